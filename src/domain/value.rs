@@ -1,0 +1,73 @@
+//! What the server needs to know of a family's value to keep it under a key.
+
+use super::codec::Corrupt;
+use super::time::UnixMs;
+
+/// When a key should leave the keyspace: a pure function of its value, so that a replica that
+/// applied the same effects arms the same expiry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifetime {
+    /// Until it is deleted.
+    Endless,
+    /// Until this time.
+    Until(UnixMs),
+    /// It holds nothing any more: the key is deleted at once.
+    Over,
+}
+
+/// A replicated change with a binary form: `decode(encode(e)) == e`.
+///
+/// It holds only resolved, absolute values, so that applying it needs neither clock nor chance.
+pub trait Effect: Sized {
+    fn encode(&self) -> Vec<u8>;
+
+    /// Refuses what no `encode` has written; never panics, whatever the bytes.
+    fn decode(bytes: &[u8]) -> Result<Self, Corrupt>;
+
+    /// The highest fencing token that the effect carries, 0 if none: raises the token clock.
+    fn highest_token(&self) -> u64 {
+        0
+    }
+}
+
+/// A family's state under one key.
+pub trait Value: Default {
+    type Effect: Effect;
+
+    /// The number of the binary form of [`Value::save`]; rises when the form changes.
+    const ENCODING: u32;
+
+    /// Changes the state. Total: an effect that does not fit (the key was deleted in between)
+    /// does what still makes sense, and never panics.
+    fn apply(&mut self, effect: &Self::Effect);
+
+    fn lifetime(&self) -> Lifetime;
+
+    /// Hands the canonical form to `emit` in blocks of about 64 KiB, each a valid state when loaded
+    /// after those before it. Equal states give equal blocks: the digest is taken over them. No
+    /// block is empty; a value that holds nothing emits none.
+    fn save(&self, emit: &mut dyn FnMut(&[u8]));
+
+    /// Loads one block after the others; `encoding` is that of the writer and at most
+    /// [`Value::ENCODING`]. Checks every length before allocating.
+    fn load(&mut self, encoding: u32, block: &[u8]) -> Result<(), Corrupt>;
+
+    /// After the last block: rebuilds indexes and checks the invariants.
+    fn loaded(&mut self) -> Result<(), Corrupt> {
+        Ok(())
+    }
+
+    /// Bytes that the value takes, estimated in O(1).
+    fn memory(&self) -> usize;
+
+    /// About how many allocations freeing takes, in O(1): above 64 the server frees in a thread.
+    fn free_effort(&self) -> usize;
+
+    /// The value for COPY: live leases stay with the original.
+    fn duplicate(&self) -> Self;
+
+    /// The highest fencing token in the value, 0 if none: raises the token clock after a load.
+    fn highest_token(&self) -> u64 {
+        0
+    }
+}

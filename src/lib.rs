@@ -1,0 +1,2 @@
+//! Workgate.
+pub mod domain;
