@@ -1,0 +1,149 @@
+//! Flags and help. Exit codes of handlers are stated here, in `verdict` and in docs/worker.md.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
+use workgate::domain::time;
+
+/// The command line beside the Workgate module.
+#[derive(Debug, Parser)]
+#[command(name = "workgate", version, about, propagate_version = true, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Takes jobs from a queue and runs a command for each
+    Work(WorkArgs),
+}
+
+const AFTER_HELP: &str = "\
+The handler runs as `sh -c CMD`, in a process group of its own, with the payload on its standard input and
+WORKGATE_ID, WORKGATE_QUEUE, WORKGATE_ATTEMPT, WORKGATE_TOKEN, WORKGATE_DEADLINE_MS, WORKGATE_REDIS and, where
+the job has them, WORKGATE_NAME and WORKGATE_GROUP in its environment.
+
+Its exit status decides:
+  0        done; its standard output (the first 64 KiB) is kept as the job's result
+  65       dead: the payload is bad, never try again (EX_DATAERR)
+  75       failed for now: retried with the job's backoff (EX_TEMPFAIL)
+  other    failed, as 75
+  signal   failed, as 75
+
+The first SIGTERM or SIGINT stops taking jobs and lets handlers finish for --grace; a second one kills them.
+Exit status of the worker: 0 after a clean stop, 1 when it could not go on, 2 for a wrong flag, 130 when killed
+by a second signal. WORKGATE_LOG sets what is logged: error, warn, info (default), debug.";
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct WorkArgs {
+    /// The server, as redis://[user:password@]host[:port][/db] or redis+unix:///path
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "WORKGATE_REDIS",
+        hide_env_values = true,
+        default_value = "redis://127.0.0.1:6379"
+    )]
+    pub redis: String,
+
+    /// The queue's key; several are served in the order given and must share a slot in a cluster
+    #[arg(long = "queue", value_name = "KEY", required = true, value_parser = NonEmptyStringValueParser::new())]
+    pub queues: Vec<String>,
+
+    /// The handler: a shell command, run once per job
+    #[arg(long, value_name = "CMD", value_parser = NonEmptyStringValueParser::new())]
+    pub exec: String,
+
+    /// How many handlers run at once
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub concurrency: u16,
+
+    /// How long a job stays with this worker unless renewed; renewed at a third of it, at least 100ms
+    #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = lease)]
+    pub lease: Duration,
+
+    /// Stops a handler that runs longer and fails its job
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub timeout: Option<Duration>,
+
+    /// How long running handlers may go on after the first SIGTERM or SIGINT
+    #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = duration_or_zero)]
+    pub grace: Duration,
+
+    /// Ends when no job is ready, delayed or active any more
+    #[arg(long, visible_alias = "drain")]
+    pub until_empty: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    time::duration("duration", text.as_bytes()).map(Duration::from_millis).map_err(|refusal| refusal.text)
+}
+
+fn duration_or_zero(text: &str) -> Result<Duration, String> {
+    time::duration_or_zero("duration", text.as_bytes())
+        .map(Duration::from_millis)
+        .map_err(|refusal| refusal.text)
+}
+
+fn lease(text: &str) -> Result<Duration, String> {
+    /// Below this, renewals would be a load of their own.
+    const SHORTEST: Duration = Duration::from_millis(100);
+    let lease = duration(text)?;
+    if lease < SHORTEST { Err(format!("lease '{text}': must be at least 100ms")) } else { Ok(lease) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(args: &[&str]) -> Result<WorkArgs, String> {
+        let base = ["workgate", "work", "--redis", "redis://127.0.0.1:1"];
+        match Cli::try_parse_from(base.iter().chain(args)) {
+            Ok(Cli { command: Command::Work(args) }) => Ok(args),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn defaults_stand_where_nothing_is_given() {
+        let args = parse(&["--queue", "q", "--exec", "true"]).unwrap();
+        assert_eq!(args.concurrency, 4);
+        assert_eq!(args.lease, Duration::from_secs(30));
+        assert_eq!(args.timeout, None);
+        assert_eq!(args.grace, Duration::from_secs(25));
+        assert!(!args.until_empty);
+    }
+
+    #[test]
+    fn several_queues_keep_their_order() {
+        let args = parse(&["--queue", "b", "--queue", "a", "--exec", "true", "--drain"]).unwrap();
+        assert_eq!(args.queues, ["b", "a"]);
+        assert!(args.until_empty);
+    }
+
+    #[test]
+    fn a_bad_flag_is_told_what_is_allowed() {
+        for (args, says) in [
+            (&["--exec", "true"][..], "--queue"),
+            (&["--queue", "q"], "--exec"),
+            (&["--queue", "", "--exec", "true"], "--queue"),
+            (&["--queue", "q", "--exec", "true", "--concurrency", "0"], "1..=1000"),
+            (&["--queue", "q", "--exec", "true", "--lease", "30"], "write 30s or 30ms"),
+            (&["--queue", "q", "--exec", "true", "--lease", "5ms"], "at least 100ms"),
+            (&["--queue", "q", "--exec", "true", "--timeout", "0s"], "between 1ms and 3650d"),
+            (&["--queue", "q", "--exec", "true", "--grace", "soon"], "expected a duration"),
+            (&["--queue", "q", "--exec", "true", "--fast"], "--fast"),
+        ] {
+            let error = parse(args).unwrap_err();
+            assert!(error.contains(says), "{args:?}: {error}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Connections: one that lives once, and one that comes back.
+
+use std::fmt;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
+use tokio::sync::Mutex;
+
+/// How long a connection attempt may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long a command that does not block may take. Beyond it the connection counts as dead.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// Why a command has no useful reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Nobody knows whether the command ran, or the server cannot run it now: worth trying again.
+    Unreachable(String),
+    /// The server refused: the error's first word, and its text.
+    Refused { code: String, text: String },
+}
+
+impl Fault {
+    /// Whether the server refused with this word.
+    pub fn is(&self, word: &str) -> bool {
+        matches!(self, Fault::Refused { code, .. } if code == word)
+    }
+
+    /// A reply that does not have the shape its command promises.
+    pub fn unexpected(command: &str, reply: &Value) -> Self {
+        Fault::Refused {
+            code: "REPLY".into(),
+            text: format!("{command} answered {reply:.200?}, which this worker does not understand"),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Unreachable(text) => f.write_str(text),
+            Fault::Refused { code, text } => write!(f, "{code} {text}"),
+        }
+    }
+}
+
+impl From<RedisError> for Fault {
+    fn from(error: RedisError) -> Self {
+        match error.kind() {
+            // The server is starting, failing over or resharding, and will be back.
+            ErrorKind::Server(
+                ServerErrorKind::BusyLoading
+                | ServerErrorKind::TryAgain
+                | ServerErrorKind::ClusterDown
+                | ServerErrorKind::MasterDown
+                | ServerErrorKind::ReadOnly,
+            )
+            | ErrorKind::Io
+            | ErrorKind::Parse => Fault::Unreachable(error.to_string()),
+            // BUSY is a script that runs too long, NOREPLICAS a primary that waits for its own.
+            _ if matches!(error.code(), Some("BUSY" | "NOREPLICAS" | "MISCONF")) => {
+                Fault::Unreachable(error.to_string())
+            }
+            _ => Fault::Refused {
+                code: error.code().unwrap_or("ERR").to_owned(),
+                text: error.detail().map_or_else(|| error.to_string(), str::to_owned),
+            },
+        }
+    }
+}
+
+/// Where the server is; opens nothing by itself.
+#[derive(Debug, Clone)]
+pub struct Server {
+    client: Client,
+}
+
+impl Server {
+    /// Refuses an address that cannot be read.
+    pub fn at(url: &str) -> Result<Self, String> {
+        Client::open(url).map(|client| Server { client }).map_err(|error| {
+            format!(
+                "--redis: {error}; expected redis://[user:password@]host[:port][/db] or redis+unix:///path"
+            )
+        })
+    }
+
+    /// One connection, whose commands are answered within `answer_within` or fail.
+    pub async fn connect(&self, answer_within: Duration) -> Result<Line, Fault> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_WITHIN))
+            .set_response_timeout(Some(answer_within));
+        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
+        Ok(Line { connection })
+    }
+}
+
+/// One connection. Once a call was [`Fault::Unreachable`] it is of no more use.
+#[derive(Debug, Clone)]
+pub struct Line {
+    connection: MultiplexedConnection,
+}
+
+impl Line {
+    pub async fn call(&self, command: &Cmd) -> Result<Value, Fault> {
+        let mut connection = self.connection.clone();
+        Ok(connection.send_packed_command(command).await?.extract_error()?)
+    }
+}
+
+/// A connection shared by all handlers' commands, opened again after it broke.
+#[derive(Debug)]
+pub struct Link {
+    server: Server,
+    /// The connection with its number, so that a late failure on an old one leaves the new one alone.
+    live: Mutex<(u64, Option<Line>)>,
+}
+
+impl Link {
+    pub fn to(server: Server) -> Self {
+        Link { server, live: Mutex::new((0, None)) }
+    }
+
+    /// One try. The next call after an unreachable one connects anew.
+    pub async fn call(&self, command: &Cmd) -> Result<Value, Fault> {
+        let (number, line) = self.line().await?;
+        let answer = line.call(command).await;
+        if let Err(Fault::Unreachable(_)) = &answer {
+            let mut live = self.live.lock().await;
+            if live.0 == number {
+                live.1 = None;
+            }
+        }
+        answer
+    }
+
+    async fn line(&self) -> Result<(u64, Line), Fault> {
+        let mut live = self.live.lock().await;
+        if let (number, Some(line)) = &*live {
+            return Ok((*number, line.clone()));
+        }
+        let line = self.server.connect(ANSWER_WITHIN).await?;
+        live.0 += 1;
+        live.1 = Some(line.clone());
+        Ok((live.0, line))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::{Fake, Say};
+
+    #[tokio::test]
+    async fn a_link_comes_back_after_its_connection_broke() {
+        let fake = Fake::start(|connection, command| match (connection, &command[0][..]) {
+            (0, b"PING") => Say::Close,
+            (_, b"PING") => Say::line("+PONG"),
+            _ => Say::line("+OK"),
+        })
+        .await;
+        let link = Link::to(Server::at(&fake.url()).unwrap());
+        assert!(matches!(link.call(&redis::cmd("PING")).await, Err(Fault::Unreachable(_))));
+        assert_eq!(link.call(&redis::cmd("PING")).await, Ok(Value::SimpleString("PONG".into())));
+    }
+
+    #[tokio::test]
+    async fn what_the_server_refuses_is_told_from_what_may_be_tried_again() {
+        let fake = Fake::start(|_, command| match &command[0][..] {
+            b"FENCE" => Say::line("-FENCED the job was taken over"),
+            b"LOAD" => Say::line("-LOADING Redis is loading the dataset in memory"),
+            b"REPLICA" => Say::line("-READONLY You can't write against a read only replica."),
+            _ => Say::line("+OK"),
+        })
+        .await;
+        let link = Link::to(Server::at(&fake.url()).unwrap());
+        let fault = link.call(&redis::cmd("FENCE")).await.unwrap_err();
+        assert!(fault.is("FENCED"), "{fault}");
+        assert_eq!(fault.to_string(), "FENCED the job was taken over");
+        for word in ["LOAD", "REPLICA"] {
+            assert!(matches!(link.call(&redis::cmd(word)).await, Err(Fault::Unreachable(_))), "{word}");
+        }
+    }
+
+    #[tokio::test]
+    async fn nobody_listening_is_worth_another_try() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("redis://{}", free.local_addr().unwrap());
+        drop(free);
+        let link = Link::to(Server::at(&url).unwrap());
+        assert!(matches!(link.call(&redis::cmd("PING")).await, Err(Fault::Unreachable(_))));
+    }
+
+    #[test]
+    fn an_address_that_cannot_be_read_is_refused() {
+        let error = Server::at("localhost:6379").unwrap_err();
+        assert!(error.contains("redis://"), "{error}");
+    }
+}

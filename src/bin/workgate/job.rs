@@ -1,0 +1,137 @@
+//! A job as JOBQ.POP hands it over.
+
+use std::fmt;
+use std::time::Duration;
+
+use redis::Value;
+
+/// One job, held under `token` until its lease ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    pub id: Vec<u8>,
+    /// The fencing token of this hold.
+    pub token: i64,
+    pub payload: Vec<u8>,
+    /// Which run this is, from 1: failures so far plus one.
+    pub attempt: i64,
+    /// Unix milliseconds, by the server's clock, at which the lease ends unless renewed.
+    pub deadline_ms: i64,
+    pub queue: Vec<u8>,
+    pub name: Option<Vec<u8>>,
+    pub group: Option<Vec<u8>>,
+}
+
+impl Job {
+    /// Reads `[id, token, payload, attempt, deadline_ms, queue, name|nil, group|nil, meta|nil]`;
+    /// later versions may append to it.
+    pub fn read(row: Value) -> Option<Self> {
+        let Value::Array(fields) = row else { return None };
+        let mut fields = fields.into_iter();
+        let job = Job {
+            id: bytes(fields.next()?)?,
+            token: int(fields.next()?)?,
+            payload: bytes(fields.next()?)?,
+            attempt: int(fields.next()?)?,
+            deadline_ms: int(fields.next()?)?,
+            queue: bytes(fields.next()?)?,
+            name: optional(fields.next()?)?,
+            group: optional(fields.next()?)?,
+        };
+        Some(job)
+    }
+
+    /// What is left of the lease; `server_now_ms` is the server's clock.
+    pub fn lease_left(&self, server_now_ms: i64) -> Duration {
+        Duration::from_millis(self.deadline_ms.saturating_sub(server_now_ms).max(0).unsigned_abs())
+    }
+}
+
+/// For logs: `queue/id`, with what is not printable escaped.
+impl fmt::Display for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.queue.escape_ascii(), self.id.escape_ascii())
+    }
+}
+
+fn bytes(value: Value) -> Option<Vec<u8>> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        Value::SimpleString(text) => Some(text.into_bytes()),
+        _ => None,
+    }
+}
+
+fn optional(value: Value) -> Option<Option<Vec<u8>>> {
+    if value == Value::Nil { Some(None) } else { bytes(value).map(Some) }
+}
+
+fn int(value: Value) -> Option<i64> {
+    if let Value::Int(number) = value { Some(number) } else { None }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    fn bulk(bytes: &[u8]) -> Value {
+        Value::BulkString(bytes.to_vec())
+    }
+
+    pub fn job(payload: &[u8]) -> Job {
+        Job {
+            id: b"j1".to_vec(),
+            token: 7,
+            payload: payload.to_vec(),
+            attempt: 1,
+            deadline_ms: 0,
+            queue: b"q".to_vec(),
+            name: None,
+            group: None,
+        }
+    }
+
+    fn row() -> Vec<Value> {
+        vec![
+            bulk(b"i\0d"),
+            Value::Int(9),
+            bulk(b"\xff\0"),
+            Value::Int(2),
+            Value::Int(5_000),
+            bulk(b"q"),
+            bulk(b"mail"),
+            Value::Nil,
+            Value::Nil,
+        ]
+    }
+
+    #[test]
+    fn a_row_keeps_every_byte_and_may_grow_at_the_end() {
+        let mut longer = row();
+        longer.push(Value::Int(1));
+        for fields in [row(), longer] {
+            let job = Job::read(Value::Array(fields)).unwrap();
+            assert_eq!(
+                (&job.id[..], &job.payload[..], job.token, job.attempt),
+                (&b"i\0d"[..], &b"\xff\0"[..], 9, 2)
+            );
+            assert_eq!((job.name.as_deref(), job.group.as_deref()), (Some(&b"mail"[..]), None));
+            assert_eq!(job.lease_left(4_000), Duration::from_secs(1));
+            assert_eq!(job.lease_left(6_000), Duration::ZERO);
+            assert_eq!(job.deadline_ms, 5_000);
+        }
+    }
+
+    #[test]
+    fn a_row_of_another_shape_is_not_a_job() {
+        for missing in 0..8 {
+            let mut fields = row();
+            fields.truncate(missing);
+            assert_eq!(Job::read(Value::Array(fields)), None);
+        }
+        for wrong in 0..6 {
+            let mut fields = row();
+            fields[wrong] = Value::Nil;
+            assert_eq!(Job::read(Value::Array(fields)), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! Taking jobs: JOBQ.POP on a connection of its own, as it blocks.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use redis::{Cmd, Value, cmd};
+use tokio::time::{sleep, timeout};
+
+use crate::backoff::Backoff;
+use crate::connection::{ANSWER_WITHIN, Fault, Line, Link, Server};
+use crate::job::Job;
+use crate::shutdown::{Phase, Watch};
+
+/// How long one POP waits for a job. Short enough to notice a dead connection, long enough to cost nothing.
+pub const BLOCK: Duration = Duration::from_secs(5);
+
+/// How often a POP in flight at shutdown is asked to end.
+const ASK_EVERY: Duration = Duration::from_millis(100);
+
+/// What a POP brought.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Popped {
+    /// Jobs with what is left of their leases; none when there was nothing to do.
+    Jobs(Vec<(Job, Duration)>),
+    /// The worker stops, and no job was handed over.
+    Stopped,
+}
+
+/// The connection that waits for jobs.
+#[derive(Debug)]
+pub struct Popper {
+    server: Server,
+    /// For CLIENT UNBLOCK, which must come from another connection.
+    link: Arc<Link>,
+    line: Option<Waiting>,
+}
+
+/// An open connection.
+#[derive(Debug, Clone)]
+struct Waiting {
+    line: Line,
+    client: i64,
+    /// The server's clock minus ours, in milliseconds.
+    ahead_ms: i64,
+}
+
+impl Popper {
+    pub fn new(server: Server, link: Arc<Link>) -> Self {
+        Popper { server, link, line: None }
+    }
+
+    /// Pops until the server answers; comes back from an unreachable server by itself. An error is a
+    /// refusal, which another try would not change.
+    pub async fn pop(&mut self, command: &Cmd, watch: &mut Watch) -> Result<Popped, Fault> {
+        let mut backoff = Backoff::default();
+        loop {
+            match self.once(command, watch).await {
+                Err(Fault::Unreachable(text)) => {
+                    self.line = None;
+                    if backoff.is_fresh() {
+                        tracing::warn!("cannot take jobs, trying again: {text}");
+                    }
+                    tokio::select! {
+                        () = sleep(backoff.next()) => {}
+                        () = watch.reached(Phase::Draining) => return Ok(Popped::Stopped),
+                    }
+                }
+                answer => {
+                    if !backoff.is_fresh() && answer.is_ok() {
+                        tracing::info!("taking jobs again");
+                    }
+                    return answer;
+                }
+            }
+        }
+    }
+
+    async fn once(&mut self, command: &Cmd, watch: &mut Watch) -> Result<Popped, Fault> {
+        let waiting = match &self.line {
+            Some(waiting) => waiting.clone(),
+            None => tokio::select! {
+                opened = self.open() => self.line.insert(opened?).clone(),
+                () = watch.reached(Phase::Draining) => return Ok(Popped::Stopped),
+            },
+        };
+        let answer = waiting.line.call(command);
+        tokio::pin!(answer);
+        tokio::select! {
+            biased;
+            reply = &mut answer => return waiting.read(reply?),
+            () = watch.reached(Phase::Draining) => {}
+        }
+        // The server may be handing over a job in this moment: dropping the connection would leave it
+        // active until its lease ran out. So the wait is ended there, and its answer read here.
+        loop {
+            tokio::select! {
+                biased;
+                reply = &mut answer => return waiting.read(reply?),
+                () = watch.reached(Phase::Killing) => return Ok(Popped::Stopped),
+                () = self.ask_to_end(waiting.client) => {}
+            }
+        }
+    }
+
+    /// Ends the wait; repeated, as it may overtake the POP on its way.
+    async fn ask_to_end(&self, client: i64) {
+        let asked = timeout(BLOCK, self.link.call(cmd("CLIENT").arg("UNBLOCK").arg(client))).await;
+        if let Ok(Err(fault @ Fault::Refused { .. })) = asked {
+            // Not permitted, say: then the wait ends by itself.
+            tracing::debug!("CLIENT UNBLOCK: {fault}");
+            sleep(BLOCK).await;
+        }
+        sleep(ASK_EVERY).await;
+    }
+
+    async fn open(&self) -> Result<Waiting, Fault> {
+        let line = self.server.connect(BLOCK + ANSWER_WITHIN).await?;
+        let client = match line.call(cmd("CLIENT").arg("ID")).await? {
+            Value::Int(id) => id,
+            other => return Err(Fault::unexpected("CLIENT ID", &other)),
+        };
+        let reply = line.call(&cmd("TIME")).await?;
+        let (seconds, micros): (i64, i64) =
+            redis::from_redis_value_ref(&reply).map_err(|_| Fault::unexpected("TIME", &reply))?;
+        Ok(Waiting { line, client, ahead_ms: seconds * 1_000 + micros / 1_000 - now_ms() })
+    }
+}
+
+impl Waiting {
+    fn read(&self, reply: Value) -> Result<Popped, Fault> {
+        let rows = match reply {
+            Value::Array(rows) => rows,
+            Value::Nil => Vec::new(),
+            other => return Err(Fault::unexpected("JOBQ.POP", &other)),
+        };
+        let server_now = now_ms() + self.ahead_ms;
+        let jobs = rows.into_iter().map(|row| {
+            let job = Job::read(row).ok_or_else(|| Fault::unexpected("JOBQ.POP", &Value::Nil))?;
+            let left = job.lease_left(server_now);
+            Ok((job, left))
+        });
+        jobs.collect::<Result<_, _>>().map(Popped::Jobs)
+    }
+}
+
+fn now_ms() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::{Command, Fake, Say};
+    use crate::queue;
+    use crate::shutdown::Shutdown;
+    use std::time::Instant;
+
+    /// One job `j1` whose lease ends ten seconds after the server's time of 1000 s.
+    const ONE_JOB: &str =
+        "*1\r\n*9\r\n$2\r\nj1\r\n:7\r\n$1\r\np\r\n:1\r\n:1010000\r\n$1\r\nq\r\n$-1\r\n$-1\r\n$-1\r\n";
+
+    fn common(command: &Command) -> Say {
+        match (&command[0][..], &command[1..]) {
+            (b"CLIENT", [id]) if id == b"ID" => Say::line(":42"),
+            (b"CLIENT", [unblock, ..]) if unblock == b"UNBLOCK" => Say::line(":1"),
+            (b"TIME", _) => Say::line("*2\r\n$4\r\n1000\r\n$1\r\n0"),
+            _ => Say::line("+OK"),
+        }
+    }
+
+    fn popper(fake: &Fake) -> (Popper, Cmd) {
+        let server = Server::at(&fake.url()).unwrap();
+        let pop = queue::pop(&["q".into()], 2, BLOCK, Duration::from_secs(30));
+        (Popper::new(server.clone(), Arc::new(Link::to(server))), pop)
+    }
+
+    #[tokio::test]
+    async fn jobs_come_with_the_rest_of_their_lease_by_the_servers_clock() {
+        let fake = Fake::start(|_, command| match &command[0][..] {
+            b"JOBQ.POP" => Say::Bytes(ONE_JOB.into()),
+            _ => common(command),
+        })
+        .await;
+        let (mut popper, pop) = popper(&fake);
+        let Ok(Popped::Jobs(jobs)) = popper.pop(&pop, &mut Shutdown::new().watch()).await else {
+            panic!("no jobs")
+        };
+        assert_eq!(jobs.len(), 1);
+        let left = jobs[0].1;
+        assert!(left > Duration::from_secs(8) && left <= Duration::from_millis(10_100), "{left:?}");
+    }
+
+    #[tokio::test]
+    async fn a_broken_connection_is_opened_again() {
+        let fake = Fake::start(|connection, command| match (connection, &command[0][..]) {
+            (0 | 1, b"JOBQ.POP") => Say::Close,
+            (_, b"JOBQ.POP") => Say::Bytes(ONE_JOB.into()),
+            _ => common(command),
+        })
+        .await;
+        let (mut popper, pop) = popper(&fake);
+        assert!(
+            matches!(popper.pop(&pop, &mut Shutdown::new().watch()).await, Ok(Popped::Jobs(jobs)) if jobs.len() == 1)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_refusal_ends_the_worker() {
+        let fake = Fake::start(|_, command| match &command[0][..] {
+            b"JOBQ.POP" => Say::line("-WRONGTYPE the key holds another type"),
+            _ => common(command),
+        })
+        .await;
+        let (mut popper, pop) = popper(&fake);
+        let fault = popper.pop(&pop, &mut Shutdown::new().watch()).await.unwrap_err();
+        assert!(fault.is("WRONGTYPE"), "{fault}");
+    }
+
+    #[tokio::test]
+    async fn a_job_handed_over_at_shutdown_is_not_lost() {
+        let fake = Fake::start(|_, command| match &command[0][..] {
+            b"JOBQ.POP" => Say::WhenUnblocked(ONE_JOB.into()),
+            _ => common(command),
+        })
+        .await;
+        let (mut popper, pop) = popper(&fake);
+        let shutdown = Shutdown::new();
+        let mut watch = shutdown.watch();
+        let stop = async {
+            while fake.seen("JOBQ.POP").is_empty() {
+                sleep(Duration::from_millis(5)).await;
+            }
+            shutdown.advance(Phase::Draining);
+        };
+        let (popped, ()) = tokio::join!(popper.pop(&pop, &mut watch), stop);
+        assert!(matches!(popped, Ok(Popped::Jobs(jobs)) if jobs.len() == 1));
+        assert_eq!(fake.seen("CLIENT UNBLOCK")[0], "CLIENT UNBLOCK 42");
+    }
+
+    #[tokio::test]
+    async fn an_unreachable_server_does_not_hold_up_a_shutdown() {
+        let fake = Fake::start(|_, _| Say::Close).await;
+        let (mut popper, pop) = popper(&fake);
+        let shutdown = Shutdown::new();
+        let mut watch = shutdown.watch();
+        let begun = Instant::now();
+        let stop = async {
+            sleep(Duration::from_millis(300)).await;
+            shutdown.advance(Phase::Draining);
+        };
+        let (popped, ()) = tokio::join!(popper.pop(&pop, &mut watch), stop);
+        assert_eq!(popped, Ok(Popped::Stopped));
+        assert!(begun.elapsed() < Duration::from_secs(3));
+    }
+}

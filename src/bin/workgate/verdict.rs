@@ -1,0 +1,70 @@
+//! What a handler's end means for its job.
+
+/// `EX_DATAERR` of sysexits.h: the input was wrong, so no further run can help.
+pub const EX_DATAERR: i32 = 65;
+
+/// How a handler's process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    Code(i32),
+    Signal(i32),
+}
+
+/// What the worker tells the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// JOBQ.ACK with the result.
+    Done(Vec<u8>),
+    /// JOBQ.FAIL: retried by the job's backoff while it has retries left.
+    Retry(String),
+    /// JOBQ.FAIL … DEAD.
+    Dead(String),
+}
+
+/// 0 is done, 65 is dead, everything else is retried. `stderr` is the end of what the handler wrote there.
+pub fn judge(ended: Ended, stdout: Vec<u8>, stderr: &[u8]) -> Verdict {
+    match ended {
+        Ended::Code(0) => Verdict::Done(stdout),
+        Ended::Code(EX_DATAERR) => Verdict::Dead(reason(&format!("exit {EX_DATAERR}"), stderr)),
+        Ended::Code(code) => Verdict::Retry(reason(&format!("exit {code}"), stderr)),
+        Ended::Signal(signal) => Verdict::Retry(reason(&format!("signal {signal}"), stderr)),
+    }
+}
+
+/// The job's ERROR: begins with what happened, so that a prefix selects it (`exit 3`, `timeout`), then
+/// what the handler said last.
+pub fn reason(what: &str, stderr: &[u8]) -> String {
+    let said = String::from_utf8_lossy(stderr);
+    let said = said.trim();
+    if said.is_empty() { what.to_owned() } else { format!("{what}: {said}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_0_acknowledges_with_what_the_handler_printed() {
+        assert_eq!(judge(Ended::Code(0), b"sent\0".to_vec(), b"warning"), Verdict::Done(b"sent\0".to_vec()));
+    }
+
+    #[test]
+    fn exit_65_is_never_tried_again() {
+        assert_eq!(
+            judge(Ended::Code(65), vec![], b"no such user\n"),
+            Verdict::Dead("exit 65: no such user".into())
+        );
+    }
+
+    #[test]
+    fn every_other_end_is_tried_again() {
+        for code in (1..=255).filter(|code| *code != 65) {
+            assert_eq!(judge(Ended::Code(code), vec![], b""), Verdict::Retry(format!("exit {code}")));
+        }
+        assert_eq!(
+            judge(Ended::Code(75), b"x".to_vec(), b" try later\xff\n"),
+            Verdict::Retry("exit 75: try later\u{fffd}".into())
+        );
+        assert_eq!(judge(Ended::Signal(9), vec![], b""), Verdict::Retry("signal 9".into()));
+    }
+}
