@@ -1,0 +1,76 @@
+# Everything that is built, run and tested; `make` alone lists it. Each target does its own set-up.
+
+PORT       ?= 6379
+DELIVERIES ?=
+COUNT      ?=
+IMAGE      ?= valkey/valkey:8
+
+MODULE      := $(CURDIR)/target/release/libworkgate.so
+WORKER      := $(CURDIR)/target/release/workgate
+DEMO        := $(CURDIR)/target/release/workgate-demo
+# The test commands are in a build of their own, so that they never stand where the release is.
+TEST_MODULE := $(CURDIR)/target/test-module/debug/libworkgate.so
+
+.DEFAULT_GOAL := help
+# Targets use the processors by themselves; run side by side, set-up and builds would only wait for each other.
+.NOTPARALLEL:
+.PHONY: help setup build module worker run demo test test-module test-matrix test-docker check-so lint fmt clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## find what this machine lacks (libclang, a server) and install it
+	@scripts/setup
+
+build: module worker ## build the module, the worker and the demo, in release mode
+
+module: setup
+	cargo build --locked --release --lib
+
+# In a target folder of its own: with the feature on, Cargo would rebuild the module each time the two take turns.
+worker: setup
+	cargo build --locked --release --bins --features worker --target-dir target/worker
+	@mkdir -p target/release
+	@ln -f target/worker/release/workgate target/worker/release/workgate-demo target/release/
+
+run: module ## start a server with the module in the foreground (PORT=6379), its data in run/
+	@mkdir -p run
+	@server="$$(scripts/servers path)" && echo "$$server on 127.0.0.1:$(PORT), Ctrl-C stops it" && \
+	exec "$$server" --bind 127.0.0.1 --port $(PORT) --dir run --appendonly yes --loadmodule $(MODULE)
+
+demo: build ## webhooks through limits, idempotency, queue, worker and cache (DELIVERIES=file.ndjson, COUNT=n)
+	@server="$$(scripts/servers path)" && \
+	exec $(DEMO) --server "$$server" --module $(MODULE) --worker $(WORKER) \
+		$(if $(DELIVERIES),--deliveries "$(DELIVERIES)") $(if $(COUNT),--count $(COUNT))
+
+test: build test-module check-so ## unit, property and black-box tests on the machine's own server
+	@WORKGATE_MODULE=$(TEST_MODULE) scripts/run-tests
+
+test-module: setup
+	cargo build --locked --lib --features test-commands --target-dir target/test-module
+
+test-matrix: test-module ## the black-box tests on every server there is: this machine's own, Redis 8, Valkey 8 and 9
+	@scripts/setup --matrix
+	@WORKGATE_MODULE=$(TEST_MODULE) scripts/run-tests --matrix
+
+test-docker: test-module ## the black-box tests on a server in a container (IMAGE=valkey/valkey:8)
+	@if ! docker info >/dev/null 2>&1; then \
+		echo "test-docker: skipped, no container engine answers"; \
+	else \
+		WORKGATE_SERVER=docker:$(IMAGE) WORKGATE_MODULE=$(TEST_MODULE) scripts/run-tests --black-box; \
+	fi
+
+check-so: module
+	@scripts/check-so $(MODULE)
+
+lint: setup ## formatting, clippy, and shellcheck where it is installed
+	cargo fmt --check
+	cargo clippy --locked --all-targets --all-features -- -D warnings
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/* .ci/run; \
+	else echo "lint: no shellcheck here, the scripts were not looked at"; fi
+
+fmt: ## format the Rust code
+	cargo fmt
+
+clean: ## remove what was built (target/); the data of `make run` stays in run/
+	cargo clean
