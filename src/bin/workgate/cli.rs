@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
-use workgate::domain::time;
+
+use crate::duration;
 
 /// The command line beside the Workgate module.
 #[derive(Debug, Parser)]
@@ -48,7 +49,7 @@ pub struct WorkArgs {
     )]
     pub redis: String,
 
-    /// The queue's key; several are served in the order given and must share a slot in a cluster
+    /// The queue's key; several (where the server's JOBQ.POP takes ALSO) are served in the order given
     #[arg(long = "queue", value_name = "KEY", required = true, value_parser = NonEmptyStringValueParser::new())]
     pub queues: Vec<String>,
 
@@ -65,11 +66,11 @@ pub struct WorkArgs {
     pub lease: Duration,
 
     /// Stops a handler that runs longer and fails its job
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = duration::read)]
     pub timeout: Option<Duration>,
 
     /// How long running handlers may go on after the first SIGTERM or SIGINT
-    #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = duration_or_zero)]
+    #[arg(long, value_name = "DURATION", default_value = "25s", value_parser = duration::read_or_zero)]
     pub grace: Duration,
 
     /// Ends when no job is ready, delayed or active any more
@@ -77,20 +78,10 @@ pub struct WorkArgs {
     pub until_empty: bool,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    time::duration("duration", text.as_bytes()).map(Duration::from_millis).map_err(|refusal| refusal.text)
-}
-
-fn duration_or_zero(text: &str) -> Result<Duration, String> {
-    time::duration_or_zero("duration", text.as_bytes())
-        .map(Duration::from_millis)
-        .map_err(|refusal| refusal.text)
-}
-
 fn lease(text: &str) -> Result<Duration, String> {
     /// Below this, renewals would be a load of their own.
     const SHORTEST: Duration = Duration::from_millis(100);
-    let lease = duration(text)?;
+    let lease = duration::read(text)?;
     if lease < SHORTEST { Err(format!("lease '{text}': must be at least 100ms")) } else { Ok(lease) }
 }
 

@@ -92,8 +92,16 @@ impl Server {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_WITHIN))
             .set_response_timeout(Some(answer_within));
-        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        Ok(Line { connection })
+        match self.client.get_multiplexed_async_connection_with_config(&config).await {
+            Ok(connection) => Ok(Line { connection }),
+            // The address alone: a URL may hold a password.
+            Err(error) => Err(match Fault::from(error) {
+                Fault::Unreachable(text) => {
+                    Fault::Unreachable(format!("{}: {text}", self.client.get_connection_info().addr()))
+                }
+                refused => refused,
+            }),
+        }
     }
 }
 

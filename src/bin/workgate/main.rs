@@ -14,6 +14,7 @@
 //! | `settle` | ACK, FAIL and RELEASE, re-sent until they are answered |
 //! | `queue`, `job` | the commands and the reply of POP |
 //! | `connection`, `backoff` | connections that come back |
+//! | `duration` | `30s`, `15m` and the like |
 //! | `shutdown` | phases of stopping, and the signals that begin them |
 
 mod attempt;
@@ -21,6 +22,7 @@ mod backoff;
 mod capture;
 mod cli;
 mod connection;
+mod duration;
 #[cfg(test)]
 mod fake;
 mod group;

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Cmd, Value, cmd};
-use workgate::domain::time::written;
 
 use crate::connection::{Fault, Link};
+use crate::duration::written;
 use crate::job::Job;
 
 /// What a renewal found.
@@ -59,14 +59,14 @@ impl Queue {
     pub async fn release(&self, job: &Job, delay: Duration) -> Result<(), Fault> {
         let mut command = on(job, "JOBQ.RELEASE");
         if !delay.is_zero() {
-            command.arg("DELAY").arg(with_unit(delay));
+            command.arg("DELAY").arg(written(delay));
         }
         self.link.call(&command).await.map(drop)
     }
 
     pub async fn extend(&self, job: &Job, lease: Duration) -> Result<Held, Fault> {
         let mut command = on(job, "JOBQ.EXTEND");
-        command.arg("LEASE").arg(with_unit(lease));
+        command.arg("LEASE").arg(written(lease));
         match self.link.call(&command).await? {
             Value::Int(1) => Ok(Held::Renewed),
             Value::Int(2) => Ok(Held::CancelRequested),
@@ -99,7 +99,7 @@ pub fn pop(queues: &[String], count: usize, block: Duration, lease: Duration) ->
             command.arg("ALSO").arg(others.len()).arg(others);
         }
     }
-    command.arg("COUNT").arg(count).arg("BLOCK").arg(with_unit(block)).arg("LEASE").arg(with_unit(lease));
+    command.arg("COUNT").arg(count).arg("BLOCK").arg(written(block)).arg("LEASE").arg(written(lease));
     command
 }
 
@@ -107,10 +107,6 @@ fn on(job: &Job, name: &str) -> Cmd {
     let mut command = cmd(name);
     command.arg(&job.queue).arg(&job.id).arg(job.token);
     command
-}
-
-fn with_unit(duration: Duration) -> String {
-    written(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1))
 }
 
 #[cfg(test)]

@@ -49,10 +49,12 @@ pub async fn work(args: WorkArgs, shutdown: &Shutdown) -> Result<(), String> {
     );
     let mut attempts = JoinSet::new();
     let taken = take(&args, &worker, Popper::new(server, link), &mut attempts, shutdown).await;
-    if let Err(fault) = &taken {
-        tracing::error!("cannot take jobs: {}", explained(fault));
+    // Also after a refusal: what runs is finished.
+    if let Err(fault) = &taken
+        && !attempts.is_empty()
+    {
+        tracing::error!("taking no more jobs, waiting for running handlers: {fault}");
     }
-    // Also after a refusal: what runs is finished, under the same grace as after a signal.
     while let Some(ended) = attempts.join_next().await {
         report(ended);
     }
