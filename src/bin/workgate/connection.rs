@@ -59,8 +59,9 @@ impl From<RedisError> for Fault {
             )
             | ErrorKind::Io
             | ErrorKind::Parse => Fault::Unreachable(error.to_string()),
-            // BUSY is a script that runs too long, NOREPLICAS a primary that waits for its own.
-            _ if matches!(error.code(), Some("BUSY" | "NOREPLICAS" | "MISCONF")) => {
+            // A wait that the server ended because its role changed, a script that runs too long, a primary that
+            // waits for its replicas, one that cannot write to its disk.
+            _ if matches!(error.code(), Some("UNBLOCKED" | "BUSY" | "NOREPLICAS" | "MISCONF")) => {
                 Fault::Unreachable(error.to_string())
             }
             _ => Fault::Refused {
@@ -179,6 +180,7 @@ mod tests {
         let fake = Fake::start(|_, command| match &command[0][..] {
             b"FENCE" => Say::line("-FENCED the job was taken over"),
             b"LOAD" => Say::line("-LOADING Redis is loading the dataset in memory"),
+            b"ROLE" => Say::line("-UNBLOCKED force unblock from blocking operation, instance state changed"),
             b"REPLICA" => Say::line("-READONLY You can't write against a read only replica."),
             _ => Say::line("+OK"),
         })
@@ -187,7 +189,7 @@ mod tests {
         let fault = link.call(&redis::cmd("FENCE")).await.unwrap_err();
         assert!(fault.is("FENCED"), "{fault}");
         assert_eq!(fault.to_string(), "FENCED the job was taken over");
-        for word in ["LOAD", "REPLICA"] {
+        for word in ["LOAD", "ROLE", "REPLICA"] {
             assert!(matches!(link.call(&redis::cmd(word)).await, Err(Fault::Unreachable(_))), "{word}");
         }
     }
