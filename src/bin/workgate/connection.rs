@@ -30,9 +30,11 @@ impl Fault {
 
     /// A reply that does not have the shape its command promises.
     pub fn unexpected(command: &str, reply: &Value) -> Self {
+        // A reply may hold payloads.
+        let shown: String = format!("{reply:?}").chars().take(200).collect();
         Fault::Refused {
             code: "REPLY".into(),
-            text: format!("{command} answered {reply:.200?}, which this worker does not understand"),
+            text: format!("{command} answered {shown}, which this worker does not understand"),
         }
     }
 }

@@ -24,9 +24,9 @@ pub struct Job {
 impl Job {
     /// Reads `[id, token, payload, attempt, deadline_ms, queue, name|nil, group|nil, meta|nil]`;
     /// later versions may append to it.
-    pub fn read(row: Value) -> Option<Self> {
+    pub fn read(row: &Value) -> Option<Self> {
         let Value::Array(fields) = row else { return None };
-        let mut fields = fields.into_iter();
+        let mut fields = fields.iter();
         let job = Job {
             id: bytes(fields.next()?)?,
             token: int(fields.next()?)?,
@@ -53,20 +53,20 @@ impl fmt::Display for Job {
     }
 }
 
-fn bytes(value: Value) -> Option<Vec<u8>> {
+fn bytes(value: &Value) -> Option<Vec<u8>> {
     match value {
-        Value::BulkString(bytes) => Some(bytes),
-        Value::SimpleString(text) => Some(text.into_bytes()),
+        Value::BulkString(bytes) => Some(bytes.clone()),
+        Value::SimpleString(text) => Some(text.clone().into_bytes()),
         _ => None,
     }
 }
 
-fn optional(value: Value) -> Option<Option<Vec<u8>>> {
-    if value == Value::Nil { Some(None) } else { bytes(value).map(Some) }
+fn optional(value: &Value) -> Option<Option<Vec<u8>>> {
+    if *value == Value::Nil { Some(None) } else { bytes(value).map(Some) }
 }
 
-fn int(value: Value) -> Option<i64> {
-    if let Value::Int(number) = value { Some(number) } else { None }
+fn int(value: &Value) -> Option<i64> {
+    if let Value::Int(number) = value { Some(*number) } else { None }
 }
 
 #[cfg(test)]
@@ -109,7 +109,7 @@ pub mod tests {
         let mut longer = row();
         longer.push(Value::Int(1));
         for fields in [row(), longer] {
-            let job = Job::read(Value::Array(fields)).unwrap();
+            let job = Job::read(&Value::Array(fields)).unwrap();
             assert_eq!(
                 (&job.id[..], &job.payload[..], job.token, job.attempt),
                 (&b"i\0d"[..], &b"\xff\0"[..], 9, 2)
@@ -126,12 +126,12 @@ pub mod tests {
         for missing in 0..8 {
             let mut fields = row();
             fields.truncate(missing);
-            assert_eq!(Job::read(Value::Array(fields)), None);
+            assert_eq!(Job::read(&Value::Array(fields)), None);
         }
         for wrong in 0..6 {
             let mut fields = row();
             fields[wrong] = Value::Nil;
-            assert_eq!(Job::read(Value::Array(fields)), None, "{wrong}");
+            assert_eq!(Job::read(&Value::Array(fields)), None, "{wrong}");
         }
     }
 }

@@ -135,7 +135,7 @@ impl Waiting {
         };
         let server_now = now_ms() + self.ahead_ms;
         let jobs = rows.into_iter().map(|row| {
-            let job = Job::read(row).ok_or_else(|| Fault::unexpected("JOBQ.POP", &Value::Nil))?;
+            let job = Job::read(&row).ok_or_else(|| Fault::unexpected("JOBQ.POP", &row))?;
             let left = job.lease_left(server_now);
             Ok((job, left))
         });
@@ -215,6 +215,19 @@ mod tests {
         let (mut popper, pop) = popper(&fake);
         let fault = popper.pop(&pop, &mut Shutdown::new().watch()).await.unwrap_err();
         assert!(fault.is("WRONGTYPE"), "{fault}");
+    }
+
+    #[tokio::test]
+    async fn a_row_that_is_no_job_is_told_without_its_payload() {
+        let row = format!("*1\r\n*2\r\n$2\r\nj1\r\n$5000\r\n{}\r\n", "p".repeat(5_000));
+        let fake = Fake::start(move |_, command| match &command[0][..] {
+            b"JOBQ.POP" => Say::Bytes(row.clone().into()),
+            _ => common(command),
+        })
+        .await;
+        let (mut popper, pop) = popper(&fake);
+        let fault = popper.pop(&pop, &mut Shutdown::new().watch()).await.unwrap_err();
+        assert!(fault.is("REPLY") && fault.to_string().len() < 400, "{fault}");
     }
 
     #[tokio::test]
