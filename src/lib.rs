@@ -1,2 +1,3 @@
 //! Workgate.
 pub mod domain;
+pub mod server;

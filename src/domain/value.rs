@@ -15,14 +15,20 @@ pub enum Lifetime {
     Over,
 }
 
-/// A replicated change with a binary form: `decode(encode(e)) == e`.
+/// A replicated change with a binary form: `decode(encode(e), payload(e)) == e`.
 ///
 /// It holds only resolved, absolute values, so that applying it needs neither clock nor chance.
 pub trait Effect: Sized {
+    /// Everything but the payload.
     fn encode(&self) -> Vec<u8>;
 
+    /// The part that may be large. It travels beside the encoded form instead of inside it.
+    fn payload(&self) -> Option<&[u8]> {
+        None
+    }
+
     /// Refuses what no `encode` has written; never panics, whatever the bytes.
-    fn decode(bytes: &[u8]) -> Result<Self, Corrupt>;
+    fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt>;
 
     /// The highest fencing token that the effect carries, 0 if none: raises the token clock.
     fn highest_token(&self) -> u64 {
@@ -39,7 +45,7 @@ pub trait Value: Default {
 
     /// Changes the state. Total: an effect that does not fit (the key was deleted in between)
     /// does what still makes sense, and never panics.
-    fn apply(&mut self, effect: &Self::Effect);
+    fn apply(&mut self, effect: Self::Effect);
 
     fn lifetime(&self) -> Lifetime;
 

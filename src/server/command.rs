@@ -1,0 +1,296 @@
+//! Registration of commands from one table: handler, flags, keys, ACL category and the texts of
+//! COMMAND DOCS.
+
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::fmt::Display;
+
+use super::args::Args;
+use super::ctx::{Ctx, Level};
+use super::guard::guarded;
+use super::reply::Reply;
+use super::{api, raw};
+
+/// One call of a command.
+#[derive(Clone, Copy)]
+pub struct Call<'a> {
+    pub ctx: Ctx<'a>,
+    pub args: Args<'a>,
+    pub reply: Reply<'a>,
+}
+
+/// What a command does. It either has replied in full or gives the error to reply with.
+pub trait Handler {
+    type Refusal: Display;
+
+    fn run(call: Call<'_>) -> Result<(), Self::Refusal>;
+}
+
+/// The function that the server calls; made by [`entry`].
+pub type Entry =
+    unsafe extern "C" fn(*mut raw::RedisModuleCtx, *mut *mut raw::RedisModuleString, c_int) -> c_int;
+
+/// The entry from C of a handler.
+pub const fn entry<H: Handler>() -> Entry {
+    enter::<H>
+}
+
+unsafe extern "C" fn enter<H: Handler>(
+    ctx: *mut raw::RedisModuleCtx,
+    argv: *mut *mut raw::RedisModuleString,
+    argc: c_int,
+) -> c_int {
+    // SAFETY: the server keeps context and arguments alive for this call.
+    let (ctx, args) = unsafe { (Ctx::new(ctx), Args::new(argv, argc)) };
+    let reply = Reply::to(ctx);
+    guarded(
+        || {
+            if let Err(refusal) = H::run(Call { ctx, args, reply }) {
+                reply.error(&refusal.to_string());
+            }
+        },
+        |cause| {
+            ctx.log(Level::Warning, &format!("workgate: a command panicked: {cause}"));
+            reply.error(&format!("ERR internal error in workgate, please report it: {cause}"));
+        },
+    );
+    raw::REDISMODULE_OK as c_int
+}
+
+/// What a command does with its keys, for ACLs and clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Reads the value.
+    Read,
+    /// Reads and changes it; may create or delete it.
+    Update,
+}
+
+/// Where a command's keys stand. Positions count from 1, the command's name being 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    None,
+    /// One key at this position.
+    At(u8, Access),
+}
+
+/// The type of an argument in COMMAND DOCS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ArgType {
+    Key,
+    Text,
+    Integer,
+    /// A word that stands for itself.
+    Token,
+    /// Exactly one of the sub-arguments.
+    OneOf,
+    /// All sub-arguments, one after the other.
+    Block,
+}
+
+/// One argument, as COMMAND DOCS and the docs pages show it.
+#[derive(Debug, Clone, Copy)]
+pub struct Arg {
+    pub name: &'static str,
+    pub kind: ArgType,
+    /// The word before the value, such as `TTL`.
+    pub token: Option<&'static str>,
+    pub optional: bool,
+    pub multiple: bool,
+    pub parts: &'static [Arg],
+}
+
+/// One row of the command table.
+pub struct Spec {
+    /// Upper case, as the docs show it.
+    pub name: &'static str,
+    /// The server's flag words.
+    pub flags: &'static str,
+    /// As Redis counts: with the name, negative when more may follow.
+    pub arity: i32,
+    pub keys: Keys,
+    pub summary: &'static str,
+    pub complexity: &'static str,
+    pub since: &'static str,
+    pub args: &'static [Arg],
+    pub entry: Entry,
+}
+
+/// Registers one command; false (with a line in the log) when the server refuses.
+pub fn register(ctx: Ctx<'_>, category: Option<&CStr>, spec: &'static Spec) -> bool {
+    let name = text(&spec.name.to_ascii_lowercase());
+    let flags = text(spec.flags);
+    let first = match spec.keys {
+        Keys::None => 0,
+        Keys::At(position, _) => c_int::from(position),
+    };
+    let step = c_int::from(first != 0);
+    // SAFETY: the server copies the texts.
+    let created = unsafe {
+        api!(RedisModule_CreateCommand)(
+            ctx.raw(),
+            name.as_ptr(),
+            Some(spec.entry),
+            flags.as_ptr(),
+            first,
+            first,
+            step,
+        )
+    };
+    if created != raw::REDISMODULE_OK as c_int {
+        ctx.log(Level::Warning, &format!("workgate: the server refuses the command {}", spec.name));
+        return false;
+    }
+    // SAFETY: the name is the one just registered.
+    let command = unsafe { api!(RedisModule_GetCommand)(ctx.raw(), name.as_ptr()) };
+    document(command, spec);
+    categorise(command, category);
+    true
+}
+
+/// Adds an ACL category of our own where the server can (Redis 7.4, Valkey 8); tells whether it did.
+pub fn add_category(ctx: Ctx<'_>, name: &CStr) -> bool {
+    // SAFETY: the table is only read after it was filled; the server copies the name.
+    unsafe {
+        raw::RedisModule_AddACLCategory
+            .is_some_and(|add| add(ctx.raw(), name.as_ptr()) == raw::REDISMODULE_OK as c_int)
+    }
+}
+
+fn categorise(command: *mut raw::RedisModuleCommand, category: Option<&CStr>) {
+    // SAFETY: the table is only read after it was filled.
+    let (Some(category), Some(set)) = (category, unsafe { raw::RedisModule_SetCommandACLCategories }) else {
+        return;
+    };
+    // SAFETY: the command is registered; the server copies the name. A refusal leaves the command
+    // in the categories that its flags give it.
+    unsafe { set(command, category.as_ptr()) };
+}
+
+/// Hands over what COMMAND DOCS shows.
+fn document(command: *mut raw::RedisModuleCommand, spec: &'static Spec) {
+    let Some(set_info) =
+        // SAFETY: the table is only read after it was filled.
+        (unsafe { raw::RedisModule_SetCommandInfo })
+    else {
+        return;
+    };
+    let (summary, complexity, since) = (text(spec.summary), text(spec.complexity), text(spec.since));
+    let mut key_specs = match spec.keys {
+        Keys::None => vec![],
+        Keys::At(position, access) => vec![key_spec(position, access), no_key_spec()],
+    };
+    let mut kept = Vec::new();
+    let args = arguments(spec.args, &mut kept);
+    let info = raw::RedisModuleCommandInfo {
+        version: &INFO_VERSION,
+        summary: summary.as_ptr(),
+        complexity: complexity.as_ptr(),
+        since: since.as_ptr(),
+        history: std::ptr::null_mut(),
+        tips: std::ptr::null(),
+        arity: spec.arity,
+        key_specs: if key_specs.is_empty() { std::ptr::null_mut() } else { key_specs.as_mut_ptr() },
+        args,
+    };
+    // SAFETY: the server copies everything it is shown; `kept` holds the argument tree until then.
+    unsafe { set_info(command, &info) };
+}
+
+/// The sizes of what [`document`] hands over: the header's own constant is private to C.
+static INFO_VERSION: raw::RedisModuleCommandInfoVersion = raw::RedisModuleCommandInfoVersion {
+    version: 1,
+    sizeof_historyentry: size_of::<raw::RedisModuleCommandHistoryEntry>(),
+    sizeof_keyspec: size_of::<raw::RedisModuleCommandKeySpec>(),
+    sizeof_arg: size_of::<raw::RedisModuleCommandArg>(),
+};
+
+fn key_spec(position: u8, access: Access) -> raw::RedisModuleCommandKeySpec {
+    let flags = match access {
+        Access::Read => raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS,
+        Access::Update => {
+            raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_ACCESS | raw::REDISMODULE_CMD_KEY_UPDATE
+        }
+    };
+    let mut spec = no_key_spec();
+    spec.flags = flags.into();
+    spec.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
+    spec.bs.index.pos = position.into();
+    spec.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE;
+    spec.fk.range.lastkey = 0;
+    spec.fk.range.keystep = 1;
+    spec.fk.range.limit = 0;
+    spec
+}
+
+/// The all-zero entry that ends a list of key specs.
+fn no_key_spec() -> raw::RedisModuleCommandKeySpec {
+    // SAFETY: numbers, null pointers and unions of numbers: zero is valid for each.
+    unsafe { std::mem::zeroed() }
+}
+
+/// What a list of arguments in C form points to, kept until the server has copied it.
+struct Kept {
+    _texts: Vec<CString>,
+    _list: Vec<raw::RedisModuleCommandArg>,
+}
+
+/// A zero-ended list of arguments in C form; null for an empty one.
+fn arguments(args: &'static [Arg], kept: &mut Vec<Kept>) -> *mut raw::RedisModuleCommandArg {
+    if args.is_empty() {
+        return std::ptr::null_mut();
+    }
+    let mut texts = Vec::new();
+    let mut list: Vec<raw::RedisModuleCommandArg> = Vec::new();
+    for arg in args {
+        let parts = arguments(arg.parts, kept);
+        let mut keep = |value: &str| -> *const c_char {
+            texts.push(text(value));
+            texts[texts.len() - 1].as_ptr()
+        };
+        list.push(raw::RedisModuleCommandArg {
+            name: keep(arg.name),
+            type_: arg_type(arg.kind),
+            key_spec_index: if arg.kind == ArgType::Key { 0 } else { -1 },
+            token: arg.token.map_or(std::ptr::null(), &mut keep),
+            flags: arg_flags(arg),
+            subargs: parts,
+            ..no_argument()
+        });
+    }
+    list.push(no_argument());
+    let start = list.as_mut_ptr();
+    kept.push(Kept { _texts: texts, _list: list });
+    start
+}
+
+fn arg_type(kind: ArgType) -> raw::RedisModuleCommandArgType {
+    match kind {
+        ArgType::Key => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_KEY,
+        ArgType::Text => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING,
+        ArgType::Integer => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER,
+        ArgType::Token => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PURE_TOKEN,
+        ArgType::OneOf => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_ONEOF,
+        ArgType::Block => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_BLOCK,
+    }
+}
+
+fn arg_flags(arg: &Arg) -> c_int {
+    let mut flags = raw::REDISMODULE_CMD_ARG_NONE;
+    if arg.optional {
+        flags |= raw::REDISMODULE_CMD_ARG_OPTIONAL;
+    }
+    if arg.multiple {
+        flags |= raw::REDISMODULE_CMD_ARG_MULTIPLE;
+    }
+    flags as c_int
+}
+
+fn no_argument() -> raw::RedisModuleCommandArg {
+    // SAFETY: numbers and null pointers: zero is valid for each.
+    unsafe { std::mem::zeroed() }
+}
+
+/// The table holds no NUL bytes.
+fn text(value: &str) -> CString {
+    CString::new(value).expect("texts of the command table hold no NUL")
+}

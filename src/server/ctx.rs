@@ -1,0 +1,156 @@
+//! The server as one call sees it.
+
+use std::ffi::{CString, c_int};
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use super::name::OwnedName;
+use super::{api, raw};
+
+/// A context of the module's own, for what is called without one. Made once, while loading.
+static HOME: AtomicPtr<raw::RedisModuleCtx> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Borrowed for the length of one call from the server.
+#[derive(Clone, Copy)]
+pub struct Ctx<'a> {
+    raw: *mut raw::RedisModuleCtx,
+    call: PhantomData<&'a ()>,
+}
+
+/// How urgent a line in the server's log is.
+#[derive(Clone, Copy)]
+pub enum Level {
+    Notice,
+    Warning,
+}
+
+impl<'a> Ctx<'a> {
+    /// # Safety
+    /// `raw` must be a context that the server keeps alive for `'a`.
+    pub(super) unsafe fn new(raw: *mut raw::RedisModuleCtx) -> Self {
+        Ctx { raw, call: PhantomData }
+    }
+
+    /// The context of the module's own loading.
+    pub fn of_load(context: &'a redis_module::Context) -> Self {
+        Ctx { raw: context.ctx, call: PhantomData }
+    }
+
+    /// For callbacks that get no context: answers only what the server says without one.
+    pub(super) fn nowhere() -> Self {
+        Ctx { raw: std::ptr::null_mut(), call: PhantomData }
+    }
+
+    /// A context that belongs to no call: good for arming timers.
+    pub(super) fn home() -> Self {
+        Ctx { raw: HOME.load(Ordering::Relaxed), call: PhantomData }
+    }
+
+    /// Makes the context of [`Ctx::home`]; called once, while loading.
+    pub fn make_home(self) {
+        // SAFETY: the context is alive; the new one is kept for the life of the process.
+        let home = unsafe { api!(RedisModule_GetDetachedThreadSafeContext)(self.raw) };
+        HOME.store(home, Ordering::Relaxed);
+    }
+
+    /// Sets what the module promises to the server: it checks for I/O errors while loading (without
+    /// which a damaged RESTORE ends the server) and signals changes of keys itself.
+    pub fn promise(self) {
+        let options =
+            raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS | raw::REDISMODULE_OPTION_NO_IMPLICIT_SIGNAL_MODIFIED;
+        // SAFETY: the context is alive.
+        unsafe { api!(RedisModule_SetModuleOptions)(self.raw, options as c_int) };
+    }
+
+    pub(super) fn raw(self) -> *mut raw::RedisModuleCtx {
+        self.raw
+    }
+
+    fn flags(self) -> u32 {
+        // SAFETY: the context is alive for 'a, or null, which is allowed here.
+        unsafe { api!(RedisModule_GetContextFlags)(self.raw) as u32 }
+    }
+
+    /// Milliseconds since the Unix epoch by the server's clock; the cached one where the server
+    /// has it, so that all commands of one transaction see the same time.
+    pub fn now_ms(self) -> u64 {
+        // SAFETY: the table is only read after it was filled.
+        match unsafe { raw::RedisModule_CachedMicroseconds } {
+            // SAFETY: takes nothing and only reads.
+            Some(cached) => (unsafe { cached() } as u64) / 1000,
+            // SAFETY: takes nothing and only reads.
+            None => unsafe { api!(RedisModule_Milliseconds)() as u64 },
+        }
+    }
+
+    /// Whether a client of this call must be answered at once (MULTI, scripts).
+    pub fn must_not_block(self) -> bool {
+        self.flags() & raw::REDISMODULE_CTX_FLAGS_DENY_BLOCKING != 0
+    }
+
+    /// Whether this call comes from the primary's link or from loading the AOF.
+    pub fn is_replay(self) -> bool {
+        self.flags() & (raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING) != 0
+    }
+
+    pub fn is_primary(self) -> bool {
+        self.flags() & raw::REDISMODULE_CTX_FLAGS_MASTER != 0
+    }
+
+    pub fn is_loading(self) -> bool {
+        self.flags() & raw::REDISMODULE_CTX_FLAGS_LOADING != 0
+    }
+
+    pub fn db(self) -> i32 {
+        // SAFETY: the context is alive for 'a.
+        unsafe { api!(RedisModule_GetSelectedDb)(self.raw) }
+    }
+
+    /// False when there is no such database.
+    pub fn select(self, db: i32) -> bool {
+        // SAFETY: the context is alive for 'a.
+        unsafe { api!(RedisModule_SelectDb)(self.raw, db as c_int) == raw::REDISMODULE_OK as c_int }
+    }
+
+    /// Whether writes outside a client's command must wait (CLIENT PAUSE, failover, shutdown):
+    /// replicating them would abort the server.
+    pub fn must_not_replicate(self) -> bool {
+        // SAFETY: the table is only read after it was filled.
+        match unsafe { raw::RedisModule_AvoidReplicaTraffic } {
+            // SAFETY: takes nothing and only reads.
+            Some(avoid) => unsafe { avoid() != 0 },
+            None => false,
+        }
+    }
+
+    pub fn client_id(self) -> u64 {
+        // SAFETY: the context is alive for 'a.
+        unsafe { api!(RedisModule_GetClientId)(self.raw) }
+    }
+
+    pub fn string(self, bytes: &[u8]) -> OwnedName {
+        OwnedName::new(bytes)
+    }
+
+    pub fn log(self, level: Level, text: &str) {
+        log(self.raw, level, text);
+    }
+}
+
+/// A line in the server's log from where there is no context at hand.
+pub fn log_anywhere(level: Level, text: &str) {
+    // SAFETY: the table is only read after it was filled; unit tests have no server to log to.
+    if unsafe { raw::RedisModule_Log }.is_some() {
+        log(std::ptr::null_mut(), level, text);
+    }
+}
+
+fn log(ctx: *mut raw::RedisModuleCtx, level: Level, text: &str) {
+    let level = match level {
+        Level::Notice => c"notice",
+        Level::Warning => c"warning",
+    };
+    let Ok(text) = CString::new(text.replace('\0', " ")) else { return };
+    // SAFETY: a null context is allowed; the format takes exactly one string.
+    unsafe { api!(RedisModule_Log)(ctx, level.as_ptr(), c"%s".as_ptr(), text.as_ptr()) };
+}

@@ -1,0 +1,44 @@
+//! The panic guard: a bug of ours answers an error instead of taking the server down.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Runs `body`; a panic in it gives `fallen(message)` instead.
+///
+/// Every function that C calls has one of these around all that it does: unwinding into C aborts
+/// the process. `AssertUnwindSafe` is right because what a panicking command leaves behind is at
+/// worst a value that was not changed: `decide` never mutates and `apply` is total.
+pub fn guarded<T>(body: impl FnOnce() -> T, fallen: impl FnOnce(&str) -> T) -> T {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(value) => value,
+        Err(panic) => fallen(message(&*panic)),
+    }
+}
+
+/// As [`guarded`], for callbacks that answer nobody.
+pub fn quietly<T>(fallback: T, body: impl FnOnce() -> T) -> T {
+    guarded(body, |_| fallback)
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    if let Some(text) = panic.downcast_ref::<&str>() {
+        text
+    } else if let Some(text) = panic.downcast_ref::<String>() {
+        text
+    } else {
+        "unknown cause"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_a_value() {
+        let outcome = guarded(|| -> String { panic!("the {} broke", "lid") }, |text| text.to_owned());
+        assert_eq!(outcome, "the lid broke");
+        assert_eq!(quietly(7, || panic!("again")), 7);
+        assert_eq!(guarded(|| 1, |_| 2), 1);
+    }
+}

@@ -1,0 +1,127 @@
+//! A key opened for one call.
+
+use std::ffi::c_int;
+
+use super::ctx::Ctx;
+use super::name::Name;
+use super::native::{Native, into_value};
+use super::{api, raw};
+
+/// The key holds something else than what was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrongType;
+
+/// An open key; closed on drop. Nothing is signalled on closing (NO_IMPLICIT_SIGNAL_MODIFIED):
+/// who changes something calls [`Key::changed`].
+pub struct Key<'a> {
+    raw: *mut raw::RedisModuleKey,
+    ctx: Ctx<'a>,
+    name: Name<'a>,
+}
+
+impl<'a> Key<'a> {
+    /// For a command that may write. The key need not exist.
+    pub fn for_writing(ctx: Ctx<'a>, name: Name<'a>) -> Self {
+        Key::open(ctx, name, raw::REDISMODULE_READ | raw::REDISMODULE_WRITE)
+    }
+
+    /// For a command that only reads.
+    pub fn for_reading(ctx: Ctx<'a>, name: Name<'a>) -> Self {
+        Key::open(ctx, name, raw::REDISMODULE_READ)
+    }
+
+    /// For a look that leaves no trace: no statistics, no change of the key's last use.
+    pub fn unnoticed(ctx: Ctx<'a>, name: Name<'a>) -> Self {
+        Key::open(ctx, name, raw::REDISMODULE_READ | raw::REDISMODULE_OPEN_KEY_NOTOUCH)
+    }
+
+    fn open(ctx: Ctx<'a>, name: Name<'a>, mode: u32) -> Self {
+        // SAFETY: context and name are alive for 'a. Null (a missing key) is kept as it is.
+        let raw = unsafe { api!(RedisModule_OpenKey)(ctx.raw(), name.raw(), mode as c_int) };
+        Key { raw: raw.cast(), ctx, name }
+    }
+
+    fn kind(&self) -> c_int {
+        // SAFETY: a null key is allowed: it is an empty one.
+        unsafe { api!(RedisModule_KeyType)(self.raw) }
+    }
+
+    pub fn is_missing(&self) -> bool {
+        self.kind() == raw::REDISMODULE_KEYTYPE_EMPTY as c_int
+    }
+
+    /// Whether the key holds one of the server's own strings.
+    pub fn is_string(&self) -> bool {
+        self.kind() == raw::REDISMODULE_KEYTYPE_STRING as c_int
+    }
+
+    fn stored<T: Native>(&self) -> Result<*mut T, WrongType> {
+        let kind = self.kind();
+        if kind == raw::REDISMODULE_KEYTYPE_EMPTY as c_int {
+            return Ok(std::ptr::null_mut());
+        }
+        if kind != raw::REDISMODULE_KEYTYPE_MODULE as c_int {
+            return Err(WrongType);
+        }
+        // SAFETY: the key is open and holds a module's value.
+        unsafe {
+            if api!(RedisModule_ModuleTypeGetType)(self.raw) != T::slot().get() {
+                return Err(WrongType);
+            }
+            Ok(api!(RedisModule_ModuleTypeGetValue)(self.raw).cast())
+        }
+    }
+
+    /// The value, `None` when the key is missing.
+    pub fn value<T: Native>(&self) -> Result<Option<&T>, WrongType> {
+        // SAFETY: null or a value of this type, alive while the key is open and borrowed.
+        Ok(unsafe { self.stored::<T>()?.as_ref() })
+    }
+
+    /// The value for changing it.
+    pub fn value_mut<T: Native>(&mut self) -> Result<Option<&mut T>, WrongType> {
+        // SAFETY: null or a value of this type; the key is borrowed mutably and the server runs
+        // nothing else meanwhile.
+        Ok(unsafe { self.stored::<T>()?.as_mut() })
+    }
+
+    /// Puts a value under the key, in place of what was there, without an expiry.
+    pub fn put<T: Native>(&mut self, value: T) {
+        // SAFETY: the key is open for writing and takes the value over.
+        unsafe { api!(RedisModule_ModuleTypeSetValue)(self.raw, T::slot().get(), into_value(value)) };
+    }
+
+    pub fn delete(&mut self) {
+        // SAFETY: the key is open for writing.
+        unsafe { api!(RedisModule_DeleteKey)(self.raw) };
+    }
+
+    /// The key's expiry in Unix milliseconds.
+    pub fn expiry(&self) -> Option<u64> {
+        // SAFETY: the key is open, or null for a missing one, which has no expiry.
+        let at = unsafe { if self.raw.is_null() { -1 } else { api!(RedisModule_GetAbsExpire)(self.raw) } };
+        u64::try_from(at).ok()
+    }
+
+    /// Sets or takes away the expiry.
+    pub fn expire_at(&mut self, at_ms: Option<u64>) {
+        let at = at_ms.map_or(raw::REDISMODULE_NO_EXPIRE.into(), |ms| i64::try_from(ms).unwrap_or(i64::MAX));
+        // SAFETY: the key is open for writing.
+        unsafe { api!(RedisModule_SetAbsExpire)(self.raw, at) };
+    }
+
+    /// Tells WATCH and client-side caches that the key has changed.
+    pub fn changed(&self) {
+        // SAFETY: context and name are alive for 'a.
+        unsafe { api!(RedisModule_SignalModifiedKey)(self.ctx.raw(), self.name.raw()) };
+    }
+}
+
+impl Drop for Key<'_> {
+    fn drop(&mut self) {
+        if !self.raw.is_null() {
+            // SAFETY: opened by `open` and closed once.
+            unsafe { api!(RedisModule_CloseKey)(self.raw) };
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What the server calls for a blocked client.
+
+use std::ffi::{c_int, c_void};
+use std::rc::Rc;
+
+use super::{State, Waiter, clerk};
+use crate::server::ctx::Ctx;
+use crate::server::guard::quietly;
+use crate::server::name::OwnedName;
+use crate::server::reply::Reply;
+use crate::server::{api, raw};
+
+const OK: c_int = raw::REDISMODULE_OK as c_int;
+const ERR: c_int = raw::REDISMODULE_ERR as c_int;
+
+/// # Safety
+/// `ctx` must be the context of a callback for a client blocked by [`super::block`].
+unsafe fn waiter_of<'a>(ctx: *mut raw::RedisModuleCtx) -> &'a Waiter {
+    // SAFETY: the private data is the counted reference that `block` gave, alive until `free`.
+    unsafe { &*api!(RedisModule_GetBlockedClientPrivateData)(ctx).cast::<Waiter>() }
+}
+
+/// The key was created, renamed to or swapped in: look at the line soon. Serving happens there, in
+/// the order of blocking, so this one never answers.
+pub(super) unsafe extern "C" fn reply(
+    ctx: *mut raw::RedisModuleCtx,
+    _: *mut *mut raw::RedisModuleString,
+    _: c_int,
+) -> c_int {
+    quietly((), || {
+        // SAFETY: called by the server for one of our blocked clients.
+        let waiter = unsafe { waiter_of(ctx) };
+        clerk::stale(waiter.db, &waiter.key);
+    });
+    ERR
+}
+
+/// The time is up, or `UnblockClient` delivers. Only here is a waiter marked as delivered.
+pub(super) unsafe extern "C" fn timeout(
+    ctx: *mut raw::RedisModuleCtx,
+    _: *mut *mut raw::RedisModuleString,
+    _: c_int,
+) -> c_int {
+    quietly((), || {
+        // SAFETY: called by the server for one of our blocked clients, with a live context.
+        let (waiter, ctx) = unsafe { (waiter_of(ctx), Ctx::new(ctx)) };
+        let reply = Reply::to(ctx);
+        let before = std::mem::replace(&mut *waiter.state.borrow_mut(), State::Delivered(None));
+        match before {
+            State::Waiting => {
+                clerk::leave(waiter);
+                waiter.request.give_up(ctx, OwnedName::new(&waiter.key).borrow(), reply);
+            }
+            State::Handed(delivery) => {
+                delivery.send(reply);
+                *waiter.state.borrow_mut() = State::Delivered(Some(delivery));
+            }
+            State::Delivered(_) | State::Left => *waiter.state.borrow_mut() = before,
+        }
+    });
+    OK
+}
+
+/// The client is killed, closes, is unblocked with an error or redirected. Not called for timeouts.
+pub(super) unsafe extern "C" fn disconnect(
+    ctx: *mut raw::RedisModuleCtx,
+    _: *mut raw::RedisModuleBlockedClient,
+) {
+    quietly((), || {
+        // SAFETY: called by the server for one of our blocked clients.
+        let waiter = unsafe { waiter_of(ctx) };
+        waiter.disconnected.set(true);
+        if waiter.waits() {
+            *waiter.state.borrow_mut() = State::Left;
+            clerk::leave(waiter);
+        }
+    });
+}
+
+/// The server is done with the client. What it was handed is put back unless it has surely gone
+/// out: a reply that was written to a client that has since vanished has not.
+pub(super) unsafe extern "C" fn free(ctx: *mut raw::RedisModuleCtx, data: *mut c_void) {
+    quietly((), || {
+        // SAFETY: the counted reference that `block` gave, taken back once.
+        let waiter = unsafe { Rc::from_raw(data.cast::<Waiter>().cast_const()) };
+        // SAFETY: the server keeps the context alive for the call.
+        let ctx = unsafe { Ctx::new(ctx) };
+        waiter.freed.set(true);
+        let before = std::mem::replace(&mut *waiter.state.borrow_mut(), State::Left);
+        let unused = match before {
+            State::Waiting => {
+                clerk::leave(&waiter);
+                None
+            }
+            State::Handed(delivery) => Some(delivery),
+            State::Delivered(delivery) => {
+                delivery.filter(|_| waiter.disconnected.get() && !clerk::client_is_there(waiter.client))
+            }
+            State::Left => None,
+        };
+        clerk::forget(ctx, &waiter, unused);
+    });
+}

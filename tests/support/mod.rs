@@ -1,0 +1,60 @@
+//! Black-box tests in three lines: a real server per test, spoken to in RESP.
+//!
+//! ```ignore
+//! let s = server!();
+//! s.ok("RATELIMIT.CHECK u 10/1m").is(list![1, 10, 9, 0, 60_000]);
+//! s.refuses("RATELIMIT.CHECK u 0/1m", "ERR");
+//! ```
+//!
+//! | environment | meaning | default |
+//! | --- | --- | --- |
+//! | `WORKGATE_SERVER` | path of the server's program, or `docker:IMAGE` | `redis-server`, else `valkey-server` on PATH |
+//! | `WORKGATE_MODULE` | absolute path of the module | the `libworkgate.so` of the build the test belongs to |
+//!
+//! A [`Server`] has its own port and directory and is killed when dropped. Nothing here sleeps for a fixed
+//! time: [`eventually`] waits on a condition, [`Server::waits`] on the server's word that a client is blocked.
+
+// Each test binary uses its own part of the support code.
+#![allow(dead_code, unused_imports, unused_macros)]
+
+mod client;
+mod command;
+mod dump;
+mod instance;
+mod program;
+mod reply;
+mod snapshot;
+mod stream;
+mod untouched;
+mod wait;
+mod waiter;
+mod want;
+
+pub use client::Client;
+pub use command::{Arg, Command};
+pub use dump::Dump;
+pub use instance::Server;
+pub use reply::Reply;
+pub use snapshot::Snapshot;
+pub use stream::Stream;
+pub use untouched::Untouched;
+pub use wait::{DEADLINE, eventually};
+pub use waiter::Waiter;
+pub use want::{Want, any, anything_but_nil, nil, status, text, token, within};
+
+/// Starts a server with the module: `server!()` or `server!("appendonly yes", "hz 100")`.
+macro_rules! server {
+    ($($option:expr),* $(,)?) => { $crate::support::Server::start(&[$($option),*]) };
+}
+
+/// A command of any bytes: `cmd!["JOBQ.PUSH", b"q\0", 5]`.
+macro_rules! cmd {
+    ($($part:expr),* $(,)?) => { vec![$($crate::support::Arg::bytes(&$part)),*] };
+}
+
+/// An expected array; its items are numbers, bulk strings, or any other [`Want`].
+macro_rules! list {
+    ($($item:expr),* $(,)?) => { $crate::support::Want::List(vec![$($crate::support::Want::from($item)),*]) };
+}
+
+pub(crate) use {cmd, list, server};
