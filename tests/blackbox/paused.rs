@@ -1,0 +1,89 @@
+//! A server that must not write just now: CLIENT PAUSE, FAILOVER. Nothing aborts it, nothing is lost.
+
+use crate::support::{Snapshot, eventually, server};
+
+#[test]
+fn a_pause_of_writes_holds_back_due_jobs_and_serves_them_after() {
+    let s = server!();
+    let replica = s.replica(&[]);
+    s.ok("JOBQ.PUSH q p ID due DELAY 60ms");
+    s.ok("JOBQ.PUSH q p ID leased");
+    s.ok("JOBQ.POP q LEASE 60ms");
+    s.ok("IDEMP.CLAIM k LEASE 60ms");
+    s.ok("CACHE.GETSET c LEASE 60ms");
+    let pops = [s.waits("JOBQ.POP q BLOCK 1m LEASE 1h"), s.waits("JOBQ.POP q BLOCK 1m LEASE 1h")];
+    let claim = s.waits("IDEMP.CLAIM k BLOCK 1m");
+    let fill = s.waits("CACHE.GETSET c BLOCK 1m");
+    s.ok("CLIENT PAUSE 400 WRITE");
+    s.goes_on(150);
+    s.lives();
+    // Reads go on, and show what is due.
+    s.ok("JOBQ.STATS q");
+    let mut served: Vec<String> = pops.iter().map(|pop| pop.reply().at(0).at(0).text()).collect();
+    served.sort();
+    assert_eq!(served, ["due", "leased"]);
+    assert_eq!(claim.reply().at(0).text(), "CLAIMED");
+    assert_eq!(fill.reply().at(0).text(), "FILL");
+    s.in_step_with(&replica);
+    assert_eq!(Snapshot::of(&replica), Snapshot::of(&s));
+    s.lives();
+}
+
+#[test]
+fn clients_that_vanish_during_a_pause_leave_nothing_behind() {
+    let s = server!();
+    let first = s.waits("JOBQ.POP q BLOCK 1m LEASE 1h");
+    let second = s.waits("JOBQ.POP q BLOCK 1m LEASE 1h");
+    let kill = format!("CLIENT KILL ID {}", first.id);
+    s.transaction(["JOBQ.PUSH q p ID a", "CLIENT PAUSE 200 WRITE", &kill]);
+    drop(second);
+    s.goes_on(50);
+    s.lives();
+    s.ok("CLIENT UNPAUSE");
+    let mut job = None;
+    eventually("the job is there for another", || {
+        job = s.ok("JOBQ.POP q").items().first().cloned();
+        job.is_some()
+    });
+    assert_eq!(job.expect("a job").at(0).text(), "a");
+}
+
+#[test]
+fn a_wait_that_ends_during_a_pause_ends() {
+    let s = server!();
+    let w = s.waits("JOBQ.POP q BLOCK 60ms");
+    s.ok("CLIENT PAUSE 300 WRITE");
+    w.reply();
+    s.lives();
+}
+
+#[test]
+fn a_failover_with_waiters_and_due_jobs_keeps_both_servers_alive() {
+    let s = server!();
+    let r = s.replica(&[]);
+    s.ok("JOBQ.PUSH q p ID due DELAY 30ms");
+    s.ok("JOBQ.PUSH q p ID leased");
+    s.ok("JOBQ.POP q LEASE 40ms");
+    s.ok("IDEMP.CLAIM k LEASE 40ms");
+    let waiters = [s.waits("IDEMP.CLAIM k BLOCK 1m"), s.waits("JOBQ.POP other BLOCK 1m")];
+    s.in_step_with(&r);
+    s.ok("FAILOVER");
+    eventually("the replica has taken over", || r.info("role") == "master");
+    for waiter in &waiters {
+        // Claimed before the roles changed, or told that the server is no primary any more.
+        let reply = waiter.reply();
+        assert!(reply.is_error() || reply.at(0).text() == "CLAIMED", "{reply:?}");
+    }
+    let mut served = Vec::new();
+    eventually("both jobs are served by the new primary", || {
+        let jobs = r.ok("JOBQ.POP q COUNT 5 LEASE 1h");
+        served.extend(jobs.items().iter().map(|job| job.at(0).text()));
+        served.len() == 2
+    });
+    served.sort();
+    assert_eq!(served, ["due", "leased"]);
+    r.in_step_with(&s);
+    assert_eq!(Snapshot::of(&s), Snapshot::of(&r));
+    s.lives();
+    r.lives();
+}
