@@ -71,6 +71,13 @@ fn a_crashed_filler_is_replaced_when_its_lease_ends() {
 }
 
 #[test]
+fn the_record_of_a_lease_outlives_it() {
+    let s = server!();
+    s.ok("CACHE.GETSET k LEASE 1m");
+    s.ok("PTTL k").is(within(119_000..=600_000));
+}
+
+#[test]
 fn a_slow_load_is_still_stored_while_nobody_took_over() {
     let s = server!();
     let t = s.ok("CACHE.GETSET k LEASE 200ms").at(2).int();

@@ -86,10 +86,8 @@ fn every_byte_may_be_any_of_the_dangerous_values() {
     let s = server!();
     let mut refused = 0;
     for dump in samples(&s) {
-        for at in dump.own_bytes().take(600) {
-            for value in
-                [0x00, 0x01, 0x7f, 0x80, 0x81, 0xfe, 0xff, dump.body[at] ^ 1, dump.body[at].wrapping_add(1)]
-            {
+        for at in dump.own_bytes().take(300) {
+            for value in [0x00, 0x7f, 0x80, 0xff, dump.body[at] ^ 1, dump.body[at].wrapping_add(1)] {
                 let mut damaged = dump.clone();
                 damaged.body[at] = value;
                 refused += usize::from(!try_out(&s, &damaged.sealed()));

@@ -60,7 +60,7 @@ fn several_jobs_of_one_transaction_reach_several_waiters() {
 #[test]
 fn a_wait_ends_with_nothing_after_its_time() {
     let s = server!();
-    let w = s.waits("JOBQ.POP q BLOCK 60ms");
+    let w = s.waits("JOBQ.POP q BLOCK 300ms");
     w.reply().is(list![]);
     s.ok("JOBQ.PUSH q p ID a");
     // The one that gave up does not take the job.
@@ -71,10 +71,10 @@ fn a_wait_ends_with_nothing_after_its_time() {
 fn a_delayed_job_wakes_a_waiter_when_it_is_due() {
     let s = server!();
     let begun = s.now();
-    s.ok("JOBQ.PUSH q p ID a DELAY 150ms");
+    s.ok("JOBQ.PUSH q p ID a DELAY 400ms");
     let w = s.waits("JOBQ.POP q BLOCK 1m");
     assert_eq!(served(&w), "a");
-    assert!(s.now() >= begun + 150, "never early");
+    assert!(s.now() >= begun + 400, "never early");
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_job_pushed_with_a_delay_later_wakes_the_waiter_too() {
 fn a_lost_lease_wakes_a_waiter() {
     let s = server!();
     s.ok("JOBQ.PUSH q p ID a");
-    s.ok("JOBQ.POP q LEASE 200ms");
+    s.ok("JOBQ.POP q LEASE 500ms");
     let w = s.waits("JOBQ.POP q BLOCK 1m");
     assert_eq!(served(&w), "a");
 }

@@ -78,7 +78,7 @@ fn a_waiter_outlives_the_end_of_its_queue() {
 #[test]
 fn a_due_job_of_a_renamed_queue_wakes_the_waiter_of_its_new_name() {
     let s = server!();
-    s.ok("JOBQ.PUSH q p ID a DELAY 150ms");
+    s.ok("JOBQ.PUSH q p ID a DELAY 500ms");
     let w = s.waits("JOBQ.POP renamed BLOCK 1m");
     s.ok("RENAME q renamed");
     w.reply().at(0).at(0).clone().is("a");
@@ -88,7 +88,7 @@ fn a_due_job_of_a_renamed_queue_wakes_the_waiter_of_its_new_name() {
 fn a_due_job_of_a_swapped_database_wakes_its_waiter() {
     let s = server!();
     s.ok("SELECT 1");
-    s.ok("JOBQ.PUSH q p ID a DELAY 150ms");
+    s.ok("JOBQ.PUSH q p ID a DELAY 500ms");
     s.ok("SELECT 0");
     let w = s.waits("JOBQ.POP q BLOCK 1m");
     s.ok("SWAPDB 0 1");
@@ -130,7 +130,7 @@ fn a_replica_does_not_let_a_client_wait() {
 #[test]
 fn no_waiter_is_left_behind_in_the_queue_that_it_waited_for() {
     let s = server!();
-    let w = s.waits("JOBQ.POP q BLOCK 30ms");
+    let w = s.waits("JOBQ.POP q BLOCK 300ms");
     w.reply().is(list![]);
     eventually("no empty queue stays", || s.ok("EXISTS q").int() == 0);
 }

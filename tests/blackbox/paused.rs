@@ -6,16 +6,16 @@ use crate::support::{Snapshot, eventually, server};
 fn a_pause_of_writes_holds_back_due_jobs_and_serves_them_after() {
     let s = server!();
     let replica = s.replica(&[]);
-    s.ok("JOBQ.PUSH q p ID due DELAY 60ms");
+    s.ok("JOBQ.PUSH q p ID due DELAY 300ms");
     s.ok("JOBQ.PUSH q p ID leased");
-    s.ok("JOBQ.POP q LEASE 60ms");
-    s.ok("IDEMP.CLAIM k LEASE 60ms");
-    s.ok("CACHE.GETSET c LEASE 60ms");
-    let pops = [s.waits("JOBQ.POP q BLOCK 1m LEASE 1h"), s.waits("JOBQ.POP q BLOCK 1m LEASE 1h")];
-    let claim = s.waits("IDEMP.CLAIM k BLOCK 1m");
-    let fill = s.waits("CACHE.GETSET c BLOCK 1m");
-    s.ok("CLIENT PAUSE 400 WRITE");
-    s.goes_on(150);
+    s.ok("JOBQ.POP q LEASE 300ms");
+    s.ok("IDEMP.CLAIM k LEASE 300ms");
+    s.ok("CACHE.GETSET c LEASE 300ms");
+    let pops = [s.asks("JOBQ.POP q BLOCK 1m LEASE 1h"), s.asks("JOBQ.POP q BLOCK 1m LEASE 1h")];
+    let claim = s.asks("IDEMP.CLAIM k BLOCK 1m");
+    let fill = s.asks("CACHE.GETSET c BLOCK 1m");
+    s.ok("CLIENT PAUSE 1200 WRITE");
+    s.goes_on(500);
     s.lives();
     // Reads go on, and show what is due.
     s.ok("JOBQ.STATS q");
@@ -51,8 +51,8 @@ fn clients_that_vanish_during_a_pause_leave_nothing_behind() {
 #[test]
 fn a_wait_that_ends_during_a_pause_ends() {
     let s = server!();
-    let w = s.waits("JOBQ.POP q BLOCK 60ms");
-    s.ok("CLIENT PAUSE 300 WRITE");
+    let w = s.waits("JOBQ.POP q BLOCK 300ms");
+    s.ok("CLIENT PAUSE 1200 WRITE");
     w.reply();
     s.lives();
 }
@@ -61,11 +61,11 @@ fn a_wait_that_ends_during_a_pause_ends() {
 fn a_failover_with_waiters_and_due_jobs_keeps_both_servers_alive() {
     let s = server!();
     let r = s.replica(&[]);
-    s.ok("JOBQ.PUSH q p ID due DELAY 30ms");
+    s.ok("JOBQ.PUSH q p ID due DELAY 300ms");
     s.ok("JOBQ.PUSH q p ID leased");
-    s.ok("JOBQ.POP q LEASE 40ms");
-    s.ok("IDEMP.CLAIM k LEASE 40ms");
-    let waiters = [s.waits("IDEMP.CLAIM k BLOCK 1m"), s.waits("JOBQ.POP other BLOCK 1m")];
+    s.ok("JOBQ.POP q LEASE 300ms");
+    s.ok("IDEMP.CLAIM k LEASE 300ms");
+    let waiters = [s.asks("IDEMP.CLAIM k BLOCK 1m"), s.asks("JOBQ.POP other BLOCK 1m")];
     s.in_step_with(&r);
     s.ok("FAILOVER");
     eventually("the replica has taken over", || r.info("role") == "master");

@@ -4,39 +4,46 @@ use std::collections::BTreeSet;
 
 use crate::support::{Reply, Server, list, server, status};
 
-/// (name, is a write, refused when memory is short).
-const COMMANDS: [(&str, bool, bool); 18] = [
-    ("RATELIMIT.CHECK", true, true),
-    ("RATELIMIT.PEEK", false, false),
-    ("IDEMP.CLAIM", true, true),
-    ("IDEMP.COMPLETE", true, false),
-    ("IDEMP.RELEASE", true, false),
-    ("IDEMP.GET", false, false),
-    ("JOBQ.PUSH", true, true),
-    ("JOBQ.POP", true, false),
-    ("JOBQ.ACK", true, false),
-    ("JOBQ.FAIL", true, false),
-    ("JOBQ.RELEASE", true, false),
-    ("JOBQ.EXTEND", true, false),
-    ("JOBQ.GET", false, false),
-    ("JOBQ.STATS", false, false),
-    ("CACHE.GETSET", true, true),
-    ("CACHE.SET", true, true),
-    ("CACHE.GET", false, false),
-    ("WORKGATE.DIGEST", false, false),
+/// (a call with the key `k`, is a write, refused when memory is short).
+const CALLS: [(&str, bool, bool); 18] = [
+    ("RATELIMIT.CHECK k 10/1m COST 1", true, true),
+    ("RATELIMIT.PEEK k", false, false),
+    ("IDEMP.CLAIM k OWNER o", true, true),
+    ("IDEMP.COMPLETE k 5 result", true, false),
+    ("IDEMP.RELEASE k 5", true, false),
+    ("IDEMP.GET k", false, false),
+    ("JOBQ.PUSH k payload ID id", true, true),
+    ("JOBQ.POP k COUNT 5", true, false),
+    ("JOBQ.ACK k id 5", true, false),
+    ("JOBQ.FAIL k id 5", true, false),
+    ("JOBQ.RELEASE k id 5", true, false),
+    ("JOBQ.EXTEND k id 5", true, false),
+    ("JOBQ.GET k id", false, false),
+    ("JOBQ.STATS k", false, false),
+    ("CACHE.GETSET k LEASE 1s", true, true),
+    ("CACHE.SET k v TTL 1s", true, true),
+    ("CACHE.GET k", false, false),
+    ("WORKGATE.DIGEST k", false, false),
 ];
 
-fn flags(s: &Server, name: &str) -> BTreeSet<String> {
-    let info = s.ok(format!("COMMAND INFO {name}"));
-    assert_ne!(*info.at(0), Reply::Nil, "{name} exists");
-    info.at(0).at(2).items().iter().map(Reply::text).collect()
+/// The command's name and what COMMAND INFO says of it.
+fn info(s: &Server, call: &'static str) -> (&'static str, Reply) {
+    let name = call.split(' ').next().expect("a name");
+    let info = s.ok(format!("COMMAND INFO {name}")).at(0).clone();
+    assert_ne!(info, Reply::Nil, "{name} exists");
+    (name, info)
+}
+
+fn words(list: &Reply) -> BTreeSet<String> {
+    list.items().iter().map(Reply::text).collect()
 }
 
 #[test]
 fn flags_tell_reads_from_writes() {
     let s = server!();
-    for (name, is_write, is_deny_oom) in COMMANDS {
-        let flags = flags(&s, name);
+    for (call, is_write, is_deny_oom) in CALLS {
+        let (name, info) = info(&s, call);
+        let flags = words(info.at(2));
         assert_eq!(flags.contains("write"), is_write, "{name}: {flags:?}");
         assert_eq!(flags.contains("readonly"), !is_write, "{name}: {flags:?}");
         assert_eq!(flags.contains("denyoom"), is_deny_oom, "{name}: {flags:?}");
@@ -47,51 +54,25 @@ fn flags_tell_reads_from_writes() {
 #[test]
 fn every_command_is_documented() {
     let s = server!();
-    for (name, ..) in COMMANDS {
+    for (call, ..) in CALLS {
+        let (name, _) = info(&s, call);
         let docs = s.ok(format!("COMMAND DOCS {name}"));
         let docs = docs.fields();
         assert_eq!(docs.len(), 1, "{name}");
-        // Only servers on which a module can describe its commands have more than the group.
-        if docs[0].1.fields().iter().any(|(field, _)| field.text() == "summary") {
-            for field in ["summary", "since", "complexity", "arguments"] {
-                let value = docs[0].1.field(field);
-                assert!(
-                    matches!(value, Reply::Bulk(text) if !text.is_empty())
-                        || matches!(value, Reply::Array(_)),
-                    "{name}"
-                );
-            }
-        } else {
-            assert_eq!(s.info("redis_version").split('.').next(), Some("7"), "{name} has no summary");
-            assert!(s.info("redis_version").starts_with("7.0"), "{name} has no summary");
+        for field in ["summary", "since", "complexity"] {
+            assert!(!docs[0].1.field(field).bytes().is_empty(), "{name}: {field}");
         }
+        assert!(!docs[0].1.field("arguments").items().is_empty(), "{name}: arguments");
     }
 }
 
 #[test]
-fn the_keys_of_a_command_are_found() {
+fn the_key_of_a_command_is_found() {
     let s = server!();
-    for call in [
-        "RATELIMIT.CHECK k 10/1m COST 1",
-        "RATELIMIT.PEEK k",
-        "IDEMP.CLAIM k OWNER o",
-        "IDEMP.COMPLETE k 5 result",
-        "IDEMP.RELEASE k 5",
-        "IDEMP.GET k",
-        "JOBQ.PUSH k payload ID id",
-        "JOBQ.POP k COUNT 5",
-        "JOBQ.ACK k id 5",
-        "JOBQ.FAIL k id 5",
-        "JOBQ.RELEASE k id 5",
-        "JOBQ.EXTEND k id 5",
-        "JOBQ.GET k id",
-        "JOBQ.STATS k",
-        "CACHE.GETSET k LEASE 1s",
-        "CACHE.SET k v TTL 1s",
-        "CACHE.GET k",
-        "WORKGATE.DIGEST k",
-    ] {
+    for (call, ..) in CALLS {
         s.ok(format!("COMMAND GETKEYS {call}")).is(list!["k"]);
+        let (name, info) = info(&s, call);
+        assert_eq!(info.at(8).items().len(), 1, "{name} has one key spec");
     }
 }
 
@@ -133,12 +114,17 @@ fn a_user_that_may_only_read_may_only_read() {
     s.ok("ACL SETUSER reader on >secret ~* &* -@all +@read");
     let c = s.client();
     c.ok("AUTH reader secret");
-    for (name, is_write, _) in COMMANDS {
-        let reply = c.call(format!("{name} k a b c d e f"));
+    // Redis 7.0 gives the commands of modules no categories, so that there this user may run none of them.
+    let has_categories = !s.info("redis_version").starts_with("7.0.");
+    for (call, is_write, _) in CALLS {
+        let (name, info) = info(&s, call);
+        let reply = c.call(call.replace(" k", " q"));
         let refused = matches!(&reply, Reply::Error(text) if text.starts_with("NOPERM"));
-        // The digest is no plain read: it looks at all keys.
-        if name != "WORKGATE.DIGEST" {
+        if has_categories {
+            assert_eq!(words(info.at(6)).contains("@write"), is_write, "{name}");
             assert_eq!(refused, is_write, "{name}: {reply:?}");
+        } else {
+            assert!(refused || !is_write, "{name}: {reply:?}");
         }
     }
 }
@@ -154,7 +140,7 @@ fn effects_are_taken_from_the_primary_only() {
     stream.taken(&s);
     for family in ["RATELIMIT", "IDEMP", "JOBQ", "CACHE"] {
         let name = format!("{family}._APPLY");
-        let flags = flags(&s, &name);
+        let flags = words(s.ok(format!("COMMAND INFO {name}")).at(0).at(2));
         assert!(flags.contains("write") && !flags.contains("denyoom"), "{name}: {flags:?}");
         for key in ["u", "i", "q", "c", "new"] {
             assert!(s.call(format!("{name} {key} blob")).is_error());

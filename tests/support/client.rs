@@ -80,6 +80,12 @@ impl Client {
         self.try_read(DEADLINE).unwrap_or_else(|e| panic!("the reply to '{}': {e}", shown(&parts)))
     }
 
+    /// As [`Client::call`], for a server that may be coming up or going down.
+    pub fn try_call(&self, command: impl Command) -> io::Result<Reply> {
+        self.try_send_bytes(&encode(&command.parts()))?;
+        self.try_read(DEADLINE)
+    }
+
     /// The reply of a command that must succeed.
     #[track_caller]
     pub fn ok(&self, command: impl Command) -> Reply {
