@@ -128,6 +128,19 @@ fn one_fill_whatever_the_number_of_readers() {
 }
 
 #[test]
+fn a_client_that_tracks_its_reads_hears_of_a_change() {
+    let s = server!();
+    s.ok("CACHE.SET k old TTL 1h");
+    let c = s.client3();
+    for change in ["CACHE.SET k new TTL 1h", "DEL k"] {
+        c.ok("CLIENT TRACKING ON");
+        c.ok("CACHE.GET k");
+        s.ok(change);
+        c.read().is(list!["invalidate", list!["k"]]);
+    }
+}
+
+#[test]
 fn an_empty_value_is_a_value() {
     let s = server!();
     s.ok(crate::support::cmd!["CACHE.SET", "k", ""]).is(1);

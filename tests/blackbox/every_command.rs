@@ -122,6 +122,27 @@ fn an_error_text_is_one_line_whatever_was_given() {
 }
 
 #[test]
+fn a_change_breaks_a_watch() {
+    let s = server!();
+    let watches = s.client();
+    for change in [
+        "RATELIMIT.CHECK u 10/1h",
+        "IDEMP.CLAIM i",
+        "JOBQ.PUSH q p ID a",
+        "JOBQ.POP q",
+        "CACHE.GETSET c",
+        "CACHE.SET c v TTL 1h",
+        "CACHE.SET c w TTL 1h",
+    ] {
+        watches.ok("WATCH u i q c");
+        s.ok(change);
+        watches.ok("MULTI");
+        watches.ok("PING");
+        assert_eq!(watches.ok("EXEC"), crate::support::Reply::Nil, "{change}");
+    }
+}
+
+#[test]
 fn every_family_works_in_a_transaction() {
     let s = server!();
     let replies = s.transaction([

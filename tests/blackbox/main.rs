@@ -25,6 +25,8 @@ mod ratelimit_bucket;
 mod ratelimit_refusals;
 mod ratelimit_several;
 mod ratelimit_window;
+mod record_keyspace_wait;
 mod record_wait;
 mod replication;
+mod stock_client;
 mod surface;

@@ -58,6 +58,26 @@ fn a_wait_that_ends_during_a_pause_ends() {
 }
 
 #[test]
+fn an_orderly_shutdown_with_waiters_and_due_jobs_is_orderly() {
+    let mut s = server!("appendonly yes");
+    let replica = s.replica(&[]);
+    s.ok("JOBQ.PUSH q p ID a");
+    s.ok("JOBQ.POP q LEASE 10ms");
+    s.pipeline((1..200).map(|i| format!("JOBQ.PUSH q p ID j{i} DELAY {i}ms")));
+    s.ok("IDEMP.CLAIM k LEASE 10ms");
+    let _waiters = [s.asks("JOBQ.POP other BLOCK 1m"), s.asks("IDEMP.CLAIM k LEASE 1h BLOCK 1m")];
+    s.restart();
+    eventually("every job is there", || {
+        s.ok("JOBQ.POP q COUNT 1000 LEASE 1ms");
+        let stats = s.ok("JOBQ.STATS q");
+        let count = |state: &str| stats.field(state).int();
+        count("ready") + count("active") + count("delayed") + count("dead") == 200 && count("delayed") == 0
+    });
+    replica.lives();
+    assert!(!s.log_tail().contains("ASSERTION FAILED"));
+}
+
+#[test]
 fn a_failover_with_waiters_and_due_jobs_keeps_both_servers_alive() {
     let s = server!();
     let r = s.replica(&[]);

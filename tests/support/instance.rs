@@ -129,11 +129,11 @@ impl Server {
 
     /// A replica of this server, in step with it.
     pub fn replica(&self, options: &[&str]) -> Server {
-        let mut all: Vec<&str> = vec!["repl-diskless-load disabled"];
-        let of = format!("replicaof 127.0.0.1 {}", self.port);
-        all.push(&of);
-        all.extend(options);
-        let replica = Server::start(&all);
+        let mut all: Vec<String> =
+            self.options.iter().filter(|option| option.starts_with("loadmodule ")).cloned().collect();
+        all.push(format!("replicaof 127.0.0.1 {}", self.port));
+        all.extend(options.iter().map(|option| (*option).to_owned()));
+        let replica = Self::launch(all, Rc::new(TempDir::new().expect("a temporary directory")), None);
         self.in_step_with(&replica);
         replica
     }
