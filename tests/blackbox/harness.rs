@@ -82,6 +82,18 @@ fn the_stream_shows_what_is_replicated() {
 }
 
 #[test]
+fn a_replica_in_step_holds_what_its_primary_holds() {
+    let s = Server::plain(&[]);
+    s.ok("SET before v");
+    let r = s.replica(&[]);
+    r.ok("GET before").is("v");
+    s.ok("SET after v");
+    s.in_step_with(&r);
+    r.ok("GET after").is("v");
+    r.refuses("SET k v", "READONLY");
+}
+
+#[test]
 fn a_change_of_any_kind_is_not_untouched() {
     let s = Server::plain(&[]);
     s.ok("SET k v");

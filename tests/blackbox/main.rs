@@ -3,4 +3,30 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod cache;
+mod cache_refusals;
+mod digest;
+mod every_command;
+mod gap_matrix;
 mod harness;
+mod hostile_restore;
+mod idemp_claim;
+mod idemp_resend;
+mod jobq_finish;
+mod jobq_push;
+mod jobq_refusals;
+mod jobq_wait;
+mod key_copies;
+mod keyspace_wait;
+mod panic_guard;
+mod paused;
+mod persistence;
+mod ratelimit_bucket;
+mod ratelimit_refusals;
+mod ratelimit_several;
+mod ratelimit_window;
+mod record_keyspace_wait;
+mod record_wait;
+mod replication;
+mod stock_client;
+mod surface;

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::command::{Command, encode, shown};
 use super::reply::{Reply, decode};
-use super::wait::DEADLINE;
+use super::wait::{DEADLINE, eventually};
 
 /// A connection whose sending and reading stand apart, so that one test thread can hold many that wait.
 pub struct Client {
@@ -80,6 +80,12 @@ impl Client {
         self.try_read(DEADLINE).unwrap_or_else(|e| panic!("the reply to '{}': {e}", shown(&parts)))
     }
 
+    /// As [`Client::call`], for a server that may be coming up or going down.
+    pub fn try_call(&self, command: impl Command) -> io::Result<Reply> {
+        self.try_send_bytes(&encode(&command.parts()))?;
+        self.try_read(DEADLINE)
+    }
+
     /// The reply of a command that must succeed.
     #[track_caller]
     pub fn ok(&self, command: impl Command) -> Reply {
@@ -137,5 +143,20 @@ impl Client {
             .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'))
             .unwrap_or_else(|| panic!("INFO has no line '{field}'"))
             .to_owned()
+    }
+
+    /// The server's clock, in Unix milliseconds.
+    #[track_caller]
+    pub fn now(&self) -> i64 {
+        let time = self.ok("TIME");
+        let part = |at: usize| time.at(at).text().parse::<i64>().expect("TIME answers numbers");
+        part(0) * 1_000 + part(1) / 1_000
+    }
+
+    /// Waits until the server's clock has gone on by more than this many milliseconds.
+    #[track_caller]
+    pub fn goes_on(&self, ms: i64) {
+        let end = self.now() + ms;
+        eventually("the server's clock goes on", || self.now() > end);
     }
 }

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use super::client::Client;
 use super::command::Command;
 use super::program::{Process, Program, module};
+use super::reply::Reply;
 use super::stream::Stream;
 use super::wait::eventually;
 use super::waiter::Waiter;
@@ -86,6 +87,12 @@ impl Server {
         Waiter::begin(self, command)
     }
 
+    /// Sends a command on a connection of its own; whether it has to wait does not matter.
+    #[track_caller]
+    pub fn asks(&self, command: impl Command) -> Waiter {
+        Waiter::ask(self, command)
+    }
+
     /// What the server replicates from now on.
     pub fn stream(&self) -> Stream {
         Stream::attach(self)
@@ -122,11 +129,11 @@ impl Server {
 
     /// A replica of this server, in step with it.
     pub fn replica(&self, options: &[&str]) -> Server {
-        let mut all: Vec<&str> = vec!["repl-diskless-load disabled"];
-        let of = format!("replicaof 127.0.0.1 {}", self.port);
-        all.push(&of);
-        all.extend(options);
-        let replica = Server::start(&all);
+        let mut all: Vec<String> =
+            self.options.iter().filter(|option| option.starts_with("loadmodule ")).cloned().collect();
+        all.push(format!("replicaof 127.0.0.1 {}", self.port));
+        all.extend(options.iter().map(|option| (*option).to_owned()));
+        let replica = Self::launch(all, Rc::new(TempDir::new().expect("a temporary directory")), None);
         self.in_step_with(&replica);
         replica
     }
@@ -232,11 +239,11 @@ fn boot(options: &[String], directory: &TempDir, port: u16) -> Option<(Process, 
 /// A connection to the server on `port` if it has loaded and is the one of this directory.
 fn ready(directory: &TempDir, port: u16) -> Option<Client> {
     let client = Client::connect(port).ok()?;
-    let loaded = client.call("CONFIG GET dir");
+    let shown = client.try_call("CONFIG GET dir").ok()?;
     let own = fs::canonicalize(directory.path()).ok()?;
-    let is_own = !loaded.is_error() && fs::canonicalize(loaded.field("dir").text()).ok()? == own;
-    (is_own && client.call("DBSIZE") != super::Reply::Nil && !client.call("DBSIZE").is_error())
-        .then_some(client)
+    let is_own = !shown.is_error() && fs::canonicalize(shown.field("dir").text()).ok()? == own;
+    let is_loaded = matches!(client.try_call("DBSIZE"), Ok(Reply::Int(_)));
+    (is_own && is_loaded).then_some(client)
 }
 
 /// The word by which the log tells of a crash.

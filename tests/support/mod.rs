@@ -20,6 +20,7 @@
 mod client;
 mod command;
 mod dump;
+mod history;
 mod instance;
 mod program;
 mod reply;
@@ -33,6 +34,7 @@ mod want;
 pub use client::Client;
 pub use command::{Arg, Command};
 pub use dump::Dump;
+pub use history::write_history;
 pub use instance::Server;
 pub use reply::Reply;
 pub use snapshot::Snapshot;

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs::File;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -48,6 +49,9 @@ impl Program {
                 let module = module();
                 let mut command = Command::new("docker");
                 command.args(["run", "--rm", "--network", "host", "--name", &name]);
+                // As the owner of the directory, so that what the server leaves there can be removed.
+                let owner = directory.metadata().expect("the directory exists");
+                command.arg("--user").arg(format!("{}:{}", owner.uid(), owner.gid()));
                 command.arg("--volume").arg(format!("{0}:{0}", directory.display()));
                 command.arg("--volume").arg(format!("{0}:{0}:ro", module.display()));
                 command.args(["--entrypoint", "sh", image, "-c"]);

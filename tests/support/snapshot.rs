@@ -13,7 +13,7 @@ pub struct Snapshot {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Key {
+pub struct Key {
     kind: String,
     digest: Reply,
     expires_at: i64,
@@ -35,6 +35,11 @@ impl Snapshot {
         });
         let keys = keys.collect();
         Snapshot { whole: client.ok("WORKGATE.DIGEST"), keys }
+    }
+
+    /// Digest and expiry of each key, without what the server holds besides keys.
+    pub fn keys(&self) -> &BTreeMap<Vec<u8>, Key> {
+        &self.keys
     }
 
     /// How many keys there are.

@@ -34,6 +34,15 @@ impl Waiter {
         Waiter { client, id }
     }
 
+    /// Sends a command that may have to wait, whether it does or not.
+    #[track_caller]
+    pub fn ask(server: &Server, command: impl Command) -> Waiter {
+        let client = server.client();
+        let id = client.id();
+        client.send(command);
+        Waiter { client, id }
+    }
+
     /// The reply, once it comes.
     #[track_caller]
     pub fn reply(&self) -> Reply {

@@ -1,0 +1,151 @@
+//! IDEMP: who does the work, and what the others are told.
+
+use crate::support::{any, eventually, list, nil, server, status, token, within};
+
+#[test]
+fn the_first_claims_and_the_second_finds_it_busy() {
+    let s = server!();
+    s.ok("IDEMP.CLAIM k").is(list![status("CLAIMED"), nil(), token(), any(), 1, nil()]);
+    s.ok("IDEMP.CLAIM k").is(list![status("BUSY"), nil(), 0, within(59_000..=60_000), 1, nil()]);
+}
+
+#[test]
+fn the_finished_work_is_replayed() {
+    let s = server!();
+    let t = s.ok("IDEMP.CLAIM k").at(2).int();
+    s.ok(format!("IDEMP.COMPLETE k {t} receipt-17")).is(status("OK"));
+    s.ok("IDEMP.CLAIM k").is(list![status("DONE"), "receipt-17", 0, within(0..=20_000), 1, nil()]);
+    s.ok("IDEMP.CLAIM k LEASE 1s").at(1).clone().is("receipt-17");
+}
+
+#[test]
+fn a_lease_that_ran_out_is_taken_over_and_the_late_holder_is_fenced() {
+    let s = server!();
+    let late = s.ok("IDEMP.CLAIM k LEASE 30ms").at(2).int();
+    let mut next = None;
+    eventually("the lease runs out", || {
+        let reply = s.ok("IDEMP.CLAIM k LEASE 1m");
+        let claimed = reply.at(0).text() == "CLAIMED";
+        next = Some(reply);
+        claimed
+    });
+    let next = next.unwrap();
+    next.at(4).clone().is(2);
+    let token = next.at(2).int();
+    assert!(token > late, "tokens rise");
+    s.refuses(format!("IDEMP.COMPLETE k {late} late"), "FENCED");
+    s.refuses(format!("IDEMP.RELEASE k {late}"), "FENCED");
+    s.ok(format!("IDEMP.COMPLETE k {token} mine"));
+    s.ok("IDEMP.CLAIM k").at(1).clone().is("mine");
+}
+
+#[test]
+fn a_late_completion_counts_while_nobody_took_over() {
+    let s = server!();
+    let t = s.ok("IDEMP.CLAIM k LEASE 1ms").at(2).int();
+    s.goes_on(5);
+    s.ok(format!("IDEMP.COMPLETE k {t} done")).is(status("OK"));
+}
+
+#[test]
+fn the_same_owner_gets_its_token_back() {
+    let s = server!();
+    let t = s.ok("IDEMP.CLAIM k OWNER me").at(2).int();
+    s.ok("IDEMP.CLAIM k OWNER me").is(list![status("CLAIMED"), nil(), t, any(), 1, nil()]);
+    s.ok("IDEMP.CLAIM k OWNER other").at(0).clone().is(status("BUSY"));
+    s.ok("IDEMP.CLAIM k").at(0).clone().is(status("BUSY"));
+}
+
+#[test]
+fn an_owners_re_claim_neither_renews_nor_waits() {
+    let s = server!();
+    s.ok("IDEMP.CLAIM k OWNER me LEASE 1m");
+    let expires = s.ok("PEXPIRETIME k");
+    s.ok("IDEMP.CLAIM k OWNER me LEASE 1h BLOCK 10s").at(0).clone().is(status("CLAIMED"));
+    s.ok("PEXPIRETIME k").is(&expires);
+    s.ok("IDEMP.CLAIM k").at(3).clone().is(within(1..=60_000));
+}
+
+#[test]
+fn another_fingerprint_is_a_mismatch_before_any_state() {
+    let s = server!();
+    let t = s.ok("IDEMP.CLAIM k FINGERPRINT a").at(2).int();
+    s.refuses("IDEMP.CLAIM k FINGERPRINT b", "MISMATCH");
+    s.refuses("IDEMP.CLAIM k FINGERPRINT b BLOCK 10s", "MISMATCH");
+    s.ok("IDEMP.CLAIM k FINGERPRINT a").at(0).clone().is(status("BUSY"));
+    s.ok(format!("IDEMP.COMPLETE k {t} r"));
+    s.refuses("IDEMP.CLAIM k FINGERPRINT b", "MISMATCH");
+    s.ok("IDEMP.CLAIM k FINGERPRINT a").at(0).clone().is(status("DONE"));
+}
+
+#[test]
+fn a_payload_is_compared_by_its_content() {
+    let s = server!();
+    s.ok("IDEMP.CLAIM k PAYLOAD {\"amount\":1}");
+    s.refuses("IDEMP.CLAIM k PAYLOAD {\"amount\":2}", "MISMATCH");
+    s.ok("IDEMP.CLAIM k PAYLOAD {\"amount\":1}").at(0).clone().is(status("BUSY"));
+}
+
+#[test]
+fn a_claim_without_a_fingerprint_is_not_compared() {
+    let s = server!();
+    s.ok("IDEMP.CLAIM k FINGERPRINT a");
+    s.ok("IDEMP.CLAIM k").at(0).clone().is(status("BUSY"));
+}
+
+#[test]
+fn a_released_key_may_be_claimed_again_with_the_same_content_only() {
+    let s = server!();
+    let t = s.ok("IDEMP.CLAIM k FINGERPRINT a").at(2).int();
+    s.ok(format!("IDEMP.RELEASE k {t}")).is(status("OK"));
+    s.refuses("IDEMP.CLAIM k FINGERPRINT b", "MISMATCH");
+    let next = s.ok("IDEMP.CLAIM k FINGERPRINT a");
+    next.at(0).clone().is(status("CLAIMED"));
+    next.at(4).clone().is(2);
+    assert!(next.at(2).int() > t);
+}
+
+#[test]
+fn a_release_ends_the_token() {
+    let s = server!();
+    let t = s.ok("IDEMP.CLAIM k").at(2).int();
+    s.ok(format!("IDEMP.RELEASE k {t}"));
+    s.refuses(format!("IDEMP.COMPLETE k {t} r"), "FENCED");
+    s.refuses("IDEMP.COMPLETE nothing 1 r", "FENCED");
+}
+
+#[test]
+fn the_result_is_kept_for_ttl_from_completion() {
+    let s = server!();
+    let t = s.ok("IDEMP.CLAIM k LEASE 1s TTL 1h").at(2).int();
+    s.ok("PTTL k").is(within(3_590_000..=3_600_000));
+    s.ok(format!("IDEMP.COMPLETE k {t} r TTL 100ms"));
+    s.ok("PTTL k").is(within(-2..=100));
+    eventually("the record is gone", || s.ok("EXISTS k").int() == 0);
+    s.ok("IDEMP.CLAIM k").is(list![status("CLAIMED"), nil(), token(), any(), 1, nil()]);
+}
+
+#[test]
+fn ttl_is_a_day_when_not_given() {
+    let s = server!();
+    let t = s.ok("IDEMP.CLAIM k").at(2).int();
+    s.ok("PTTL k").is(within(86_390_000..=86_400_000));
+    s.ok(format!("IDEMP.COMPLETE k {t} r"));
+    s.ok("PTTL k").is(within(86_390_000..=86_400_000));
+}
+
+#[test]
+fn get_tells_the_state_and_touches_nothing() {
+    let s = server!();
+    s.ok("IDEMP.GET k").is(nil());
+    let t = s.ok("IDEMP.CLAIM k OWNER me").at(2).int();
+    let claimed = s.ok("IDEMP.GET k");
+    assert!(!claimed.fields().is_empty());
+    s.ok(format!("IDEMP.COMPLETE k {t} r"));
+    let done = s.ok("IDEMP.GET k");
+    done.field("state").clone().is(status("DONE"));
+    assert_ne!(claimed.field("state"), done.field("state"));
+    let on_resp3 = s.client3().ok("IDEMP.GET k");
+    on_resp3.field("state").clone().is(status("DONE"));
+    assert!(matches!(on_resp3, crate::support::Reply::Map(_)), "a map on RESP3: {on_resp3:?}");
+}

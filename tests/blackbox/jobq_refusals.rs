@@ -1,0 +1,224 @@
+//! JOBQ: what is refused, and that a refusal or a read changes nothing.
+
+use crate::support::{Untouched, any, cmd, list, server, status};
+
+#[test]
+fn malformed_pushes_are_refused_and_change_nothing() {
+    let s = server!();
+    s.ok("JOBQ.PUSH q p ID a");
+    let untouched = Untouched::on(&s);
+    for options in [
+        "ID",
+        "ID #1",
+        "ID #",
+        "ID x ID x",
+        "DELAY",
+        "DELAY 5",
+        "DELAY -1s",
+        "DELAY 3651d",
+        "DELAY 1w",
+        "DELAY 1s DELAY 1s",
+        "DELAY 99999999999999999999d",
+        "RETRIES",
+        "RETRIES -1",
+        "RETRIES x",
+        "RETRIES 1.5",
+        "RETRIES 18446744073709551616",
+        "RETRIES 1 RETRIES 1",
+        "BACKOFF",
+        "BACKOFF 5s",
+        "BACKOFF fixed",
+        "BACKOFF fixed:5",
+        "BACKOFF fixed:",
+        "BACKOFF exp:0s",
+        "BACKOFF exp:1s:max",
+        "BACKOFF exp:1s:max=5",
+        "BACKOFF exp:1s:jitter=101",
+        "BACKOFF exp:1s:jitter=-1",
+        "BACKOFF exp:1s:nonsense=1",
+        "BACKOFF list:",
+        "BACKOFF list:1s,",
+        "BACKOFF list:1s,5",
+        "BACKOFF nonsense:1s",
+        "BACKOFF fixed:1s BACKOFF fixed:1s",
+        "NONSENSE",
+        "ID x NONSENSE",
+    ] {
+        untouched.refuses("q", format!("JOBQ.PUSH q p {options}"), "ERR");
+        untouched.refuses("new", format!("JOBQ.PUSH new p {options}"), "ERR");
+    }
+    untouched.refuses("q", cmd!["JOBQ.PUSH", "q", "p", "ID", ""], "ERR");
+}
+
+#[test]
+fn malformed_pops_are_refused_and_change_nothing() {
+    let s = server!();
+    s.ok("JOBQ.PUSH q p ID a");
+    let untouched = Untouched::on(&s);
+    for options in [
+        "COUNT",
+        "COUNT 0",
+        "COUNT -1",
+        "COUNT 1001",
+        "COUNT x",
+        "COUNT 1.5",
+        "COUNT 18446744073709551616",
+        "COUNT 1 COUNT 1",
+        "BLOCK",
+        "BLOCK 0s",
+        "BLOCK 0",
+        "BLOCK 5",
+        "BLOCK -1s",
+        "BLOCK 1s BLOCK 1s",
+        "LEASE",
+        "LEASE 0s",
+        "LEASE 30",
+        "LEASE 3651d",
+        "LEASE 1s LEASE 1s",
+        "NONSENSE",
+        "COUNT 1 NONSENSE",
+    ] {
+        untouched.refuses("q", format!("JOBQ.POP q {options}"), "ERR");
+    }
+}
+
+#[test]
+fn malformed_finishes_are_refused_and_change_nothing() {
+    let s = server!();
+    s.ok("JOBQ.PUSH q p ID a");
+    let t = s.ok("JOBQ.POP q LEASE 1h").at(0).at(1).int();
+    let untouched = Untouched::on(&s);
+    for verb in ["ACK", "FAIL", "RELEASE", "EXTEND"] {
+        for token in ["x", "1.5", "18446744073709551616"] {
+            untouched.refuses("q", format!("JOBQ.{verb} q a {token}"), "ERR");
+        }
+        untouched.refuses("q", format!("JOBQ.{verb} q a {t} NONSENSE"), "ERR");
+        untouched.refuses("q", format!("JOBQ.{verb} q a {}", t + 1), "FENCED");
+        untouched.refuses("q", format!("JOBQ.{verb} q unknown {t}"), "NOJOB");
+        untouched.refuses("nothing", format!("JOBQ.{verb} nothing a {t}"), "NOJOB");
+        // An id of the automatic form, of a slot that was never used.
+        untouched.refuses("q", format!("JOBQ.{verb} q #999999999999 {t}"), "NOJOB");
+    }
+    for rest in [
+        "FAIL q a {t} DELAY 5",
+        "FAIL q a {t} DELAY -1s",
+        "FAIL q a {t} ERROR",
+        "RELEASE q a {t} DELAY 5",
+        "EXTEND q a {t} LEASE 0s",
+        "EXTEND q a {t} LEASE 5",
+    ] {
+        untouched.refuses("q", format!("JOBQ.{}", rest.replace("{t}", &t.to_string())), "ERR");
+    }
+}
+
+#[test]
+fn a_payload_of_a_mebibyte_fits_and_one_byte_more_is_too_big() {
+    let s = server!();
+    let untouched = Untouched::on(&s);
+    let limit = 1 << 20;
+    untouched.refuses("q", cmd!["JOBQ.PUSH", "q", vec![b'x'; limit + 1]], "TOOBIG");
+    s.ok(cmd!["JOBQ.PUSH", "q", vec![b'x'; limit], "ID", "a"]).is(list!["a", status("NEW")]);
+    let job = s.ok("JOBQ.POP q");
+    assert_eq!(job.at(0).at(2).bytes().len(), limit);
+}
+
+#[test]
+fn an_oversized_id_is_refused() {
+    let s = server!();
+    let untouched = Untouched::on(&s);
+    untouched.refuses("q", cmd!["JOBQ.PUSH", "q", "p", "ID", vec![b'x'; 1 << 20]], "ERR");
+}
+
+#[test]
+fn reads_and_repeats_change_nothing() {
+    let s = server!();
+    s.ok("JOBQ.PUSH q p ID a");
+    s.ok("JOBQ.PUSH q p ID b RETRIES 0");
+    let ack = format!("JOBQ.ACK q a {}", s.ok("JOBQ.POP q").at(0).at(1).int());
+    let fail = format!("JOBQ.FAIL q b {}", s.ok("JOBQ.POP q").at(0).at(1).int());
+    s.ok(&ack);
+    s.ok(&fail);
+    let untouched = Untouched::on(&s);
+    for command in [
+        "JOBQ.GET q a",
+        "JOBQ.STATS q",
+        "JOBQ.PUSH q p ID a",
+        "JOBQ.POP q",
+        "JOBQ.POP q BLOCK 5ms",
+        &ack,
+        &fail,
+    ] {
+        untouched.during("q", || s.ok(command));
+    }
+    for command in ["JOBQ.STATS missing", "JOBQ.GET missing a", "JOBQ.POP missing"] {
+        untouched.during("missing", || s.call(command));
+    }
+}
+
+#[test]
+fn an_unknown_job_is_not_there() {
+    let s = server!();
+    s.ok("JOBQ.PUSH q p ID a");
+    for command in ["JOBQ.GET q unknown", "JOBQ.GET missing a"] {
+        match s.call(command) {
+            crate::support::Reply::Nil => {}
+            crate::support::Reply::Error(text) => assert!(text.starts_with("NOJOB"), "{text}"),
+            reply => panic!("{command}: {reply:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_not_built_yet_is_refused() {
+    let s = server!();
+    s.ok("JOBQ.PUSH q p ID a");
+    let untouched = Untouched::on(&s);
+    for options in [
+        "ID x MATCH",
+        "MATCH",
+        "AT 4102444800000",
+        "PRIORITY 1",
+        "LIFO",
+        "GROUP g",
+        "EXPIRE 1h",
+        "UNIQUE k",
+        "UNIQUE k UNTIL done",
+        "UNTIL done",
+        "FOR 1h",
+        "ONDUP keep",
+        "AFTER 1 a",
+        "ONDEAD fail",
+    ] {
+        untouched.refuses("q", format!("JOBQ.PUSH q p {options}"), "ERR");
+    }
+    untouched.refuses("q", "JOBQ.POP q ALSO 1 r", "ERR");
+    for command in [
+        "JOBQ.MPUSH q 2 a b",
+        "JOBQ.MACK q 1 a 1",
+        "JOBQ.MEXTEND q 1 a 1",
+        "JOBQ.LOG q a 1 line",
+        "JOBQ.RESULT q a",
+        "JOBQ.LIST q ready",
+        "JOBQ.UPDATE q a NOW",
+        "JOBQ.CANCEL q a",
+        "JOBQ.REDRIVE q",
+        "JOBQ.PURGE q done",
+        "JOBQ.PAUSE q",
+        "JOBQ.RESUME q",
+        "JOBQ.CONFIG SET q lease 1m",
+        "JOBQ.CRON LIST q",
+        "JOBQ.EVENTS q 0",
+        "JOBQ.QUEUES",
+        "JOBQ.STATS q SERIES 5",
+        "BREAKER.ALLOW q",
+    ] {
+        untouched.refuses("q", command, "ERR");
+    }
+}
+
+#[test]
+fn a_payload_that_looks_like_an_option_is_a_payload() {
+    let s = server!();
+    s.ok("JOBQ.PUSH q DELAY ID a").is(list!["a", status("NEW")]);
+    s.ok("JOBQ.POP q").at(0).clone().is(list!["a", any(), "DELAY", 1, any(), "q", any(), any(), any()]);
+}

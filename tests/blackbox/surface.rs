@@ -1,0 +1,208 @@
+//! How the server shows the commands: documentation, flags, keys, permissions, settings, INFO.
+
+use std::collections::BTreeSet;
+
+use crate::support::{Reply, Server, list, server, status};
+
+/// (a call with the key `k`, is a write, refused when memory is short).
+const CALLS: [(&str, bool, bool); 18] = [
+    ("RATELIMIT.CHECK k 10/1m COST 1", true, true),
+    ("RATELIMIT.PEEK k", false, false),
+    ("IDEMP.CLAIM k OWNER o", true, true),
+    ("IDEMP.COMPLETE k 5 result", true, false),
+    ("IDEMP.RELEASE k 5", true, false),
+    ("IDEMP.GET k", false, false),
+    ("JOBQ.PUSH k payload ID id", true, true),
+    ("JOBQ.POP k COUNT 5", true, false),
+    ("JOBQ.ACK k id 5", true, false),
+    ("JOBQ.FAIL k id 5", true, false),
+    ("JOBQ.RELEASE k id 5", true, false),
+    ("JOBQ.EXTEND k id 5", true, false),
+    ("JOBQ.GET k id", false, false),
+    ("JOBQ.STATS k", false, false),
+    ("CACHE.GETSET k LEASE 1s", true, true),
+    ("CACHE.SET k v TTL 1s", true, true),
+    ("CACHE.GET k", false, false),
+    ("WORKGATE.DIGEST k", false, false),
+];
+
+/// The command's name and what COMMAND INFO says of it.
+fn info(s: &Server, call: &'static str) -> (&'static str, Reply) {
+    let name = call.split(' ').next().expect("a name");
+    let info = s.ok(format!("COMMAND INFO {name}")).at(0).clone();
+    assert_ne!(info, Reply::Nil, "{name} exists");
+    (name, info)
+}
+
+fn words(list: &Reply) -> BTreeSet<String> {
+    list.items().iter().map(Reply::text).collect()
+}
+
+#[test]
+fn flags_tell_reads_from_writes() {
+    let s = server!();
+    for (call, is_write, is_deny_oom) in CALLS {
+        let (name, info) = info(&s, call);
+        let flags = words(info.at(2));
+        assert_eq!(flags.contains("write"), is_write, "{name}: {flags:?}");
+        assert_eq!(flags.contains("readonly"), !is_write, "{name}: {flags:?}");
+        assert_eq!(flags.contains("denyoom"), is_deny_oom, "{name}: {flags:?}");
+        assert!(flags.contains("module"), "{name}: {flags:?}");
+    }
+}
+
+#[test]
+fn every_command_is_documented() {
+    let s = server!();
+    for (call, ..) in CALLS {
+        let (name, _) = info(&s, call);
+        let docs = s.ok(format!("COMMAND DOCS {name}"));
+        let docs = docs.fields();
+        assert_eq!(docs.len(), 1, "{name}");
+        for field in ["summary", "since", "complexity"] {
+            assert!(!docs[0].1.field(field).bytes().is_empty(), "{name}: {field}");
+        }
+        assert!(!docs[0].1.field("arguments").items().is_empty(), "{name}: arguments");
+    }
+}
+
+#[test]
+fn the_key_of_a_command_is_found() {
+    let s = server!();
+    for (call, ..) in CALLS {
+        s.ok(format!("COMMAND GETKEYS {call}")).is(list!["k"]);
+        let (name, info) = info(&s, call);
+        assert_eq!(info.at(8).items().len(), 1, "{name} has one key spec");
+    }
+}
+
+#[test]
+fn a_user_of_some_keys_cannot_touch_another() {
+    let s = server!();
+    s.ok("ACL SETUSER limited on >secret ~mine:* &* +@all");
+    let c = s.client();
+    c.ok("AUTH limited secret");
+    for call in [
+        "RATELIMIT.CHECK KEY 10/1m",
+        "RATELIMIT.PEEK KEY",
+        "IDEMP.CLAIM KEY",
+        "IDEMP.COMPLETE KEY 5 r",
+        "IDEMP.GET KEY",
+        "JOBQ.PUSH KEY p",
+        "JOBQ.POP KEY",
+        "JOBQ.POP KEY BLOCK 1s",
+        "JOBQ.ACK KEY id 5",
+        "JOBQ.GET KEY id",
+        "JOBQ.STATS KEY",
+        "CACHE.GETSET KEY",
+        "CACHE.SET KEY v",
+        "CACHE.GET KEY",
+        "WORKGATE.DIGEST KEY",
+    ] {
+        c.refuses(call.replace("KEY", "other"), "NOPERM");
+        if let Reply::Error(text) = c.call(call.replace("KEY", &format!("mine:{}", &call[..4]))) {
+            assert!(!text.starts_with("NOPERM"), "{call}: {text}");
+        }
+    }
+    s.ok("EXISTS other").is(0);
+}
+
+#[test]
+fn a_user_that_may_only_read_may_only_read() {
+    let s = server!();
+    s.ok("JOBQ.PUSH q p ID a");
+    s.ok("ACL SETUSER reader on >secret ~* &* -@all +@read");
+    let c = s.client();
+    c.ok("AUTH reader secret");
+    // Redis 7.0 gives the commands of modules no categories, so that there this user may run none of them.
+    let has_categories = !s.info("redis_version").starts_with("7.0.");
+    for (call, is_write, _) in CALLS {
+        let (name, info) = info(&s, call);
+        let reply = c.call(call.replace(" k", " q"));
+        let refused = matches!(&reply, Reply::Error(text) if text.starts_with("NOPERM"));
+        if has_categories {
+            assert_eq!(words(info.at(6)).contains("@write"), is_write, "{name}");
+            assert_eq!(refused, is_write, "{name}: {reply:?}");
+        } else {
+            assert!(refused || !is_write, "{name}: {reply:?}");
+        }
+    }
+}
+
+#[test]
+fn effects_are_taken_from_the_primary_only() {
+    let s = server!();
+    let stream = s.stream();
+    s.ok("RATELIMIT.CHECK u 10/1h");
+    s.ok("IDEMP.CLAIM i");
+    s.ok("JOBQ.PUSH q p");
+    s.ok("CACHE.GETSET c");
+    stream.taken(&s);
+    for family in ["RATELIMIT", "IDEMP", "JOBQ", "CACHE"] {
+        let name = format!("{family}._APPLY");
+        let flags = words(s.ok(format!("COMMAND INFO {name}")).at(0).at(2));
+        assert!(flags.contains("write") && !flags.contains("denyoom"), "{name}: {flags:?}");
+        for key in ["u", "i", "q", "c", "new"] {
+            assert!(s.call(format!("{name} {key} blob")).is_error());
+            assert!(s.call(format!("{name} {key} blob payload")).is_error());
+            assert!(
+                s.call(crate::support::cmd![
+                    "EVAL",
+                    "return redis.call(ARGV[1], KEYS[1], 'x')",
+                    1,
+                    key,
+                    &name
+                ])
+                .is_error()
+            );
+        }
+        let replies = s.transaction([format!("{name} q blob")]);
+        assert!(replies[0].is_error());
+    }
+    assert_eq!(stream.taken(&s), Vec::<String>::new());
+    s.ok("EXISTS new").is(0);
+}
+
+#[test]
+fn a_full_server_drains() {
+    let s = server!();
+    s.ok("JOBQ.PUSH q p ID a");
+    let t = s.ok("IDEMP.CLAIM k").at(2).int();
+    s.ok("CONFIG SET maxmemory 1");
+    for call in
+        ["JOBQ.PUSH q p", "IDEMP.CLAIM new", "RATELIMIT.CHECK u 1/1m", "CACHE.GETSET c", "CACHE.SET c v"]
+    {
+        s.refuses(call, "OOM");
+    }
+    let job = s.ok("JOBQ.POP q").at(0).at(1).int();
+    s.ok(format!("JOBQ.EXTEND q a {job}")).is(1);
+    s.ok(format!("JOBQ.ACK q a {job}")).is(status("OK"));
+    s.ok(format!("IDEMP.COMPLETE k {t} r")).is(status("OK"));
+    s.ok("JOBQ.STATS q").field("done").clone().is(1);
+}
+
+#[test]
+fn settings_can_be_read_and_changed() {
+    let s = server!();
+    let settings = s.ok("CONFIG GET workgate.*");
+    assert!(!settings.fields().is_empty());
+    settings.field("workgate.max-waiters-per-key").clone().is("20000");
+    s.ok("CONFIG SET workgate.max-waiters-per-key 1").is(status("OK"));
+    let w = s.waits("JOBQ.POP q BLOCK 1m");
+    s.ok("JOBQ.POP q BLOCK 1m").is(list![]);
+    s.refuses("CONFIG SET workgate.max-waiters-per-key -1", "ERR");
+    s.refuses("CONFIG SET workgate.max-waiters-per-key many", "ERR");
+    s.refuses("CONFIG SET workgate.nonsense 1", "ERR");
+    w.still_waits(&s);
+}
+
+#[test]
+fn info_has_a_section() {
+    let s = server!();
+    let section = s.ok("INFO workgate").text();
+    assert!(section.to_ascii_lowercase().contains("# workgate"), "{section}");
+    let lines = section.lines().filter(|line| line.contains(':')).count();
+    assert!(lines > 0, "{section}");
+    s.ok("INFO everything");
+    s.ok("MODULE LIST");
+}

@@ -1,0 +1,75 @@
+//! A server with a history: every family's key in every state that lasts.
+
+use super::client::Client;
+
+/// Fills the selected database. All leases and times are so long that nothing changes by itself.
+#[track_caller]
+pub fn write_history(s: &Client) {
+    write_limits(s);
+    write_claims(s);
+    write_jobs(s);
+    write_cache(s);
+}
+
+fn write_limits(s: &Client) {
+    for cost in [1, 5, 2] {
+        s.ok(format!("RATELIMIT.CHECK limit:window 10/1h COST {cost}"));
+        s.ok(format!("RATELIMIT.CHECK limit:bucket 10/1h:burst=30 COST {cost}"));
+        s.ok(format!("RATELIMIT.CHECK limit:several ai=10/1h 100/1d:bucket b:c=7/2h COST ai={cost}"));
+    }
+    s.ok("RATELIMIT.CHECK limit:several ai=10/1h COST 9");
+    // Far more entries than a window keeps one by one.
+    s.pipeline(vec!["RATELIMIT.CHECK limit:large 100000/7d COST 3"; 3_000]);
+}
+
+fn write_claims(s: &Client) {
+    s.ok("IDEMP.CLAIM claim:held LEASE 1h TTL 2h OWNER me FINGERPRINT f");
+    let t = s.ok("IDEMP.CLAIM claim:released LEASE 1h OWNER me PAYLOAD p").at(2).int();
+    s.ok(format!("IDEMP.RELEASE claim:released {t}"));
+    let t = s.ok("IDEMP.CLAIM claim:done LEASE 1h PAYLOAD p").at(2).int();
+    s.ok(super::cmd!["IDEMP.COMPLETE", "claim:done", t, b"result\0\xff", "TTL", "3h"]);
+    let t = s.ok("IDEMP.CLAIM claim:again LEASE 1h").at(2).int();
+    s.ok(format!("IDEMP.RELEASE claim:again {t}"));
+    s.ok("IDEMP.CLAIM claim:again LEASE 1h");
+}
+
+fn write_jobs(s: &Client) {
+    let pop = |queue: &str| s.ok(format!("JOBQ.POP {queue} LEASE 1h")).at(0).at(1).int();
+    for (id, retries) in [("done", 3), ("dead", 0), ("retried", 3), ("returned", 3)] {
+        s.ok(format!("JOBQ.PUSH jobs payload ID {id} RETRIES {retries} BACKOFF exp:1h:max=2h"));
+        let t = pop("jobs");
+        match id {
+            "done" => s.ok(format!("JOBQ.ACK jobs {id} {t}")),
+            "returned" => s.ok(format!("JOBQ.RELEASE jobs {id} {t}")),
+            _ => s.ok(format!("JOBQ.FAIL jobs {id} {t}")),
+        };
+    }
+    let t = pop("jobs");
+    s.ok(format!("JOBQ.ACK jobs returned {t}"));
+    s.ok("JOBQ.PUSH jobs payload ID active");
+    let t = pop("jobs");
+    s.ok(format!("JOBQ.EXTEND jobs active {t} LEASE 2h"));
+    s.ok("JOBQ.PUSH jobs payload ID delayed DELAY 1h BACKOFF list:1s,1m");
+    s.ok(super::cmd!["JOBQ.PUSH", "jobs", b"\0\xff", "ID", b"\0\xfe"]);
+    s.ok("JOBQ.PUSH jobs payload");
+    // Larger than one block of the encoding, with slots that were used and freed.
+    let large = "x".repeat(300);
+    s.pipeline((0..1_000).map(|_| format!("JOBQ.PUSH jobs:large {large}")));
+    let some = s.ok("JOBQ.POP jobs:large COUNT 100 LEASE 1h");
+    let acks = some.items().iter().take(50);
+    s.pipeline(acks.map(|job| format!("JOBQ.ACK jobs:large {} {}", job.at(0).text(), job.at(1).int())));
+    s.pipeline((0..20).map(|i| format!("JOBQ.PUSH jobs:large p{i} ID named{i} DELAY 1h")));
+}
+
+fn write_cache(s: &Client) {
+    s.ok("CACHE.SET cache:plain v");
+    s.ok("CACHE.SET cache:ttl v TTL 1h GRACE 2h");
+    s.ok("CACHE.GETSET cache:lease LEASE 1h");
+    let t = s.ok("CACHE.GETSET cache:filled LEASE 1h").at(2).int();
+    s.ok(super::cmd!["CACHE.SET", "cache:filled", b"\0\xff", "TOKEN", t, "TTL", "1h"]);
+    // Stale, and one recomputes it.
+    s.ok("CACHE.SET cache:stale v TTL 1ms GRACE 2h");
+    s.goes_on(3);
+    s.ok("CACHE.GETSET cache:stale LEASE 1h");
+    s.ok(super::cmd!["CACHE.SET", "cache:large", vec![b'v'; 200_000], "TTL", "1h"]);
+}
