@@ -1,0 +1,52 @@
+//! A list that is nearly always of length one.
+
+/// One item without a heap allocation, or any other number of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Few<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+impl<T> Few<T> {
+    pub fn as_slice(&self) -> &[T] {
+        match self {
+            Few::One(item) => std::slice::from_ref(item),
+            Few::Many(items) => items,
+        }
+    }
+
+    pub fn as_mut_slice(&mut self) -> &mut [T] {
+        match self {
+            Few::One(item) => std::slice::from_mut(item),
+            Few::Many(items) => items,
+        }
+    }
+}
+
+impl<T> FromIterator<T> for Few<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
+        let mut items = items.into_iter();
+        let Some(first) = items.next() else { return Few::Many(Vec::new()) };
+        let Some(second) = items.next() else { return Few::One(first) };
+        let mut many = Vec::with_capacity(2 + items.size_hint().0);
+        many.push(first);
+        many.push(second);
+        many.extend(items);
+        Few::Many(many)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_keeps_its_items_in_order_whatever_their_number() {
+        for length in 0..5 {
+            let items: Vec<u32> = (0..length).collect();
+            let few: Few<u32> = items.iter().copied().collect();
+            assert_eq!(few.as_slice(), &items[..]);
+            assert_eq!(matches!(few, Few::One(_)), length == 1);
+        }
+    }
+}

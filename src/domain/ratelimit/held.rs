@@ -1,0 +1,147 @@
+//! One limit's use, whichever its kind.
+
+use super::bucket::Bucket;
+use super::name::Name;
+use super::spec::{Kind, Limit, Rule};
+use super::window::Window;
+use crate::domain::time::UnixMs;
+
+/// How a call stands with one limit, before it takes anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// What is taken of the capacity now, rounded up; above it when the limit was lowered.
+    pub used: u64,
+    /// 0 when the call may pass, none when it never can.
+    pub retry_after_ms: Option<u64>,
+    /// Until nothing is taken.
+    pub reset_after_ms: u64,
+}
+
+/// What has been taken of a limit.
+#[derive(Debug, Clone)]
+pub enum Usage {
+    Window(Window),
+    Bucket(Bucket),
+}
+
+/// A limit that a subject holds.
+#[derive(Debug, Clone)]
+pub struct Held {
+    pub name: Option<Name>,
+    /// The rule of the last allowed call.
+    pub rule: Rule,
+    pub usage: Usage,
+}
+
+impl Held {
+    /// A limit of which nothing is taken. Allocates nothing unless the name is long.
+    pub fn fresh(name: Option<Name>, rule: Rule) -> Self {
+        let usage = match rule.kind {
+            Kind::Window => Usage::Window(Window::default()),
+            Kind::Bucket { .. } => Usage::Bucket(Bucket::default()),
+        };
+        Held { name, rule, usage }
+    }
+
+    pub fn limit(&self) -> Limit<'_> {
+        Limit { name: self.name.as_ref().map(Name::as_bytes), rule: self.rule }
+    }
+
+    /// Judges a call by `rule`. A window judges by the period of the call, a bucket has drained at the
+    /// rate of the call; when the kind differs, the use goes on leaving as its own kind has it, until
+    /// an allowed call carries it over. What is full by the rule it was taken under is full (the key may
+    /// be gone by then), whatever the rule of the call.
+    pub fn judge(&self, rule: &Rule, cost: u64, now: UnixMs) -> Standing {
+        let capacity = rule.capacity();
+        if self.is_full(now) {
+            let retry_after_ms = (cost <= capacity).then_some(0);
+            return Standing { used: 0, retry_after_ms, reset_after_ms: 0 };
+        }
+        let standing = match (&self.usage, rule.kind) {
+            (Usage::Window(window), Kind::Window) => window.judge(rule.period_ms, capacity, cost, now),
+            (Usage::Window(window), Kind::Bucket { .. }) => {
+                window.judge(self.rule.period_ms, capacity, cost, now)
+            }
+            (Usage::Bucket(bucket), Kind::Bucket { .. }) => {
+                bucket.under(&self.rule, rule).judge(rule, capacity, cost, now)
+            }
+            (Usage::Bucket(bucket), Kind::Window) => bucket.judge(&self.rule, capacity, cost, now),
+        };
+        let full_after = self.full_at().saturating_sub(now);
+        Standing {
+            used: standing.used,
+            retry_after_ms: standing.retry_after_ms.map(|retry| retry.min(full_after)),
+            reset_after_ms: standing.reset_after_ms.min(full_after),
+        }
+    }
+
+    /// Milliseconds until nothing is taken, once a call by `rule` has taken `cost`.
+    pub fn reset_after_taking(&self, rule: &Rule, cost: u64, now: UnixMs) -> u64 {
+        match (&self.usage, rule.kind) {
+            (Usage::Window(window), Kind::Window) => rule.period_ms.saturating_add(window.clock(now) - now),
+            (Usage::Bucket(_), Kind::Window) => rule.period_ms,
+            (_, Kind::Bucket { .. }) => {
+                let mut bucket = self.as_bucket(rule, now);
+                bucket.take(rule, cost, now);
+                bucket.judge(rule, rule.capacity(), cost, now).reset_after_ms
+            }
+        }
+    }
+
+    /// Takes `cost` by `rule`, without judging.
+    pub fn take(&mut self, rule: &Rule, cost: u64, now: UnixMs) {
+        match rule.kind {
+            Kind::Bucket { .. } => {
+                let mut bucket = self.as_bucket(rule, now);
+                bucket.take(rule, cost, now);
+                self.usage = Usage::Bucket(bucket);
+            }
+            Kind::Window => {
+                let carried = match &self.usage {
+                    Usage::Window(_) if !self.is_full(now) => None,
+                    _ => Some(self.judge(rule, cost, now).used),
+                };
+                if let Some(used) = carried {
+                    self.usage = Usage::Window(Window::of(now, used));
+                    self.rule = *rule;
+                }
+                if let Usage::Window(window) = &mut self.usage {
+                    window.take(self.rule.period_ms, rule.period_ms, cost, now);
+                }
+            }
+        }
+        self.rule = *rule;
+    }
+
+    /// The use as a bucket of `rule`.
+    fn as_bucket(&self, rule: &Rule, now: UnixMs) -> Bucket {
+        match &self.usage {
+            _ if self.is_full(now) => Bucket::default(),
+            Usage::Bucket(bucket) => bucket.under(&self.rule, rule),
+            Usage::Window(window) => Bucket::of(self.judge(rule, 1, now).used, rule, window.clock(now)),
+        }
+    }
+
+    pub fn full_at(&self) -> UnixMs {
+        match &self.usage {
+            Usage::Window(window) => window.full_at(self.rule.period_ms),
+            Usage::Bucket(bucket) => bucket.full_at(),
+        }
+    }
+
+    pub fn is_full(&self, now: UnixMs) -> bool {
+        match &self.usage {
+            Usage::Window(window) => window.is_full(self.rule.period_ms, now),
+            Usage::Bucket(bucket) => bucket.is_full(now),
+        }
+    }
+
+    /// Bytes on the heap.
+    pub fn heap(&self) -> usize {
+        let name = self.name.as_ref().map_or(0, Name::heap);
+        name + match &self.usage {
+            Usage::Window(window) => window.heap(),
+            Usage::Bucket(_) => 0,
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The limits of one call and what it takes of each.
+
+use super::MOST_LIMITS;
+use super::few::Few;
+use super::spec::{Limit, Rule, amount};
+use crate::domain::refusal::{Refusal, shown};
+
+/// One limit of a call and its cost, 1 to 10^12.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask<'a> {
+    pub limit: Limit<'a>,
+    pub cost: u64,
+}
+
+/// What a CHECK or PEEK asks for. Without limits it asks (in PEEK only) for all that the subject holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request<'a> {
+    asks: Few<Ask<'a>>,
+    /// What a limit that is not listed costs.
+    cost: u64,
+}
+
+impl<'a> Request<'a> {
+    /// Reads the limits; each costs 1 until [`Request::set_cost`]. More than 16 and a name that stands
+    /// twice are errors.
+    pub fn parse(limits: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, Refusal> {
+        let read = |text| Ok(Ask { limit: Limit::parse(text)?, cost: 1 });
+        // One more than allowed is enough to know that there are too many.
+        let asks: Few<Ask> =
+            limits.into_iter().take(MOST_LIMITS + 1).map(read).collect::<Result<_, Refusal>>()?;
+        let list = asks.as_slice();
+        if list.len() > MOST_LIMITS {
+            return Err(Refusal::err(format!("too many limits: at most {MOST_LIMITS} in a call")));
+        }
+        for (at, ask) in list.iter().enumerate().skip(1) {
+            if list[..at].iter().any(|earlier| earlier.limit.same(&ask.limit)) {
+                return Err(Refusal::err(format!("limit '{}' is given twice", ask.limit.shown())));
+            }
+        }
+        Ok(Request { asks, cost: 1 })
+    }
+
+    /// Reads the value of COST: `n` for every limit, or `name=n[,name=n]` with 1 for the unlisted. An
+    /// unnamed limit is listed by its spec (`10/1m=3`).
+    pub fn set_cost(&mut self, text: &[u8]) -> Result<(), Refusal> {
+        if text.contains(&b'=') {
+            return self.set_costs_by_name(text);
+        }
+        self.cost = amount(text).map_err(|fault| cost_refusal(text, &fault))?;
+        for ask in self.asks.as_mut_slice() {
+            ask.cost = self.cost;
+        }
+        Ok(())
+    }
+
+    fn set_costs_by_name(&mut self, text: &[u8]) -> Result<(), Refusal> {
+        let mut listed = [false; MOST_LIMITS];
+        for part in text.split(|&b| b == b',') {
+            let Some(at) = part.iter().rposition(|&b| b == b'=') else {
+                return Err(cost_refusal(text, "expected n or name=n[,name=n]"));
+            };
+            let (name, cost) = (&part[..at], &part[at + 1..]);
+            let cost = amount(cost).map_err(|fault| cost_refusal(text, &fault))?;
+            let unnamed = Rule::parse(name).ok();
+            let found = self.asks.as_slice().iter().position(|ask| match ask.limit.name {
+                Some(given) => given == name,
+                None => Some(ask.limit.rule) == unnamed,
+            });
+            let Some(index) = found else {
+                return Err(cost_refusal(text, &format!("no limit of this call is named '{}'", shown(name))));
+            };
+            if std::mem::replace(&mut listed[index], true) {
+                return Err(cost_refusal(text, &format!("'{}' is listed twice", shown(name))));
+            }
+            self.asks.as_mut_slice()[index].cost = cost;
+        }
+        Ok(())
+    }
+
+    pub fn asks(&self) -> &[Ask<'a>] {
+        self.asks.as_slice()
+    }
+
+    /// What each limit costs that the request does not list: COST n, else 1.
+    pub fn cost(&self) -> u64 {
+        self.cost
+    }
+}
+
+fn cost_refusal(text: &[u8], fault: &str) -> Refusal {
+    Refusal::err(format!("COST '{}': {fault}", shown(text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::MOST;
+    use super::*;
+
+    fn request<'a>(limits: &[&'a str]) -> Result<Request<'a>, Refusal> {
+        Request::parse(limits.iter().map(|limit| limit.as_bytes()))
+    }
+
+    fn costs(limits: &[&str], cost: &str) -> Result<Vec<u64>, String> {
+        let mut request = request(limits).unwrap();
+        request.set_cost(cost.as_bytes()).map_err(|refusal| refusal.to_string())?;
+        Ok(request.asks().iter().map(|ask| ask.cost).collect())
+    }
+
+    #[test]
+    fn a_cost_is_for_all_or_by_name_with_one_for_the_unlisted() {
+        let limits = ["a=10/1m", "b=10/1m", "10/1s:burst=20", "7/60s"];
+        assert_eq!(costs(&limits, "5"), Ok(vec![5, 5, 5, 5]));
+        assert_eq!(costs(&limits, "b=3"), Ok(vec![1, 3, 1, 1]));
+        assert_eq!(costs(&limits, "7/1m=2,10/1s:burst=20=4,a=6"), Ok(vec![6, 1, 4, 2]));
+        assert_eq!(costs(&limits, "1000000000000"), Ok(vec![MOST; 4]));
+    }
+
+    #[test]
+    fn a_wrong_cost_is_explained() {
+        let limits = ["a=10/1m", "7/60s"];
+        for (cost, fault) in [
+            ("0", "must be between 1 and 1000000000000"),
+            ("a=0", "must be between 1 and 1000000000000"),
+            ("-1", "'-1' is not a whole number"),
+            ("", "'' is not a whole number"),
+            ("18446744073709551617", "must be between 1 and 1000000000000"),
+            ("c=1", "no limit of this call is named 'c'"),
+            ("8/1m=1", "no limit of this call is named '8/1m'"),
+            ("=1", "no limit of this call is named ''"),
+            ("a=1,a=2", "'a' is listed twice"),
+            ("a=1,", "expected n or name=n[,name=n]"),
+            ("a=1,3", "expected n or name=n[,name=n]"),
+        ] {
+            assert_eq!(costs(&limits, cost), Err(format!("ERR COST '{cost}': {fault}")));
+        }
+    }
+
+    #[test]
+    fn a_name_twice_and_a_seventeenth_limit_are_refused() {
+        assert_eq!(request(&["a=1/1s", "a=2/1s"]).unwrap_err().to_string(), "ERR limit 'a' is given twice");
+        assert_eq!(request(&["1/60s", "1/1m"]).unwrap_err().to_string(), "ERR limit '1/1m' is given twice");
+        let many: Vec<String> = (1..=17).map(|n| format!("{n}/1s")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(request(&many[..16]).unwrap().asks().len(), 16);
+        assert_eq!(request(&many).unwrap_err().to_string(), "ERR too many limits: at most 16 in a call");
+    }
+}

@@ -1,0 +1,117 @@
+//! The binary form of a subject.
+//!
+//! ```text
+//! block   := limit limit …                       in their order, across blocks too
+//! limit   := flags name? count period burst? use
+//! bucket  := TAT's low bits, high bits, part     and, named, the time it was last taken from
+//! window  := n (time cost)*                      the first time absolute, then differences
+//!            and, named, retained?
+//! ```
+
+use super::MOST_LIMITS;
+use super::bucket::Bucket;
+use super::effect::{read_limit, write_limit};
+use super::held::{Held, Usage};
+use super::spec::Kind;
+use super::subject::Subject;
+use super::window::{MOST_SLOTS, Retained, Window};
+use crate::domain::codec::{Corrupt, Reader, Writer};
+use crate::domain::time::LONGEST;
+
+/// A block ends with the limit that takes it past this many bytes.
+const BLOCK: usize = 64 * 1024;
+
+pub(super) fn save(subject: &Subject, emit: &mut dyn FnMut(&[u8])) {
+    let mut writer = Writer::new();
+    subject.each(|limit, held| {
+        write_limit(&mut writer, &limit);
+        let named = limit.name.is_some();
+        match &held.usage {
+            Usage::Bucket(bucket) => {
+                writer.int(bucket.low);
+                writer.int(u64::from(bucket.high));
+                writer.int(bucket.part);
+                if named {
+                    writer.int(bucket.at);
+                }
+            }
+            Usage::Window(window) => save_window(&mut writer, window, named),
+        }
+        if writer.len() >= BLOCK {
+            emit(&writer.take());
+        }
+    });
+    if !writer.is_empty() {
+        emit(&writer.finish());
+    }
+}
+
+fn save_window(writer: &mut Writer, window: &Window, named: bool) {
+    writer.int(window.entries().count() as u64);
+    let mut last = 0;
+    for (time, cost) in window.entries() {
+        writer.int(time - last);
+        writer.int(cost);
+        last = time;
+    }
+    if named {
+        writer.option(window.retained(), |writer, retained| {
+            writer.int(retained.before);
+            writer.int(retained.current);
+            writer.int(retained.until);
+        });
+    }
+}
+
+/// Adds one block to what the blocks before it held.
+pub(super) fn load(list: &mut Vec<Held>, block: &[u8]) -> Result<(), Corrupt> {
+    let mut reader = Reader::new(block);
+    while !reader.is_empty() {
+        let (name, rule) = read_limit(&mut reader)?;
+        let named = name.is_some();
+        let usage = match rule.kind {
+            Kind::Bucket { .. } => {
+                let (low, high) = (reader.int()?, reader.narrow()?);
+                let part = reader.int()?;
+                let at = if named { reader.int()? } else { 0 };
+                if part >= rule.count || (high == 0 && at > low) {
+                    return Err(Corrupt);
+                }
+                Usage::Bucket(Bucket { low, high, part, at })
+            }
+            Kind::Window => Usage::Window(load_window(&mut reader, named)?),
+        };
+        let held = Held { name, rule, usage };
+        let rises = list.last().is_none_or(|last| last.limit().order(&held.limit()).is_lt());
+        if !rises || list.len() == MOST_LIMITS {
+            return Err(Corrupt);
+        }
+        list.push(held);
+    }
+    Ok(())
+}
+
+fn load_window(reader: &mut Reader<'_>, named: bool) -> Result<Window, Corrupt> {
+    let count = reader.count(2)?;
+    if count > MOST_SLOTS {
+        return Err(Corrupt);
+    }
+    let mut entries = Vec::with_capacity(count);
+    let mut time = 0u64;
+    for _ in 0..count {
+        time = time.checked_add(reader.int()?).ok_or(Corrupt)?;
+        entries.push((time, reader.int()?));
+    }
+    let retained = if named { reader.option(load_retained)? } else { None };
+    Window::rebuild(entries.into_iter(), retained).ok_or(Corrupt)
+}
+
+fn load_retained(reader: &mut Reader<'_>) -> Result<Retained, Corrupt> {
+    let retained = Retained { before: reader.int()?, current: reader.int()?, until: reader.int()? };
+    let periods = 1..=LONGEST;
+    if periods.contains(&retained.before) && periods.contains(&retained.current) {
+        Ok(retained)
+    } else {
+        Err(Corrupt)
+    }
+}

@@ -1,0 +1,125 @@
+//! What a CHECK or PEEK answers.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use super::few::Few;
+use super::held::Standing;
+use super::spec::{Limit, Rule};
+
+/// Durations and amounts in a reply end here: 2^53 - 2, so that every client language holds them and
+/// BRIEF's "never" (minus 2^53 - 1) stays apart.
+pub const LONGEST_SHOWN: u64 = (1 << 53) - 2;
+
+/// One limit of the answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row<'a> {
+    limit: Limit<'a>,
+    /// What the call takes of it, if it passes.
+    pub cost: u64,
+    /// Whether this limit lets the call pass; another one may not.
+    pub allowed: bool,
+    /// A window's count, a bucket's burst.
+    pub capacity: u64,
+    pub remaining: u64,
+    /// 0 when this limit allows, -1 when it never can.
+    pub retry_after_ms: i64,
+    pub reset_after_ms: u64,
+    /// May be above the capacity when the limit was lowered.
+    pub used: u64,
+}
+
+impl<'a> Row<'a> {
+    pub(super) fn new(limit: Limit<'a>, cost: u64, standing: Standing) -> Self {
+        let retry = standing.retry_after_ms.map(|retry| retry.min(LONGEST_SHOWN) as i64);
+        Row {
+            limit,
+            cost,
+            allowed: retry == Some(0),
+            capacity: limit.rule.capacity(),
+            remaining: limit.rule.capacity().saturating_sub(standing.used),
+            retry_after_ms: retry.unwrap_or(-1),
+            reset_after_ms: standing.reset_after_ms.min(LONGEST_SHOWN),
+            used: standing.used,
+        }
+    }
+
+    /// As the row is once the call has taken its cost.
+    pub(super) fn take(&mut self, reset_after_ms: u64) {
+        self.used += self.cost;
+        self.remaining = self.capacity.saturating_sub(self.used);
+        self.reset_after_ms = reset_after_ms.min(LONGEST_SHOWN);
+    }
+
+    /// The given name, or the canonical spec of an unnamed limit.
+    pub fn name(&self) -> Cow<'a, [u8]> {
+        match self.limit.name {
+            Some(name) => Cow::Borrowed(name),
+            None => Cow::Owned(self.spec().into_bytes()),
+        }
+    }
+
+    pub fn rule(&self) -> &Rule {
+        &self.limit.rule
+    }
+
+    pub fn period_ms(&self) -> u64 {
+        self.limit.rule.period_ms
+    }
+
+    /// The canonical spec, without the name.
+    pub fn spec(&self) -> String {
+        self.limit.rule.spec()
+    }
+
+    /// Less binds more: denied before allowed; among the denied -1 first, then the longest retry; among
+    /// the allowed the smallest remaining/capacity, compared exactly.
+    fn binds_before(&self, other: &Self) -> bool {
+        let order = self.allowed.cmp(&other.allowed).then_with(|| {
+            if self.allowed {
+                let left = |a: &Self, b: &Self| u128::from(a.remaining) * u128::from(b.capacity);
+                left(self, other).cmp(&left(other, self))
+            } else {
+                let wait = |row: &Self| u64::try_from(row.retry_after_ms).unwrap_or(u64::MAX);
+                wait(other).cmp(&wait(self))
+            }
+        });
+        order == Ordering::Less
+    }
+}
+
+/// The answer: a row per limit, in the order of the call, and the one that binds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict<'a> {
+    rows: Few<Row<'a>>,
+    binding: usize,
+}
+
+impl<'a> Verdict<'a> {
+    pub(super) fn new(rows: Few<Row<'a>>) -> Self {
+        let list = rows.as_slice();
+        let binding = (1..list.len())
+            .fold(0, |binding, next| if list[next].binds_before(&list[binding]) { next } else { binding });
+        Verdict { rows, binding }
+    }
+
+    /// Whether every limit allows.
+    pub fn allowed(&self) -> bool {
+        self.binding().is_none_or(|row| row.allowed)
+    }
+
+    /// The limit that binds; the first of equals. None when there are no limits at all (a PEEK without
+    /// limits at a subject that holds none).
+    pub fn binding(&self) -> Option<&Row<'a>> {
+        self.rows().get(self.binding)
+    }
+
+    /// What is taken of the binding limit: its cost, or 0 when denied.
+    pub fn taken(&self) -> u64 {
+        self.binding().map_or(0, |row| if row.allowed { row.cost } else { 0 })
+    }
+
+    pub fn rows(&self) -> &[Row<'a>] {
+        self.rows.as_slice()
+    }
+}
