@@ -118,7 +118,7 @@ impl Held {
         match &self.usage {
             _ if self.is_full(now) => Bucket::default(),
             Usage::Bucket(bucket) => bucket.under(&self.rule, rule),
-            Usage::Window(window) => Bucket::of(self.judge(rule, 1, now).used, rule, window.clock(now)),
+            Usage::Window(_) => Bucket::of(self.judge(rule, 1, now).used, rule, now),
         }
     }
 
