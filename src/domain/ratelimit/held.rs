@@ -83,7 +83,7 @@ impl Held {
             (_, Kind::Bucket { .. }) => {
                 let mut bucket = self.as_bucket(rule, now);
                 bucket.take(rule, cost, now);
-                bucket.judge(rule, rule.capacity(), cost, now).reset_after_ms
+                bucket.reset_after_ms(now)
             }
         }
     }

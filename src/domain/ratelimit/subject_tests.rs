@@ -116,6 +116,14 @@ fn a_changed_kind_carries_the_use_as_one_entry_at_now() {
 }
 
 #[test]
+fn a_changed_kind_carries_no_more_than_the_use_when_the_clock_has_stepped_back() {
+    let mut subject = Subject::default();
+    taken(&mut subject, 1_000, &[("a=3/50ms", 1)]);
+    taken(&mut subject, 998, &[("a=7/90ms:burst=4", 1)]);
+    assert_eq!(used(&subject, "a=7/90ms:burst=4", 998), Some(2));
+}
+
+#[test]
 fn sixteen_limits_are_the_most_whatever_the_effects() {
     let mut subject = Subject::default();
     for n in 1..40 {
