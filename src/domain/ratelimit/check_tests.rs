@@ -69,6 +69,9 @@ fn the_limit_that_binds_is_the_longest_wait_or_the_smallest_share_left() {
     assert_eq!(name(&check(&mut subject, &limits[..2], "a=1,b=10", 1_000)), "a");
     assert_eq!(name(&check(&mut subject, &limits, "a=4,b=40,7/1m=1", 1_000)), "b");
     assert_eq!(name(&check(&mut subject, &limits, "a=11,b=40,7/1m=1", 1_000)), "a");
+    // 10 of 100 is less than 1 of 5: shares count, not amounts.
+    let mut fresh = Subject::default();
+    assert_eq!(name(&check(&mut fresh, &["p=5/1m", "q=100/1m"], "p=4,q=90", 1_000)), "q");
     let huge = ["x=999999999999/1m", "y=1000000000000/1m"];
     assert_eq!(name(&check(&mut subject, &huge, "x=1,y=1", 1_000)), "x");
 }

@@ -213,6 +213,21 @@ fn every_flipped_field_changes_the_saved_bytes() {
 }
 
 #[test]
+fn a_bucket_that_no_call_could_have_left_is_refused() {
+    let saved = |bucket| {
+        let (mut subject, rule) = (Subject::default(), limit("5/7ms:burst=8").rule);
+        let name = Name::new(b"n");
+        subject.put(vec![Held { name, rule, usage: Usage::Bucket(bucket) }]);
+        blocks(&subject)
+    };
+    let sound = Bucket { low: 9, high: 0, part: 4, at: 9 };
+    assert!(loaded(&saved(sound)).is_ok());
+    assert!(loaded(&saved(Bucket { part: 5, ..sound })).is_err());
+    assert!(loaded(&saved(Bucket { at: 10, ..sound })).is_err());
+    assert!(loaded(&saved(Bucket { at: 10, high: 1, ..sound })).is_ok());
+}
+
+#[test]
 fn a_later_encoding_and_limits_out_of_order_are_refused() {
     let mut subject = Subject::default();
     taken(&mut subject, 1_000, &[("a=1/1m", 1)]);
