@@ -59,8 +59,11 @@ pub fn peek<'a>(
 }
 
 fn refuse_too_many(state: Option<&Subject>, request: &Request<'_>, now: UnixMs) -> Result<(), Refusal> {
-    let limits = request.asks().iter().map(|ask| &ask.limit);
-    match state.map_or(0, |subject| subject.held_with(limits, now)) {
+    let Some(subject) = state else { return Ok(()) };
+    if subject.len() + request.asks().len() <= MOST_LIMITS {
+        return Ok(());
+    }
+    match subject.held_with(request.asks().iter().map(|ask| &ask.limit), now) {
         0..=MOST_LIMITS => Ok(()),
         held => Err(Refusal::err(format!(
             "too many limits: with this call the key would hold {held}, at most {MOST_LIMITS} are allowed"
