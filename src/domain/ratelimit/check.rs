@@ -37,15 +37,17 @@ pub fn decide_check<'a>(
     Ok(Decision::change(Verdict::new(after), Effect::Taken { now, takes }))
 }
 
-/// RATELIMIT.PEEK: what a CHECK of the same request would answer now. A request without limits gives a
-/// row, as it stands, for each one in use.
+/// RATELIMIT.PEEK: whether a CHECK of the same request would pass now, what it would take and when to
+/// retry, while `used`, `remaining` and `reset` show the limits as they stand. A request without limits
+/// gives a row for each one in use.
 pub fn peek<'a>(
     state: Option<&'a Subject>,
     request: &Request<'a>,
     now: UnixMs,
 ) -> Result<Verdict<'a>, Refusal> {
     if !request.asks().is_empty() {
-        return Ok(decide_check(state, request, now)?.reply);
+        refuse_too_many(state, request, now)?;
+        return Ok(Verdict::new(request.asks().iter().map(|ask| stands(state, ask, now)).collect()));
     }
     let mut rows = Vec::new();
     if let Some(subject) = state {
