@@ -47,6 +47,11 @@ pub trait Value: Default {
     /// does what still makes sense, and never panics.
     fn apply(&mut self, effect: Self::Effect);
 
+    /// What time has made due, as an effect of its own; every write applies it first.
+    fn overdue(&self, _now: UnixMs) -> Option<Self::Effect> {
+        None
+    }
+
     fn lifetime(&self) -> Lifetime;
 
     /// Hands the canonical form to `emit` in blocks of about 64 KiB, each a valid state when loaded

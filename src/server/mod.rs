@@ -18,11 +18,13 @@
 //! | [`waiters`] | clients that wait for a key, in the order of their blocking |
 //! | [`events`] | what happens to the server: load, flush, swap, role change |
 //! | [`config`], [`info`] | `CONFIG SET workgate.*` and the INFO section |
-//! | [`keyspace`] | walking over all keys |
+//! | [`keyspace`], [`strings`] | walking over all keys; the server's own strings |
+//! | [`chance`] | random numbers |
 
 pub mod alloc;
 pub mod args;
 pub mod cell;
+pub mod chance;
 pub mod command;
 pub mod config;
 pub mod ctx;
@@ -35,6 +37,7 @@ pub mod name;
 pub mod native;
 pub mod replicate;
 pub mod reply;
+pub mod strings;
 pub mod timer;
 pub mod waiters;
 

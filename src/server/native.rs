@@ -1,7 +1,7 @@
 //! Rust values under keys: registration and the callbacks the server makes for a type.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use super::ctx::{Ctx, Level, log_anywhere};
 use super::guard::quietly;
@@ -34,6 +34,10 @@ pub trait Native: Default + 'static {
 
     /// For COPY; `None` refuses.
     fn duplicate(&self) -> Option<Self>;
+
+    /// What stands once before the values in a rewritten AOF: a command and its argument. A file
+    /// with an RDB preamble does without; one without would otherwise lose the [`Aux`] state.
+    fn aof_preface() -> Option<(&'static CStr, Vec<u8>)>;
 
     /// The value is about to leave `key` of `db` (deleted, expired, evicted, overwritten, renamed).
     fn unlinked(db: i32, key: &[u8]);
@@ -228,6 +232,7 @@ extern "C" fn aof_rewrite<T: Native>(
     quietly((), || {
         // SAFETY: the server passes a value of this type and its key's name.
         let (value, key) = unsafe { (value_of::<T>(value), Name::new(key)) };
+        emit_preface::<T>(io);
         let mut waiting: Option<Vec<u8>> = None;
         value.save(&mut |block| {
             if let Some(before) = waiting.replace(block.to_vec()) {
@@ -236,6 +241,20 @@ extern "C" fn aof_rewrite<T: Native>(
         });
         emit_block::<T>(io, key, true, &waiting.unwrap_or_default());
     });
+}
+
+/// Every rewrite runs in a process of its own, which is how the first value of one is known.
+fn emit_preface<T: Native>(io: *mut raw::RedisModuleIO) {
+    static LAST_REWRITE: AtomicU32 = AtomicU32::new(0);
+    let this = std::process::id();
+    if LAST_REWRITE.swap(this, Ordering::Relaxed) != this
+        && let Some((command, argument)) = T::aof_preface()
+    {
+        // SAFETY: the format names exactly the arguments that follow.
+        unsafe {
+            api!(RedisModule_EmitAOF)(io, command.as_ptr(), c"b".as_ptr(), argument.as_ptr(), argument.len())
+        };
+    }
 }
 
 fn emit_block<T: Native>(io: *mut raw::RedisModuleIO, key: Name<'_>, last: bool, block: &[u8]) {

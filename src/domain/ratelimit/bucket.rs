@@ -76,12 +76,17 @@ impl Bucket {
     pub fn judge(&self, rule: &Rule, capacity: u64, cost: u64, now: UnixMs) -> Standing {
         let debt = self.debt(rule, now);
         let used = shown(divide_up(debt, rule.period_ms));
-        let reset_after_ms = shown(divide_up(debt, rule.count));
+        let reset_after_ms = self.reset_after_ms(now);
         let retry_after_ms = capacity.checked_sub(cost).map(|room| {
             let room = u128::from(room) * u128::from(rule.period_ms);
             shown(divide_up(debt.saturating_sub(room), rule.count))
         });
         Standing { used, retry_after_ms, reset_after_ms }
+    }
+
+    /// Milliseconds until nothing is owed.
+    pub fn reset_after_ms(&self, now: UnixMs) -> u64 {
+        shown((self.tat() + u128::from(self.part > 0)).saturating_sub(u128::from(now)))
     }
 
     /// Takes `cost` tokens, without judging.

@@ -105,16 +105,18 @@ proptest! {
     }
 
     #[test]
-    fn another_rule_carries_the_tokens_over(was in rules(), rule in rules(), share in 0u64..1000) {
-        let at = 1_700_000_000_000;
+    fn another_rule_carries_the_tokens_over(
+        was in rules(), rule in rules(), share in 0u64..1000, gap in 0u64..400,
+    ) {
+        let now = 1_700_000_000_000 + gap;
         let mut bucket = Bucket::default();
-        let cost = (was.capacity() / 1_000 * share).max(1);
-        bucket.take(&was, cost, at);
+        bucket.take(&was, (was.capacity() / 1_000 * share).max(1), now - gap);
+        bucket.take(&was, 1, now);
         let carried = bucket.under(&was, &rule);
-        prop_assert_eq!(judge(&carried, &rule, 1, at).used, cost);
+        prop_assert_eq!(judge(&carried, &rule, 1, now).used, judge(&bucket, &was, 1, now).used);
         prop_assert!(carried.part < rule.count);
         // Not a moment of it is given away on the way to another rule and back.
-        prop_assert!(judge(&carried.under(&rule, &was), &was, 1, at).used >= cost);
+        prop_assert!(carried.under(&rule, &was).debt(&was, now) >= bucket.debt(&was, now));
     }
 }
 

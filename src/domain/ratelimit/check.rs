@@ -37,17 +37,15 @@ pub fn decide_check<'a>(
     Ok(Decision::change(Verdict::new(after), Effect::Taken { now, takes }))
 }
 
-/// RATELIMIT.PEEK: whether a CHECK of the same request would pass now, what it would take and when to
-/// retry, while `used`, `remaining` and `reset` show the limits as they stand. A request without limits
-/// gives a row for each one in use.
+/// RATELIMIT.PEEK: what a CHECK of the same request would answer now. A request without limits gives a
+/// row, as it stands, for each one in use.
 pub fn peek<'a>(
     state: Option<&'a Subject>,
     request: &Request<'a>,
     now: UnixMs,
 ) -> Result<Verdict<'a>, Refusal> {
     if !request.asks().is_empty() {
-        refuse_too_many(state, request, now)?;
-        return Ok(Verdict::new(request.asks().iter().map(|ask| stands(state, ask, now)).collect()));
+        return Ok(decide_check(state, request, now)?.reply);
     }
     let mut rows = Vec::new();
     if let Some(subject) = state {
@@ -61,8 +59,11 @@ pub fn peek<'a>(
 }
 
 fn refuse_too_many(state: Option<&Subject>, request: &Request<'_>, now: UnixMs) -> Result<(), Refusal> {
-    let limits = request.asks().iter().map(|ask| &ask.limit);
-    match state.map_or(0, |subject| subject.held_with(limits, now)) {
+    let Some(subject) = state else { return Ok(()) };
+    if subject.len() + request.asks().len() <= MOST_LIMITS {
+        return Ok(());
+    }
+    match subject.held_with(request.asks().iter().map(|ask| &ask.limit), now) {
         0..=MOST_LIMITS => Ok(()),
         held => Err(Refusal::err(format!(
             "too many limits: with this call the key would hold {held}, at most {MOST_LIMITS} are allowed"

@@ -83,7 +83,7 @@ impl Held {
             (_, Kind::Bucket { .. }) => {
                 let mut bucket = self.as_bucket(rule, now);
                 bucket.take(rule, cost, now);
-                bucket.judge(rule, rule.capacity(), cost, now).reset_after_ms
+                bucket.reset_after_ms(now)
             }
         }
     }
@@ -118,7 +118,7 @@ impl Held {
         match &self.usage {
             _ if self.is_full(now) => Bucket::default(),
             Usage::Bucket(bucket) => bucket.under(&self.rule, rule),
-            Usage::Window(window) => Bucket::of(self.judge(rule, 1, now).used, rule, window.clock(now)),
+            Usage::Window(_) => Bucket::of(self.judge(rule, 1, now).used, rule, now),
         }
     }
 

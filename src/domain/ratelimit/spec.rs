@@ -60,9 +60,8 @@ impl Rule {
             Some((period, kind)) => (period, Some(kind)),
             None => (rest, None),
         };
-        let calendar =
-            ["day", "week", "month"].iter().any(|word| period.eq_ignore_ascii_case(word.as_bytes()));
-        if calendar || rest.contains(&b'@') {
+        let word = !period.first().is_some_and(u8::is_ascii_digit);
+        if rest.contains(&b'@') || word && is_calendar(period) {
             return Err("calendar periods are not supported by this version".into());
         }
         if count.eq_ignore_ascii_case(b"inf") {
@@ -156,6 +155,10 @@ fn period_ms(text: &[u8]) -> Result<u64, String> {
         let joint = if reason.starts_with("must") { " " } else { ": " };
         format!("period{joint}{reason}")
     })
+}
+
+fn is_calendar(period: &[u8]) -> bool {
+    ["day", "week", "month"].iter().any(|word| period.eq_ignore_ascii_case(word.as_bytes()))
 }
 
 /// The bytes before and after the first `mark`.

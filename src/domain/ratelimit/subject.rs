@@ -95,6 +95,15 @@ impl Subject {
         }
     }
 
+    /// How many limits are kept, full ones included.
+    pub(super) fn len(&self) -> usize {
+        match &self.0 {
+            Limits::None => 0,
+            Limits::Bucket(_) => 1,
+            Limits::Many(many) => many.len(),
+        }
+    }
+
     /// The highest number of limits that could be held once those of `asked` are: those in use at `now`
     /// that are not among them, and them.
     pub(super) fn held_with<'a>(

@@ -45,14 +45,15 @@ pub(super) unsafe extern "C" fn timeout(
         // SAFETY: called by the server for one of our blocked clients, with a live context.
         let (waiter, ctx) = unsafe { (waiter_of(ctx), Ctx::new(ctx)) };
         let reply = Reply::to(ctx);
+        let key = OwnedName::new(&waiter.key);
         let before = std::mem::replace(&mut *waiter.state.borrow_mut(), State::Delivered(None));
         match before {
             State::Waiting => {
                 clerk::leave(waiter);
-                waiter.request.give_up(ctx, OwnedName::new(&waiter.key).borrow(), reply);
+                waiter.request.give_up(ctx, key.borrow(), reply);
             }
             State::Handed(delivery) => {
-                delivery.send(reply);
+                delivery.send(key.borrow(), reply);
                 *waiter.state.borrow_mut() = State::Delivered(Some(delivery));
             }
             State::Delivered(_) | State::Left => *waiter.state.borrow_mut() = before,

@@ -29,7 +29,7 @@ struct Clerk {
     /// Handed something, to be woken.
     to_wake: Vec<Rc<Waiter>>,
     /// Handed to clients that have gone.
-    to_put_back: Vec<(i32, Box<[u8]>, Rc<dyn Delivery>)>,
+    to_put_back: Vec<(Place, Rc<dyn Delivery>)>,
     /// Lines to look at.
     stale: Vec<Place>,
     /// When to look at which line.
@@ -142,7 +142,7 @@ pub(super) fn forget(ctx: Ctx<'_>, waiter: &Waiter, unused: Option<Rc<dyn Delive
     with(|clerk| {
         clerk.total = clerk.total.saturating_sub(1);
         if let Some(delivery) = unused {
-            clerk.to_put_back.push((waiter.db, waiter.key.clone(), delivery));
+            clerk.to_put_back.push(((waiter.db, waiter.key.clone()), delivery));
         }
     });
     rearm(ctx, false);
@@ -159,21 +159,19 @@ pub fn serve(ctx: Ctx<'_>, key: Name<'_>) {
 }
 
 fn serve_line(ctx: Ctx<'_>, db: i32, key: Name<'_>) {
-    let mut earlier: Option<Rc<dyn Delivery>> = None;
     for _ in 0..AT_A_STRETCH {
         let head = with(|clerk| {
             clerk.tidy(db, key.bytes());
             clerk.line(db, key.bytes()).and_then(Line::head)
         });
         let Some(waiter) = head else { return };
-        match waiter.request.attempt(ctx, key, earlier.as_ref()) {
+        match waiter.request.attempt(ctx, key) {
             Attempt::Wait { until } => {
                 with(|clerk| clerk.set_due(db, key.bytes(), until));
                 return;
             }
             Attempt::Served(delivery) => {
-                *waiter.state.borrow_mut() = State::Handed(Rc::clone(&delivery));
-                earlier = Some(delivery);
+                *waiter.state.borrow_mut() = State::Handed(delivery);
                 leave(&waiter);
                 with(|clerk| clerk.to_wake.push(waiter));
             }
@@ -310,7 +308,7 @@ fn put_back(ctx: Ctx<'_>) {
         let count = clerk.to_put_back.len().min(AT_A_STRETCH);
         clerk.to_put_back.drain(..count).collect::<Vec<_>>()
     });
-    for (db, key, delivery) in batch {
+    for ((db, key), delivery) in batch {
         if ctx.select(db) {
             let name = OwnedName::new(&key);
             delivery.put_back(ctx, name.borrow());

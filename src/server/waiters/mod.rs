@@ -39,9 +39,8 @@ pub static MAX_IN_ALL: Number = Number::new("max-waiters", 100_000, 0, 10_000_00
 
 /// What a waiting client asked for.
 pub trait Request {
-    /// Tries again, as the command would at this moment; may write. `earlier` is what the waiter
-    /// just before this one got in the same round: an answer that is the same for all is shared.
-    fn attempt(&self, ctx: Ctx<'_>, key: Name<'_>, earlier: Option<&Rc<dyn Delivery>>) -> Attempt;
+    /// Tries again, as the command would at this moment; may write.
+    fn attempt(&self, ctx: Ctx<'_>, key: Name<'_>) -> Attempt;
 
     /// The answer when the time is up.
     fn give_up(&self, ctx: Ctx<'_>, key: Name<'_>, reply: Reply<'_>);
@@ -58,11 +57,15 @@ pub enum Attempt {
 
 /// What was handed to a waiter, until it is on its way to the client.
 pub trait Delivery {
-    fn send(&self, reply: Reply<'_>);
+    fn send(&self, key: Name<'_>, reply: Reply<'_>);
 
     /// The client has gone: gives back what only it could have used. Runs behind the commit gate.
     fn put_back(&self, ctx: Ctx<'_>, key: Name<'_>);
 }
+
+/// The client cannot be blocked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnswerNow;
 
 /// Where a waiter stands.
 enum State {
@@ -95,18 +98,18 @@ impl Waiter {
 /// Blocks the client of this call for up to `timeout_ms` and puts it at the end of the key's line.
 /// `until` is when to look again by itself.
 ///
-/// Gives the request back when the client must be answered at once: inside MULTI and scripts, on a
-/// replica, or when too many wait already.
+/// An error means that the client must be answered at once: inside MULTI and scripts, on a replica,
+/// or when too many wait already.
 pub fn block(
     ctx: Ctx<'_>,
     key: Name<'_>,
     timeout_ms: u64,
     request: Box<dyn Request>,
     until: Option<u64>,
-) -> Result<(), Box<dyn Request>> {
+) -> Result<(), AnswerNow> {
     let db = ctx.db();
     if ctx.must_not_block() || !ctx.is_primary() || clerk::is_full(db, key.bytes()) {
-        return Err(request);
+        return Err(AnswerNow);
     }
     let waiter = Rc::new(Waiter {
         db,

@@ -1,0 +1,90 @@
+//! The internal commands that carry effects to replicas and through the AOF.
+//!
+//! `FAMILY._APPLY key blob [payload]` applies one effect; `FAMILY._APPLY key BLOCK encoding last
+//! block` rebuilds a value from a rewritten AOF. Ordinary clients are refused.
+
+use std::marker::PhantomData;
+
+use crate::domain::refusal::Refusal;
+use crate::domain::value::{Effect, Value};
+use crate::server::command::{Call, Handler};
+use crate::server::key::Key;
+use crate::server::native::{Aux, Native};
+use crate::server::replicate;
+
+use super::arguments::integer;
+use super::commit;
+use super::stored::Stored;
+use super::world::Clock;
+
+pub struct Apply<V>(PhantomData<V>);
+
+impl<V: Stored> Handler for Apply<V> {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let Call { ctx, args, reply } = call;
+        if !ctx.is_replay() {
+            return Err(Refusal::err("this command is only for replication and loading"));
+        }
+        let mut key = Key::for_writing(ctx, args.name(1));
+        key.value::<V>()?;
+        let word = |index: usize| args.get(index).unwrap_or_default();
+        match args.len() {
+            3 | 4 => {
+                let effect = V::Effect::decode(word(2), args.get(3)).map_err(|_| damaged())?;
+                commit::apply::<V>(&mut key, effect);
+            }
+            6 => {
+                let encoding = integer("encoding", word(3), 0, u64::from(<V as Value>::ENCODING))?;
+                let last = integer("last", word(4), 0, 1)? == 1;
+                add_block::<V>(call, &mut key, encoding as u32, last, word(5))?;
+            }
+            _ => return Err(damaged()),
+        }
+        key.changed();
+        replicate::verbatim(ctx);
+        reply.ok();
+        Ok(())
+    }
+}
+
+/// `WORKGATE._APPLY state`: what belongs to no key, at the head of a rewritten AOF.
+pub struct ApplyWorld;
+
+impl Handler for ApplyWorld {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let Call { ctx, args, reply } = call;
+        if !ctx.is_replay() {
+            return Err(Refusal::err("this command is only for replication and loading"));
+        }
+        if !Clock::load(Clock::ENCODING, args.get(1).unwrap_or_default()) {
+            return Err(damaged());
+        }
+        replicate::verbatim(ctx);
+        reply.ok();
+        Ok(())
+    }
+}
+
+fn add_block<V: Stored>(
+    call: Call<'_>,
+    key: &mut Key<'_>,
+    encoding: u32,
+    last: bool,
+    block: &[u8],
+) -> Result<(), Refusal> {
+    if key.is_missing() {
+        key.put(V::default());
+    }
+    let value = key.value_mut::<V>()?.ok_or_else(damaged)?;
+    let sound =
+        (block.is_empty() || value.load_block(encoding, block)) && (!last || value.finish_load(call.ctx));
+    if sound { Ok(()) } else { Err(damaged()) }
+}
+
+fn damaged() -> Refusal {
+    Refusal::err("damaged effect")
+}

@@ -1,0 +1,189 @@
+//! Reading a command's arguments one after the other.
+
+use crate::domain::refusal::{Code, Refusal, shown};
+use crate::domain::time;
+use crate::server::args::Args;
+use crate::server::name::Name;
+
+/// Ids of jobs, owners, holders: at most this many bytes.
+pub const LONGEST_ID: usize = 128;
+
+/// The arguments that are left.
+pub struct Words<'a> {
+    args: Args<'a>,
+    next: usize,
+    seen: Seen,
+}
+
+impl<'a> Words<'a> {
+    /// Begins after the command's name.
+    pub fn of(args: Args<'a>) -> Self {
+        Words { args, next: 1, seen: Seen::default() }
+    }
+
+    pub fn peek(&self) -> Option<&'a [u8]> {
+        self.args.get(self.next)
+    }
+
+    /// The next argument, which must be there; `what` names it in the error.
+    pub fn word(&mut self, what: &str) -> Result<&'a [u8], Refusal> {
+        let word = self.peek().ok_or_else(|| Refusal::err(format!("{what} is missing")))?;
+        self.next += 1;
+        Ok(word)
+    }
+
+    /// The next argument if it is one of those.
+    pub fn next_if(&mut self, is_one: impl Fn(&[u8]) -> bool) -> Option<&'a [u8]> {
+        let word = self.peek().filter(|word| is_one(word))?;
+        self.next += 1;
+        Some(word)
+    }
+
+    /// The next argument as the server's own string.
+    pub fn name(&mut self, what: &str) -> Result<Name<'a>, Refusal> {
+        self.word(what)?;
+        Ok(self.args.name(self.next - 1))
+    }
+
+    /// The next argument as an option's name in upper case, each at most once; `None` at the end.
+    ///
+    /// The caller matches it against the options it knows and gives [`unknown`] for the rest.
+    pub fn option(&mut self) -> Result<Option<Keyword<'a>>, Refusal> {
+        let Some(given) = self.peek() else { return Ok(None) };
+        self.next += 1;
+        let keyword = Keyword::of(given);
+        if !self.seen.first_time(&keyword) {
+            return Err(Refusal::err(format!("option {} is given twice", shown(given).to_ascii_uppercase())));
+        }
+        Ok(Some(keyword))
+    }
+
+    /// A duration of at least 1 ms.
+    pub fn duration(&mut self, what: &str) -> Result<u64, Refusal> {
+        time::duration(what, self.word(what)?)
+    }
+
+    /// A duration; `0s` is allowed.
+    pub fn duration_or_zero(&mut self, what: &str) -> Result<u64, Refusal> {
+        time::duration_or_zero(what, self.word(what)?)
+    }
+
+    /// A whole number within a range.
+    pub fn integer(&mut self, what: &str, least: u64, most: u64) -> Result<u64, Refusal> {
+        integer(what, self.word(what)?, least, most)
+    }
+
+    /// A fencing token.
+    pub fn token(&mut self) -> Result<u64, Refusal> {
+        self.integer("token", 1, (1 << 53) - 1)
+    }
+
+    /// A short name that a caller chose: 1 to 128 bytes, any of them.
+    pub fn id(&mut self, what: &str) -> Result<&'a [u8], Refusal> {
+        let id = self.word(what)?;
+        if (1..=LONGEST_ID).contains(&id.len()) {
+            Ok(id)
+        } else {
+            Err(Refusal::err(format!(
+                "{what} must be 1 to {LONGEST_ID} bytes long, this one has {}",
+                id.len()
+            )))
+        }
+    }
+}
+
+/// A whole number, digits only, within a range.
+pub fn integer(what: &str, text: &[u8], least: u64, most: u64) -> Result<u64, Refusal> {
+    let canonical = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let number = canonical.then(|| std::str::from_utf8(text).ok()?.parse::<u64>().ok()).flatten();
+    match number {
+        Some(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(Refusal::err(format!(
+            "{what} '{}': must be a whole number between {least} and {most}",
+            shown(text)
+        ))),
+    }
+}
+
+/// Bytes of at most `most`; `hint` says what to do about more.
+pub fn within_size<'a>(what: &str, bytes: &'a [u8], most: i64, hint: &str) -> Result<&'a [u8], Refusal> {
+    if bytes.len() as i64 <= most {
+        return Ok(bytes);
+    }
+    let given = bytes.len();
+    Err(Refusal::new(Code::TooBig, format!("{what} has {given} bytes, at most {most} are allowed{hint}")))
+}
+
+/// An option that no command has, or not this one.
+pub fn unknown(keyword: &Keyword<'_>) -> Refusal {
+    Refusal::err(format!("unknown option '{}'", shown(keyword.given)))
+}
+
+/// An option's name, folded to upper case without allocating.
+#[derive(Clone, Copy)]
+pub struct Keyword<'a> {
+    given: &'a [u8],
+    folded: [u8; Keyword::LONGEST],
+}
+
+impl<'a> Keyword<'a> {
+    const LONGEST: usize = 16;
+
+    fn of(given: &'a [u8]) -> Self {
+        let mut folded = [0; Keyword::LONGEST];
+        if given.len() <= Keyword::LONGEST {
+            folded[..given.len()].copy_from_slice(given);
+            folded.make_ascii_uppercase();
+        }
+        Keyword { given, folded }
+    }
+
+    /// In upper case; empty when it is longer than any option.
+    pub fn folded(&self) -> &[u8] {
+        if self.given.len() <= Keyword::LONGEST { &self.folded[..self.given.len()] } else { b"" }
+    }
+}
+
+/// The options met so far, without allocating: a command has at most a few.
+#[derive(Default)]
+struct Seen {
+    words: [[u8; Keyword::LONGEST]; 16],
+    count: usize,
+}
+
+impl Seen {
+    fn first_time(&mut self, keyword: &Keyword<'_>) -> bool {
+        if self.words[..self.count].contains(&keyword.folded) {
+            return false;
+        }
+        if self.count < self.words.len() {
+            self.words[self.count] = keyword.folded;
+            self.count += 1;
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_digits_within_its_range() {
+        assert_eq!(integer("COUNT", b"1000", 1, 1000), Ok(1000));
+        for text in ["", "0", "1001", "-1", "+1", " 1", "1.0", "18446744073709551616", "x"] {
+            let refusal = integer("COUNT", text.as_bytes(), 1, 1000).unwrap_err();
+            assert!(refusal.text.contains("between 1 and 1000"), "{text}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn an_option_is_folded_and_recognised_again() {
+        let mut seen = Seen::default();
+        assert_eq!(Keyword::of(b"lease").folded(), b"LEASE");
+        assert!(seen.first_time(&Keyword::of(b"lease")));
+        assert!(!seen.first_time(&Keyword::of(b"Lease")));
+        assert!(seen.first_time(&Keyword::of(b"ttl")));
+        assert_eq!(Keyword::of(&[b'x'; 40]).folded(), b"");
+    }
+}

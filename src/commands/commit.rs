@@ -1,0 +1,142 @@
+//! From a decision to a changed key: the one way in which state changes on a primary.
+
+use crate::domain::decision::Decision;
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::time::UnixMs;
+use crate::domain::token::TokenClock;
+use crate::domain::value::{Effect, Lifetime};
+use crate::server::ctx::Ctx;
+use crate::server::key::{Key, WrongType};
+use crate::server::name::Name;
+use crate::server::{replicate, waiters};
+
+use super::stored::Stored;
+use super::world;
+
+impl From<WrongType> for Refusal {
+    fn from(_: WrongType) -> Self {
+        Refusal::new(Code::WrongType, "Operation against a key holding the wrong kind of value")
+    }
+}
+
+/// Decides on the key's value, makes the effect happen, and lets those go on who wait for the key.
+///
+/// They come first: what became due a moment ago is theirs, and not the newcomer's.
+pub fn write<V: Stored, R>(
+    ctx: Ctx<'_>,
+    name: Name<'_>,
+    decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
+) -> Result<R, Refusal> {
+    waiters::serve(ctx, name);
+    let (reply, changed) = decide_and_commit(ctx, name, decide)?;
+    if changed {
+        waiters::serve(ctx, name);
+    }
+    Ok(reply)
+}
+
+/// As [`write`], for a command that replaces one of the server's own strings as if nothing were there.
+pub fn write_over_string<V: Stored, R>(
+    ctx: Ctx<'_>,
+    name: Name<'_>,
+    decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
+) -> Result<R, Refusal> {
+    let is_string = Key::for_reading(ctx, name).is_string();
+    if !is_string {
+        return write(ctx, name, decide);
+    }
+    let mut key = Key::for_writing(ctx, name);
+    let decision = world::tokens(|tokens| decide(None, ctx.now_ms(), tokens))?;
+    if let Some(effect) = decision.effect {
+        commit::<V>(ctx, &mut key, name, effect);
+        drop(key);
+        waiters::serve(ctx, name);
+    }
+    Ok(decision.reply)
+}
+
+/// As [`write`], without serving those who wait: for an attempt made on behalf of one of them.
+pub fn write_alone<V: Stored, R>(
+    ctx: Ctx<'_>,
+    name: Name<'_>,
+    decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
+) -> Result<R, Refusal> {
+    decide_and_commit(ctx, name, decide).map(|(reply, _)| reply)
+}
+
+fn decide_and_commit<V: Stored, R>(
+    ctx: Ctx<'_>,
+    name: Name<'_>,
+    decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
+) -> Result<(R, bool), Refusal> {
+    let mut key = Key::for_writing(ctx, name);
+    let now = ctx.now_ms();
+    let overdue = key.value::<V>()?.and_then(|value| value.overdue(now));
+    let advanced = overdue.is_some();
+    if let Some(effect) = overdue {
+        commit::<V>(ctx, &mut key, name, effect);
+    }
+    let state = key.value::<V>()?;
+    let decision = world::tokens(|tokens| decide(state, now, tokens))?;
+    let changed = decision.effect.is_some();
+    if let Some(effect) = decision.effect {
+        commit::<V>(ctx, &mut key, name, effect);
+    }
+    Ok((decision.reply, advanced || changed))
+}
+
+/// Looks at the key's value without a trace.
+pub fn read<V: Stored, R>(
+    ctx: Ctx<'_>,
+    name: Name<'_>,
+    view: impl FnOnce(Option<&V>, UnixMs) -> Result<R, Refusal>,
+) -> Result<R, Refusal> {
+    let key = Key::for_reading(ctx, name);
+    view(key.value::<V>()?, ctx.now_ms())
+}
+
+fn commit<V: Stored>(ctx: Ctx<'_>, key: &mut Key<'_>, name: Name<'_>, effect: V::Effect) {
+    let blob = effect.encode();
+    match effect.payload() {
+        Some(payload) => replicate::effect_with_payload(ctx, V::APPLY, name, &blob, payload),
+        None => replicate::effect(ctx, V::APPLY, name, &blob),
+    }
+    apply::<V>(key, effect);
+    key.changed();
+}
+
+/// Applies an effect to the key: the same on a primary, a replica and while loading.
+pub fn apply<V: Stored>(key: &mut Key<'_>, effect: V::Effect) {
+    world::tokens(|tokens| tokens.saw(effect.highest_token()));
+    // Only a cache entry is ever stored over one of the server's own strings.
+    if key.is_missing() || key.is_string() {
+        return put::<V>(key, effect);
+    }
+    // Any other type was refused when the effect was decided.
+    if let Ok(Some(value)) = key.value_mut::<V>() {
+        let before = value.lifetime();
+        value.apply(effect);
+        let after = value.lifetime();
+        arm(key, before, after);
+    }
+}
+
+fn put<V: Stored>(key: &mut Key<'_>, effect: V::Effect) {
+    let mut value = V::default();
+    value.apply(effect);
+    let after = value.lifetime();
+    if after != Lifetime::Over {
+        key.put(value);
+        arm(key, Lifetime::Endless, after);
+    }
+}
+
+/// Gives the key the expiry that its value wants, when that has changed.
+fn arm(key: &mut Key<'_>, before: Lifetime, after: Lifetime) {
+    match after {
+        _ if before == after => {}
+        Lifetime::Over => key.delete(),
+        Lifetime::Until(at) => key.expire_at(Some(at)),
+        Lifetime::Endless => key.expire_at(None),
+    }
+}

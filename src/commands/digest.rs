@@ -1,0 +1,83 @@
+//! WORKGATE.DIGEST: one number for all that the module holds, to compare servers with.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::domain::refusal::Refusal;
+use crate::domain::{cache, idemp, jobq, ratelimit};
+use crate::server::command::{Call, Handler};
+use crate::server::ctx::Ctx;
+use crate::server::key::Key;
+use crate::server::keyspace;
+use crate::server::name::Name;
+use crate::server::native::Native;
+
+use super::world;
+
+type Sum = [u8; 32];
+
+pub struct Digest;
+
+impl Handler for Digest {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let Call { ctx, args, reply } = call;
+        if args.len() > 2 {
+            return Err(Refusal::err("wrong number of arguments for 'workgate.digest' command"));
+        }
+        let sum = if args.len() == 2 {
+            // Without the name and the database, so that a copy can be compared with its original.
+            of_key(ctx, args.name(1), &mut Sha256::new()).unwrap_or_default()
+        } else {
+            of_everything(ctx)
+        };
+        reply.bulk(hex(&sum).as_bytes());
+        Ok(())
+    }
+}
+
+/// The keys' digests are joined by XOR, so that the order in which they are met does not matter.
+fn of_everything(ctx: Ctx<'_>) -> Sum {
+    let mut sum = Sum::default();
+    keyspace::every_key(ctx, &mut |ctx, db, name| {
+        let mut hash = Sha256::new();
+        hash.update(db.to_le_bytes());
+        hash.update((name.bytes().len() as u64).to_le_bytes());
+        hash.update(name.bytes());
+        for (all, one) in sum.iter_mut().zip(of_key(ctx, name, &mut hash).unwrap_or_default()) {
+            *all ^= one;
+        }
+    });
+    let mut hash = Sha256::new();
+    hash.update(sum);
+    hash.update(world::tokens(|clock| clock.last()).to_le_bytes());
+    hash.finalize().into()
+}
+
+/// `None` when the key is missing, has run out, or is not of ours.
+fn of_key(ctx: Ctx<'_>, name: Name<'_>, hash: &mut Sha256) -> Option<Sum> {
+    let key = Key::unnoticed(ctx, name);
+    if key.expiry().is_some_and(|at| at <= ctx.now_ms()) {
+        return None;
+    }
+    let known = add::<ratelimit::Subject>(&key, hash)
+        || add::<idemp::Record>(&key, hash)
+        || add::<jobq::Queue>(&key, hash)
+        || add::<cache::Entry>(&key, hash);
+    known.then(|| hash.finalize_reset().into())
+}
+
+fn add<T: Native>(key: &Key<'_>, hash: &mut Sha256) -> bool {
+    let Ok(Some(value)) = key.value::<T>() else { return false };
+    hash.update(T::TYPE_NAME.to_bytes());
+    hash.update(key.expiry().map_or(u64::MAX, |at| at).to_le_bytes());
+    value.save(&mut |block| {
+        hash.update((block.len() as u64).to_le_bytes());
+        hash.update(block);
+    });
+    true
+}
+
+fn hex(sum: &Sum) -> String {
+    sum.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,50 @@
+//! What happens when the server loads the module.
+
+use redis_module::{Context, RedisString, Status};
+
+use crate::domain::{cache, idemp, jobq, ratelimit};
+use crate::server::ctx::{Ctx, Level};
+use crate::server::{command, config, events, guard, info, native, waiters};
+
+use super::{aftermath, settings, table, world};
+
+/// Registers everything; an error makes the server refuse the module.
+pub fn init(context: &Context, args: &[RedisString]) -> Status {
+    let ctx = Ctx::of_load(context);
+    if !args.is_empty() {
+        ctx.log(Level::Warning, "workgate: takes no arguments; use CONFIG SET workgate.<name>");
+        return Status::Err;
+    }
+    if guard::quietly(false, || register(ctx)) { Status::Ok } else { Status::Err }
+}
+
+fn register(ctx: Ctx<'_>) -> bool {
+    ctx.promise();
+    ctx.make_home();
+    register_types(ctx)
+        && register_commands(ctx)
+        && config::register(ctx, settings::ALL)
+        && info::register(ctx, INFO)
+        && events::subscribe(ctx, aftermath::of)
+}
+
+fn register_types(ctx: Ctx<'_>) -> bool {
+    native::register::<ratelimit::Subject>(ctx)
+        && native::register::<idemp::Record>(ctx)
+        && native::register::<jobq::Queue>(ctx)
+        && native::register::<cache::Entry>(ctx)
+        && native::register_aux::<world::Clock>(ctx)
+}
+
+fn register_commands(ctx: Ctx<'_>) -> bool {
+    let category = command::add_category(ctx, c"workgate").then_some(c"workgate");
+    table::rows().all(|spec| command::register(ctx, category, spec))
+}
+
+const INFO: &[info::Section] = &[info::Section {
+    name: "waiters",
+    fields: || {
+        let (clients, keys) = waiters::counts();
+        vec![("blocked_clients", clients as u64), ("blocked_keys", keys as u64)]
+    },
+}];

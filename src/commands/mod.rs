@@ -1,0 +1,21 @@
+//! Floor 3: the commands. Each parses its arguments, lets its family decide, commits and replies.
+//!
+//! [`table`] is the one list of them: registration, COMMAND DOCS and the docs pages come from it.
+
+mod aftermath;
+mod apply;
+mod arguments;
+mod cache;
+mod commit;
+mod digest;
+mod idemp;
+mod jobq;
+pub mod load;
+mod ratelimit;
+mod settings;
+mod stored;
+mod table;
+#[cfg(feature = "test-commands")]
+mod testing;
+mod waiting;
+mod world;

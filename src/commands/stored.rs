@@ -1,0 +1,91 @@
+//! The families' values as the server keeps them.
+
+use std::ffi::CStr;
+
+use crate::domain::token::TokenClock;
+use crate::domain::value::Value;
+use crate::domain::{cache, idemp, jobq, ratelimit};
+use crate::server::ctx::Ctx;
+use crate::server::native::{Aux, Native, TypeSlot};
+use crate::server::waiters;
+
+use super::world;
+
+/// What the server has to know of a family.
+pub trait Stored: Value + 'static {
+    /// Nine characters, as TYPE shows it; permanent.
+    const TYPE_NAME: &'static CStr;
+    /// The internal command that applies the family's effects.
+    const APPLY: &'static CStr;
+
+    fn slot() -> &'static TypeSlot;
+}
+
+macro_rules! stored {
+    ($value:ty, $type_name:literal, $apply:literal) => {
+        impl Stored for $value {
+            const TYPE_NAME: &'static CStr = $type_name;
+            const APPLY: &'static CStr = $apply;
+
+            fn slot() -> &'static TypeSlot {
+                static SLOT: TypeSlot = TypeSlot::new();
+                &SLOT
+            }
+        }
+    };
+}
+
+stored!(ratelimit::Subject, c"workgateR", c"ratelimit._apply");
+stored!(idemp::Record, c"workgateI", c"idemp._apply");
+stored!(jobq::Queue, c"workgateQ", c"jobq._apply");
+stored!(cache::Entry, c"workgateC", c"cache._apply");
+
+impl<V: Stored> Native for V {
+    const TYPE_NAME: &'static CStr = <V as Stored>::TYPE_NAME;
+    const ENCODING: u32 = <V as Value>::ENCODING;
+    const APPLY: &'static CStr = <V as Stored>::APPLY;
+
+    fn slot() -> &'static TypeSlot {
+        <V as Stored>::slot()
+    }
+
+    fn save(&self, emit: &mut dyn FnMut(&[u8])) {
+        Value::save(self, emit);
+    }
+
+    fn load_block(&mut self, encoding: u32, block: &[u8]) -> bool {
+        self.load(encoding, block).is_ok()
+    }
+
+    fn finish_load(&mut self, ctx: Ctx<'_>) -> bool {
+        let token = self.highest_token();
+        // A RESTORE must not be able to exhaust the token clock; a file of our own may be ahead of
+        // a server clock that was set back.
+        let believed = ctx.is_replay() || TokenClock::plausible(token, ctx.now_ms());
+        if !believed || self.loaded().is_err() {
+            return false;
+        }
+        world::tokens(|clock| clock.saw(token));
+        true
+    }
+
+    fn memory(&self) -> usize {
+        Value::memory(self)
+    }
+
+    fn free_effort(&self) -> usize {
+        Value::free_effort(self)
+    }
+
+    fn duplicate(&self) -> Option<Self> {
+        Some(Value::duplicate(self))
+    }
+
+    fn aof_preface() -> Option<(&'static CStr, Vec<u8>)> {
+        world::Clock::save().map(|bytes| (c"workgate._apply", bytes))
+    }
+
+    fn unlinked(db: i32, key: &[u8]) {
+        waiters::stale(db, key);
+    }
+}

@@ -1,0 +1,75 @@
+//! IDEMP.
+
+use super::grammar::{KEY, duration, integer, multiple, one_of, option, optional, text};
+use crate::commands::apply::Apply;
+use crate::commands::idemp::{Claim, Complete, Get, Release};
+use crate::domain::idemp::Record;
+use crate::server::command::{Access, Keys, Spec, entry};
+
+pub static ROWS: &[Spec] = &[
+    Spec {
+        name: "IDEMP.CLAIM",
+        flags: "write deny-oom fast blocking",
+        arity: -2,
+        keys: Keys::At(1, Access::Update),
+        summary: "Claims the right to do something once, or tells that it is done or being done",
+        complexity: "O(1), and O(N) in the length of a PAYLOAD",
+        since: "0.1.0",
+        args: &[
+            KEY,
+            duration("LEASE"),
+            duration("TTL"),
+            option("OWNER", text("owner")),
+            optional(one_of(
+                "content",
+                &[option("FINGERPRINT", text("fingerprint")), option("PAYLOAD", text("payload"))],
+            )),
+            duration("BLOCK"),
+        ],
+        entry: entry::<Claim>(),
+    },
+    Spec {
+        name: "IDEMP.COMPLETE",
+        flags: "write fast",
+        arity: -4,
+        keys: Keys::At(1, Access::Update),
+        summary: "Keeps the result of what was claimed, for every later claim to get",
+        complexity: "O(W) with W the number of clients that wait",
+        since: "0.1.0",
+        args: &[KEY, integer("token"), text("result"), option("META", text("meta")), duration("TTL")],
+        entry: entry::<Complete>(),
+    },
+    Spec {
+        name: "IDEMP.RELEASE",
+        flags: "write fast",
+        arity: -3,
+        keys: Keys::At(1, Access::Update),
+        summary: "Gives a claim back undone, so that a later one may do it",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[KEY, integer("token"), duration("DELAY")],
+        entry: entry::<Release>(),
+    },
+    Spec {
+        name: "IDEMP.GET",
+        flags: "readonly fast",
+        arity: 2,
+        keys: Keys::At(1, Access::Read),
+        summary: "Shows a record without claiming it",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[KEY],
+        entry: entry::<Get>(),
+    },
+    Spec {
+        name: "IDEMP._APPLY",
+        flags: "write",
+        arity: -3,
+        keys: Keys::At(1, Access::Update),
+        summary: "Internal: carries changes to replicas and through the AOF",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[KEY, multiple(text("effect"))],
+        entry: entry::<Apply<Record>>(),
+    },
+];

@@ -1,0 +1,53 @@
+//! The command table: the one source of registration, flags, key specs, COMMAND DOCS and the docs.
+
+mod cache;
+mod grammar;
+mod idemp;
+mod jobq;
+mod ratelimit;
+mod workgate;
+
+use crate::server::command::Spec;
+
+/// Every command of this build.
+pub fn rows() -> impl Iterator<Item = &'static Spec> {
+    [ratelimit::ROWS, idemp::ROWS, jobq::ROWS, cache::ROWS, workgate::ROWS].into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::command::{Access, Keys};
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_command_is_named_once_and_says_what_it_does() {
+        let mut names = HashSet::new();
+        for row in rows() {
+            assert!(names.insert(row.name), "{} stands twice", row.name);
+            assert_eq!(row.name, row.name.to_ascii_uppercase());
+            assert!(!row.summary.is_empty() && !row.summary.ends_with('.'), "{}", row.name);
+            assert!(row.complexity.starts_with("O("), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn a_command_that_only_reads_is_flagged_so_and_no_other_is() {
+        for row in rows() {
+            let flags: HashSet<&str> = row.flags.split(' ').collect();
+            assert_ne!(flags.contains("readonly"), flags.contains("write"), "{}", row.name);
+            if let Keys::At(_, access) = row.keys {
+                assert_eq!(access == Access::Read, flags.contains("readonly"), "{}", row.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_arity_is_that_of_the_arguments() {
+        for row in rows().filter(|row| !row.name.ends_with("._APPLY")) {
+            let least = 1 + row.args.iter().filter(|arg| !arg.optional).count() as i32;
+            let open = row.args.iter().any(|arg| arg.optional || arg.multiple);
+            assert_eq!(row.arity, if open { -least } else { least }, "{}", row.name);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! What belongs to no family.
+
+use super::grammar::{KEY, optional, text};
+use crate::commands::apply::ApplyWorld;
+use crate::commands::digest::Digest;
+use crate::server::command::{Access, Keys, Spec, entry};
+
+pub static ROWS: &[Spec] = &[
+    Spec {
+        name: "WORKGATE.DIGEST",
+        flags: "readonly",
+        arity: -1,
+        keys: Keys::At(1, Access::Read),
+        summary: "Digests one key, or all that the module holds, for comparing servers",
+        complexity: "O(N) with N the size of the key, or of the whole data set",
+        since: "0.1.0",
+        args: &[optional(KEY)],
+        entry: entry::<Digest>(),
+    },
+    Spec {
+        name: "WORKGATE._APPLY",
+        flags: "write",
+        arity: 2,
+        keys: Keys::None,
+        summary: "Internal: carries what belongs to no key through the AOF",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[text("state")],
+        entry: entry::<ApplyWorld>(),
+    },
+    #[cfg(feature = "test-commands")]
+    Spec {
+        name: "WORKGATE.TEST",
+        flags: "readonly",
+        arity: 2,
+        keys: Keys::None,
+        summary: "Only in test builds: PANIC panics inside the command",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[text("what")],
+        entry: entry::<crate::commands::testing::Test>(),
+    },
+];

@@ -1,0 +1,103 @@
+//! An effect made to happen: total and deterministic.
+
+use super::effect::{Change, Effect, Fate, NewJob};
+use super::job::{Extra, Job, Settled, State};
+use super::queue::{Queue, Serial};
+use crate::domain::time::UnixMs;
+
+impl Queue {
+    pub(super) fn make_happen(&mut self, effect: Effect) {
+        self.clock = self.clamp(effect.now);
+        let now = self.clock;
+        match effect.change {
+            Change::Advance { steps } => self.advance(now, steps),
+            Change::Push { serial, job } => self.push(serial, job, now),
+            Change::Pop { grants } => {
+                for grant in grants {
+                    self.highest_token = self.highest_token.max(grant.token);
+                    self.change(grant.serial, |job| {
+                        job.state = State::Active;
+                        job.settled = Settled::Open;
+                        job.at = grant.deadline;
+                        job.token = grant.token;
+                    });
+                }
+            }
+            Change::Ack { serial, result } => {
+                self.totals.acked += 1;
+                self.change(serial, |job| {
+                    job.state = State::Done;
+                    job.settled = Settled::Acked;
+                    job.at = now;
+                    if result.is_some() {
+                        job.extra_mut().result = result;
+                    }
+                });
+            }
+            Change::Fail { serial, error, fate } => self.fail(serial, error, fate, now),
+            Change::Release { serial, due } => self.change(serial, |job| {
+                job.settled = Settled::Released;
+                match due {
+                    Some(due) => {
+                        job.state = State::Delayed;
+                        job.at = due;
+                    }
+                    None => {
+                        job.state = State::Ready;
+                        job.at = job.place;
+                    }
+                }
+            }),
+            Change::Extend { serial, deadline } => self.change(serial, |job| job.at = deadline),
+        }
+    }
+
+    fn push(&mut self, serial: Serial, new: NewJob, now: UnixMs) {
+        let extra = Extra { id: new.id, name: new.name, meta: new.meta, ..Extra::default() };
+        let job = Job {
+            payload: new.payload,
+            state: if new.due > now { State::Delayed } else { State::Ready },
+            settled: Settled::Open,
+            at: new.due,
+            place: new.due,
+            created: now,
+            token: 0,
+            failures: 0,
+            stalls: 0,
+            retries: new.retries,
+            lease: new.lease,
+            backoff: new.backoff,
+            extra: (extra != Extra::default()).then(|| Box::new(extra)),
+        };
+        if self.insert(serial, job) {
+            self.next_serial = self.next_serial.max(serial.saturating_add(1));
+            self.totals.pushed += 1;
+        }
+    }
+
+    fn fail(&mut self, serial: Serial, error: Option<Box<[u8]>>, fate: Fate, now: UnixMs) {
+        self.totals.failed += 1;
+        match fate {
+            Fate::Retry { .. } => self.totals.retried += 1,
+            Fate::Dead => self.totals.died += 1,
+        }
+        self.change(serial, |job| {
+            job.settled = Settled::Failed;
+            job.failures = job.failures.saturating_add(1);
+            if error.is_some() || job.extra.is_some() {
+                job.extra_mut().error = error;
+            }
+            match fate {
+                Fate::Retry { due } => {
+                    job.state = State::Delayed;
+                    job.at = due;
+                    job.place = due;
+                }
+                Fate::Dead => {
+                    job.state = State::Dead;
+                    job.at = now;
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,137 @@
+//! ACK, FAIL, RELEASE and EXTEND: what a worker says of a job it holds.
+//!
+//! The last token of a job is good until the job is popped again, even when its lease has run out:
+//! work that was done is not done twice for the sake of a second. What was said once may be said again.
+
+use super::DEFAULT_LEASE;
+use super::backoff::Backoff;
+use super::effect::{Change, Effect, Fate};
+use super::job::{Job, Settled, State};
+use super::queue::{Queue, Serial};
+use crate::domain::decision::Decision;
+use crate::domain::refusal::{Code, Refusal, shown};
+use crate::domain::time::UnixMs;
+
+/// A FAIL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fail<'a> {
+    pub error: Option<&'a [u8]>,
+    /// In place of the backoff, in milliseconds.
+    pub delay: Option<u64>,
+    /// Not to be tried again.
+    pub dead: bool,
+    /// Any number: the part of chance in a backoff with jitter.
+    pub chance: u64,
+}
+
+/// What FAIL answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failed {
+    pub state: State,
+    /// When it is tried again, in Unix milliseconds; 0 when it is not.
+    pub due: UnixMs,
+}
+
+/// The job whose last token this is.
+fn held<'a>(
+    queue: Option<&'a Queue>,
+    id: &[u8],
+    token: u64,
+) -> Result<(&'a Queue, Serial, &'a Job), Refusal> {
+    let unknown = || Refusal::new(Code::NoJob, format!("there is no job '{}'", shown(id)));
+    let queue = queue.ok_or_else(unknown)?;
+    let (serial, job) = queue.find(id).ok_or_else(unknown)?;
+    if job.token == token { Ok((queue, serial, job)) } else { Err(fenced("the token was superseded")) }
+}
+
+fn fenced(why: &str) -> Refusal {
+    Refusal::new(Code::Fenced, why)
+}
+
+/// Decides an ACK: the job is done.
+pub fn decide_ack(
+    queue: Option<&Queue>,
+    id: &[u8],
+    token: u64,
+    result: Option<&[u8]>,
+    now: UnixMs,
+) -> Result<Decision<(), Effect>, Refusal> {
+    let (_, serial, job) = held(queue, id, token)?;
+    if job.state == State::Done {
+        return Ok(Decision::answer(()));
+    }
+    let change = Change::Ack { serial, result: result.map(Box::from) };
+    Ok(Decision::change((), Effect { now, change }))
+}
+
+/// Decides a FAIL: the job is tried again after its backoff, or is dead.
+pub fn decide_fail(
+    queue: Option<&Queue>,
+    id: &[u8],
+    token: u64,
+    fail: &Fail<'_>,
+    now: UnixMs,
+) -> Result<Decision<Failed, Effect>, Refusal> {
+    let (queue, serial, job) = held(queue, id, token)?;
+    let now = queue.clamp(now);
+    match (job.state, job.settled) {
+        (State::Done, _) => return Err(fenced("the job was acknowledged")),
+        (State::Dead, _) => return Ok(Decision::answer(Failed { state: State::Dead, due: 0 })),
+        // The same again: also when the wait is over meanwhile.
+        (_, Settled::Failed) => {
+            return Ok(Decision::answer(Failed { state: State::Delayed, due: job.place }));
+        }
+        _ => {}
+    }
+    let failures = job.attempt();
+    let (answer, fate) = if fail.dead || failures > job.retries {
+        (Failed { state: State::Dead, due: 0 }, Fate::Dead)
+    } else {
+        let default = Backoff::default();
+        let backoff = job.backoff.as_deref().unwrap_or(&default);
+        let due = now + fail.delay.unwrap_or_else(|| backoff.wait(failures, fail.chance));
+        (Failed { state: State::Delayed, due }, Fate::Retry { due })
+    };
+    let change = Change::Fail { serial, error: fail.error.map(Box::from), fate };
+    Ok(Decision::change(answer, Effect { now, change }))
+}
+
+/// Decides a RELEASE: back to its place, or (with a delay) later, without charging an attempt.
+pub fn decide_release(
+    queue: Option<&Queue>,
+    id: &[u8],
+    token: u64,
+    delay: u64,
+    now: UnixMs,
+) -> Result<Decision<(), Effect>, Refusal> {
+    let (queue, serial, job) = held(queue, id, token)?;
+    let now = queue.clamp(now);
+    match (job.state, job.settled) {
+        (State::Done | State::Dead, _) | (_, Settled::Failed) => Err(fenced("the job was finished")),
+        (_, Settled::Released) => Ok(Decision::answer(())),
+        // Its lease ran out: it is where a release would bring it.
+        (State::Ready, _) if delay == 0 => Ok(Decision::answer(())),
+        _ => {
+            let due = (delay > 0).then(|| now + delay);
+            Ok(Decision::change((), Effect { now, change: Change::Release { serial, due } }))
+        }
+    }
+}
+
+/// Decides an EXTEND: the lease is renewed from now on. A lease that has run out is not.
+pub fn decide_extend(
+    queue: Option<&Queue>,
+    id: &[u8],
+    token: u64,
+    lease: Option<u64>,
+    now: UnixMs,
+) -> Result<Decision<(), Effect>, Refusal> {
+    let (queue, serial, job) = held(queue, id, token)?;
+    let now = queue.clamp(now);
+    if job.state != State::Active || job.at <= now {
+        return Err(fenced("the lease is over"));
+    }
+    let own = if job.lease > 0 { job.lease } else { DEFAULT_LEASE };
+    let deadline = now + lease.unwrap_or(own);
+    Ok(Decision::change((), Effect { now, change: Change::Extend { serial, deadline } }))
+}

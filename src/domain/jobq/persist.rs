@@ -1,0 +1,176 @@
+//! The binary form: the queue's own fields, then its jobs in the order of pushing.
+
+use super::backoff::Backoff;
+use super::effect::{Effect, boxed};
+use super::job::{Extra, Job, Settled, State};
+use super::queue::{Queue, Serial, Totals};
+use crate::domain::codec::{Corrupt, Reader, Writer};
+use crate::domain::time::UnixMs;
+use crate::domain::value::{Lifetime, Value};
+
+/// Blocks end after this many bytes.
+const BLOCK: usize = 64 * 1024;
+
+/// The first byte of a block.
+const HEAD: u8 = 1;
+const JOBS: u8 = 2;
+
+impl Value for Queue {
+    type Effect = Effect;
+
+    const ENCODING: u32 = 1;
+
+    fn apply(&mut self, effect: Effect) {
+        self.make_happen(effect);
+    }
+
+    fn overdue(&self, now: UnixMs) -> Option<Effect> {
+        self.overdue_at(now)
+    }
+
+    /// A queue stays until it is deleted: it counts what has happened, and knows ids.
+    fn lifetime(&self) -> Lifetime {
+        Lifetime::Endless
+    }
+
+    fn save(&self, emit: &mut dyn FnMut(&[u8])) {
+        let mut writer = Writer::new();
+        writer.byte(HEAD);
+        for field in [self.clock, self.next_serial, self.highest_token] {
+            writer.int(field);
+        }
+        let Totals { pushed, acked, failed, retried, stalled, died } = self.totals;
+        for total in [pushed, acked, failed, retried, stalled, died] {
+            writer.int(total);
+        }
+        emit(&writer.take());
+        for (serial, job) in &self.jobs {
+            if writer.is_empty() {
+                writer.byte(JOBS);
+            }
+            write_job(&mut writer, *serial, job);
+            if writer.len() >= BLOCK {
+                emit(&writer.take());
+            }
+        }
+        if !writer.is_empty() {
+            emit(&writer.finish());
+        }
+    }
+
+    fn load(&mut self, _encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
+        let mut reader = Reader::new(block);
+        match reader.byte()? {
+            HEAD => {
+                (self.clock, self.next_serial, self.highest_token) =
+                    (reader.int()?, reader.int()?, reader.int()?);
+                self.totals = Totals {
+                    pushed: reader.int()?,
+                    acked: reader.int()?,
+                    failed: reader.int()?,
+                    retried: reader.int()?,
+                    stalled: reader.int()?,
+                    died: reader.int()?,
+                };
+                reader.end()
+            }
+            JOBS => {
+                while !reader.is_empty() {
+                    let (serial, job) = read_job(&mut reader)?;
+                    let sound = serial < self.next_serial && job.token <= self.highest_token;
+                    if !sound || !self.insert(serial, job) {
+                        return Err(Corrupt);
+                    }
+                }
+                Ok(())
+            }
+            _ => Err(Corrupt),
+        }
+    }
+
+    fn loaded(&mut self) -> Result<(), Corrupt> {
+        // No sum of a time of ours and a duration may overflow.
+        let times = self.jobs.values().all(|job| job.at.max(job.place) < 1 << 60);
+        if times && self.clock < 1 << 60 && self.next_serial < u64::MAX { Ok(()) } else { Err(Corrupt) }
+    }
+
+    fn memory(&self) -> usize {
+        // Two nodes of ordered sets for each job, each about two thirds full.
+        size_of::<Self>() + self.weight + self.jobs.len() * 60
+    }
+
+    fn free_effort(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// Leases stay with the original: what is being worked on is ready again in the copy.
+    fn duplicate(&self) -> Self {
+        let mut copy = Queue::default();
+        copy.clock = self.clock;
+        copy.next_serial = self.next_serial;
+        copy.highest_token = self.highest_token;
+        copy.totals = self.totals;
+        for (serial, job) in &self.jobs {
+            let mut job = Job::clone(job);
+            if job.state == State::Active {
+                job.state = State::Ready;
+                job.at = job.place;
+            }
+            // No holder of the original can settle a job of the copy.
+            job.token = 0;
+            copy.insert(*serial, job);
+        }
+        copy
+    }
+
+    fn highest_token(&self) -> u64 {
+        self.highest_token
+    }
+}
+
+fn write_job(writer: &mut Writer, serial: Serial, job: &Job) {
+    writer.int(serial);
+    writer.bytes(&job.payload);
+    writer.byte(job.state as u8);
+    writer.byte(job.settled as u8);
+    for field in [job.at, job.place, job.created, job.token, job.lease] {
+        writer.int(field);
+    }
+    for field in [job.failures, job.stalls, job.retries] {
+        writer.int(field.into());
+    }
+    writer.option(job.backoff.as_deref(), |writer, backoff| backoff.write(writer));
+    writer.option(job.extra.as_deref(), |writer, extra| {
+        for part in [&extra.id, &extra.name, &extra.meta, &extra.error, &extra.result] {
+            writer.option(part.as_deref(), Writer::bytes);
+        }
+    });
+}
+
+fn read_job(reader: &mut Reader<'_>) -> Result<(Serial, Job), Corrupt> {
+    let serial = reader.int()?;
+    let payload = boxed(reader)?;
+    let state = *State::ALL.get(usize::from(reader.byte()?)).ok_or(Corrupt)?;
+    let settled = *Settled::ALL.get(usize::from(reader.byte()?)).ok_or(Corrupt)?;
+    let job = Job {
+        payload,
+        state,
+        settled,
+        at: reader.int()?,
+        place: reader.int()?,
+        created: reader.int()?,
+        token: reader.int()?,
+        lease: reader.int()?,
+        failures: reader.narrow()?,
+        stalls: reader.narrow()?,
+        retries: reader.narrow()?,
+        backoff: reader.option(|reader| Backoff::read(reader).map(Box::new))?,
+        extra: reader.option(|reader| {
+            let mut part = || reader.option(boxed);
+            let extra = Extra { id: part()?, name: part()?, meta: part()?, error: part()?, result: part()? };
+            Ok(Box::new(extra))
+        })?,
+    };
+    let id = job.id().is_none_or(|id| !id.is_empty() && id[0] != b'#');
+    if id && job.lease < 1 << 60 { Ok((serial, job)) } else { Err(Corrupt) }
+}

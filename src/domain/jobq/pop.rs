@@ -1,0 +1,66 @@
+//! POP: jobs that are ready, each with a lease and a fencing token.
+
+use super::effect::{Change, Effect, Grant};
+use super::job::State;
+use super::queue::Queue;
+use super::{DEFAULT_LEASE, MOST_AT_ONCE};
+use crate::domain::decision::Decision;
+use crate::domain::time::UnixMs;
+use crate::domain::token::TokenClock;
+
+/// A POP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pop {
+    /// 1 to 1,000.
+    pub count: usize,
+    /// In milliseconds, for jobs that do not say themselves.
+    pub lease: Option<u64>,
+}
+
+/// One job of the answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Popped {
+    pub id: Box<[u8]>,
+    pub token: u64,
+    pub payload: Box<[u8]>,
+    pub attempt: u32,
+    pub deadline: UnixMs,
+    pub name: Option<Box<[u8]>>,
+    pub meta: Option<Box<[u8]>>,
+}
+
+/// Decides a POP of a queue that has advanced to `now`: the jobs that have been ready longest.
+pub fn decide_pop(
+    queue: Option<&Queue>,
+    pop: &Pop,
+    now: UnixMs,
+    tokens: &TokenClock,
+) -> Decision<Vec<Popped>, Effect> {
+    let Some(queue) = queue else { return Decision::answer(Vec::new()) };
+    let now = queue.clamp(now);
+    // Never below what this queue has seen, whatever the clock.
+    let first_token = tokens.next(now).max(queue.highest_token + 1);
+    let mut grants = Vec::new();
+    let mut popped = Vec::new();
+    let ready = queue.lane(State::Ready).iter().take(pop.count.min(MOST_AT_ONCE));
+    for (token, &(_, serial)) in (first_token..).zip(ready) {
+        let Some(job) = queue.job(serial) else { continue };
+        let lease = if job.lease > 0 { job.lease } else { pop.lease.unwrap_or(DEFAULT_LEASE) };
+        let deadline = now + lease;
+        grants.push(Grant { serial, token, deadline });
+        let extra = job.extra.as_ref();
+        popped.push(Popped {
+            id: job.shown_id(serial),
+            token,
+            payload: job.payload.clone(),
+            attempt: job.attempt(),
+            deadline,
+            name: extra.and_then(|extra| extra.name.clone()),
+            meta: extra.and_then(|extra| extra.meta.clone()),
+        });
+    }
+    if grants.is_empty() {
+        return Decision::answer(popped);
+    }
+    Decision::change(popped, Effect { now, change: Change::Pop { grants } })
+}

@@ -1,0 +1,55 @@
+//! PUSH: a job is added, once for each id.
+
+use super::automatic_id;
+use super::backoff::Backoff;
+use super::effect::{Change, Effect, NewJob};
+use super::queue::Queue;
+use crate::domain::decision::Decision;
+use crate::domain::time::UnixMs;
+
+/// A PUSH. Durations are in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Push<'a> {
+    pub payload: &'a [u8],
+    /// Chosen by the pusher: 1 to 128 bytes, not beginning with `#`.
+    pub id: Option<&'a [u8]>,
+    pub name: Option<&'a [u8]>,
+    pub meta: Option<&'a [u8]>,
+    pub delay: u64,
+    pub retries: u32,
+    /// `None` is the default.
+    pub backoff: Option<Backoff>,
+    /// `None` is as the POP says.
+    pub lease: Option<u64>,
+}
+
+/// What PUSH answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pushed {
+    New(Box<[u8]>),
+    /// The id is known: nothing was added.
+    Duplicate(Box<[u8]>),
+}
+
+/// Decides a PUSH. An id is remembered for as long as its job is kept, done and dead ones included.
+pub fn decide_push(queue: Option<&Queue>, push: &Push<'_>, now: UnixMs) -> Decision<Pushed, Effect> {
+    if let Some(id) = push.id
+        && queue.is_some_and(|queue| queue.find(id).is_some())
+    {
+        return Decision::answer(Pushed::Duplicate(id.into()));
+    }
+    let now = queue.map_or(now, |queue| queue.clamp(now));
+    let serial = queue.map_or(0, |queue| queue.next_serial);
+    let job = NewJob {
+        payload: push.payload.into(),
+        due: now + push.delay,
+        id: push.id.map(Box::from),
+        name: push.name.map(Box::from),
+        meta: push.meta.map(Box::from),
+        retries: push.retries,
+        backoff: push.backoff.clone().filter(|backoff| *backoff != Backoff::default()).map(Box::new),
+        lease: push.lease.unwrap_or(0),
+    };
+    let id = push.id.map_or_else(|| automatic_id(serial), Box::from);
+    Decision::change(Pushed::New(id), Effect { now, change: Change::Push { serial, job } })
+}

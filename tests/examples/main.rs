@@ -1,0 +1,65 @@
+//! The examples in the README and the docs, run against a real server.
+//!
+//! A block fenced as `redis` holds what a reader types at `redis-cli` (lines that begin with `> `) and what it
+//! prints. `<name>` stands for a part that differs from run to run: the first time it takes what is there, later it
+//! stands for the same, in commands too; `<ms>` and `<text>` stand for anything each time.
+
+#[path = "../support/mod.rs"]
+mod support;
+mod transcript;
+
+use std::path::{Path, PathBuf};
+use support::server;
+use transcript::Transcript;
+
+fn pages() -> Vec<PathBuf> {
+    fn collect(folder: &Path, pages: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.expect("a folder entry").path();
+            if path.is_dir() {
+                collect(&path, pages);
+            } else if path.extension().is_some_and(|ending| ending == "md") {
+                pages.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut pages = vec![root.join("README.md")];
+    collect(&root.join("docs"), &mut pages);
+    pages
+}
+
+#[test]
+fn every_example_answers_as_the_page_says() {
+    let mut examples = 0;
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).expect("a page");
+        let transcript = Transcript::of(&text);
+        if transcript.steps.is_empty() {
+            continue;
+        }
+        let server = server!();
+        examples += transcript.steps.len();
+        if let Err(difference) = transcript.replay(|command| server.call(command)) {
+            panic!("{}: {difference}", page.display());
+        }
+    }
+    assert!(examples > 8, "only {examples} examples were found: is the fence still called redis?");
+}
+
+#[test]
+fn an_example_that_says_something_else_is_found() {
+    let server = server!();
+    let replay = |page: &str| Transcript::of(page).replay(|command| server.call(command));
+    let fenced = |body: &str| format!("text\n```redis\n{body}```\n> not a command\n");
+    assert_eq!(
+        replay(&fenced(
+            "> SET a 'x y'\nOK\n> GET a\n\"x y\"\n> INCR n\n(integer) <n>\n> ECHO <n>\n\"<n>\"\n"
+        )),
+        Ok(())
+    );
+    assert!(replay(&fenced("> PING\nOK\n")).unwrap_err().contains("line 3"));
+    assert!(replay(&fenced("> INCR m\n(integer) <m>\n> INCR m\n(integer) <m>\n")).is_err());
+    assert!(replay(&fenced("> PING\nPONG\nmore\n")).is_err());
+    assert!(replay(&fenced("> MGET a b\n1) \"x y\"\n2) (nil)\n> NOSUCH\n(error) ERR <text>\n")).is_ok());
+}
