@@ -115,6 +115,26 @@ fn a_release_ends_the_token() {
 }
 
 #[test]
+fn what_was_noted_with_the_result_is_replayed_too() {
+    let s = server!();
+    let t = s.ok("IDEMP.CLAIM k").at(2).int();
+    s.ok(format!("IDEMP.COMPLETE k {t} body META 201")).is(status("OK"));
+    s.ok("IDEMP.CLAIM k").is(list![status("DONE"), "body", 0, any(), 1, "201"]);
+}
+
+#[test]
+fn a_release_with_a_delay_keeps_everybody_waiting() {
+    let s = server!();
+    let t = s.ok("IDEMP.CLAIM k OWNER me").at(2).int();
+    s.ok(format!("IDEMP.RELEASE k {t} DELAY 1h")).is(status("OK"));
+    s.ok("IDEMP.CLAIM k").is(list![status("BUSY"), nil(), 0, within(3_590_000..=3_600_000), 1, nil()]);
+    s.ok("IDEMP.CLAIM k OWNER me").at(0).clone().is(status("BUSY"));
+    let t = s.ok("IDEMP.CLAIM soon").at(2).int();
+    s.ok(format!("IDEMP.RELEASE soon {t} DELAY 30ms"));
+    eventually("the delay is over", || s.ok("IDEMP.CLAIM soon").at(0).text() == "CLAIMED");
+}
+
+#[test]
 fn the_result_is_kept_for_ttl_from_completion() {
     let s = server!();
     let t = s.ok("IDEMP.CLAIM k LEASE 1s TTL 1h").at(2).int();
@@ -143,9 +163,9 @@ fn get_tells_the_state_and_touches_nothing() {
     assert!(!claimed.fields().is_empty());
     s.ok(format!("IDEMP.COMPLETE k {t} r"));
     let done = s.ok("IDEMP.GET k");
-    done.field("state").clone().is(status("DONE"));
+    done.field("state").clone().is(status("done"));
     assert_ne!(claimed.field("state"), done.field("state"));
     let on_resp3 = s.client3().ok("IDEMP.GET k");
-    on_resp3.field("state").clone().is(status("DONE"));
+    on_resp3.field("state").clone().is(status("done"));
     assert!(matches!(on_resp3, crate::support::Reply::Map(_)), "a map on RESP3: {on_resp3:?}");
 }

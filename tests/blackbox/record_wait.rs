@@ -29,6 +29,19 @@ fn a_release_promotes_exactly_the_first_waiter() {
 }
 
 #[test]
+fn a_release_with_a_delay_promotes_when_it_is_over() {
+    let s = server!();
+    let t = s.ok("IDEMP.CLAIM k").at(2).int();
+    let first = s.waits("IDEMP.CLAIM k BLOCK 1m");
+    let second = s.waits("IDEMP.CLAIM k BLOCK 1m");
+    let released = s.now();
+    s.ok(format!("IDEMP.RELEASE k {t} DELAY 300ms"));
+    first.reply().at(0).clone().is(status("CLAIMED"));
+    assert!(s.now() >= released + 300, "never early");
+    second.still_waits(&s);
+}
+
+#[test]
 fn a_lease_that_runs_out_promotes_exactly_the_first_waiter() {
     let s = server!();
     s.ok("IDEMP.CLAIM k LEASE 600ms");
