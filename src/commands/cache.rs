@@ -1,7 +1,6 @@
 //! CACHE: cache-aside without the stampede.
 
-use crate::domain::cache::{self, Answer, DEFAULT_LEASE, Effect, Entry};
-use crate::domain::decision::Decision;
+use crate::domain::cache::{self, DEFAULT_LEASE, Entry, State};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
@@ -12,10 +11,10 @@ use crate::server::name::Name;
 use crate::server::reply::Reply;
 use crate::server::strings;
 
-use super::arguments::{Words, unknown, within_size};
+use super::arguments::{Words, unknown};
 use super::commit;
 use super::settings::CACHE_MAX_VALUE;
-use super::waiting::{self, Waitable};
+use super::waiting::{self, Decided, Waitable};
 
 /// `CACHE.GETSET key [LEASE d] [BLOCK d]`
 pub struct GetSet;
@@ -26,7 +25,7 @@ impl Handler for GetSet {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
-        let mut request = cache::GetSet { lease: DEFAULT_LEASE };
+        let mut request = Getting { lease: DEFAULT_LEASE };
         let mut block = None;
         while let Some(option) = words.option()? {
             match option.folded() {
@@ -35,28 +34,30 @@ impl Handler for GetSet {
                 _ => return Err(unknown(&option)),
             }
         }
-        waiting::answer(call, key, Getting(request), block)
+        waiting::answer(call, key, request, block)
     }
 }
 
 /// A GETSET that may wait.
-struct Getting(cache::GetSet);
+struct Getting {
+    /// In milliseconds.
+    lease: u64,
+}
 
 impl Waitable for Getting {
     type Value = Entry;
-    type Answer = Answer;
+    type Answer<'v> = cache::Reply<'v>;
 
-    fn decide(
-        &self,
-        state: Option<&Entry>,
-        now: UnixMs,
-        tokens: &TokenClock,
-    ) -> Result<Decision<Answer, Effect>, Refusal> {
-        Ok(cache::decide_getset(state, &self.0, now, tokens))
+    fn decide<'v>(&self, entry: Option<&'v Entry>, now: UnixMs, tokens: &TokenClock) -> Decided<'v, Self> {
+        cache::decide_getset(entry, self.lease, now, tokens)
     }
 
-    fn is_nothing(answer: &Answer) -> bool {
-        matches!(answer, Answer::Busy { .. })
+    fn is_nothing(answer: &cache::Reply<'_>) -> bool {
+        answer.state == State::Busy
+    }
+
+    fn owned(answer: cache::Reply<'_>) -> cache::Reply<'static> {
+        answer.into_owned()
     }
 
     fn next_due(entry: &Entry) -> Option<UnixMs> {
@@ -64,35 +65,34 @@ impl Waitable for Getting {
     }
 
     /// One of the server's own strings is a HIT, never leased.
-    fn of_other_type(ctx: Ctx<'_>, key: Name<'_>) -> Option<Answer> {
+    fn of_other_type(ctx: Ctx<'_>, key: Name<'_>) -> Option<cache::Reply<'static>> {
         let left = plain_string_left(ctx, key)?;
-        Some(Answer::Hit { value: strings::get(ctx, key)?.into(), left })
+        Some(cache::Reply::hit(&strings::get(ctx, key)?, left).into_owned())
     }
 
-    fn nothing(&self) -> Answer {
-        Answer::Busy { retry: 1 }
+    fn nothing(&self) -> cache::Reply<'static> {
+        cache::Reply { state: State::Busy, value: None, token: 0, ms: 1 }
     }
 
-    fn reply(&self, answer: &Answer, _key: Name<'_>, reply: Reply<'_>) {
+    fn reply(&self, answer: &cache::Reply<'_>, _key: Name<'_>, reply: Reply<'_>) {
         reply.array(4);
-        let (state, value, token, ms) = match answer {
-            Answer::Hit { value, left } => (c"HIT", Some(value), 0, left.map_or(-1, |left| left as i64)),
-            Answer::Refresh { value, token, lease } => (c"REFRESH", Some(value), *token, *lease as i64),
-            Answer::Stale { value, retry } => (c"STALE", Some(value), 0, *retry as i64),
-            Answer::Fill { token, lease } => (c"FILL", None, *token, *lease as i64),
-            Answer::Busy { retry } => (c"BUSY", None, 0, *retry as i64),
-        };
-        reply.simple(state);
-        reply.bulk_or_null(value.map(|value| &**value));
-        reply.uint(token);
-        reply.int(ms);
+        reply.simple(match answer.state {
+            State::Hit => c"HIT",
+            State::Refresh => c"REFRESH",
+            State::Stale => c"STALE",
+            State::Fill => c"FILL",
+            State::Busy => c"BUSY",
+        });
+        reply.bulk_or_null(answer.value.as_deref());
+        reply.uint(answer.token);
+        reply.int(answer.ms);
     }
 
-    fn put_back(&self, answer: &Answer, ctx: Ctx<'_>, key: Name<'_>) {
-        if let Answer::Fill { token, .. } | Answer::Refresh { token, .. } = answer {
-            // Fails when somebody has taken over meanwhile: then there is nothing to give back.
-            let _ = commit::write_alone::<Entry, _>(ctx, key, |state, now, _| {
-                Ok(cache::decide_release(state, *token, 0, now))
+    fn put_back(&self, answer: &cache::Reply<'_>, ctx: Ctx<'_>, key: Name<'_>) {
+        if answer.token > 0 {
+            // Fenced when somebody has taken over meanwhile: then there is nothing to give back.
+            let _ = commit::write_alone::<Entry, _>(ctx, key, |entry, _, _| {
+                cache::decide_release(entry, answer.token)
             });
         }
     }
@@ -114,7 +114,7 @@ impl Handler for Set {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
-        let value = within_size("value", words.word("value")?, CACHE_MAX_VALUE.get(), "")?;
+        let value = words.word("value")?;
         let mut set = cache::Set { value, token: None, ttl: None, grace: 0 };
         while let Some(option) = words.option()? {
             match option.folded() {
@@ -127,8 +127,9 @@ impl Handler for Set {
         if set.grace > 0 && set.ttl.is_none() {
             return Err(Refusal::err("GRACE needs a TTL: a value that is fresh for ever is never stale"));
         }
-        let stored = commit::write_over_string::<Entry, _>(call.ctx, key, |state, now, _| {
-            Ok(cache::decide_set(state, &set, now))
+        let most = CACHE_MAX_VALUE.get() as usize;
+        let stored = commit::write_over_string::<Entry, _>(call.ctx, key, |entry, now, tokens| {
+            cache::decide_set(entry, &set, most, now, tokens)
         })?;
         call.reply.int(i64::from(stored));
         Ok(())
@@ -148,7 +149,7 @@ impl Handler for Get {
             return Ok(());
         }
         commit::read::<Entry, _>(call.ctx, key, |entry, now| {
-            call.reply.bulk_or_null(cache::get(entry, now));
+            call.reply.bulk_or_null(entry.and_then(|entry| entry.view(now)));
             Ok(())
         })
     }

@@ -1,8 +1,9 @@
 //! IDEMP: one effect, its response replayed.
 
-use crate::domain::decision::Decision;
+use std::borrow::Cow;
+
 use crate::domain::idemp::{
-    self, Answer, Complete as Completion, Content, DEFAULT_LEASE, DEFAULT_TTL, Effect, Record, State,
+    self, Completion, DEFAULT_LEASE, DEFAULT_TTL, Fingerprint, Limits, Record, Standing, State,
 };
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
@@ -15,7 +16,7 @@ use crate::server::reply::Reply;
 use super::arguments::{Words, unknown, within_size};
 use super::commit;
 use super::settings::{IDEMP_MAX_PAYLOAD, IDEMP_MAX_RESULT};
-use super::waiting::{self, Waitable};
+use super::waiting::{self, Decided, Waitable};
 
 /// `IDEMP.CLAIM key [LEASE d] [TTL d] [OWNER b] [FINGERPRINT b | PAYLOAD b] [BLOCK d]`
 pub struct Claim;
@@ -33,81 +34,75 @@ impl Handler for Claim {
             match option.folded() {
                 b"LEASE" => claim.lease = words.duration("LEASE")?,
                 b"TTL" => claim.ttl = words.duration("TTL")?,
-                b"OWNER" => claim.owner = Some(words.id("OWNER")?.into()),
+                b"OWNER" => claim.owner = Some(Cow::Borrowed(words.id("OWNER")?)),
                 b"BLOCK" => block = Some(words.duration("BLOCK")?),
                 kind @ (b"FINGERPRINT" | b"PAYLOAD") => {
                     if claim.fingerprint.is_some() {
                         return Err(Refusal::err("give either FINGERPRINT or PAYLOAD, not both"));
                     }
-                    claim.fingerprint = Some(content(kind, &mut words)?.fingerprint());
+                    claim.fingerprint = Some(fingerprint(kind, &mut words)?);
                 }
                 _ => return Err(unknown(&option)),
             }
         }
-        claim.check()?;
-        waiting::answer(call, key, Claiming(claim), block)
+        waiting::answer(call, key, Claiming(claim.into_owned()), block)
     }
 }
 
-fn content<'a>(kind: &[u8], words: &mut Words<'a>) -> Result<Content<'a>, Refusal> {
+fn fingerprint(kind: &[u8], words: &mut Words<'_>) -> Result<Fingerprint, Refusal> {
     let most = IDEMP_MAX_PAYLOAD.get();
     if kind == b"FINGERPRINT" {
-        return Ok(Content::Fingerprint(within_size("FINGERPRINT", words.word("FINGERPRINT")?, most, "")?));
+        return Ok(Fingerprint::of_given(within_size("FINGERPRINT", words.word("FINGERPRINT")?, most, "")?));
     }
-    let hint = "; hash it yourself and give the hash as FINGERPRINT";
-    Ok(Content::Payload(within_size("PAYLOAD", words.word("PAYLOAD")?, most, hint)?))
+    Fingerprint::of_payload(words.word("PAYLOAD")?, most as usize)
 }
 
 /// A claim that may wait.
-struct Claiming(idemp::Claim);
+struct Claiming(idemp::Claim<'static>);
 
 impl Waitable for Claiming {
     type Value = Record;
-    type Answer = Answer;
+    type Answer<'v> = idemp::Reply<'v>;
 
-    fn decide(
-        &self,
-        state: Option<&Record>,
-        now: UnixMs,
-        tokens: &TokenClock,
-    ) -> Result<Decision<Answer, Effect>, Refusal> {
-        idemp::decide_claim(state, &self.0, now, tokens)
+    fn decide<'v>(&self, record: Option<&'v Record>, now: UnixMs, tokens: &TokenClock) -> Decided<'v, Self> {
+        idemp::decide_claim(record, &self.0, now, tokens)
     }
 
-    fn is_nothing(answer: &Answer) -> bool {
-        matches!(answer, Answer::Busy { .. })
+    fn is_nothing(answer: &idemp::Reply<'_>) -> bool {
+        answer.state == State::Busy
+    }
+
+    fn owned(answer: idemp::Reply<'_>) -> idemp::Reply<'static> {
+        answer.into_owned()
     }
 
     fn next_due(record: &Record) -> Option<UnixMs> {
         record.next_due()
     }
 
-    fn nothing(&self) -> Answer {
-        Answer::Busy { retry: 1, attempt: 0 }
+    fn nothing(&self) -> idemp::Reply<'static> {
+        idemp::Reply { state: State::Busy, value: None, token: 0, ms: 1, attempt: 0, meta: None }
     }
 
-    fn reply(&self, answer: &Answer, _key: Name<'_>, reply: Reply<'_>) {
+    fn reply(&self, answer: &idemp::Reply<'_>, _key: Name<'_>, reply: Reply<'_>) {
         reply.array(6);
-        let (state, value, token, ms, attempt, meta) = match answer {
-            Answer::Claimed { token, left, attempt } => (c"CLAIMED", None, *token, *left, *attempt, None),
-            Answer::Busy { retry, attempt } => (c"BUSY", None, 0, *retry, *attempt, None),
-            Answer::Done { result, age, attempt, meta } => {
-                (c"DONE", Some(&**result), 0, *age, *attempt, meta.as_deref())
-            }
-        };
-        reply.simple(state);
-        reply.bulk_or_null(value);
-        reply.uint(token);
-        reply.uint(ms);
-        reply.uint(attempt.into());
-        reply.bulk_or_null(meta);
+        reply.simple(match answer.state {
+            State::Claimed => c"CLAIMED",
+            State::Busy => c"BUSY",
+            State::Done => c"DONE",
+        });
+        reply.bulk_or_null(answer.value.as_deref());
+        reply.uint(answer.token);
+        reply.uint(answer.ms);
+        reply.uint(answer.attempt.into());
+        reply.bulk_or_null(answer.meta.as_deref());
     }
 
-    fn put_back(&self, answer: &Answer, ctx: Ctx<'_>, key: Name<'_>) {
-        if let Answer::Claimed { token, .. } = answer {
+    fn put_back(&self, answer: &idemp::Reply<'_>, ctx: Ctx<'_>, key: Name<'_>) {
+        if answer.token > 0 {
             // Fenced when somebody has taken over meanwhile: then there is nothing to give back.
-            let _ = commit::write_alone::<Record, _>(ctx, key, |state, now, _| {
-                idemp::decide_release(state, *token, 0, now)
+            let _ = commit::write_alone::<Record, _>(ctx, key, |record, now, _| {
+                idemp::decide_release(record, answer.token, 0, now)
             });
         }
     }
@@ -121,20 +116,21 @@ impl Handler for Complete {
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
-        let most = IDEMP_MAX_RESULT.get();
         let key = words.name("key")?;
         let token = words.token()?;
-        let result = within_size("result", words.word("result")?, most, "")?;
+        let result = words.word("result")?;
         let mut completion = Completion { token, result, meta: None, ttl: None };
         while let Some(option) = words.option()? {
             match option.folded() {
-                b"META" => completion.meta = Some(within_size("META", words.word("META")?, most, "")?),
+                b"META" => completion.meta = Some(words.word("META")?),
                 b"TTL" => completion.ttl = Some(words.duration("TTL")?),
                 _ => return Err(unknown(&option)),
             }
         }
-        commit::write::<Record, _>(call.ctx, key, |state, now, _| {
-            idemp::decide_complete(state, &completion, now)
+        let most = IDEMP_MAX_RESULT.get() as usize;
+        let limits = Limits { result: most, meta: most };
+        commit::write::<Record, _>(call.ctx, key, |record, now, _| {
+            idemp::decide_complete(record, &completion, limits, now)
         })?;
         call.reply.ok();
         Ok(())
@@ -175,25 +171,26 @@ impl Handler for Get {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let reply = call.reply;
         commit::read::<Record, _>(call.ctx, call.args.name(1), |record, now| {
-            let Some(view) = idemp::view(record, now) else {
+            let Some(view) = record.and_then(|record| record.view(now)) else {
                 reply.null();
                 return Ok(());
             };
             reply.map(9);
             reply.bulk(b"state");
-            reply.simple(match view.state {
-                State::Claimed => c"CLAIMED",
-                State::Free => c"FREE",
-                State::Done => c"DONE",
+            reply.simple(match view.standing {
+                Standing::Claimed => c"CLAIMED",
+                Standing::Delayed => c"DELAYED",
+                Standing::Free => c"FREE",
+                Standing::Done => c"DONE",
             });
             reply.bulk(b"value");
-            reply.bulk_or_null(view.result);
+            reply.bulk_or_null(view.value);
             reply.bulk(b"meta");
             reply.bulk_or_null(view.meta);
             reply.bulk(b"owner");
             reply.bulk_or_null(view.owner);
             reply.bulk(b"fingerprint");
-            reply.bulk_or_null(view.fingerprint.map(|print| &print[..]));
+            reply.bulk_or_null(view.fingerprint.as_ref().map(|print| &print.as_bytes()[..]));
             reply.bulk(b"token");
             reply.uint(view.token);
             reply.bulk(b"attempt");
@@ -201,7 +198,7 @@ impl Handler for Get {
             reply.bulk(b"ms");
             reply.uint(view.ms);
             reply.bulk(b"ttl_ms");
-            reply.uint(view.ttl);
+            reply.uint(view.expires_in_ms);
             Ok(())
         })
     }

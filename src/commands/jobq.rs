@@ -1,8 +1,7 @@
 //! JOBQ: the job queue.
 
-use crate::domain::decision::Decision;
 use crate::domain::jobq::{
-    self, Backoff, DEFAULT_RETRIES, Effect, MOST_AT_ONCE, MOST_RETRIES, Popped, Pushed, Queue, State,
+    self, Backoff, DEFAULT_RETRIES, MOST_AT_ONCE, MOST_RETRIES, Popped, Pushed, Queue, State,
 };
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
@@ -16,7 +15,7 @@ use crate::server::reply::Reply;
 use super::arguments::{Words, unknown, within_size};
 use super::commit;
 use super::settings::{JOBQ_MAX_PAYLOAD, JOBQ_MAX_RESULT};
-use super::waiting::{self, Waitable};
+use super::waiting::{self, Decided, Waitable};
 
 /// `JOBQ.PUSH key payload [ID id] [NAME n] [DELAY d] [RETRIES n] [BACKOFF spec] [LEASE d] [META b]`
 pub struct Push;
@@ -105,30 +104,29 @@ struct Popping(jobq::Pop);
 
 impl Waitable for Popping {
     type Value = Queue;
-    type Answer = Vec<Popped>;
+    type Answer<'q> = Vec<Popped<'q>>;
 
-    fn decide(
-        &self,
-        queue: Option<&Queue>,
-        now: UnixMs,
-        tokens: &TokenClock,
-    ) -> Result<Decision<Vec<Popped>, Effect>, Refusal> {
+    fn decide<'q>(&self, queue: Option<&'q Queue>, now: UnixMs, tokens: &TokenClock) -> Decided<'q, Self> {
         Ok(jobq::decide_pop(queue, &self.0, now, tokens))
     }
 
-    fn is_nothing(jobs: &Vec<Popped>) -> bool {
+    fn is_nothing(jobs: &Vec<Popped<'_>>) -> bool {
         jobs.is_empty()
+    }
+
+    fn owned(jobs: Vec<Popped<'_>>) -> Vec<Popped<'static>> {
+        jobs.into_iter().map(Popped::into_owned).collect()
     }
 
     fn next_due(queue: &Queue) -> Option<UnixMs> {
         queue.next_due()
     }
 
-    fn nothing(&self) -> Vec<Popped> {
+    fn nothing(&self) -> Vec<Popped<'static>> {
         Vec::new()
     }
 
-    fn reply(&self, jobs: &Vec<Popped>, queue: Name<'_>, reply: Reply<'_>) {
+    fn reply(&self, jobs: &Vec<Popped<'_>>, queue: Name<'_>, reply: Reply<'_>) {
         reply.array(jobs.len());
         for job in jobs {
             reply.array(9);
@@ -145,7 +143,7 @@ impl Waitable for Popping {
         }
     }
 
-    fn put_back(&self, jobs: &Vec<Popped>, ctx: Ctx<'_>, key: Name<'_>) {
+    fn put_back(&self, jobs: &Vec<Popped<'_>>, ctx: Ctx<'_>, key: Name<'_>) {
         for job in jobs {
             // Refused when the job has gone or was popped again: then there is nothing to give back.
             let _ = commit::write_alone::<Queue, _>(ctx, key, |queue, now, _| {

@@ -37,7 +37,7 @@ fn register_types(ctx: Ctx<'_>) -> bool {
 }
 
 fn register_commands(ctx: Ctx<'_>) -> bool {
-    let category = command::add_category(ctx, c"workgate").then_some(c"workgate");
+    let category = command::add_category(ctx, c"workgate").then_some("workgate");
     table::rows().all(|spec| command::register(ctx, category, spec))
 }
 

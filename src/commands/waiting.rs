@@ -19,35 +19,43 @@ use super::stored::Stored;
 /// A request that can be made again and again until it gets something.
 pub trait Waitable: 'static {
     type Value: Stored;
-    type Answer: 'static;
+    /// May borrow from the value: it is sent before the effect is applied.
+    type Answer<'v>;
 
     /// What the command decides, as if it had come just now.
-    fn decide(
+    fn decide<'v>(
         &self,
-        state: Option<&Self::Value>,
+        state: Option<&'v Self::Value>,
         now: UnixMs,
         tokens: &TokenClock,
-    ) -> Result<Decision<Self::Answer, <Self::Value as Value>::Effect>, Refusal>;
+    ) -> Decided<'v, Self>;
 
     /// Whether this answer is one to wait on.
-    fn is_nothing(answer: &Self::Answer) -> bool;
+    fn is_nothing(answer: &Self::Answer<'_>) -> bool;
+
+    /// The answer freed from the value, to be kept until its client is woken.
+    fn owned(answer: Self::Answer<'_>) -> Self::Answer<'static>;
 
     /// When something may be there though nobody touches the key.
     fn next_due(state: &Self::Value) -> Option<UnixMs>;
 
     /// What is said when the time is up and the state in between would have answered otherwise.
-    fn nothing(&self) -> Self::Answer;
+    fn nothing(&self) -> Self::Answer<'static>;
 
     /// What is said of a key that holds another type; `None` is an error.
-    fn of_other_type(_ctx: Ctx<'_>, _key: Name<'_>) -> Option<Self::Answer> {
+    fn of_other_type(_ctx: Ctx<'_>, _key: Name<'_>) -> Option<Self::Answer<'static>> {
         None
     }
 
-    fn reply(&self, answer: &Self::Answer, key: Name<'_>, reply: Reply<'_>);
+    fn reply(&self, answer: &Self::Answer<'_>, key: Name<'_>, reply: Reply<'_>);
 
     /// Gives back what an answer granted to a client that has gone.
-    fn put_back(&self, answer: &Self::Answer, ctx: Ctx<'_>, key: Name<'_>);
+    fn put_back(&self, answer: &Self::Answer<'_>, ctx: Ctx<'_>, key: Name<'_>);
 }
+
+/// What [`Waitable::decide`] gives.
+pub type Decided<'v, W> =
+    Result<Decision<<W as Waitable>::Answer<'v>, <<W as Waitable>::Value as Value>::Effect>, Refusal>;
 
 /// Makes the request; waits for up to `block` milliseconds where it gets nothing at once.
 pub fn answer<W: Waitable>(
@@ -57,30 +65,46 @@ pub fn answer<W: Waitable>(
     block: Option<u64>,
 ) -> Result<(), Refusal> {
     let ctx = call.ctx;
-    let outcome = commit::write(ctx, key, |state, now, tokens| request.decide(state, now, tokens));
-    let answer = or_other_type::<W>(ctx, key, outcome)?;
-    if let Some(timeout) = block
-        && W::is_nothing(&answer)
-    {
-        let request = Rc::new(request);
-        let waiting = Box::new(Waiting(Rc::clone(&request)));
-        if waiters::block(ctx, key, timeout, waiting, until::<W>(ctx, key)).is_err() {
+    let outcome = commit::write(ctx, key, |state: Option<&W::Value>, now, tokens| {
+        let Decision { reply: answer, effect } = request.decide(state, now, tokens)?;
+        let waits = block.is_some() && W::is_nothing(&answer);
+        if !waits {
             request.reply(&answer, key, call.reply);
         }
-        return Ok(());
+        Ok(Decision { reply: waits.then(|| W::owned(answer)), effect })
+    });
+    match (or_other_type::<W, _>(ctx, key, outcome), block) {
+        (Ok(Found::OfOtherType(answer)), _) => request.reply(&answer, key, call.reply),
+        (Ok(Found::Decided(Some(nothing))), Some(timeout)) => {
+            let request = Rc::new(request);
+            let waiting = Box::new(Waiting(Rc::clone(&request)));
+            if waiters::block(ctx, key, timeout, waiting, until::<W>(ctx, key)).is_err() {
+                request.reply(&nothing, key, call.reply);
+            }
+        }
+        (Ok(Found::Decided(_)), _) => {}
+        (Err(refusal), _) => return Err(refusal),
     }
-    request.reply(&answer, key, call.reply);
     Ok(())
 }
 
-fn or_other_type<W: Waitable>(
+/// What was found at a key: a decision on the family's value, or what is said of another type.
+enum Found<T, A> {
+    Decided(T),
+    OfOtherType(A),
+}
+
+fn or_other_type<W: Waitable, T>(
     ctx: Ctx<'_>,
     key: Name<'_>,
-    outcome: Result<W::Answer, Refusal>,
-) -> Result<W::Answer, Refusal> {
+    outcome: Result<T, Refusal>,
+) -> Result<Found<T, W::Answer<'static>>, Refusal> {
     match outcome {
-        Err(refusal) if refusal.code == Code::WrongType => W::of_other_type(ctx, key).ok_or(refusal),
-        outcome => outcome,
+        Ok(decided) => Ok(Found::Decided(decided)),
+        Err(refusal) if refusal.code == Code::WrongType => {
+            W::of_other_type(ctx, key).map(Found::OfOtherType).ok_or(refusal)
+        }
+        Err(refusal) => Err(refusal),
     }
 }
 
@@ -92,22 +116,33 @@ struct Waiting<W>(Rc<W>);
 
 impl<W: Waitable> Request for Waiting<W> {
     fn attempt(&self, ctx: Ctx<'_>, key: Name<'_>) -> Attempt {
-        let outcome = commit::write_alone(ctx, key, |state, now, tokens| self.0.decide(state, now, tokens));
-        match or_other_type::<W>(ctx, key, outcome) {
-            Ok(answer) if W::is_nothing(&answer) => Attempt::Wait { until: until::<W>(ctx, key) },
-            outcome => Attempt::Served(Rc::new(Granted { request: Rc::clone(&self.0), outcome })),
-        }
+        let outcome = commit::write_alone(ctx, key, |state: Option<&W::Value>, now, tokens| {
+            let Decision { reply, effect } = self.0.decide(state, now, tokens)?;
+            Ok(Decision { reply: W::owned(reply), effect })
+        });
+        let outcome = match or_other_type::<W, _>(ctx, key, outcome) {
+            Ok(Found::Decided(answer)) if W::is_nothing(&answer) => {
+                return Attempt::Wait { until: until::<W>(ctx, key) };
+            }
+            Ok(Found::Decided(answer) | Found::OfOtherType(answer)) => Ok(answer),
+            Err(refusal) => Err(refusal),
+        };
+        Attempt::Served(Rc::new(Granted { request: Rc::clone(&self.0), outcome }))
     }
 
     fn give_up(&self, ctx: Ctx<'_>, key: Name<'_>, reply: Reply<'_>) {
         // Deciding changes nothing; only an answer that grants nothing may be given from here.
         let tokens = TokenClock::new();
-        let now = commit::read::<W::Value, _>(ctx, key, |state, now| self.0.decide(state, now, &tokens));
-        match now {
-            Ok(Decision { reply: answer, effect: None }) if W::is_nothing(&answer) => {
-                self.0.reply(&answer, key, reply);
+        let said = commit::read::<W::Value, _>(ctx, key, |state, now| {
+            let decision = self.0.decide(state, now, &tokens)?;
+            let nothing = decision.effect.is_none() && W::is_nothing(&decision.reply);
+            if nothing {
+                self.0.reply(&decision.reply, key, reply);
             }
-            _ => self.0.reply(&self.0.nothing(), key, reply),
+            Ok(nothing)
+        });
+        if said != Ok(true) {
+            self.0.reply(&self.0.nothing(), key, reply);
         }
     }
 }
@@ -115,7 +150,7 @@ impl<W: Waitable> Request for Waiting<W> {
 /// What a waiter was handed.
 struct Granted<W: Waitable> {
     request: Rc<W>,
-    outcome: Result<W::Answer, Refusal>,
+    outcome: Result<W::Answer<'static>, Refusal>,
 }
 
 impl<W: Waitable> Delivery for Granted<W> {

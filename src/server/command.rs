@@ -116,7 +116,7 @@ pub struct Spec {
 }
 
 /// Registers one command; false (with a line in the log) when the server refuses.
-pub fn register(ctx: Ctx<'_>, category: Option<&CStr>, spec: &'static Spec) -> bool {
+pub fn register(ctx: Ctx<'_>, category: Option<&str>, spec: &'static Spec) -> bool {
     let name = text(&spec.name.to_ascii_lowercase());
     let flags = text(spec.flags);
     let first = match spec.keys {
@@ -143,7 +143,7 @@ pub fn register(ctx: Ctx<'_>, category: Option<&CStr>, spec: &'static Spec) -> b
     // SAFETY: the name is the one just registered.
     let command = unsafe { api!(RedisModule_GetCommand)(ctx.raw(), name.as_ptr()) };
     document(command, spec);
-    categorise(command, category);
+    categorise(command, category, spec.flags);
     true
 }
 
@@ -156,14 +156,22 @@ pub fn add_category(ctx: Ctx<'_>, name: &CStr) -> bool {
     }
 }
 
-fn categorise(command: *mut raw::RedisModuleCommand, category: Option<&CStr>) {
+/// Puts the command into the ACL categories that one of the server's own with these flags is in:
+/// servers that let modules choose (Redis 7.4, Valkey 8) put it into none by themselves.
+fn categorise(command: *mut raw::RedisModuleCommand, own: Option<&str>, flags: &str) {
     // SAFETY: the table is only read after it was filled.
-    let (Some(category), Some(set)) = (category, unsafe { raw::RedisModule_SetCommandACLCategories }) else {
-        return;
-    };
-    // SAFETY: the command is registered; the server copies the name. A refusal leaves the command
+    let Some(set) = (unsafe { raw::RedisModule_SetCommandACLCategories }) else { return };
+    let has = |flag| flags.split(' ').any(|word| word == flag);
+    let categories: Vec<&str> = own
+        .into_iter()
+        .chain([if has("readonly") { "read" } else { "write" }])
+        .chain([if has("fast") { "fast" } else { "slow" }])
+        .chain(has("blocking").then_some("blocking"))
+        .collect();
+    let categories = text(&categories.join(" "));
+    // SAFETY: the command is registered; the server copies the names. A refusal leaves the command
     // in the categories that its flags give it.
-    unsafe { set(command, category.as_ptr()) };
+    unsafe { set(command, categories.as_ptr()) };
 }
 
 /// Hands over what COMMAND DOCS shows.

@@ -163,9 +163,9 @@ fn get_tells_the_state_and_touches_nothing() {
     assert!(!claimed.fields().is_empty());
     s.ok(format!("IDEMP.COMPLETE k {t} r"));
     let done = s.ok("IDEMP.GET k");
-    done.field("state").clone().is(status("done"));
+    done.field("state").clone().is(status("DONE"));
     assert_ne!(claimed.field("state"), done.field("state"));
     let on_resp3 = s.client3().ok("IDEMP.GET k");
-    on_resp3.field("state").clone().is(status("done"));
+    on_resp3.field("state").clone().is(status("DONE"));
     assert!(matches!(on_resp3, crate::support::Reply::Map(_)), "a map on RESP3: {on_resp3:?}");
 }

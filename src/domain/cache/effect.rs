@@ -1,78 +1,90 @@
-//! What is replicated of a change.
+//! How an entry changes: resolved tokens and times only.
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
 use crate::domain::value;
 
+use super::encoding::{read_span, read_time, read_token};
+
+/// A change of an [`Entry`](super::Entry). All spans are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// A miss or a stale value: one client may fill.
-    Lease { token: u64, until: UnixMs, kept_until: UnixMs },
-    /// A value was stored, `by` a token or plainly (0).
-    Fill { by: u64, fresh_until: UnixMs, stale_until: UnixMs, value: Box<[u8]> },
-    /// A lease was given back; the next one is granted at once, or from `until` on.
-    Release { until: Option<UnixMs> },
+    /// A lease is granted where there is nothing to serve: what was there is dropped.
+    Fill { token: u64, since: UnixMs, lease: u64 },
+    /// A lease is granted beside a value that goes on being served.
+    Refresh { token: u64, since: UnixMs, lease: u64 },
+    /// A lease is given back: the next reader is sent to load.
+    Release,
+    /// A value is stored and all leases end. Without `fresh_until` it stays fresh for ever. The value is
+    /// the payload.
+    Set { grant: u64, fresh_until: Option<UnixMs>, grace: u64, value: Box<[u8]> },
 }
 
-const LEASE: u8 = 1;
-const FILL: u8 = 2;
-const RELEASE: u8 = 3;
+/// First byte of the encoded form.
+const FILL: u8 = 1;
+const REFRESH: u8 = 2;
+const SET: u8 = 3;
+const RELEASE: u8 = 4;
 
 impl value::Effect for Effect {
     fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::new();
+        let mut w = Writer::new();
         match self {
-            Effect::Lease { token, until, kept_until } => {
-                writer.byte(LEASE);
-                writer.int(*token);
-                writer.int(*until);
-                writer.int(*kept_until);
+            Effect::Fill { token, since, lease } | Effect::Refresh { token, since, lease } => {
+                w.byte(if matches!(self, Effect::Fill { .. }) { FILL } else { REFRESH });
+                w.int(*token);
+                w.int(*since);
+                w.int(*lease);
             }
-            Effect::Fill { by, fresh_until, stale_until, value: _ } => {
-                writer.byte(FILL);
-                writer.int(*by);
-                writer.int(*fresh_until);
-                writer.int(*stale_until);
-            }
-            Effect::Release { until } => {
-                writer.byte(RELEASE);
-                writer.option(*until, Writer::int);
+            Effect::Release => w.byte(RELEASE),
+            Effect::Set { grant, fresh_until, grace, value: _ } => {
+                w.byte(SET);
+                w.int(*grant);
+                w.option(*fresh_until, Writer::int);
+                w.int(*grace);
             }
         }
-        writer.finish()
+        w.finish()
     }
 
     fn payload(&self) -> Option<&[u8]> {
         match self {
-            Effect::Fill { value, .. } => Some(value),
-            _ => None,
+            Effect::Set { value, .. } => Some(value),
+            Effect::Fill { .. } | Effect::Refresh { .. } | Effect::Release => None,
         }
     }
 
     fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
-        let mut reader = Reader::new(head);
-        let effect = match (reader.byte()?, payload) {
-            (LEASE, None) => {
-                Effect::Lease { token: reader.int()?, until: reader.int()?, kept_until: reader.int()? }
+        let mut r = Reader::new(head);
+        let effect = match (r.byte()?, payload) {
+            (kind @ (FILL | REFRESH), None) => {
+                let token = read_token(&mut r)?;
+                let since = read_time(&mut r)?;
+                let lease = read_span(&mut r)?;
+                if kind == FILL {
+                    Effect::Fill { token, since, lease }
+                } else {
+                    Effect::Refresh { token, since, lease }
+                }
             }
-            (FILL, Some(value)) => Effect::Fill {
-                by: reader.int()?,
-                fresh_until: reader.int()?,
-                stale_until: reader.int()?,
-                value: value.into(),
+            (RELEASE, None) => Effect::Release,
+            (SET, Some(value)) => Effect::Set {
+                grant: read_token(&mut r)?,
+                fresh_until: r.option(read_time)?,
+                grace: read_span(&mut r)?,
+                value: Box::from(value),
             },
-            (RELEASE, None) => Effect::Release { until: reader.option(Reader::int)? },
             _ => return Err(Corrupt),
         };
-        reader.end()?;
+        r.end()?;
         Ok(effect)
     }
 
     fn highest_token(&self) -> u64 {
         match self {
-            Effect::Lease { token, .. } => *token,
-            Effect::Fill { by, .. } => *by,
-            Effect::Release { .. } => 0,
+            Effect::Fill { token, .. } | Effect::Refresh { token, .. } => *token,
+            Effect::Set { grant, .. } => *grant,
+            Effect::Release => 0,
         }
     }
 }

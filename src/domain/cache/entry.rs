@@ -1,61 +1,82 @@
-//! The state under one key.
+//! The entry under a cache key.
 
-use super::effect::Effect;
-use crate::domain::codec::{Corrupt, Reader, Writer};
+use crate::domain::codec::Corrupt;
 use crate::domain::time::UnixMs;
 use crate::domain::value::{Lifetime, Value};
 
-/// A time that never comes: the fresh time of a value without a TTL.
-pub(super) const NEVER: UnixMs = u64::MAX;
+use super::lease::Lease;
+use super::{Effect, encoding};
 
-/// A value and how long it is good for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Filled {
-    pub value: Box<[u8]>,
-    /// Until then it is a HIT.
-    pub fresh_until: UnixMs,
-    /// Until then it is served while somebody reloads it; never before `fresh_until`.
-    pub stale_until: UnixMs,
-    /// The token that stored it, 0 for a plain SET: a re-sent SET is answered alike.
-    pub by: u64,
-}
-
-/// The right to fill.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Lease {
-    pub token: u64,
-    /// Until then nobody else gets one.
-    pub until: UnixMs,
-    /// Until then the token is remembered, so that a slow load is still stored.
-    pub kept_until: UnixMs,
-}
-
-/// A cache entry: a value, a lease, or both; neither when it is new.
+/// One cache key: 48 bytes, the value, and the lease while someone loads.
+///
+/// A default entry holds nothing: it is what an effect finds at a missing key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
-    pub(super) filled: Option<Filled>,
-    pub(super) lease: Option<Lease>,
+    pub(super) value: Option<Box<[u8]>>,
+    /// Until when the value is fresh; [`NEVER`] without a TTL.
+    pub(super) fresh_until: UnixMs,
+    /// How long it may be served stale after that, ms.
+    pub(super) grace: u64,
+    /// The token under which the value was stored: that of its load, or an own one if it was set without.
+    /// It lets a re-sent SET be answered alike. 0 without a value. (Tokens leave eleven bits free.)
+    pub(super) grant: u64,
+    /// Rare, so apart: most entries are loaded once and read often.
+    pub(super) lease: Option<Box<Lease>>,
+}
+
+/// The end of freshness of a value without a TTL.
+pub(super) const NEVER: UnixMs = UnixMs::MAX;
+
+/// What an entry is worth to a reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Worth<'a> {
+    /// How long it stays fresh, ms; nothing for ever.
+    Fresh(&'a [u8], Option<u64>),
+    /// How much of the grace is left, ms.
+    Stale(&'a [u8], u64),
+    Nothing,
 }
 
 impl Entry {
-    /// The value if it may still be served at all.
-    pub(super) fn usable(&self, now: UnixMs) -> Option<&Filled> {
-        self.filled.as_ref().filter(|filled| now < filled.stale_until)
+    pub(super) fn worth(&self, now: UnixMs) -> Worth<'_> {
+        match self.value.as_deref() {
+            Some(value) if self.fresh_until == NEVER => Worth::Fresh(value, None),
+            Some(value) if now < self.fresh_until => Worth::Fresh(value, Some(self.fresh_until - now)),
+            Some(value) if now < self.stale_until() => Worth::Stale(value, self.stale_until() - now),
+            _ => Worth::Nothing,
+        }
     }
 
-    /// The value if it is fresh.
-    pub(super) fn fresh(&self, now: UnixMs) -> Option<&Filled> {
-        self.filled.as_ref().filter(|filled| now < filled.fresh_until)
+    fn stale_until(&self) -> UnixMs {
+        self.fresh_until.saturating_add(self.grace)
     }
 
-    /// The lease if it has not run out.
-    pub(super) fn leased(&self, now: UnixMs) -> Option<&Lease> {
-        self.lease.as_ref().filter(|lease| now < lease.until)
+    /// Whether it still counts at `now`; an entry past its end is as good as missing, whether or not the
+    /// server has removed the key yet.
+    pub(super) fn stands(&self, now: UnixMs) -> bool {
+        match self.lifetime() {
+            Lifetime::Endless => true,
+            Lifetime::Until(end) => now < end,
+            Lifetime::Over => false,
+        }
     }
 
-    /// When somebody who waits for this entry should look again: at the end of the lease.
+    /// CACHE.GET: the value while it is fresh.
+    pub fn view(&self, now: UnixMs) -> Option<&[u8]> {
+        match self.worth(now) {
+            Worth::Fresh(value, _) => Some(value),
+            Worth::Stale(..) | Worth::Nothing => None,
+        }
+    }
+
+    /// When a waiter should look at the entry again, if nothing happens to it before: the lease runs
+    /// out, or the entry ends. A time that has passed means: now.
     pub fn next_due(&self) -> Option<UnixMs> {
-        self.lease.as_ref().map(|lease| lease.until)
+        match (&self.lease, self.lifetime()) {
+            (Some(lease), _) => Some(lease.deadline()),
+            (None, Lifetime::Until(end)) => Some(end),
+            (None, Lifetime::Endless | Lifetime::Over) => None,
+        }
     }
 }
 
@@ -66,82 +87,62 @@ impl Value for Entry {
 
     fn apply(&mut self, effect: Effect) {
         match effect {
-            Effect::Lease { token, until, kept_until } => {
-                self.lease = Some(Lease { token, until, kept_until })
+            Effect::Fill { token, since, lease } => {
+                let lease = Lease { token, since, span: lease };
+                *self = Entry { lease: Some(Box::new(lease)), ..Entry::default() };
             }
-            Effect::Fill { by, fresh_until, stale_until, value } => {
-                self.filled = Some(Filled { value, fresh_until, stale_until, by });
-                self.lease = None;
+            Effect::Refresh { token, since, lease } => {
+                self.lease = Some(Box::new(Lease { token, since, span: lease }));
             }
-            // The token is forgotten: what it would store is fenced.
-            Effect::Release { until: None } => self.lease = None,
-            Effect::Release { until: Some(until) } => {
-                self.lease = Some(Lease { token: 0, until, kept_until: until });
+            Effect::Release => self.lease = None,
+            Effect::Set { grant, fresh_until, grace, value } => {
+                let fresh_until = fresh_until.unwrap_or(NEVER);
+                *self = Entry { value: Some(value), fresh_until, grace, grant, lease: None };
             }
         }
     }
 
     fn lifetime(&self) -> Lifetime {
-        let value = self.filled.as_ref().map(|filled| filled.stale_until);
-        let lease = self.lease.as_ref().map(|lease| lease.kept_until);
-        match value.max(lease) {
-            None => Lifetime::Over,
-            Some(NEVER) => Lifetime::Endless,
-            Some(at) => Lifetime::Until(at),
+        let lease = self.lease.as_ref().map(|lease| lease.kept_until());
+        match (&self.value, lease) {
+            (Some(_), _) if self.fresh_until == NEVER => Lifetime::Endless,
+            (Some(_), lease) => Lifetime::Until(self.stale_until().max(lease.unwrap_or(0))),
+            (None, Some(lease)) => Lifetime::Until(lease),
+            (None, None) => Lifetime::Over,
         }
     }
 
     fn save(&self, emit: &mut dyn FnMut(&[u8])) {
-        let mut writer = Writer::new();
-        writer.option(self.lease.as_ref(), |writer, lease| {
-            writer.int(lease.token);
-            writer.int(lease.until);
-            writer.int(lease.kept_until);
-        });
-        writer.option(self.filled.as_ref(), |writer, filled| {
-            writer.int(filled.by);
-            writer.int(filled.fresh_until);
-            writer.int(filled.stale_until);
-            writer.raw(&filled.value);
-        });
-        if self.lease.is_some() || self.filled.is_some() {
-            emit(&writer.finish());
+        if self.lifetime() != Lifetime::Over {
+            emit(&encoding::write(self));
         }
     }
 
+    /// An entry is a single block, whatever its size.
     fn load(&mut self, _encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
-        let mut reader = Reader::new(block);
-        self.lease = reader.option(|reader| {
-            Ok(Lease { token: reader.int()?, until: reader.int()?, kept_until: reader.int()? })
-        })?;
-        self.filled = reader.option(|reader| {
-            let (by, fresh_until, stale_until) = (reader.int()?, reader.int()?, reader.int()?);
-            Ok(Filled { by, fresh_until, stale_until, value: reader.raw(reader.left())?.into() })
-        })?;
-        reader.end()
-    }
-
-    fn loaded(&mut self) -> Result<(), Corrupt> {
-        let lease = self.lease.as_ref().is_none_or(|lease| lease.until <= lease.kept_until);
-        let value = self.filled.as_ref().is_none_or(|filled| filled.fresh_until <= filled.stale_until);
-        let something = self.lease.is_some() || self.filled.is_some();
-        if lease && value && something { Ok(()) } else { Err(Corrupt) }
+        if self.lifetime() != Lifetime::Over {
+            return Err(Corrupt);
+        }
+        *self = encoding::read(block)?;
+        Ok(())
     }
 
     fn memory(&self) -> usize {
-        size_of::<Self>() + self.filled.as_ref().map_or(0, |filled| filled.value.len())
+        size_of::<Entry>()
+            + self.value.as_ref().map_or(0, |value| value.len())
+            + self.lease.as_ref().map_or(0, |_| size_of::<Lease>())
     }
 
     fn free_effort(&self) -> usize {
-        2
+        1 + usize::from(self.value.is_some()) + usize::from(self.lease.is_some())
     }
 
+    /// The copy has the value but not the lease: whoever loads, loads for the original.
     fn duplicate(&self) -> Self {
-        Entry { filled: self.filled.clone(), lease: None }
+        Entry { lease: None, ..self.clone() }
     }
 
     fn highest_token(&self) -> u64 {
-        let lease = self.lease.as_ref().map_or(0, |lease| lease.token);
-        lease.max(self.filled.as_ref().map_or(0, |filled| filled.by))
+        self.grant.max(self.lease.as_ref().map_or(0, |lease| lease.token))
     }
 }

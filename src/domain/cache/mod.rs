@@ -1,23 +1,42 @@
-//! CACHE: cache-aside without the stampede.
+//! Cache-aside without the stampede.
 //!
-//! An entry holds a value, a lease to fill it, or both (a stale value that is being reloaded). The
-//! lease of a miss is a record under the key itself, so that deletion, expiry and waiters work on it
-//! as on a value. The scheme is that of memcached's leases (Nishtala et al., "Scaling Memcache at
-//! Facebook", 2013), with fencing tokens.
+//! A key holds one [`Entry`]: a value, a lease to load one, or both. On a miss one reader gets the lease
+//! and its fencing token (`FILL`), the others are `BUSY`; past the TTL one reader gets it (`REFRESH`),
+//! the others are served the stale value for as long as the grace lasts:
 //!
 //! ```text
-//! entry    the state, its lifetime and binary form     get   GETSET and GET
-//! effect   what is replicated                          set   SET
+//!           GETSET: FILL          SET             TTL over         GETSET: REFRESH
+//! (nothing) ───────▶ lease only ─────▶ fresh value ─────▶ stale value ─────▶ stale value + lease
+//!                     │  ▲ lease ran out: the next GETSET is a FILL             │  SET: fresh value
+//!                     ▼                                                          ▼  grace over: lease only
+//!                 (nothing)
 //! ```
+//!
+//! A token is good until it is superseded: by the next lease, by a SET without token, or by the
+//! deletion of the key. So an entry outlives its lease, and a slow load is still stored.
+//!
+//! A clock that steps back makes leases stand still until it has caught up, and values last longer.
 
 mod effect;
+mod encoding;
 mod entry;
-mod get;
-#[cfg(test)]
-mod properties;
+mod getset;
+mod lease;
+mod release;
 mod set;
+
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod saving;
+#[cfg(test)]
+mod world;
 
 pub use effect::Effect;
 pub use entry::Entry;
-pub use get::{Answer, DEFAULT_LEASE, GetSet, decide_getset, get};
-pub use set::{Set, decide_release, decide_set};
+pub use getset::{Reply, State, decide_getset};
+pub use lease::DEFAULT_LEASE;
+pub use release::decide_release;
+pub use set::{Set, decide_set};

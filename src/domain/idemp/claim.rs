@@ -1,109 +1,167 @@
-//! CLAIM: the right to do something once.
+//! IDEMP.CLAIM: do the work, wait for who does it, or take the result.
 
-use super::effect::Effect;
-use super::fingerprint::Fingerprint;
-use super::record::{Phase, Record};
+use std::borrow::Cow;
+
 use crate::domain::decision::Decision;
 use crate::domain::refusal::{Code, Refusal};
-use crate::domain::time::{DAY, SECOND, UnixMs, written};
+use crate::domain::time::{self, UnixMs};
 use crate::domain::token::TokenClock;
 
-/// How long a claim is held, unless LEASE says otherwise.
-pub const DEFAULT_LEASE: u64 = 60 * SECOND;
-/// How long a record is kept, unless TTL says otherwise.
-pub const DEFAULT_TTL: u64 = DAY;
+use super::record::{Record, Stage};
+use super::{Effect, Fingerprint};
 
-/// A CLAIM. Times are in milliseconds.
+/// LEASE unless given, in milliseconds.
+pub const DEFAULT_LEASE: u64 = time::MINUTE;
+
+/// TTL unless given, in milliseconds.
+pub const DEFAULT_TTL: u64 = time::DAY;
+
+/// What a claim asks for. A waiter keeps it (see [`Claim::into_owned`]) and asks again when woken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
+pub struct Claim<'a> {
+    /// How long the claimer may work before another takes over, ms.
     pub lease: u64,
+    /// How long the record lives after its last change, ms; from the completion on unless COMPLETE
+    /// gives another one.
     pub ttl: u64,
-    /// Who claims: the same one gets its token again while it holds.
-    pub owner: Option<Box<[u8]>>,
-    /// What for: the same key with another one is a mismatch.
+    /// Who claims. The same owner claiming again while it holds gets its token back.
+    pub owner: Option<Cow<'a, [u8]>>,
+    /// What the claim is about; without it nothing is compared.
     pub fingerprint: Option<Fingerprint>,
 }
 
-impl Claim {
-    /// A lease must not outlive its record.
-    pub fn check(&self) -> Result<(), Refusal> {
-        if self.lease <= self.ttl {
-            return Ok(());
+impl Claim<'_> {
+    pub fn into_owned(self) -> Claim<'static> {
+        Claim {
+            lease: self.lease,
+            ttl: self.ttl,
+            owner: self.owner.map(|owner| Cow::Owned(owner.into_owned())),
+            fingerprint: self.fingerprint,
         }
-        let (lease, ttl) = (written(self.lease), written(self.ttl));
-        Err(Refusal::err(format!(
-            "LEASE {lease} is longer than TTL {ttl}: shorten the one or lengthen the other"
-        )))
     }
 }
 
-/// What CLAIM answers. Times are in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// You do the work.
+    Claimed,
+    /// Another does it, or its release's delay runs: with BLOCK, keep waiting.
+    Busy,
+    /// It has been done.
+    Done,
+}
+
+impl State {
+    /// The word in the reply.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Claimed => "CLAIMED",
+            State::Busy => "BUSY",
+            State::Done => "DONE",
+        }
+    }
+}
+
+/// The reply's six elements in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
-    /// The caller does the work.
-    Claimed { token: u64, left: u64, attempt: u32 },
-    /// Somebody else does, or the record rests after a release.
-    Busy { retry: u64, attempt: u32 },
-    /// It is done.
-    Done { result: Box<[u8]>, age: u64, attempt: u32, meta: Option<Box<[u8]>> },
+pub struct Reply<'a> {
+    pub state: State,
+    /// The result when done.
+    pub value: Option<Cow<'a, [u8]>>,
+    /// Above 0 when claimed.
+    pub token: u64,
+    /// Claimed: what is left of the lease. Busy: when to try again. Done: the result's age.
+    pub ms: u64,
+    /// How many times the work has been claimed, this time included.
+    pub attempt: u32,
+    pub meta: Option<Cow<'a, [u8]>>,
 }
 
-/// Decides a CLAIM.
-///
-/// `MISMATCH` comes before any state, so that a key is never answered for what it was not used for.
-pub fn decide_claim(
-    state: Option<&Record>,
-    claim: &Claim,
-    now: UnixMs,
-    tokens: &TokenClock,
-) -> Result<Decision<Answer, Effect>, Refusal> {
-    let Some(record) = Record::alive(state, now) else {
-        return Ok(grant(state, claim, 1, now, tokens));
-    };
-    if let (Some(was), Some(is)) = (record.fingerprint, claim.fingerprint)
-        && was != is
-    {
-        return Err(Refusal::new(Code::Mismatch, "this idempotency key was used with other content"));
+impl Reply<'_> {
+    /// Frees the reply from the record, so that the record can change before the reply is sent.
+    pub fn into_owned(self) -> Reply<'static> {
+        Reply {
+            value: self.value.map(|value| Cow::Owned(value.into_owned())),
+            meta: self.meta.map(|meta| Cow::Owned(meta.into_owned())),
+            ..self
+        }
     }
-    let attempt = record.attempt;
-    let answer = match &record.phase {
-        Phase::Done { at, result, meta } => {
-            Answer::Done { result: result.clone(), age: now.saturating_sub(*at), attempt, meta: meta.clone() }
-        }
-        Phase::Leased { until, owner } if now < *until => {
-            if claim.owner.is_some() && claim.owner == *owner {
-                Answer::Claimed { token: record.token, left: until - now, attempt }
-            } else {
-                Answer::Busy { retry: until - now, attempt }
-            }
-        }
-        Phase::Released { until } if now < *until => Answer::Busy { retry: until - now, attempt },
-        Phase::Leased { .. } | Phase::Released { .. } | Phase::Empty => {
-            return Ok(grant(state, claim, attempt.saturating_add(1), now, tokens));
-        }
-    };
-    Ok(Decision::answer(answer))
+
+    fn bare(state: State, token: u64, ms: u64, attempt: u32) -> Self {
+        Reply { state, value: None, token, ms, attempt, meta: None }
+    }
 }
 
-fn grant(
-    state: Option<&Record>,
-    claim: &Claim,
-    attempt: u32,
+/// Decides a claim as if it had no BLOCK: [`State::Busy`] means that a waiter keeps waiting.
+///
+/// `MISMATCH` when the record was claimed with another fingerprint, whatever its state; `ERR` when the
+/// lease is longer than the TTL.
+pub fn decide_claim<'a>(
+    state: Option<&'a Record>,
+    claim: &Claim<'_>,
     now: UnixMs,
     tokens: &TokenClock,
-) -> Decision<Answer, Effect> {
-    // Never below what this record has seen, whatever the clock.
-    let token = tokens.next(now).max(state.map_or(0, |record| record.token) + 1);
-    // What an expired record was used for binds nobody any more.
-    let fingerprint = claim.fingerprint.or(Record::alive(state, now).and_then(|record| record.fingerprint));
-    let effect = Effect::Claim {
-        token,
-        until: now + claim.lease,
-        owner: claim.owner.clone(),
-        attempt,
-        fingerprint,
-        ttl: claim.ttl,
-        expires: now + claim.ttl,
+) -> Result<Decision<Reply<'a>, Effect>, Refusal> {
+    if claim.lease > claim.ttl {
+        let (lease, ttl) = (time::written(claim.lease), time::written(claim.ttl));
+        return Err(Refusal::err(format!("LEASE {lease}: must not be longer than TTL {ttl}")));
+    }
+    let Some(record) = state.filter(|record| record.stands(now)) else {
+        let seen = state.map_or(0, |record| record.token);
+        return Ok(grant(claim, claim.fingerprint, 1, seen, now, tokens));
     };
-    Decision::change(Answer::Claimed { token, left: claim.lease, attempt }, effect)
+    let known = record.fingerprint();
+    if let (Some(known), Some(given)) = (known, claim.fingerprint)
+        && known != given
+    {
+        return Err(Refusal::new(Code::Mismatch, "this key was claimed with other content"));
+    }
+    let elapsed = record.elapsed(now);
+    let open = match &record.stage {
+        Stage::Done(finished) => {
+            let (meta, result) = finished.parts();
+            return Ok(Decision::answer(Reply {
+                value: Some(Cow::Borrowed(result)),
+                meta: meta.map(Cow::Borrowed),
+                ..Reply::bare(State::Done, 0, elapsed, record.attempt)
+            }));
+        }
+        Stage::Open(open) => open,
+    };
+    if elapsed >= open.span {
+        let attempt = record.attempt.saturating_add(1);
+        return Ok(grant(claim, claim.fingerprint.or(known), attempt, record.token, now, tokens));
+    }
+    let left = open.span - elapsed;
+    let mine = open.held && open.owner.is_some() && open.owner.as_deref() == claim.owner.as_deref();
+    Ok(Decision::answer(if mine {
+        Reply::bare(State::Claimed, record.token, left, record.attempt)
+    } else {
+        Reply::bare(State::Busy, 0, left, record.attempt)
+    }))
+}
+
+/// `seen` is the token of the record that is taken over: the new one is above it, even if the clock has
+/// not heard of it.
+fn grant<'a>(
+    claim: &Claim<'_>,
+    fingerprint: Option<Fingerprint>,
+    attempt: u32,
+    seen: u64,
+    now: UnixMs,
+    tokens: &TokenClock,
+) -> Decision<Reply<'a>, Effect> {
+    let token = tokens.next(now).max(seen + 1);
+    Decision::change(
+        Reply::bare(State::Claimed, token, claim.lease, attempt),
+        Effect::Claim {
+            token,
+            since: now,
+            lease: claim.lease,
+            ttl: claim.ttl,
+            attempt,
+            owner: claim.owner.as_deref().map(Box::from),
+            fingerprint,
+        },
+    )
 }

@@ -1,103 +1,102 @@
-//! What is replicated of a change.
+//! How a record changes: resolved tokens, times and digests only.
 
-use super::fingerprint::Fingerprint;
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
 use crate::domain::value;
 
+use super::Fingerprint;
+use super::encoding::{read_attempt, read_span, read_time, read_token};
+
+/// A change of a [`Record`](super::Record). All spans are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
+    /// A lease is granted. It names all that the record holds afterwards, whatever was there before.
+    /// `attempt` 1 begins anew; a later one takes over, and would keep what earlier ones left.
     Claim {
         token: u64,
-        until: UnixMs,
-        owner: Option<Box<[u8]>>,
-        attempt: u32,
-        fingerprint: Option<Fingerprint>,
+        since: UnixMs,
+        lease: u64,
         ttl: u64,
-        expires: UnixMs,
+        attempt: u32,
+        owner: Option<Box<[u8]>>,
+        fingerprint: Option<Fingerprint>,
     },
-    Complete {
-        token: u64,
-        at: UnixMs,
-        result: Box<[u8]>,
-        meta: Option<Box<[u8]>>,
-        expires: UnixMs,
-    },
-    Release {
-        token: u64,
-        until: UnixMs,
-        expires: UnixMs,
-    },
+    /// The holder of `token` is done. The result is the payload.
+    Complete { token: u64, at: UnixMs, ttl: u64, meta: Option<Box<[u8]>>, result: Box<[u8]> },
+    /// The holder of `token` gives up; the next claim may come after `delay`.
+    Release { token: u64, at: UnixMs, delay: u64 },
 }
 
+/// First byte of the encoded form.
 const CLAIM: u8 = 1;
 const COMPLETE: u8 = 2;
 const RELEASE: u8 = 3;
 
 impl value::Effect for Effect {
     fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::new();
+        let mut w = Writer::new();
         match self {
-            Effect::Claim { token, until, owner, attempt, fingerprint, ttl, expires } => {
-                writer.byte(CLAIM);
-                writer.int(*token);
-                writer.int(*until);
-                writer.option(owner.as_deref(), Writer::bytes);
-                writer.int((*attempt).into());
-                writer.option(fingerprint.as_ref(), |writer, print| writer.raw(print));
-                writer.int(*ttl);
-                writer.int(*expires);
+            Effect::Claim { token, since, lease, ttl, attempt, owner, fingerprint } => {
+                w.byte(CLAIM);
+                w.int(*token);
+                w.int(*since);
+                w.int(*lease);
+                w.int(*ttl);
+                w.int(u64::from(*attempt));
+                w.option(owner.as_deref(), Writer::bytes);
+                w.option(fingerprint.as_ref(), |w, fingerprint| w.raw(&fingerprint.0));
             }
-            Effect::Complete { token, at, result: _, meta, expires } => {
-                writer.byte(COMPLETE);
-                writer.int(*token);
-                writer.int(*at);
-                writer.option(meta.as_deref(), Writer::bytes);
-                writer.int(*expires);
+            Effect::Complete { token, at, ttl, meta, result: _ } => {
+                w.byte(COMPLETE);
+                w.int(*token);
+                w.int(*at);
+                w.int(*ttl);
+                w.option(meta.as_deref(), Writer::bytes);
             }
-            Effect::Release { token, until, expires } => {
-                writer.byte(RELEASE);
-                writer.int(*token);
-                writer.int(*until);
-                writer.int(*expires);
+            Effect::Release { token, at, delay } => {
+                w.byte(RELEASE);
+                w.int(*token);
+                w.int(*at);
+                w.int(*delay);
             }
         }
-        writer.finish()
+        w.finish()
     }
 
     fn payload(&self) -> Option<&[u8]> {
         match self {
             Effect::Complete { result, .. } => Some(result),
-            _ => None,
+            Effect::Claim { .. } | Effect::Release { .. } => None,
         }
     }
 
     fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
-        let mut reader = Reader::new(head);
-        let boxed = |reader: &mut Reader<'_>| reader.bytes().map(Box::from);
-        let effect = match (reader.byte()?, payload) {
+        let mut r = Reader::new(head);
+        let effect = match (r.byte()?, payload) {
             (CLAIM, None) => Effect::Claim {
-                token: reader.int()?,
-                until: reader.int()?,
-                owner: reader.option(boxed)?,
-                attempt: reader.narrow()?,
-                fingerprint: reader.option(Reader::array)?,
-                ttl: reader.int()?,
-                expires: reader.int()?,
+                token: read_token(&mut r)?,
+                since: read_time(&mut r)?,
+                lease: read_span(&mut r)?,
+                ttl: read_span(&mut r)?,
+                attempt: read_attempt(&mut r)?,
+                owner: r.option(Reader::bytes)?.map(Box::from),
+                fingerprint: r.option(Reader::array)?.map(Fingerprint),
             },
             (COMPLETE, Some(result)) => Effect::Complete {
-                token: reader.int()?,
-                at: reader.int()?,
-                result: result.into(),
-                meta: reader.option(boxed)?,
-                expires: reader.int()?,
+                token: read_token(&mut r)?,
+                at: read_time(&mut r)?,
+                ttl: read_span(&mut r)?,
+                meta: r.option(Reader::bytes)?.map(Box::from),
+                result: Box::from(result),
             },
-            (RELEASE, None) => {
-                Effect::Release { token: reader.int()?, until: reader.int()?, expires: reader.int()? }
-            }
+            (RELEASE, None) => Effect::Release {
+                token: read_token(&mut r)?,
+                at: read_time(&mut r)?,
+                delay: read_span(&mut r)?,
+            },
             _ => return Err(Corrupt),
         };
-        reader.end()?;
+        r.end()?;
         Ok(effect)
     }
 

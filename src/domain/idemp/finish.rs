@@ -1,78 +1,98 @@
-//! COMPLETE and RELEASE: the end of a claim.
+//! IDEMP.COMPLETE and IDEMP.RELEASE: the holder of a token ends its work.
 
-use super::effect::Effect;
-use super::record::{Phase, Record};
 use crate::domain::decision::Decision;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::time::UnixMs;
 
-/// A COMPLETE.
+use super::Effect;
+use super::record::{Record, Stage};
+
+/// What COMPLETE stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Complete<'a> {
+pub struct Completion<'a> {
     pub token: u64,
     pub result: &'a [u8],
     pub meta: Option<&'a [u8]>,
-    /// How long the result is kept, in milliseconds; as the claim said, if missing.
+    /// How long the result is kept, ms; that of the claim if not given.
     pub ttl: Option<u64>,
 }
 
-fn fenced(why: &str) -> Refusal {
-    Refusal::new(Code::Fenced, why)
+/// The longest result and meta that are stored, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub result: usize,
+    pub meta: usize,
 }
 
-/// Decides a COMPLETE. A claim whose lease ran out may still be completed as long as nobody has
-/// taken over; the same COMPLETE again succeeds again.
+/// A lease that ran out still completes as long as nobody has taken over.
+///
+/// `FENCED` when the token is not the record's last one, the record is gone, or the claim was given
+/// back; `MISMATCH` when it was completed with another result; `TOOBIG` over a limit. Completing again
+/// with the same token and result succeeds and changes nothing: the first META and TTL stand.
 pub fn decide_complete(
     state: Option<&Record>,
-    complete: &Complete<'_>,
+    completion: &Completion<'_>,
+    limits: Limits,
     now: UnixMs,
 ) -> Result<Decision<(), Effect>, Refusal> {
-    let record = Record::alive(state, now).ok_or_else(|| fenced("the record is gone"))?;
-    if record.token != complete.token {
-        return Err(fenced("the claim was taken over"));
-    }
-    match &record.phase {
-        Phase::Leased { .. } => {
-            let effect = Effect::Complete {
-                token: complete.token,
+    let Completion { token, result, meta, ttl } = *completion;
+    fits("result", result, limits.result)?;
+    fits("META", meta.unwrap_or_default(), limits.meta)?;
+    let record = current(state, token, now)?;
+    match &record.stage {
+        Stage::Done(finished) if finished.result() == result => Ok(Decision::answer(())),
+        Stage::Done(_) => {
+            Err(Refusal::new(Code::Mismatch, "this claim was already completed with another result"))
+        }
+        Stage::Open(open) if open.held => Ok(Decision::change(
+            (),
+            Effect::Complete {
+                token,
                 at: now,
-                result: complete.result.into(),
-                meta: complete.meta.map(Box::from),
-                expires: now + complete.ttl.unwrap_or(record.ttl),
-            };
-            Ok(Decision::change((), effect))
-        }
-        Phase::Done { result, meta, .. } => {
-            if **result == *complete.result && meta.as_deref() == complete.meta {
-                Ok(Decision::answer(()))
-            } else {
-                Err(Refusal::new(Code::Mismatch, "this claim was completed with another result"))
-            }
-        }
-        Phase::Released { .. } | Phase::Empty => Err(fenced("the claim was released")),
+                ttl: ttl.unwrap_or(record.ttl),
+                meta: meta.map(Box::from),
+                result: Box::from(result),
+            },
+        )),
+        Stage::Open(_) => Err(fenced("this claim was released")),
     }
 }
 
-/// Decides a RELEASE: the next claim may run it, at once or after `delay` milliseconds. The same
-/// RELEASE again succeeds again and does not begin the delay anew.
+/// Gives a claim back: the work failed, a later claim may run it, after `delay` ms at the earliest.
+///
+/// `FENCED` when the token is not the record's last one, the record is gone, or it is completed.
+/// Releasing again succeeds and changes nothing: the first DELAY stands.
 pub fn decide_release(
     state: Option<&Record>,
     token: u64,
     delay: u64,
     now: UnixMs,
 ) -> Result<Decision<(), Effect>, Refusal> {
-    let record = Record::alive(state, now).ok_or_else(|| fenced("the record is gone"))?;
+    match &current(state, token, now)?.stage {
+        Stage::Open(open) if open.held => Ok(Decision::change((), Effect::Release { token, at: now, delay })),
+        Stage::Open(_) => Ok(Decision::answer(())),
+        Stage::Done(_) => Err(fenced("this claim was completed")),
+    }
+}
+
+/// The record, if `token` is the last that it granted.
+fn current(state: Option<&Record>, token: u64, now: UnixMs) -> Result<&Record, Refusal> {
+    let record = state
+        .filter(|record| record.stands(now))
+        .ok_or_else(|| fenced("the key is gone: it was deleted, or its TTL ran out"))?;
     if record.token != token {
-        return Err(fenced("the claim was taken over"));
+        return Err(fenced("the token was superseded: another claim took over"));
     }
-    match record.phase {
-        Phase::Leased { .. } => {
-            let until = now + delay;
-            // The record outlives its delay, or the delay would be cut short.
-            let expires = now + record.ttl.max(delay);
-            Ok(Decision::change((), Effect::Release { token, until, expires }))
-        }
-        Phase::Released { .. } => Ok(Decision::answer(())),
-        Phase::Done { .. } | Phase::Empty => Err(fenced("the claim was completed")),
+    Ok(record)
+}
+
+fn fenced(text: &str) -> Refusal {
+    Refusal::new(Code::Fenced, text)
+}
+
+fn fits(what: &str, bytes: &[u8], limit: usize) -> Result<(), Refusal> {
+    if bytes.len() <= limit {
+        return Ok(());
     }
+    Err(Refusal::new(Code::TooBig, format!("{what} of {} bytes: at most {limit} are stored", bytes.len())))
 }

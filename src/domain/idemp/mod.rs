@@ -1,24 +1,40 @@
-//! IDEMP: one effect, its response replayed.
+//! Idempotency: one effect, its response replayed.
 //!
-//! A record is claimed under a lease, then completed or released. A lease that runs out is taken
-//! over by the next claim, and the fencing token of the one before is worth nothing from then on.
+//! A key holds one [`Record`]. A claim hands out a lease with a fencing token; whoever holds it does the
+//! work and completes the record with a result, which every later claim gets as `DONE`:
 //!
 //! ```text
-//! record       the state, its lifetime and binary form    claim     CLAIM
-//! effect       what is replicated                         finish    COMPLETE and RELEASE
-//! fingerprint  what a key was used for                    view      GET
+//!            CLAIM                COMPLETE
+//!  (nothing) ─────▶ held ────────────────────▶ done ── TTL ──▶ (nothing)
+//!                   │  ▲ lease ran out: CLAIM takes over, attempt + 1
+//!           RELEASE ▼  │ DELAY over: CLAIM, attempt + 1
+//!                 released ── TTL ──▶ (nothing)
 //! ```
+//!
+//! Time is measured from the record's last change, so a clock that steps back makes it stand still for
+//! the record until it has caught up; the change that comes next is stamped with the clock as it is.
 
 mod claim;
 mod effect;
+mod encoding;
 mod fingerprint;
 mod finish;
+mod finished;
 mod record;
 mod view;
 
-pub use claim::{Answer, Claim, DEFAULT_LEASE, DEFAULT_TTL, decide_claim};
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod saving;
+#[cfg(test)]
+mod world;
+
+pub use claim::{Claim, DEFAULT_LEASE, DEFAULT_TTL, Reply, State, decide_claim};
 pub use effect::Effect;
-pub use fingerprint::{Content, Fingerprint};
-pub use finish::{Complete, decide_complete, decide_release};
+pub use fingerprint::{Fingerprint, PAYLOAD_LIMIT};
+pub use finish::{Completion, Limits, decide_complete, decide_release};
 pub use record::Record;
-pub use view::{State, View, view};
+pub use view::{Standing, View};

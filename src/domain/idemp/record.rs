@@ -1,57 +1,88 @@
-//! The state under one key.
+//! The record under an idempotency key.
 
-use super::effect::Effect;
-use super::fingerprint::Fingerprint;
-use crate::domain::codec::{Corrupt, Reader, Writer};
+use crate::domain::codec::Corrupt;
 use crate::domain::time::UnixMs;
 use crate::domain::value::{Lifetime, Value};
 
-/// Where the work stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// A new record, before its first effect.
-    Empty,
-    /// Somebody works under a lease that ends at `until`.
-    Leased { until: UnixMs, owner: Option<Box<[u8]>> },
-    /// Given back; free from `until` on.
-    Released { until: UnixMs },
-    /// Completed at `at`.
-    Done { at: UnixMs, result: Box<[u8]>, meta: Option<Box<[u8]>> },
-}
+use super::finished::Finished;
+use super::{Effect, Fingerprint, encoding};
 
-/// An idempotency record.
+/// One idempotency key: who works on it, or what came of it. 48 bytes and one allocation.
+///
+/// A default record holds nothing: it is what an effect finds at a missing key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    pub(super) phase: Phase,
-    /// Of the last claim; what COMPLETE and RELEASE must show.
+    /// Of the last claim; 0 in a record that holds nothing.
     pub(super) token: u64,
-    /// How many claims have been granted.
-    pub(super) attempt: u32,
-    pub(super) fingerprint: Option<Fingerprint>,
-    /// In milliseconds, as the last claim said.
+    /// When the last claim, release or completion was made.
+    pub(super) since: UnixMs,
+    /// How long the record lives from then on, ms.
     pub(super) ttl: u64,
-    /// When the record is forgotten.
-    pub(super) expires: UnixMs,
+    /// How many claims have been granted; one for a record that was completed at once.
+    pub(super) attempt: u32,
+    pub(super) stage: Stage,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stage {
+    Open(Box<Open>),
+    Done(Finished),
+}
+
+/// An unfinished record's part.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Open {
+    /// Someone holds the lease, or held it last; else it was given back.
+    pub held: bool,
+    /// The lease if held, else the delay that came with the release; in ms from `since` on.
+    pub span: u64,
+    /// Who holds it; only while held.
+    pub owner: Option<Box<[u8]>>,
+    pub fingerprint: Option<Fingerprint>,
 }
 
 impl Default for Record {
     fn default() -> Self {
-        Record { phase: Phase::Empty, token: 0, attempt: 0, fingerprint: None, ttl: 0, expires: 0 }
+        Record { token: 0, since: 0, ttl: 0, attempt: 0, stage: Stage::Open(Box::default()) }
     }
 }
 
 impl Record {
-    /// The record if it is still remembered.
-    pub(super) fn alive(state: Option<&Record>, now: UnixMs) -> Option<&Record> {
-        state.filter(|record| now < record.expires)
+    /// How long ago the last change was, ms; none if the clock has stepped back behind it.
+    pub(super) fn elapsed(&self, now: UnixMs) -> u64 {
+        now.saturating_sub(self.since)
     }
 
-    /// When somebody who waits for this record should look again.
-    pub fn next_due(&self) -> Option<UnixMs> {
-        match self.phase {
-            Phase::Leased { until, .. } | Phase::Released { until } => Some(until.min(self.expires)),
-            Phase::Empty | Phase::Done { .. } => None,
+    /// How long the record lives after its last change, ms. A DELAY longer than the TTL is kept.
+    pub(super) fn life(&self) -> u64 {
+        match &self.stage {
+            Stage::Open(open) => self.ttl.max(open.span),
+            Stage::Done(_) => self.ttl,
         }
+    }
+
+    /// Whether it still counts at `now`; a record past its end is as good as missing, whether or not
+    /// the server has removed the key yet.
+    pub(super) fn stands(&self, now: UnixMs) -> bool {
+        self.token != 0 && self.elapsed(now) < self.life()
+    }
+
+    pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
+        match &self.stage {
+            Stage::Open(open) => open.fingerprint,
+            Stage::Done(finished) => finished.fingerprint(),
+        }
+    }
+
+    /// When a waiter should look at the record again, if nothing happens to it before: the lease runs
+    /// out, the delay ends, or a completed record ends. A time that has passed means: now.
+    pub fn next_due(&self) -> Option<UnixMs> {
+        let span = match &self.stage {
+            _ if self.token == 0 => return None,
+            Stage::Open(open) => open.span,
+            Stage::Done(_) => self.ttl,
+        };
+        Some(self.since.saturating_add(span))
     }
 }
 
@@ -62,113 +93,82 @@ impl Value for Record {
 
     fn apply(&mut self, effect: Effect) {
         match effect {
-            Effect::Claim { token, until, owner, attempt, fingerprint, ttl, expires } => {
-                *self = Record {
-                    phase: Phase::Leased { until, owner },
-                    token,
-                    attempt,
-                    fingerprint,
-                    ttl,
-                    expires,
-                };
+            Effect::Claim { token, since, lease, ttl, attempt, owner, fingerprint } => {
+                let open = Open { held: true, span: lease, owner, fingerprint };
+                *self = Record { token, since, ttl, attempt, stage: Stage::Open(Box::new(open)) };
             }
-            Effect::Complete { token, at, result, meta, expires } => {
-                self.phase = Phase::Done { at, result, meta };
-                self.token = token;
-                self.expires = expires;
+            Effect::Complete { token, at, ttl, meta, result } => {
+                if let Some(open) = self.held_by(token) {
+                    let finished = Finished::new(open.fingerprint.as_ref(), meta.as_deref(), &result);
+                    (self.since, self.ttl, self.stage) = (at, ttl, Stage::Done(finished));
+                }
             }
-            Effect::Release { token, until, expires } => {
-                self.phase = Phase::Released { until };
-                self.token = token;
-                self.expires = expires;
+            Effect::Release { token, at, delay } => {
+                if let Some(open) = self.held_by(token) {
+                    (open.held, open.span, open.owner) = (false, delay, None);
+                    self.since = at;
+                }
             }
         }
     }
 
     fn lifetime(&self) -> Lifetime {
-        match self.phase {
-            Phase::Empty => Lifetime::Over,
-            _ => Lifetime::Until(self.expires),
-        }
+        if self.token == 0 { Lifetime::Over } else { Lifetime::Until(self.since.saturating_add(self.life())) }
     }
 
     fn save(&self, emit: &mut dyn FnMut(&[u8])) {
-        let mut writer = Writer::new();
-        match &self.phase {
-            Phase::Empty => return,
-            Phase::Leased { until, owner } => {
-                writer.byte(1);
-                writer.int(*until);
-                writer.option(owner.as_deref(), Writer::bytes);
-            }
-            Phase::Released { until } => {
-                writer.byte(2);
-                writer.int(*until);
-            }
-            Phase::Done { at, result, meta } => {
-                writer.byte(3);
-                writer.int(*at);
-                writer.bytes(result);
-                writer.option(meta.as_deref(), Writer::bytes);
-            }
+        if self.token != 0 {
+            emit(&encoding::write(self));
         }
-        writer.int(self.token);
-        writer.int(self.attempt.into());
-        writer.option(self.fingerprint.as_ref(), |writer, print| writer.raw(print));
-        writer.int(self.ttl);
-        writer.int(self.expires);
-        emit(&writer.finish());
     }
 
+    /// A record is a single block, whatever its size.
     fn load(&mut self, _encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
-        let mut reader = Reader::new(block);
-        let boxed = |reader: &mut Reader<'_>| reader.bytes().map(Box::from);
-        let phase = match reader.byte()? {
-            1 => Phase::Leased { until: reader.int()?, owner: reader.option(boxed)? },
-            2 => Phase::Released { until: reader.int()? },
-            3 => Phase::Done { at: reader.int()?, result: boxed(&mut reader)?, meta: reader.option(boxed)? },
-            _ => return Err(Corrupt),
-        };
-        *self = Record {
-            phase,
-            token: reader.int()?,
-            attempt: reader.narrow()?,
-            fingerprint: reader.option(Reader::array)?,
-            ttl: reader.int()?,
-            expires: reader.int()?,
-        };
-        reader.end()
-    }
-
-    fn loaded(&mut self) -> Result<(), Corrupt> {
-        // A value without a block is none, and neither is a record that nobody was granted.
-        let sound = self.phase != Phase::Empty && self.attempt > 0 && i64::try_from(self.expires).is_ok();
-        if sound { Ok(()) } else { Err(Corrupt) }
+        if self.token != 0 {
+            return Err(Corrupt);
+        }
+        *self = encoding::read(block)?;
+        Ok(())
     }
 
     fn memory(&self) -> usize {
-        let parts = match &self.phase {
-            Phase::Leased { owner, .. } => owner.as_ref().map_or(0, |owner| owner.len()),
-            Phase::Done { result, meta, .. } => result.len() + meta.as_ref().map_or(0, |meta| meta.len()),
-            Phase::Empty | Phase::Released { .. } => 0,
-        };
-        size_of::<Self>() + parts
+        size_of::<Record>()
+            + match &self.stage {
+                Stage::Open(open) => size_of::<Open>() + open.owner.as_ref().map_or(0, |owner| owner.len()),
+                Stage::Done(finished) => finished.heap(),
+            }
     }
 
     fn free_effort(&self) -> usize {
-        2
+        match &self.stage {
+            Stage::Open(open) if open.owner.is_some() => 3,
+            _ => 2,
+        }
     }
 
-    /// A copy is nobody's to complete: what was being done is free to be claimed in it.
+    /// The copy of a record that someone holds is free to claim: the holder's token is good for the
+    /// original only.
     fn duplicate(&self) -> Self {
-        let phase = match &self.phase {
-            Phase::Leased { .. } => Phase::Released { until: 0 },
-            phase => phase.clone(),
-        };
-        Record { phase, ..self.clone() }
+        let mut copy = self.clone();
+        if let Stage::Open(open) = &mut copy.stage
+            && open.held
+        {
+            (open.held, open.span, open.owner) = (false, 0, None);
+        }
+        copy
     }
 
     fn highest_token(&self) -> u64 {
         self.token
+    }
+}
+
+impl Record {
+    /// The unfinished part, if `token` holds it.
+    fn held_by(&mut self, token: u64) -> Option<&mut Open> {
+        match &mut self.stage {
+            Stage::Open(open) if open.held && self.token == token => Some(open),
+            _ => None,
+        }
     }
 }

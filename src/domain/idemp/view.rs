@@ -1,63 +1,85 @@
-//! GET: a record as it stands, without claiming it.
+//! IDEMP.GET: the record as it is now, without changing it.
 
-use super::fingerprint::Fingerprint;
-use super::record::{Phase, Record};
 use crate::domain::time::UnixMs;
 
-/// Where the work stands at the time of looking.
+use super::Fingerprint;
+use super::record::{Record, Stage};
+
+/// Where a record stands at a point in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// Somebody holds it.
+pub enum Standing {
+    /// A lease is running.
     Claimed,
-    /// Released, or its lease ran out: the next claim gets it (after `ms`, when it rests).
+    /// Released, and the delay is running.
+    Delayed,
+    /// The lease ran out or the claim was released: the next CLAIM takes over.
     Free,
+    /// It has a result.
     Done,
 }
 
-/// What GET shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct View<'a> {
-    pub state: State,
-    pub result: Option<&'a [u8]>,
-    pub meta: Option<&'a [u8]>,
-    pub owner: Option<&'a [u8]>,
-    pub fingerprint: Option<&'a Fingerprint>,
-    pub token: u64,
-    pub attempt: u32,
-    /// Until the lease or the rest after a release ends, or since completion, in milliseconds.
-    pub ms: u64,
-    /// Until the record is forgotten, in milliseconds.
-    pub ttl: u64,
+impl Standing {
+    pub fn word(self) -> &'static str {
+        match self {
+            Standing::Claimed => "claimed",
+            Standing::Delayed => "delayed",
+            Standing::Free => "free",
+            Standing::Done => "done",
+        }
+    }
 }
 
-/// `None` when there is no record (any more).
-pub fn view(state: Option<&Record>, now: UnixMs) -> Option<View<'_>> {
-    let record = Record::alive(state, now)?;
-    let mut view = View {
-        state: State::Free,
-        result: None,
-        meta: None,
-        owner: None,
-        fingerprint: record.fingerprint.as_ref(),
-        token: record.token,
-        attempt: record.attempt,
-        ms: 0,
-        ttl: record.expires - now,
-    };
-    match &record.phase {
-        Phase::Done { at, result, meta } => {
-            view.state = State::Done;
-            view.result = Some(result);
-            view.meta = meta.as_deref();
-            view.ms = now.saturating_sub(*at);
+/// What IDEMP.GET shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View<'a> {
+    pub standing: Standing,
+    /// The result when done.
+    pub value: Option<&'a [u8]>,
+    /// Of the last claim.
+    pub token: u64,
+    /// Claimed: what is left of the lease. Delayed: of the delay. Free: 0. Done: the result's age.
+    pub ms: u64,
+    pub attempt: u32,
+    pub meta: Option<&'a [u8]>,
+    /// Who holds the lease, or held it when it ran out.
+    pub owner: Option<&'a [u8]>,
+    pub fingerprint: Option<Fingerprint>,
+    /// How long the record will be kept if nothing happens to it, ms.
+    pub expires_in_ms: u64,
+}
+
+impl Record {
+    /// The record at `now`, or nothing if it has ended.
+    pub fn view(&self, now: UnixMs) -> Option<View<'_>> {
+        if !self.stands(now) {
+            return None;
         }
-        Phase::Leased { until, owner } if now < *until => {
-            view.state = State::Claimed;
-            view.owner = owner.as_deref();
-            view.ms = until - now;
-        }
-        Phase::Released { until } => view.ms = until.saturating_sub(now),
-        Phase::Leased { .. } | Phase::Empty => {}
+        let elapsed = self.elapsed(now);
+        let (standing, ms, value, meta, owner) = match &self.stage {
+            Stage::Done(finished) => {
+                let (meta, result) = finished.parts();
+                (Standing::Done, elapsed, Some(result), meta, None)
+            }
+            Stage::Open(open) => {
+                let left = open.span.saturating_sub(elapsed);
+                let standing = match (left, open.held) {
+                    (0, _) => Standing::Free,
+                    (_, true) => Standing::Claimed,
+                    (_, false) => Standing::Delayed,
+                };
+                (standing, left, None, None, open.owner.as_deref())
+            }
+        };
+        Some(View {
+            standing,
+            value,
+            token: self.token,
+            ms,
+            attempt: self.attempt,
+            meta,
+            owner,
+            fingerprint: self.fingerprint(),
+            expires_in_ms: self.life() - elapsed,
+        })
     }
-    Some(view)
 }

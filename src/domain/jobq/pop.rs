@@ -1,5 +1,7 @@
 //! POP: jobs that are ready, each with a lease and a fencing token.
 
+use std::borrow::Cow;
+
 use super::effect::{Change, Effect, Grant};
 use super::job::State;
 use super::queue::Queue;
@@ -19,23 +21,37 @@ pub struct Pop {
 
 /// One job of the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Popped {
-    pub id: Box<[u8]>,
+pub struct Popped<'q> {
+    pub id: Cow<'q, [u8]>,
     pub token: u64,
-    pub payload: Box<[u8]>,
+    pub payload: Cow<'q, [u8]>,
     pub attempt: u32,
     pub deadline: UnixMs,
-    pub name: Option<Box<[u8]>>,
-    pub meta: Option<Box<[u8]>>,
+    pub name: Option<Cow<'q, [u8]>>,
+    pub meta: Option<Cow<'q, [u8]>>,
+}
+
+impl Popped<'_> {
+    /// Frees the answer from the queue, so that it can be kept.
+    pub fn into_owned(self) -> Popped<'static> {
+        let owned = |part: Cow<'_, [u8]>| Cow::Owned(part.into_owned());
+        Popped {
+            id: owned(self.id),
+            payload: owned(self.payload),
+            name: self.name.map(owned),
+            meta: self.meta.map(owned),
+            ..self
+        }
+    }
 }
 
 /// Decides a POP of a queue that has advanced to `now`: the jobs that have been ready longest.
-pub fn decide_pop(
-    queue: Option<&Queue>,
+pub fn decide_pop<'q>(
+    queue: Option<&'q Queue>,
     pop: &Pop,
     now: UnixMs,
     tokens: &TokenClock,
-) -> Decision<Vec<Popped>, Effect> {
+) -> Decision<Vec<Popped<'q>>, Effect> {
     let Some(queue) = queue else { return Decision::answer(Vec::new()) };
     let now = queue.clamp(now);
     // Never below what this queue has seen, whatever the clock.
@@ -52,11 +68,11 @@ pub fn decide_pop(
         popped.push(Popped {
             id: job.shown_id(serial),
             token,
-            payload: job.payload.clone(),
+            payload: Cow::Borrowed(&job.payload),
             attempt: job.attempt(),
             deadline,
-            name: extra.and_then(|extra| extra.name.clone()),
-            meta: extra.and_then(|extra| extra.meta.clone()),
+            name: extra.and_then(|extra| extra.name.as_deref()).map(Cow::Borrowed),
+            meta: extra.and_then(|extra| extra.meta.as_deref()).map(Cow::Borrowed),
         });
     }
     if grants.is_empty() {

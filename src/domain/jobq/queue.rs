@@ -1,5 +1,6 @@
 //! The state of a queue.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::job::{Job, State};
@@ -120,8 +121,8 @@ impl Queue {
 
 impl Job {
     /// The id that clients use for this job.
-    pub(super) fn shown_id(&self, serial: Serial) -> Box<[u8]> {
-        self.id().map_or_else(|| automatic_id(serial), Box::from)
+    pub(super) fn shown_id(&self, serial: Serial) -> Cow<'_, [u8]> {
+        self.id().map_or_else(|| Cow::Owned(automatic_id(serial).into()), Cow::Borrowed)
     }
 }
 

@@ -1,5 +1,7 @@
 //! GET and STATS: a queue as it is now, without changing it.
 
+use std::borrow::Cow;
+
 use super::job::{Job, State};
 use super::queue::{Queue, Totals};
 use crate::domain::refusal::{Code, Refusal, shown};
@@ -11,7 +13,7 @@ const LOOKED_AT: usize = 10_000;
 /// What GET shows of a job.
 #[derive(Debug)]
 pub struct JobView<'a> {
-    pub id: Box<[u8]>,
+    pub id: Cow<'a, [u8]>,
     pub state: State,
     pub job: &'a Job,
     pub stalls: u32,

@@ -37,10 +37,22 @@ pub fn decide_check<'a>(
     Ok(Decision::change(Verdict::new(after), Effect::Taken { now, takes }))
 }
 
-/// RATELIMIT.PEEK: whether a CHECK of the same request would pass now, what it would take and when to
-/// retry, while `used`, `remaining` and `reset` show the limits as they stand. A request without limits
-/// gives a row for each one in use.
+/// RATELIMIT.PEEK: exactly what a CHECK of the same request would answer now. A request without limits
+/// gives a row, as it stands, for each one in use.
 pub fn peek<'a>(
+    state: Option<&'a Subject>,
+    request: &Request<'a>,
+    now: UnixMs,
+) -> Result<Verdict<'a>, Refusal> {
+    if request.asks().is_empty() {
+        standing(state, request, now)
+    } else {
+        Ok(decide_check(state, request, now)?.reply)
+    }
+}
+
+/// The limits as they stand, with what a CHECK of the request would make of them.
+pub(super) fn standing<'a>(
     state: Option<&'a Subject>,
     request: &Request<'a>,
     now: UnixMs,

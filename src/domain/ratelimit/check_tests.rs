@@ -84,8 +84,8 @@ fn taken_is_the_cost_of_the_limit_that_binds() {
 }
 
 #[test]
-fn peek_shows_full_limits_where_there_is_no_key() {
-    let verdict = peek(None, &request(&["a=10/1m", "5/1s:bucket"], "2"), 1_000).unwrap();
+fn limits_stand_full_where_there_is_no_key() {
+    let verdict = standing(None, &request(&["a=10/1m", "5/1s:bucket"], "2"), 1_000).unwrap();
     assert!(verdict.allowed());
     let rows: Vec<_> = verdict
         .rows()

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::check::standing;
 use super::*;
 use crate::domain::time::UnixMs;
 use crate::domain::value::{Lifetime, Value};
@@ -53,11 +54,12 @@ proptest! {
         for (step, limits, cost) in &calls {
             now = now.saturating_add_signed(*step);
             let Some(request) = request(limits, *cost) else { continue };
-            let peeked = peek(Some(&subject), &request, now).unwrap();
+            let peeked = standing(Some(&subject), &request, now).unwrap();
             let decision = decide_check(Some(&subject), &request, now).unwrap();
             let verdict = &decision.reply;
 
-            // PEEK predicts CHECK, and shows the rows as they stand.
+            // PEEK predicts CHECK.
+            prop_assert_eq!(&peek(Some(&subject), &request, now).unwrap(), verdict);
             prop_assert_eq!(peeked.allowed(), verdict.allowed());
             prop_assert_eq!(peeked.taken(), verdict.taken());
             if !verdict.allowed() {
@@ -91,7 +93,7 @@ proptest! {
                     let verdict = decision.reply.clone();
                     subject.apply(effect);
                     // The answer was true of the state that followed.
-                    let after = peek(Some(&subject), &request, now).unwrap();
+                    let after = standing(Some(&subject), &request, now).unwrap();
                     for (said, is) in verdict.rows().iter().zip(after.rows()) {
                         prop_assert_eq!(
                             (said.used, said.remaining, said.reset_after_ms),
@@ -99,7 +101,7 @@ proptest! {
                         );
                     }
                     // An earlier clock shows no more than there is.
-                    let earlier = peek(Some(&subject), &request, now - 30.min(now)).unwrap();
+                    let earlier = standing(Some(&subject), &request, now - 30.min(now)).unwrap();
                     for (is, before) in after.rows().iter().zip(earlier.rows()) {
                         prop_assert!(before.remaining <= is.remaining);
                     }
@@ -108,7 +110,7 @@ proptest! {
 
             // Where the key would have expired, nothing was left to remember.
             if let Lifetime::Until(until) = subject.lifetime() && until < i64::MAX as u64 {
-                let (kept, gone) = (peek(Some(&subject), &request, until), peek(None, &request, until));
+                let (kept, gone) = (standing(Some(&subject), &request, until), standing(None, &request, until));
                 prop_assert_eq!(kept, gone);
                 let everything = Request::parse([]).unwrap();
                 prop_assert!(peek(Some(&subject), &everything, until).unwrap().rows().is_empty());

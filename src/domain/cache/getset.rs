@@ -1,0 +1,110 @@
+//! CACHE.GETSET: the value, or the right to load it.
+
+use std::borrow::Cow;
+
+use crate::domain::decision::Decision;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::UnixMs;
+use crate::domain::token::TokenClock;
+use crate::domain::value::Value;
+
+use super::Effect;
+use super::entry::{Entry, Worth};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Fresh.
+    Hit,
+    /// Stale: you load it anew.
+    Refresh,
+    /// Stale, and another loads it.
+    Stale,
+    /// A miss: you load it.
+    Fill,
+    /// A miss, and another loads it: with BLOCK, keep waiting.
+    Busy,
+}
+
+impl State {
+    /// The word in the reply.
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Hit => "HIT",
+            State::Refresh => "REFRESH",
+            State::Stale => "STALE",
+            State::Fill => "FILL",
+            State::Busy => "BUSY",
+        }
+    }
+}
+
+/// The reply's four elements in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply<'a> {
+    pub state: State,
+    pub value: Option<Cow<'a, [u8]>>,
+    /// Above 0 for FILL and REFRESH.
+    pub token: u64,
+    /// HIT: how long the value stays fresh, -1 for ever. STALE: how much of its grace is left. FILL and
+    /// REFRESH: the lease. BUSY: when to try again.
+    pub ms: i64,
+}
+
+impl<'a> Reply<'a> {
+    /// A fresh value; `left` is how long it stays fresh, ms, nothing for ever. Also what a plain string
+    /// with that much of its TTL left is answered as.
+    pub fn hit(value: &'a [u8], left: Option<u64>) -> Self {
+        Reply { state: State::Hit, value: Some(Cow::Borrowed(value)), token: 0, ms: left.map_or(-1, signed) }
+    }
+
+    /// Frees the reply from the entry, so that the entry can change before the reply is sent.
+    pub fn into_owned(self) -> Reply<'static> {
+        Reply { value: self.value.map(|value| Cow::Owned(value.into_owned())), ..self }
+    }
+}
+
+fn signed(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX)
+}
+
+/// Decides a GETSET as if it had no BLOCK: [`State::Busy`] means that a waiter keeps waiting.
+/// `lease` is how long a loader may take before another is sent, ms.
+///
+/// A re-sent GETSET is one more reader: while its first sending holds the lease it is BUSY or STALE.
+pub fn decide_getset<'a>(
+    state: Option<&'a Entry>,
+    lease: u64,
+    now: UnixMs,
+    tokens: &TokenClock,
+) -> Result<Decision<Reply<'a>, Effect>, Refusal> {
+    let entry = state.filter(|entry| entry.stands(now));
+    let worth = entry.map_or(Worth::Nothing, |entry| entry.worth(now));
+    let held = entry.and_then(|entry| entry.lease.as_ref()).map_or(0, |lease| lease.left(now));
+    // Above what the entry has seen, even if the clock has not heard of it.
+    let token = || tokens.next(now).max(state.map_or(0, Value::highest_token) + 1);
+    let reply = |state, value: Option<&'a [u8]>, token, ms| Reply {
+        state,
+        value: value.map(Cow::Borrowed),
+        token,
+        ms: signed(ms),
+    };
+    Ok(match worth {
+        Worth::Fresh(value, left) => Decision::answer(Reply::hit(value, left)),
+        Worth::Stale(value, left) if held > 0 => Decision::answer(reply(State::Stale, Some(value), 0, left)),
+        Worth::Stale(value, _) => {
+            let token = token();
+            Decision::change(
+                reply(State::Refresh, Some(value), token, lease),
+                Effect::Refresh { token, since: now, lease },
+            )
+        }
+        Worth::Nothing if held > 0 => Decision::answer(reply(State::Busy, None, 0, held)),
+        Worth::Nothing => {
+            let token = token();
+            Decision::change(
+                reply(State::Fill, None, token, lease),
+                Effect::Fill { token, since: now, lease },
+            )
+        }
+    })
+}

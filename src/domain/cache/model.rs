@@ -1,0 +1,233 @@
+//! The entry under any history, against a naive model: a value with its two ends, and the last lease.
+
+use proptest::prelude::*;
+
+use super::world::*;
+use super::*;
+use crate::domain::time::UnixMs;
+use crate::domain::value::Value;
+
+#[derive(Debug, Clone, Default)]
+struct Row {
+    value: Option<Stored>,
+    lease: Option<Granted>,
+}
+
+#[derive(Debug, Clone)]
+struct Stored {
+    bytes: Vec<u8>,
+    /// The lease's token that it came with, if any.
+    by: Option<u64>,
+    fresh_until: Option<UnixMs>,
+    gone_at: Option<UnixMs>,
+}
+
+#[derive(Debug, Clone)]
+struct Granted {
+    token: u64,
+    at: UnixMs,
+    span: u64,
+}
+
+impl Row {
+    fn lease_left(&self, now: UnixMs) -> u64 {
+        self.lease.as_ref().map_or(0, |lease| lease.span.saturating_sub(now.saturating_sub(lease.at)))
+    }
+
+    fn served(&self, now: UnixMs) -> Option<&Stored> {
+        self.value.as_ref().filter(|value| value.gone_at.is_none_or(|gone| now < gone))
+    }
+
+    fn ended(&self, now: UnixMs) -> bool {
+        let remembered = |lease: &Granted| now < lease.at + (2 * lease.span).max(60_000);
+        self.served(now).is_none() && !self.lease.as_ref().is_some_and(remembered)
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    GetSet {
+        lease: u64,
+    },
+    /// By the n-th newest token that was ever granted, or by none.
+    Set {
+        by: Option<usize>,
+        value: u8,
+        ttl: Option<u64>,
+        grace: u64,
+    },
+    Forward(u64),
+    Back(u64),
+    Delete,
+    /// The replica takes over: its token clock skips.
+    Failover,
+}
+
+fn steps(backwards: bool) -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        8 => (1..40u64).prop_map(|lease| Step::GetSet { lease }),
+        1 => (30_000..90_000u64).prop_map(|lease| Step::GetSet { lease }),
+        5 => (prop::option::weighted(0.8, 0..3usize), 0..3u8, prop::option::weighted(0.9, 1..60u64), 0..60u64)
+            .prop_map(|(by, value, ttl, grace)| Step::Set { by, value, ttl, grace }),
+        8 => (0..40u64).prop_map(Step::Forward),
+        1 => (30_000..130_000u64).prop_map(Step::Forward),
+        2 => (0..40u64).prop_map(move |ms| if backwards { Step::Back(ms) } else { Step::Forward(ms) }),
+        1 => Just(Step::Delete),
+        1 => Just(Step::Failover),
+    ];
+    prop::collection::vec(step, 1..80)
+}
+
+/// Runs a history against the model and returns all answers.
+fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
+    let mut world = World { sweeps, ..World::new() };
+    let mut row = Row::default();
+    let mut granted: Vec<u64> = Vec::new();
+    let mut answers = Vec::new();
+    for step in steps {
+        let now = world.now;
+        world.sweep();
+        if row.ended(now) {
+            row = Row::default();
+        }
+        let before = blocks(world.primary.as_ref());
+        match *step {
+            Step::GetSet { lease } => {
+                let left = row.lease_left(now);
+                let got = world.getset(lease);
+                answers.push(format!("{got:?}"));
+                let expected = match row.served(now) {
+                    Some(value) if value.fresh_until.is_none_or(|end| now < end) => {
+                        let ms = value.fresh_until.map_or(-1, |end| (end - now) as i64);
+                        (State::Hit, Some(&value.bytes[..]), ms)
+                    }
+                    Some(value) if left > 0 => {
+                        (State::Stale, Some(&value.bytes[..]), (value.gone_at.unwrap() - now) as i64)
+                    }
+                    Some(value) => (State::Refresh, Some(&value.bytes[..]), lease as i64),
+                    None if left > 0 => (State::Busy, None, left as i64),
+                    None => (State::Fill, None, lease as i64),
+                };
+                assert_eq!(brief(&got), expected);
+                if matches!(got.state, State::Fill | State::Refresh) {
+                    assert!(granted.iter().all(|old| *old < got.token), "tokens strictly rise");
+                    granted.push(got.token);
+                    row.lease = Some(Granted { token: got.token, at: now, span: lease });
+                    if got.state == State::Fill {
+                        row.value = None;
+                    }
+                } else {
+                    assert_eq!(got.token, 0);
+                    assert_eq!(before, blocks(world.primary.as_ref()), "a reader changes nothing");
+                }
+            }
+            Step::Set { by, value, ttl, grace } => {
+                let token = by.map(|by| granted.iter().rev().nth(by).copied().unwrap_or(77));
+                let bytes = vec![value];
+                let came_with = row.value.as_ref().filter(|value| value.by.is_some() && value.by == token);
+                let (answer, stores) = match (token, &row.lease) {
+                    (None, _) => (true, true),
+                    (Some(token), Some(lease)) if lease.token == token => (true, true),
+                    (Some(_), Some(_)) => (came_with.is_some_and(|value| value.bytes == bytes), false),
+                    (Some(_), None) => (came_with.is_some(), came_with.is_some()),
+                };
+                let got = world.set(&Set { value: &bytes, token, ttl, grace });
+                answers.push(format!("{got:?}"));
+                assert_eq!(got, answer);
+                if stores {
+                    row = Row {
+                        value: Some(Stored {
+                            bytes,
+                            by: token,
+                            fresh_until: ttl.map(|ttl| now + ttl),
+                            gone_at: ttl.map(|ttl| now + ttl + grace),
+                        }),
+                        lease: None,
+                    };
+                    if token.is_none() {
+                        // Its own token is never handed out, but stands in the same order.
+                        let own = world.entry().highest_token();
+                        assert!(granted.iter().all(|old| *old < own));
+                    }
+                } else {
+                    assert_eq!(before, blocks(world.primary.as_ref()), "a lost SET changes nothing");
+                }
+            }
+            Step::Forward(ms) => world.now += ms,
+            Step::Back(ms) => world.now -= ms,
+            Step::Delete => {
+                world.delete();
+                row = Row::default();
+            }
+            Step::Failover => {
+                std::mem::swap(&mut world.primary, &mut world.replica);
+                world.tokens.skip(now);
+            }
+        }
+        assert_eq!(blocks(world.primary.as_ref()), blocks(world.replica.as_ref()), "replica = primary");
+        // Of all tokens at most one can store something new.
+        let live = granted.iter().filter(|token| {
+            let set = Set { value: b"other", token: Some(**token), ttl: None, grace: 0 };
+            let decision = decide_set(world.primary.as_ref(), &set, LIMIT, world.now, &world.tokens).unwrap();
+            assert_eq!(decision.reply, decision.effect.is_some());
+            decision.reply
+        });
+        assert!(live.count() <= 1);
+        let fresh = row
+            .served(world.now)
+            .filter(|value| value.fresh_until.is_none_or(|end| world.now < end))
+            .map(|value| &value.bytes[..]);
+        assert_eq!(world.primary.as_ref().and_then(|entry| entry.view(world.now)), fresh);
+    }
+    answers
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn any_history_is_answered_as_the_model_answers_it(steps in steps(true)) {
+        play(&steps, true);
+    }
+
+    #[test]
+    fn it_makes_no_difference_when_the_server_removes_an_expired_key(steps in steps(false)) {
+        prop_assert_eq!(play(&steps, true), play(&steps, false));
+    }
+
+    #[test]
+    fn k_crashed_fillers_and_a_surviving_one_make_k_plus_1_fills(
+        readers in prop::collection::vec(0..30u64, 1..200),
+        crashes in 0..10usize,
+        back in 0..50u64,
+    ) {
+        let mut world = World::new();
+        let (mut fills, mut lapsed, mut holder, mut began) = (0, 0, None, 0);
+        for (i, pause) in readers.into_iter().enumerate() {
+            world.now += pause;
+            if i == 20 {
+                world.now -= back;
+            }
+            if fills > crashes && let Some(token) = holder.take() {
+                // The surviving one fills it, for longer than this history.
+                let stored = world.set(&Set { ttl: None, ..with(token, b"v") });
+                prop_assert!(stored);
+            }
+            match world.getset(100).state {
+                State::Fill => {
+                    if holder.is_some() {
+                        prop_assert!(world.now - began >= 100, "while the lease lives there is one FILL");
+                        lapsed += 1;
+                    }
+                    (fills, began) = (fills + 1, world.now);
+                    holder = Some(world.entry().highest_token());
+                }
+                State::Busy => prop_assert!(holder.is_some()),
+                State::Hit => prop_assert!(fills > crashes),
+                State::Refresh | State::Stale => prop_assert!(false, "nothing was stale"),
+            }
+            prop_assert!(fills <= lapsed + 1);
+        }
+        prop_assert!(fills <= crashes + 1);
+    }
+}

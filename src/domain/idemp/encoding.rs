@@ -1,0 +1,87 @@
+//! The binary form of a record, and the ranges that its fields and those of effects must keep.
+
+use crate::domain::codec::{Corrupt, Reader, Writer};
+use crate::domain::time::{LONGEST, UnixMs};
+use crate::domain::token;
+
+use super::Fingerprint;
+use super::finished::Finished;
+use super::record::{Open, Record, Stage};
+
+/// First byte of a record's block.
+const RELEASED: u8 = 1;
+const HELD: u8 = 2;
+const DONE: u8 = 3;
+
+/// Times are below 2^53 (the year 287396), so that no sum with a span overflows a signed integer.
+const TIME_BOUND: UnixMs = 1 << 53;
+
+pub(super) fn read_token(r: &mut Reader<'_>) -> Result<u64, Corrupt> {
+    r.int().and_then(|token| if (1..token::BOUND).contains(&token) { Ok(token) } else { Err(Corrupt) })
+}
+
+pub(super) fn read_time(r: &mut Reader<'_>) -> Result<UnixMs, Corrupt> {
+    r.int().and_then(|time| if time < TIME_BOUND { Ok(time) } else { Err(Corrupt) })
+}
+
+pub(super) fn read_span(r: &mut Reader<'_>) -> Result<u64, Corrupt> {
+    r.int().and_then(|span| if span <= LONGEST { Ok(span) } else { Err(Corrupt) })
+}
+
+pub(super) fn read_attempt(r: &mut Reader<'_>) -> Result<u32, Corrupt> {
+    r.narrow().and_then(|attempt| if attempt > 0 { Ok(attempt) } else { Err(Corrupt) })
+}
+
+/// The one block of a record.
+pub(super) fn write(record: &Record) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.byte(match &record.stage {
+        Stage::Open(open) if open.held => HELD,
+        Stage::Open(_) => RELEASED,
+        Stage::Done(_) => DONE,
+    });
+    w.int(record.token);
+    w.int(record.since);
+    w.int(record.ttl);
+    w.int(u64::from(record.attempt));
+    w.option(record.fingerprint(), |w, fingerprint| w.raw(&fingerprint.0));
+    match &record.stage {
+        Stage::Open(open) => {
+            w.int(open.span);
+            if open.held {
+                w.option(open.owner.as_deref(), Writer::bytes);
+            }
+        }
+        Stage::Done(finished) => {
+            let (meta, result) = finished.parts();
+            w.option(meta, Writer::bytes);
+            w.bytes(result);
+        }
+    }
+    w.finish()
+}
+
+pub(super) fn read(block: &[u8]) -> Result<Record, Corrupt> {
+    let mut r = Reader::new(block);
+    let kind = r.byte()?;
+    let token = read_token(&mut r)?;
+    let since = read_time(&mut r)?;
+    let ttl = read_span(&mut r)?;
+    let attempt = read_attempt(&mut r)?;
+    let fingerprint = r.option(Reader::array)?.map(Fingerprint);
+    let stage = match kind {
+        HELD | RELEASED => {
+            let span = read_span(&mut r)?;
+            let held = kind == HELD;
+            let owner = if held { r.option(Reader::bytes)?.map(Box::from) } else { None };
+            Stage::Open(Box::new(Open { held, span, owner, fingerprint }))
+        }
+        DONE => {
+            let meta = r.option(Reader::bytes)?;
+            Stage::Done(Finished::new(fingerprint.as_ref(), meta, r.bytes()?))
+        }
+        _ => return Err(Corrupt),
+    };
+    r.end()?;
+    Ok(Record { token, since, ttl, attempt, stage })
+}
