@@ -7,6 +7,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
+
 /// Between looks whether it has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -91,12 +93,11 @@ impl Drop for Process {
     }
 }
 
-/// SIGTERM through the shell, as the system call is not reachable from safe code of the standard library.
 fn terminate(pid: u32) {
-    let _ = Command::new("/bin/sh")
-        .args(["-c", "kill -s TERM \"$0\"", &pid.to_string()])
-        .stderr(Stdio::null())
-        .status();
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        // A process that has ended meanwhile is no error.
+        let _ = kill_process(pid, Signal::TERM);
+    }
 }
 
 fn tail(log: &Path) -> String {

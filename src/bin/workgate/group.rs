@@ -1,8 +1,7 @@
 //! Signals to a handler's whole process group.
 
-use std::process::Stdio;
-
-use tokio::process::Command;
+use rustix::io::Errno;
+use rustix::process::{Pid, kill_process_group};
 
 /// What a group is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,22 +13,14 @@ pub enum Signal {
 }
 
 /// Signals every process of the group; one that is gone is no error.
-///
-/// Through the shell's `kill`, as the system call is not reachable from safe code of the standard
-/// library; this happens when a handler is stopped, not for every job.
-pub async fn signal(group: u32, signal: Signal) {
-    let name = match signal {
-        Signal::Term => "TERM",
-        Signal::Kill => "KILL",
+pub fn signal(group: u32, signal: Signal) {
+    let Some(pid) = i32::try_from(group).ok().and_then(Pid::from_raw) else { return };
+    let sent = match signal {
+        Signal::Term => kill_process_group(pid, rustix::process::Signal::TERM),
+        Signal::Kill => kill_process_group(pid, rustix::process::Signal::KILL),
     };
-    let sent = Command::new("/bin/sh")
-        .args(["-c", "kill -s \"$0\" -- \"-$1\"", name, &group.to_string()])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .await;
-    if let Err(error) = sent {
-        tracing::error!("cannot signal the process group {group}: {error}");
+    match sent {
+        Ok(()) | Err(Errno::SRCH) => {}
+        Err(error) => tracing::error!("cannot signal the process group {group}: {error}"),
     }
 }

@@ -112,7 +112,7 @@ impl Run {
                 status = self.child.wait() => {
                     if timeout(LINGER, &mut pipes).await.is_err() {
                         // Processes it left in its group still hold the pipes: its run is over, so they end.
-                        group::signal(self.group, Signal::Kill).await;
+                        group::signal(self.group, Signal::Kill);
                         let _ = timeout(LINGER, &mut pipes).await;
                     }
                     status?
@@ -126,7 +126,7 @@ impl Run {
     /// SIGTERM, two seconds to clean up, then SIGKILL: for a handler that must end, though nobody
     /// else works on its job.
     pub async fn stop(&mut self) {
-        group::signal(self.group, Signal::Term).await;
+        group::signal(self.group, Signal::Term);
         if timeout(CLEAN_UP, self.finished()).await.is_err() {
             self.kill().await;
         }
@@ -136,7 +136,7 @@ impl Run {
     pub async fn kill(&mut self) {
         // Only while it is not reaped does the number still name its group.
         if self.child.id().is_some() {
-            group::signal(self.group, Signal::Kill).await;
+            group::signal(self.group, Signal::Kill);
             let _ = self.child.kill().await;
         }
     }
