@@ -27,11 +27,11 @@ build: module worker ## build the module, the worker and the demo, in release mo
 module: setup
 	cargo build --locked --release --lib
 
-# In a target folder of its own: with the feature on, Cargo would rebuild the module each time the two take turns.
+# By a profile of its own: with the feature on, Cargo would rebuild the module each time the two take turns.
 worker: setup
-	cargo build --locked --release --bins --features worker --target-dir target/worker
+	cargo build --locked --profile worker --bins --features worker
 	@mkdir -p target/release
-	@ln -f target/worker/release/workgate target/worker/release/workgate-demo target/release/
+	@ln -f target/worker/workgate target/worker/workgate-demo target/release/
 
 run: module ## start a server with the module in the foreground (PORT=6379), its data in run/
 	@mkdir -p run
