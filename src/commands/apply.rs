@@ -28,7 +28,10 @@ impl<V: Stored> Handler for Apply<V> {
             return Err(Refusal::err("this command is only for replication and loading"));
         }
         let mut key = Key::for_writing(ctx, args.name(1));
-        key.value::<V>()?;
+        // A cache entry may be stored over one of the server's own strings.
+        if !key.is_string() {
+            key.value::<V>()?;
+        }
         let word = |index: usize| args.get(index).unwrap_or_default();
         match args.len() {
             3 | 4 => {

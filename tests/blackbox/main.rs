@@ -4,6 +4,7 @@
 mod support;
 
 mod cache;
+mod cache_over_string;
 mod cache_refusals;
 mod digest;
 mod every_command;
