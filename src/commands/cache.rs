@@ -60,6 +60,10 @@ impl Waitable for Getting {
         answer.into_owned()
     }
 
+    fn is_for_all(answer: &cache::Reply<'_>) -> bool {
+        answer.state == State::Hit
+    }
+
     fn next_due(entry: &Entry) -> Option<UnixMs> {
         entry.next_due()
     }

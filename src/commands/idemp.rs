@@ -76,6 +76,10 @@ impl Waitable for Claiming {
         answer.into_owned()
     }
 
+    fn is_for_all(answer: &idemp::Reply<'_>) -> bool {
+        answer.state == State::Done
+    }
+
     fn next_due(record: &Record) -> Option<UnixMs> {
         record.next_due()
     }

@@ -11,7 +11,7 @@ use crate::server::command::Call;
 use crate::server::ctx::Ctx;
 use crate::server::name::Name;
 use crate::server::reply::Reply;
-use crate::server::waiters::{self, Attempt, Delivery, Request};
+use crate::server::waiters::{self, Attempt, Delivery, Request, Shared};
 
 use super::commit;
 use super::stored::Stored;
@@ -35,6 +35,11 @@ pub trait Waitable: 'static {
 
     /// The answer freed from the value, to be kept until its client is woken.
     fn owned(answer: Self::Answer<'_>) -> Self::Answer<'static>;
+
+    /// Whether every waiter that is answered now gets the same, so that one copy serves all.
+    fn is_for_all(_answer: &Self::Answer<'_>) -> bool {
+        false
+    }
 
     /// When something may be there though nobody touches the key.
     fn next_due(state: &Self::Value) -> Option<UnixMs>;
@@ -112,19 +117,35 @@ fn until<W: Waitable>(ctx: Ctx<'_>, key: Name<'_>) -> Option<UnixMs> {
     commit::read::<W::Value, _>(ctx, key, |state, _| Ok(state.and_then(W::next_due))).ok().flatten()
 }
 
+/// The answer, to be kept until its client is woken: the one that an earlier waiter of this round was
+/// given, where all get the same.
+fn keep<W: Waitable>(answer: W::Answer<'_>, shared: &mut Shared) -> Rc<W::Answer<'static>> {
+    if !W::is_for_all(&answer) {
+        *shared = None;
+        return Rc::new(W::owned(answer));
+    }
+    if let Some(earlier) = shared.as_ref().and_then(|earlier| Rc::clone(earlier).downcast().ok()) {
+        return earlier;
+    }
+    let kept = Rc::new(W::owned(answer));
+    *shared = Some(kept.clone());
+    kept
+}
+
 struct Waiting<W>(Rc<W>);
 
 impl<W: Waitable> Request for Waiting<W> {
-    fn attempt(&self, ctx: Ctx<'_>, key: Name<'_>) -> Attempt {
+    fn attempt(&self, ctx: Ctx<'_>, key: Name<'_>, shared: &mut Shared) -> Attempt {
         let outcome = commit::write_alone(ctx, key, |state: Option<&W::Value>, now, tokens| {
-            let Decision { reply, effect } = self.0.decide(state, now, tokens)?;
-            Ok(Decision { reply: W::owned(reply), effect })
+            let Decision { reply: answer, effect } = self.0.decide(state, now, tokens)?;
+            Ok(Decision { reply: keep::<W>(answer, shared), effect })
         });
         let outcome = match or_other_type::<W, _>(ctx, key, outcome) {
             Ok(Found::Decided(answer)) if W::is_nothing(&answer) => {
                 return Attempt::Wait { until: until::<W>(ctx, key) };
             }
-            Ok(Found::Decided(answer) | Found::OfOtherType(answer)) => Ok(answer),
+            Ok(Found::Decided(answer)) => Ok(answer),
+            Ok(Found::OfOtherType(answer)) => Ok(Rc::new(answer)),
             Err(refusal) => Err(refusal),
         };
         Attempt::Served(Rc::new(Granted { request: Rc::clone(&self.0), outcome }))
@@ -150,7 +171,7 @@ impl<W: Waitable> Request for Waiting<W> {
 /// What a waiter was handed.
 struct Granted<W: Waitable> {
     request: Rc<W>,
-    outcome: Result<W::Answer<'static>, Refusal>,
+    outcome: Result<Rc<W::Answer<'static>>, Refusal>,
 }
 
 impl<W: Waitable> Delivery for Granted<W> {

@@ -167,6 +167,7 @@ fn categorise(command: *mut raw::RedisModuleCommand, own: Option<&str>, flags: &
         .chain([if has("readonly") { "read" } else { "write" }])
         .chain([if has("fast") { "fast" } else { "slow" }])
         .chain(has("blocking").then_some("blocking"))
+        .chain(has("admin").then_some("admin dangerous"))
         .collect();
     let categories = text(&categories.join(" "));
     // SAFETY: the command is registered; the server copies the names. A refusal leaves the command

@@ -166,3 +166,19 @@ fn a_worker_may_tell_its_name() {
         s.ok(format!("JOBQ.GET q {id}")).field("worker").clone().is("w1");
     }
 }
+
+#[test]
+fn a_pop_stops_at_four_mebibytes_but_not_before_its_first_job() {
+    let s = server!();
+    s.ok("CONFIG SET workgate.jobq-max-payload 8388608");
+    for size in [1 << 20, 1 << 20, 3 << 20, 6 << 20, 1 << 20] {
+        s.ok(cmd!["JOBQ.PUSH", "q", vec![b'x'; size]]);
+    }
+    let sizes = || -> Vec<usize> {
+        s.ok("JOBQ.POP q COUNT 1000").items().iter().map(|job| job.at(2).bytes().len() >> 20).collect()
+    };
+    assert_eq!(sizes(), [1, 1]);
+    assert_eq!(sizes(), [3]);
+    assert_eq!(sizes(), [6]);
+    assert_eq!(sizes(), [1]);
+}

@@ -8,7 +8,7 @@ use crate::server::command::{Access, Keys, Spec, entry};
 pub static ROWS: &[Spec] = &[
     Spec {
         name: "WORKGATE.DIGEST",
-        flags: "readonly",
+        flags: "readonly admin",
         arity: -1,
         keys: Keys::At(1, Access::Read),
         summary: "Digests one key, or all that the module holds, for comparing servers",

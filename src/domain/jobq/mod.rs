@@ -50,5 +50,8 @@ pub const STALL_MAX: u32 = 3;
 pub const KEEP_DONE: (u64, usize) = (DAY, 1_000_000);
 /// Dead jobs are kept this long, and this many of them.
 pub const KEEP_DEAD: (u64, usize) = (7 * DAY, 1_000_000);
+/// A POP stops at this many bytes of payload, though never before its first job: one reply must not
+/// hold the server's thread.
+pub const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
 /// The most jobs of one POP.
 pub const MOST_AT_ONCE: usize = 1_000;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::effect::{Change, Effect, Grant};
 use super::job::State;
 use super::queue::Queue;
-use super::{DEFAULT_LEASE, MOST_AT_ONCE};
+use super::{BYTES_AT_ONCE, DEFAULT_LEASE, MOST_AT_ONCE};
 use crate::domain::decision::Decision;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
@@ -58,9 +58,14 @@ pub fn decide_pop<'q>(
     let first_token = tokens.next(now).max(queue.highest_token + 1);
     let mut grants = Vec::new();
     let mut popped = Vec::new();
+    let mut bytes = 0;
     let ready = queue.lane(State::Ready).iter().take(pop.count.min(MOST_AT_ONCE));
     for (token, &(_, serial)) in (first_token..).zip(ready) {
         let Some(job) = queue.job(serial) else { continue };
+        bytes += job.payload.len();
+        if bytes > BYTES_AT_ONCE && !grants.is_empty() {
+            break;
+        }
         let lease = if job.lease > 0 { job.lease } else { pop.lease.unwrap_or(DEFAULT_LEASE) };
         let deadline = now + lease;
         grants.push(Grant { serial, token, deadline });

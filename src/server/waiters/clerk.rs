@@ -1,9 +1,10 @@
 //! The registry of all lines, and the one timer that works for them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 
 use super::line::Line;
+use super::stretch::Stretch;
 use super::{Attempt, Delivery, MAX_IN_ALL, MAX_PER_KEY, State, Waiter};
 use crate::server::cell::MainThread;
 use crate::server::ctx::Ctx;
@@ -11,10 +12,6 @@ use crate::server::name::{Name, OwnedName};
 use crate::server::replicate::{Gate, may_write};
 use crate::server::timer::{self, Timer};
 use crate::server::{api, raw};
-
-/// How many waiters are served, woken or put back at a stretch, so that the server's thread is
-/// never held for long.
-const AT_A_STRETCH: usize = 500;
 
 /// When to try again while the server is paused.
 const PAUSED_RETRY_MS: u64 = 20;
@@ -27,11 +24,11 @@ struct Clerk {
     /// Blocked clients, those handed something but not yet freed included.
     total: usize,
     /// Handed something, to be woken.
-    to_wake: Vec<Rc<Waiter>>,
+    to_wake: VecDeque<Rc<Waiter>>,
     /// Handed to clients that have gone.
-    to_put_back: Vec<(Place, Rc<dyn Delivery>)>,
+    to_put_back: VecDeque<(Place, Rc<dyn Delivery>)>,
     /// Lines to look at.
-    stale: Vec<Place>,
+    stale: VecDeque<Place>,
     /// When to look at which line.
     calendar: BTreeSet<(u64, i32, Box<[u8]>)>,
     /// The running timer and when it fires.
@@ -53,7 +50,7 @@ impl Clerk {
         match self.line(db, key) {
             Some(line) if !line.stale => {
                 line.stale = true;
-                self.stale.push((db, key.into()));
+                self.stale.push_back((db, key.into()));
                 true
             }
             _ => false,
@@ -142,7 +139,7 @@ pub(super) fn forget(ctx: Ctx<'_>, waiter: &Waiter, unused: Option<Rc<dyn Delive
     with(|clerk| {
         clerk.total = clerk.total.saturating_sub(1);
         if let Some(delivery) = unused {
-            clerk.to_put_back.push(((waiter.db, waiter.key.clone()), delivery));
+            clerk.to_put_back.push_back(((waiter.db, waiter.key.clone()), delivery));
         }
     });
     rearm(ctx, false);
@@ -159,13 +156,15 @@ pub fn serve(ctx: Ctx<'_>, key: Name<'_>) {
 }
 
 fn serve_line(ctx: Ctx<'_>, db: i32, key: Name<'_>) {
-    for _ in 0..AT_A_STRETCH {
+    let mut stretch = Stretch::begin();
+    let mut shared = None;
+    while stretch.one_more() {
         let head = with(|clerk| {
             clerk.tidy(db, key.bytes());
             clerk.line(db, key.bytes()).and_then(Line::head)
         });
         let Some(waiter) = head else { return };
-        match waiter.request.attempt(ctx, key) {
+        match waiter.request.attempt(ctx, key, &mut shared) {
             Attempt::Wait { until } => {
                 with(|clerk| clerk.set_due(db, key.bytes(), until));
                 return;
@@ -173,7 +172,7 @@ fn serve_line(ctx: Ctx<'_>, db: i32, key: Name<'_>) {
             Attempt::Served(delivery) => {
                 *waiter.state.borrow_mut() = State::Handed(delivery);
                 leave(&waiter);
-                with(|clerk| clerk.to_wake.push(waiter));
+                with(|clerk| clerk.to_wake.push_back(waiter));
             }
         }
     }
@@ -254,11 +253,12 @@ fn tick(ctx: Ctx<'_>) {
 
 /// Wakes those who were handed something. Writes nothing.
 fn wake() {
-    let batch = with(|clerk| {
-        let count = clerk.to_wake.len().min(AT_A_STRETCH);
-        clerk.to_wake.drain(..count).collect::<Vec<_>>()
-    });
-    for waiter in batch {
+    let mut stretch = Stretch::begin();
+    while let Some(waiter) = with(|clerk| clerk.to_wake.front().cloned()) {
+        if !stretch.one_more() {
+            break;
+        }
+        with(|clerk| clerk.to_wake.pop_front());
         let handed = matches!(*waiter.state.borrow(), State::Handed(_));
         if handed && !waiter.disconnected.get() && !waiter.freed.get() {
             // SAFETY: the handle is valid until the free callback, which has not run. The call may
@@ -281,38 +281,37 @@ fn open_due_lines(now: u64) {
 }
 
 fn serve_stale(ctx: Ctx<'_>) {
-    let batch = with(|clerk| {
-        let batch = std::mem::take(&mut clerk.stale);
-        for (db, key) in &batch {
-            if let Some(line) = clerk.line(*db, key) {
+    let mut stretch = Stretch::begin();
+    // Only those that are stale now: a line that becomes so again waits for the next tick.
+    for _ in 0..with(|clerk| clerk.stale.len()) {
+        if !stretch.one_more() {
+            break;
+        }
+        let place = with(|clerk| {
+            let (db, key) = clerk.stale.pop_front()?;
+            if let Some(line) = clerk.line(db, &key) {
                 line.stale = false;
             }
-        }
-        batch
-    });
-    let mut batch = batch.into_iter();
-    for (db, key) in batch.by_ref().take(AT_A_STRETCH) {
-        if ctx.select(db) {
+            Some((db, key))
+        });
+        if let Some((db, key)) = place
+            && ctx.select(db)
+        {
             serve_line(ctx, db, OwnedName::new(&key).borrow());
         }
     }
-    with(|clerk| {
-        for (db, key) in batch {
-            clerk.mark_stale(db, &key);
-        }
-    });
 }
 
 fn put_back(ctx: Ctx<'_>) {
-    let batch = with(|clerk| {
-        let count = clerk.to_put_back.len().min(AT_A_STRETCH);
-        clerk.to_put_back.drain(..count).collect::<Vec<_>>()
-    });
-    for ((db, key), delivery) in batch {
+    let mut stretch = Stretch::begin();
+    while let Some(((db, key), delivery)) = with(|clerk| clerk.to_put_back.pop_front()) {
         if ctx.select(db) {
             let name = OwnedName::new(&key);
             delivery.put_back(ctx, name.borrow());
             serve_line(ctx, db, name.borrow());
+        }
+        if !stretch.one_more() {
+            break;
         }
     }
 }

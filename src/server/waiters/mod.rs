@@ -20,7 +20,9 @@
 mod callbacks;
 mod clerk;
 mod line;
+mod stretch;
 
+use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -39,12 +41,16 @@ pub static MAX_IN_ALL: Number = Number::new("max-waiters", 100_000, 0, 10_000_00
 
 /// What a waiting client asked for.
 pub trait Request {
-    /// Tries again, as the command would at this moment; may write.
-    fn attempt(&self, ctx: Ctx<'_>, key: Name<'_>) -> Attempt;
+    /// Tries again, as the command would at this moment; may write. `shared` is for what one waiter
+    /// of a round leaves to the next, so that a large answer that all get is kept once.
+    fn attempt(&self, ctx: Ctx<'_>, key: Name<'_>, shared: &mut Shared) -> Attempt;
 
     /// The answer when the time is up.
     fn give_up(&self, ctx: Ctx<'_>, key: Name<'_>, reply: Reply<'_>);
 }
+
+/// What the waiters of one round share; of a type that only they know.
+pub type Shared = Option<Rc<dyn Any>>;
 
 /// What came of an attempt.
 pub enum Attempt {
