@@ -14,7 +14,7 @@ TEST_MODULE := $(CURDIR)/target/test-module/debug/libworkgate.so
 .DEFAULT_GOAL := help
 # Targets use the processors by themselves; run side by side, set-up and builds would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help setup build module worker run demo test test-module test-matrix test-docker check-so lint fmt clean
+.PHONY: help setup build module worker run demo test test-module test-matrix test-docker bench check-so lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,10 @@ test-docker: test-module ## the black-box tests on a server in a container (IMAG
 	else \
 		WORKGATE_SERVER=docker:$(IMAGE) WORKGATE_MODULE=$(TEST_MODULE) scripts/run-tests --black-box; \
 	fi
+
+bench: module ## measure the commands beside their peers and write docs/performance.md (minutes)
+	@server="$$(scripts/servers path)" && \
+	cargo bench --locked --bench peers -- --server "$$server" --module $(MODULE) --report docs/performance.md
 
 check-so: module
 	@scripts/check-so $(MODULE)

@@ -1,0 +1,82 @@
+//! A server with the module, started for a run and ended with it.
+
+use std::fs;
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use crate::resp::Connection;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Persistence {
+    Off,
+    /// `appendonly yes`, `appendfsync everysec`
+    EverySecond,
+}
+
+pub struct Server {
+    child: Child,
+    port: u16,
+    folder: PathBuf,
+}
+
+impl Server {
+    pub fn start(program: &Path, module: &Path, persistence: Persistence) -> Result<Self, String> {
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .map_err(|error| format!("no free port: {error}"))?
+            .port();
+        let folder = std::env::temp_dir().join(format!("workgate-bench-{}-{port}", std::process::id()));
+        fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        let append = if persistence == Persistence::Off { "no" } else { "yes" };
+        let child = Command::new(program)
+            .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", append])
+            .arg("--dir")
+            .arg(&folder)
+            .arg("--loadmodule")
+            .arg(module)
+            .stdout(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
+        let server = Server { child, port, folder };
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if begun.elapsed() > Duration::from_secs(10) {
+                return Err(format!("{} does not answer on port {port}", program.display()));
+            }
+            sleep(Duration::from_millis(20));
+        }
+        Ok(server)
+    }
+
+    pub fn connect(&self) -> Result<Connection, String> {
+        Connection::open(self.port)
+    }
+
+    /// CPU time that the server's main thread has used, in nanoseconds.
+    pub fn cpu(&self) -> Result<u64, String> {
+        let path = format!("/proc/{0}/task/{0}/schedstat", self.child.id());
+        let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
+        text.split(' ').next().and_then(|word| word.parse().ok()).ok_or(format!("{path} reads '{text}'"))
+    }
+
+    /// As INFO says it, such as `Redis 7.0.15`.
+    pub fn version(&self) -> Result<String, String> {
+        let info = self.connect()?.call(&[b"INFO", b"server"])?.text();
+        let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        Ok(match (field("valkey_version"), field("redis_version")) {
+            (Some(version), _) => format!("Valkey {version}"),
+            (None, version) => format!("Redis {}", version.unwrap_or("of unknown version")),
+        })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
