@@ -13,7 +13,7 @@ use crate::domain::time::UnixMs;
 const STEPS: u32 = 2_000;
 
 /// What a job died of when its lease ran out too often.
-const STALLED: &[u8] = b"stalled: its lease ran out too often";
+pub(super) const STALLED: &[u8] = b"stalled: its lease ran out too often";
 
 /// A step that is due.
 enum Step {

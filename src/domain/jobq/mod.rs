@@ -26,6 +26,13 @@ mod push;
 mod queue;
 mod view;
 
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod world;
+
 pub use backoff::Backoff;
 pub use effect::Effect;
 pub use finish::{Fail, Failed, decide_ack, decide_extend, decide_fail, decide_release};
