@@ -3,6 +3,7 @@
 //! Every write first advances the queue, by at most [`STEPS`] steps, so no timer is needed for
 //! anything to be right. Lost leases come first: their jobs have the oldest places.
 
+use super::apply::count;
 use super::effect::{Change, Effect};
 use super::job::{Job, State};
 use super::queue::{Queue, Serial};
@@ -57,7 +58,7 @@ impl Queue {
     }
 
     fn lapse(&mut self, serial: Serial, now: UnixMs) {
-        self.totals.stalled += 1;
+        count(&mut self.totals.stalled);
         let mut died = false;
         self.change(serial, |job| {
             died = job.dies_of_next_stall();
@@ -71,7 +72,9 @@ impl Queue {
                 job.at = job.place;
             }
         });
-        self.totals.died += u64::from(died);
+        if died {
+            count(&mut self.totals.died);
+        }
     }
 }
 

@@ -31,6 +31,8 @@ mod model;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod saving;
+#[cfg(test)]
 mod world;
 
 pub use backoff::Backoff;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::advance::STALLED;
+use super::apply::count;
 use super::job::{Job, State};
 use super::queue::{Queue, Totals};
 use super::{KEEP_DEAD, KEEP_DONE};
@@ -98,10 +99,10 @@ pub fn stats(queue: Option<&Queue>, now: UnixMs) -> Stats {
     }
     for job in ended(State::Active, 0).filter_map(|(_, serial)| queue.job(*serial)) {
         stats.active -= 1;
-        stats.totals.stalled = stats.totals.stalled.saturating_add(1);
+        count(&mut stats.totals.stalled);
         if job.dies_of_next_stall() {
             stats.dead += 1;
-            stats.totals.died = stats.totals.died.saturating_add(1);
+            count(&mut stats.totals.died);
         } else {
             became_ready(job.place);
         }
