@@ -27,6 +27,12 @@ mod queue;
 mod view;
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod masses;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod properties;

@@ -120,6 +120,10 @@ pub(super) fn blocks(queue: Option<&Queue>) -> Vec<Vec<u8>> {
     blocks
 }
 
+pub(super) fn saved(queue: &Queue) -> Vec<Vec<u8>> {
+    blocks(Some(queue))
+}
+
 pub(super) fn loaded(blocks: &[Vec<u8>]) -> Result<Queue, Corrupt> {
     let mut queue = Queue::default();
     for block in blocks {
@@ -131,7 +135,7 @@ pub(super) fn loaded(blocks: &[Vec<u8>]) -> Result<Queue, Corrupt> {
 
 /// The same queue again, by way of its saved form.
 pub(super) fn reloaded(queue: &Queue) -> Queue {
-    loaded(&blocks(Some(queue))).expect("what was saved")
+    loaded(&saved(queue)).expect("what was saved")
 }
 
 /// The queue as it will be when all that is due by `now` has happened.
