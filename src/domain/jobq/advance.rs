@@ -3,6 +3,7 @@
 //! Every write first advances the queue, by at most [`STEPS`] steps, so no timer is needed for
 //! anything to be right. Lost leases come first: their jobs have the oldest places.
 
+use super::apply::count;
 use super::effect::{Change, Effect};
 use super::job::{Job, State};
 use super::queue::{Queue, Serial};
@@ -13,7 +14,7 @@ use crate::domain::time::UnixMs;
 const STEPS: u32 = 2_000;
 
 /// What a job died of when its lease ran out too often.
-const STALLED: &[u8] = b"stalled: its lease ran out too often";
+pub(super) const STALLED: &[u8] = b"stalled: its lease ran out too often";
 
 /// A step that is due.
 enum Step {
@@ -57,7 +58,7 @@ impl Queue {
     }
 
     fn lapse(&mut self, serial: Serial, now: UnixMs) {
-        self.totals.stalled += 1;
+        count(&mut self.totals.stalled);
         let mut died = false;
         self.change(serial, |job| {
             died = job.dies_of_next_stall();
@@ -71,7 +72,9 @@ impl Queue {
                 job.at = job.place;
             }
         });
-        self.totals.died += u64::from(died);
+        if died {
+            count(&mut self.totals.died);
+        }
     }
 }
 

@@ -24,7 +24,7 @@ impl Queue {
                 }
             }
             Change::Ack { serial, result } => {
-                self.totals.acked += 1;
+                count(&mut self.totals.acked);
                 self.change(serial, |job| {
                     job.state = State::Done;
                     job.settled = Settled::Acked;
@@ -48,7 +48,11 @@ impl Queue {
                     }
                 }
             }),
-            Change::Extend { serial, deadline } => self.change(serial, |job| job.at = deadline),
+            Change::Extend { serial, deadline } => self.change(serial, |job| {
+                if job.state == State::Active {
+                    job.at = deadline;
+                }
+            }),
         }
     }
 
@@ -71,15 +75,15 @@ impl Queue {
         };
         if self.insert(serial, job) {
             self.next_serial = self.next_serial.max(serial.saturating_add(1));
-            self.totals.pushed += 1;
+            count(&mut self.totals.pushed);
         }
     }
 
     fn fail(&mut self, serial: Serial, error: Option<Box<[u8]>>, fate: Fate, now: UnixMs) {
-        self.totals.failed += 1;
+        count(&mut self.totals.failed);
         match fate {
-            Fate::Retry { .. } => self.totals.retried += 1,
-            Fate::Dead => self.totals.died += 1,
+            Fate::Retry { .. } => count(&mut self.totals.retried),
+            Fate::Dead => count(&mut self.totals.died),
         }
         self.change(serial, |job| {
             job.settled = Settled::Failed;
@@ -100,4 +104,9 @@ impl Queue {
             }
         });
     }
+}
+
+/// One more; a total that was loaded may be any number.
+pub(super) fn count(total: &mut u64) {
+    *total = total.saturating_add(1);
 }

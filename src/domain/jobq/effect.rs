@@ -3,10 +3,16 @@
 use super::backoff::Backoff;
 use super::queue::Serial;
 use crate::domain::codec::{Corrupt, Reader, Writer};
-use crate::domain::time::UnixMs;
+use crate::domain::time::{LONGEST, UnixMs};
+use crate::domain::token;
 use crate::domain::value;
 
 type Bytes = Box<[u8]>;
+
+/// The queue's clock and its next serial are below this: far from overflowing whatever is added.
+pub(super) const FAR: u64 = 1 << 52;
+/// Any other time or serial is below this: a time below [`FAR`] and the longest duration, at least.
+const FARTHEST: u64 = 1 << 53;
 
 /// One job of a POP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +153,7 @@ impl value::Effect for Effect {
 
     fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
         let mut reader = Reader::new(head);
-        let (kind, now) = (reader.byte()?, reader.int()?);
+        let (kind, now) = (reader.byte()?, below(FAR, &mut reader)?);
         if (kind == PUSH) != payload.is_some() {
             return Err(Corrupt);
         }
@@ -155,23 +161,23 @@ impl value::Effect for Effect {
         let change = match kind {
             ADVANCE => Change::Advance { steps: reader.narrow()? },
             PUSH => {
-                Change::Push { serial: reader.int()?, job: read_new(reader, payload.unwrap_or_default())? }
+                Change::Push { serial: near(reader)?, job: read_new(reader, payload.unwrap_or_default())? }
             }
             POP => {
                 let count = reader.count(3)?;
                 let grant = |reader: &mut Reader<'_>| {
-                    Ok(Grant { serial: reader.int()?, token: reader.int()?, deadline: reader.int()? })
+                    Ok(Grant { serial: near(reader)?, token: live_token(reader)?, deadline: near(reader)? })
                 };
                 Change::Pop { grants: (0..count).map(|_| grant(reader)).collect::<Result<_, _>>()? }
             }
-            ACK => Change::Ack { serial: reader.int()?, result: reader.option(boxed)? },
+            ACK => Change::Ack { serial: near(reader)?, result: reader.option(boxed)? },
             FAIL => {
-                let (serial, error) = (reader.int()?, reader.option(boxed)?);
-                let fate = reader.option(Reader::int)?.map_or(Fate::Dead, |due| Fate::Retry { due });
+                let (serial, error) = (near(reader)?, reader.option(boxed)?);
+                let fate = reader.option(near)?.map_or(Fate::Dead, |due| Fate::Retry { due });
                 Change::Fail { serial, error, fate }
             }
-            RELEASE => Change::Release { serial: reader.int()?, due: reader.option(Reader::int)? },
-            EXTEND => Change::Extend { serial: reader.int()?, deadline: reader.int()? },
+            RELEASE => Change::Release { serial: near(reader)?, due: reader.option(near)? },
+            EXTEND => Change::Extend { serial: near(reader)?, deadline: near(reader)? },
             _ => return Err(Corrupt),
         };
         reader.clone().end()?;
@@ -190,6 +196,29 @@ pub(super) fn boxed(reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
     reader.bytes().map(Box::from)
 }
 
+fn below(bound: u64, reader: &mut Reader<'_>) -> Result<u64, Corrupt> {
+    reader.int().and_then(|value| if value < bound { Ok(value) } else { Err(Corrupt) })
+}
+
+/// A time or a serial.
+pub(super) fn near(reader: &mut Reader<'_>) -> Result<u64, Corrupt> {
+    below(FARTHEST, reader)
+}
+
+fn live_token(reader: &mut Reader<'_>) -> Result<u64, Corrupt> {
+    below(token::BOUND, reader).and_then(|token| if token > 0 { Ok(token) } else { Err(Corrupt) })
+}
+
+/// A job's own lease, 0 when it has none.
+pub(super) fn lease(reader: &mut Reader<'_>) -> Result<u64, Corrupt> {
+    below(LONGEST + 1, reader)
+}
+
+/// An id that a pusher may choose; the others are automatic.
+pub(super) fn chosen_id(reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
+    boxed(reader).and_then(|id| if matches!(id.first(), None | Some(b'#')) { Err(Corrupt) } else { Ok(id) })
+}
+
 fn write_new(writer: &mut Writer, job: &NewJob) {
     writer.int(job.due);
     writer.option(job.id.as_deref(), Writer::bytes);
@@ -203,12 +232,12 @@ fn write_new(writer: &mut Writer, job: &NewJob) {
 fn read_new(reader: &mut Reader<'_>, payload: &[u8]) -> Result<NewJob, Corrupt> {
     Ok(NewJob {
         payload: payload.into(),
-        due: reader.int()?,
-        id: reader.option(boxed)?,
+        due: near(reader)?,
+        id: reader.option(chosen_id)?,
         name: reader.option(boxed)?,
         meta: reader.option(boxed)?,
         retries: reader.narrow()?,
         backoff: reader.option(|reader| Backoff::read(reader).map(Box::new))?,
-        lease: reader.int()?,
+        lease: lease(reader)?,
     })
 }

@@ -26,6 +26,21 @@ mod push;
 mod queue;
 mod view;
 
+#[cfg(test)]
+mod cases;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod masses;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod saving;
+#[cfg(test)]
+mod world;
+
 pub use backoff::Backoff;
 pub use effect::Effect;
 pub use finish::{Fail, Failed, decide_ack, decide_extend, decide_fail, decide_release};

@@ -1,11 +1,12 @@
 //! The binary form: the queue's own fields, then its jobs in the order of pushing.
 
 use super::backoff::Backoff;
-use super::effect::{Effect, boxed};
+use super::effect::{Effect, FAR, boxed, chosen_id, lease, near};
 use super::job::{Extra, Job, Settled, State};
 use super::queue::{Queue, Serial, Totals};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
+use crate::domain::token;
 use crate::domain::value::{Lifetime, Value};
 
 /// Blocks end after this many bytes.
@@ -61,7 +62,8 @@ impl Value for Queue {
     fn load(&mut self, _encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
         let mut reader = Reader::new(block);
         match reader.byte()? {
-            HEAD => {
+            // Jobs that came before it could contradict it.
+            HEAD if self.jobs.is_empty() => {
                 (self.clock, self.next_serial, self.highest_token) =
                     (reader.int()?, reader.int()?, reader.int()?);
                 self.totals = Totals {
@@ -77,8 +79,9 @@ impl Value for Queue {
             JOBS => {
                 while !reader.is_empty() {
                     let (serial, job) = read_job(&mut reader)?;
-                    let sound = serial < self.next_serial && job.token <= self.highest_token;
-                    if !sound || !self.insert(serial, job) {
+                    let next = self.jobs.last_key_value().map_or(0, |(last, _)| last + 1);
+                    let known = (next..self.next_serial).contains(&serial) && job.token <= self.highest_token;
+                    if !known || !is_sound(&job) || !self.insert(serial, job) {
                         return Err(Corrupt);
                     }
                 }
@@ -89,9 +92,8 @@ impl Value for Queue {
     }
 
     fn loaded(&mut self) -> Result<(), Corrupt> {
-        // No sum of a time of ours and a duration may overflow.
-        let times = self.jobs.values().all(|job| job.at.max(job.place) < 1 << 60);
-        if times && self.clock < 1 << 60 && self.next_serial < u64::MAX { Ok(()) } else { Err(Corrupt) }
+        let near = self.clock < FAR && self.next_serial < FAR && self.highest_token < token::BOUND;
+        if near { Ok(()) } else { Err(Corrupt) }
     }
 
     fn memory(&self) -> usize {
@@ -156,21 +158,31 @@ fn read_job(reader: &mut Reader<'_>) -> Result<(Serial, Job), Corrupt> {
         payload,
         state,
         settled,
-        at: reader.int()?,
-        place: reader.int()?,
-        created: reader.int()?,
+        at: near(reader)?,
+        place: near(reader)?,
+        created: near(reader)?,
         token: reader.int()?,
-        lease: reader.int()?,
+        lease: lease(reader)?,
         failures: reader.narrow()?,
         stalls: reader.narrow()?,
         retries: reader.narrow()?,
         backoff: reader.option(|reader| Backoff::read(reader).map(Box::new))?,
         extra: reader.option(|reader| {
+            let id = reader.option(chosen_id)?;
             let mut part = || reader.option(boxed);
-            let extra = Extra { id: part()?, name: part()?, meta: part()?, error: part()?, result: part()? };
+            let extra = Extra { id, name: part()?, meta: part()?, error: part()?, result: part()? };
             Ok(Box::new(extra))
         })?,
     };
-    let id = job.id().is_none_or(|id| !id.is_empty() && id[0] != b'#');
-    if id && job.lease < 1 << 60 { Ok((serial, job)) } else { Err(Corrupt) }
+    Ok((serial, job))
+}
+
+/// Whether the parts of a job agree.
+fn is_sound(job: &Job) -> bool {
+    let state = match job.state {
+        State::Ready => job.at == job.place,
+        State::Active => job.token > 0 && job.settled == Settled::Open,
+        State::Delayed | State::Done | State::Dead => true,
+    };
+    state && (job.state == State::Done) == (job.settled == Settled::Acked)
 }
