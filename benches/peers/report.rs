@@ -76,7 +76,10 @@ fn row(text: &mut String, setting: &Setting, measured: &Measured) {
 /// The date by the machine's clock, in UTC.
 fn today() -> String {
     let date = std::process::Command::new("date").args(["-u", "+%Y-%m-%d"]).output();
-    date.map_or_else(|_| "an unknown day".into(), |date| String::from_utf8_lossy(&date.stdout).trim().to_owned())
+    date.map_or_else(
+        |_| "an unknown day".into(),
+        |date| String::from_utf8_lossy(&date.stdout).trim().to_owned(),
+    )
 }
 
 fn processor() -> String {

@@ -322,7 +322,7 @@ impl Handler for Get {
             let texts: [(&[u8], Option<&[u8]>); 4] = [
                 (b"name", extra.and_then(|extra| extra.name.as_deref())),
                 (b"meta", extra.and_then(|extra| extra.meta.as_deref())),
-                (b"error", extra.and_then(|extra| extra.error.as_deref())),
+                (b"error", view.error),
                 (b"result", extra.and_then(|extra| extra.result.as_deref())),
             ];
             for (field, text) in texts {
