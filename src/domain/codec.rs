@@ -8,9 +8,18 @@
 pub struct Corrupt;
 
 /// Writes one effect or one block of a value.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Writer {
     bytes: Vec<u8>,
+}
+
+/// Most effects fit into this: growing step by step cost a seventh of an allowed CHECK.
+const USUAL: usize = 64;
+
+impl Default for Writer {
+    fn default() -> Self {
+        Writer { bytes: Vec::with_capacity(USUAL) }
+    }
 }
 
 impl Writer {
