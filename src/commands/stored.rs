@@ -60,8 +60,10 @@ impl<V: Stored> Native for V {
     fn finish_load(&mut self, ctx: Ctx<'_>) -> bool {
         let token = self.highest_token();
         // A RESTORE must not be able to exhaust the token clock; a file of our own may be ahead of
-        // a server clock that was set back.
-        let believed = ctx.is_replay() || TokenClock::plausible(token, ctx.now_ms());
+        // a server clock that was set back, and a replica takes what its primary took.
+        let believed = ctx.is_replay()
+            || !ctx.is_primary()
+            || TokenClock::plausible(token, self.latest_time(), ctx.now_ms());
         if !believed || self.loaded().is_err() {
             return false;
         }

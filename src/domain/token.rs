@@ -72,9 +72,11 @@ impl TokenClock {
         self.last
     }
 
-    /// Whether a token found in decoded data is one that a sane clock could have issued by now.
-    pub fn plausible(token: u64, now_ms: u64) -> bool {
-        token < BOUND && token <= at(now_ms.saturating_add(AHEAD_MS))
+    /// Whether a token and a time found in decoded data are such as a sane clock could have given by
+    /// now.
+    pub fn plausible(token: u64, time_ms: u64, now_ms: u64) -> bool {
+        let latest = now_ms.saturating_add(AHEAD_MS);
+        token < BOUND && token <= at(latest) && time_ms <= latest
     }
 }
 
@@ -119,8 +121,9 @@ mod tests {
     #[test]
     fn a_token_from_next_year_is_not_plausible() {
         let now = EPOCH_MS + 1_000_000;
-        assert!(TokenClock::plausible(at(now), now));
-        assert!(!TokenClock::plausible(at(now + 366 * AHEAD_MS), now));
-        assert!(!TokenClock::plausible(u64::MAX, now));
+        assert!(TokenClock::plausible(at(now), now, now));
+        assert!(!TokenClock::plausible(at(now + 366 * AHEAD_MS), now, now));
+        assert!(!TokenClock::plausible(at(now), now + 366 * AHEAD_MS, now));
+        assert!(!TokenClock::plausible(u64::MAX, now, now));
     }
 }

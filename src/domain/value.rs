@@ -77,6 +77,12 @@ pub trait Value: Default {
     /// The value for COPY: live leases stay with the original.
     fn duplicate(&self) -> Self;
 
+    /// The latest time that the value has seen, where it holds later ones back: it must not come from
+    /// far in the future.
+    fn latest_time(&self) -> UnixMs {
+        0
+    }
+
     /// The highest fencing token in the value, 0 if none: raises the token clock after a load.
     fn highest_token(&self) -> u64 {
         0

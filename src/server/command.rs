@@ -42,6 +42,7 @@ unsafe extern "C" fn enter<H: Handler>(
     // SAFETY: the server keeps context and arguments alive for this call.
     let (ctx, args) = unsafe { (Ctx::new(ctx), Args::new(argv, argc)) };
     let reply = Reply::to(ctx);
+    Reply::begin();
     guarded(
         || {
             if let Err(refusal) = H::run(Call { ctx, args, reply }) {
@@ -50,7 +51,12 @@ unsafe extern "C" fn enter<H: Handler>(
         },
         |cause| {
             ctx.log(Level::Warning, &format!("workgate: a command panicked: {cause}"));
-            reply.error(&format!("ERR internal error in workgate, please report it: {cause}"));
+            if Reply::has_begun() {
+                // A second reply, or half of one, would be taken for the answer to the next command.
+                ctx.hang_up();
+            } else {
+                reply.error(&format!("ERR internal error in workgate, please report it: {cause}"));
+            }
         },
     );
     raw::REDISMODULE_OK as c_int

@@ -97,6 +97,11 @@ impl<'a> Ctx<'a> {
         self.flags() & raw::REDISMODULE_CTX_FLAGS_MASTER != 0
     }
 
+    /// Whether this process is a child that saves.
+    pub fn is_child(self) -> bool {
+        self.flags() & raw::REDISMODULE_CTX_FLAGS_IS_CHILD != 0
+    }
+
     pub fn is_loading(self) -> bool {
         self.flags() & raw::REDISMODULE_CTX_FLAGS_LOADING != 0
     }
@@ -121,6 +126,13 @@ impl<'a> Ctx<'a> {
             Some(avoid) => unsafe { avoid() != 0 },
             None => false,
         }
+    }
+
+    /// Ends the connection of the current client, whose reply cannot be finished.
+    pub fn hang_up(self) {
+        let id = self.client_id();
+        // SAFETY: the context is alive; an unknown client is answered with an error.
+        unsafe { api!(RedisModule_DeauthenticateAndCloseClient)(self.raw, id) };
     }
 
     pub fn client_id(self) -> u64 {

@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use super::ctx::{Ctx, Level, log_anywhere};
-use super::guard::quietly;
+use super::guard::{guarded, quietly};
 use super::name::{Name, bytes_of};
 use super::{api, raw};
 
@@ -137,11 +137,18 @@ pub(super) fn into_value<T>(value: T) -> *mut c_void {
 }
 
 extern "C" fn rdb_save<T: Native>(io: *mut raw::RedisModuleIO, value: *mut c_void) {
-    quietly((), || {
+    let save = || {
         // SAFETY: the server passes a value of this type.
         let value = unsafe { value_of::<T>(value) };
         value.save(&mut |block| save_bytes(io, block));
         save_bytes(io, b"");
+    };
+    guarded(save, |cause| {
+        log_anywhere(Level::Warning, &format!("workgate: saving a value panicked: {cause}"));
+        // A file without the end of a value could not be loaded: the saving child fails as a whole.
+        if Ctx::nowhere().is_child() {
+            std::process::abort();
+        }
     });
 }
 

@@ -1,9 +1,13 @@
 //! Answers to the client of the current call.
 
 use std::ffi::{CString, c_int, c_long};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::ctx::Ctx;
 use super::{api, raw};
+
+/// Whether the command that runs now has begun its reply. Commands run one at a time.
+static BEGUN: AtomicBool = AtomicBool::new(false);
 
 /// Writes the reply piece by piece, in order.
 #[derive(Clone, Copy)]
@@ -16,8 +20,20 @@ impl<'a> Reply<'a> {
         Reply { ctx }
     }
 
+    /// Every piece of a reply goes through here.
     fn raw(self) -> *mut raw::RedisModuleCtx {
+        BEGUN.store(true, Ordering::Relaxed);
         self.ctx.raw()
+    }
+
+    /// Before a command runs: nothing is written yet.
+    pub(super) fn begin() {
+        BEGUN.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether the command that runs has written anything.
+    pub(super) fn has_begun() -> bool {
+        BEGUN.load(Ordering::Relaxed)
     }
 
     /// The head of an array; `length` elements follow.

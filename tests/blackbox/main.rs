@@ -8,6 +8,7 @@ mod cache_over_string;
 mod cache_refusals;
 mod digest;
 mod every_command;
+mod far_future;
 mod gap_matrix;
 mod harness;
 mod hostile_restore;

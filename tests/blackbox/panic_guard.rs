@@ -27,3 +27,13 @@ fn a_build_for_use_has_no_commands_for_tests() {
     let s = server!();
     s.refuses("WORKGATE.TEST PANIC", "ERR unknown command");
 }
+
+#[test]
+#[cfg_attr(not(feature = "test-commands"), ignore = "needs a module built with --features test-commands")]
+fn a_panic_halfway_through_a_reply_ends_the_connection_and_nothing_else() {
+    let s = server!();
+    let client = s.client();
+    assert!(client.try_call("WORKGATE.TEST HALFWAY").is_err(), "half a reply is never finished");
+    s.lives();
+    s.client().ok("PING").is(status("PONG"));
+}

@@ -34,7 +34,7 @@ pub static ROWS: &[Spec] = &[
         flags: "readonly",
         arity: 2,
         keys: Keys::None,
-        summary: "Only in test builds: PANIC panics inside the command",
+        summary: "Only in test builds: PANIC and HALFWAY panic inside the command",
         complexity: "O(1)",
         since: "0.1.0",
         args: &[text("what")],

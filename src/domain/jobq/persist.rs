@@ -125,6 +125,10 @@ impl Value for Queue {
         copy
     }
 
+    fn latest_time(&self) -> UnixMs {
+        self.clock
+    }
+
     fn highest_token(&self) -> u64 {
         self.highest_token
     }

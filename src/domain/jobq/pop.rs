@@ -53,9 +53,10 @@ pub fn decide_pop<'q>(
     tokens: &TokenClock,
 ) -> Decision<Vec<Popped<'q>>, Effect> {
     let Some(queue) = queue else { return Decision::answer(Vec::new()) };
-    let now = queue.clamp(now);
-    // Never below what this queue has seen, whatever the clock.
+    // Never below what this queue has seen, whatever the clock; and by the server's clock, not the
+    // queue's: the tokens of all families come from the one.
     let first_token = tokens.next(now).max(queue.highest_token + 1);
+    let now = queue.clamp(now);
     let mut grants = Vec::new();
     let mut popped = Vec::new();
     let mut bytes = 0;

@@ -8,6 +8,7 @@ use super::stretch::Stretch;
 use super::{Attempt, Delivery, MAX_IN_ALL, MAX_PER_KEY, State, Waiter};
 use crate::server::cell::MainThread;
 use crate::server::ctx::Ctx;
+use crate::server::guard::quietly;
 use crate::server::name::{Name, OwnedName};
 use crate::server::replicate::{Gate, may_write};
 use crate::server::timer::{self, Timer};
@@ -221,9 +222,15 @@ fn rearm(ctx: Ctx<'_>, paused: bool) {
     });
 }
 
-/// What the timer does: wake, then look at lines that are due or stale, then put back.
+/// What the timer does. It is armed again whatever happens in between.
 fn tick(ctx: Ctx<'_>) {
     with(|clerk| clerk.timer = None);
+    let gate = quietly(Gate::Later, || work(ctx));
+    rearm(ctx, gate == Gate::Later);
+}
+
+/// Wakes, then looks at lines that are due or stale, then puts back.
+fn work(ctx: Ctx<'_>) -> Gate {
     wake();
     let gate = may_write(ctx);
     match gate {
@@ -248,7 +255,7 @@ fn tick(ctx: Ctx<'_>) {
             }
         }),
     }
-    rearm(ctx, gate == Gate::Later);
+    gate
 }
 
 /// Wakes those who were handed something. Writes nothing.
