@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::domain::idemp::{
-    self, Completion, DEFAULT_LEASE, DEFAULT_TTL, Fingerprint, Limits, Record, Standing, State,
+    self, Completion, DEFAULT_LEASE, DEFAULT_TTL, Extension, Fingerprint, Limits, Record, Standing, State,
 };
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
@@ -141,6 +141,32 @@ impl Handler for Complete {
     }
 }
 
+/// `IDEMP.EXTEND key token [LEASE d] [CHECKPOINT b]`
+pub struct Extend;
+
+impl Handler for Extend {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let key = words.name("key")?;
+        let mut extension = Extension { token: words.token()?, lease: None, checkpoint: None };
+        while let Some(option) = words.option()? {
+            match option.folded() {
+                b"LEASE" => extension.lease = Some(words.duration("LEASE")?),
+                b"CHECKPOINT" => extension.checkpoint = Some(words.word("CHECKPOINT")?),
+                _ => return Err(unknown(&option)),
+            }
+        }
+        let most = IDEMP_MAX_RESULT.get() as usize;
+        let left = commit::write::<Record, _>(call.ctx, key, |state, now, _| {
+            idemp::decide_extend(state, &extension, most, now)
+        })?;
+        call.reply.uint(left);
+        Ok(())
+    }
+}
+
 /// `IDEMP.RELEASE key token [DELAY d]`
 pub struct Release;
 
@@ -179,7 +205,7 @@ impl Handler for Get {
                 reply.null();
                 return Ok(());
             };
-            reply.map(9);
+            reply.map(10);
             reply.bulk(b"state");
             reply.simple(match view.standing {
                 Standing::Claimed => c"CLAIMED",
@@ -203,6 +229,8 @@ impl Handler for Get {
             reply.uint(view.ms);
             reply.bulk(b"ttl_ms");
             reply.uint(view.expires_in_ms);
+            reply.bulk(b"checkpoint");
+            reply.bulk_or_null(view.checkpoint);
             Ok(())
         })
     }

@@ -3,13 +3,14 @@
 use crate::support::{Server, Untouched, cmd, list, nil, server, status};
 
 /// One well-formed call of each command that has a key, `KEY` standing for it.
-const CALLS: [(&str, &str); 17] = [
+const CALLS: [(&str, &str); 18] = [
     ("ratelimit", "RATELIMIT.CHECK KEY 10/1m"),
     ("ratelimit", "RATELIMIT.PEEK KEY 10/1m"),
     ("ratelimit", "RATELIMIT.PEEK KEY"),
     ("idemp", "IDEMP.CLAIM KEY"),
     ("idemp", "IDEMP.COMPLETE KEY 5 result"),
     ("idemp", "IDEMP.RELEASE KEY 5"),
+    ("idemp", "IDEMP.EXTEND KEY 5"),
     ("idemp", "IDEMP.GET KEY"),
     ("jobq", "JOBQ.PUSH KEY payload"),
     ("jobq", "JOBQ.POP KEY"),

@@ -12,6 +12,7 @@ mod gap_matrix;
 mod harness;
 mod hostile_restore;
 mod idemp_claim;
+mod idemp_extend;
 mod idemp_resend;
 mod jobq_finish;
 mod jobq_push;

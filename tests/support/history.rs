@@ -31,6 +31,15 @@ fn write_claims(s: &Client) {
     let t = s.ok("IDEMP.CLAIM claim:again LEASE 1h").at(2).int();
     s.ok(format!("IDEMP.RELEASE claim:again {t}"));
     s.ok("IDEMP.CLAIM claim:again LEASE 1h");
+    // A checkpoint that a take-over handed on, and one that waits for the next attempt.
+    let t = s.ok("IDEMP.CLAIM claim:half LEASE 1h").at(2).int();
+    s.ok(super::cmd!["IDEMP.EXTEND", "claim:half", t, "LEASE", "2h", "CHECKPOINT", b"page 7\0\xff"]);
+    s.ok(format!("IDEMP.RELEASE claim:half {t}"));
+    let t = s.ok("IDEMP.CLAIM claim:half LEASE 1h").at(2).int();
+    s.ok(format!("IDEMP.EXTEND claim:half {t} LEASE 3h"));
+    let t = s.ok("IDEMP.CLAIM claim:returned LEASE 1h").at(2).int();
+    s.ok(format!("IDEMP.EXTEND claim:returned {t} CHECKPOINT here"));
+    s.ok(format!("IDEMP.RELEASE claim:returned {t} DELAY 1h"));
 }
 
 fn write_jobs(s: &Client) {

@@ -2,7 +2,7 @@
 
 use super::grammar::{KEY, duration, integer, multiple, one_of, option, optional, text};
 use crate::commands::apply::Apply;
-use crate::commands::idemp::{Claim, Complete, Get, Release};
+use crate::commands::idemp::{Claim, Complete, Extend, Get, Release};
 use crate::domain::idemp::Record;
 use crate::server::command::{Access, Keys, Spec, entry};
 
@@ -49,6 +49,17 @@ pub static ROWS: &[Spec] = &[
         since: "0.1.0",
         args: &[KEY, integer("token"), duration("DELAY")],
         entry: entry::<Release>(),
+    },
+    Spec {
+        name: "IDEMP.EXTEND",
+        flags: "write fast",
+        arity: -3,
+        keys: Keys::At(1, Access::Update),
+        summary: "Renews a claim's lease and may leave a checkpoint for the next attempt",
+        complexity: "O(N) in the length of the checkpoint",
+        since: "0.1.0",
+        args: &[KEY, integer("token"), duration("LEASE"), option("CHECKPOINT", text("checkpoint"))],
+        entry: entry::<Extend>(),
     },
     Spec {
         name: "IDEMP.GET",
