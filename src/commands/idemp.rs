@@ -18,7 +18,7 @@ use super::commit;
 use super::settings::{IDEMP_MAX_PAYLOAD, IDEMP_MAX_RESULT};
 use super::waiting::{self, Decided, Waitable};
 
-/// `IDEMP.CLAIM key [LEASE d] [TTL d] [OWNER b] [FINGERPRINT b | PAYLOAD b] [BLOCK d]`
+/// `IDEMP.CLAIM key [LEASE d] [TTL d] [OWNER b] [FINGERPRINT b | PAYLOAD b | JSON b] [BLOCK d]`
 pub struct Claim;
 
 impl Handler for Claim {
@@ -36,9 +36,9 @@ impl Handler for Claim {
                 b"TTL" => claim.ttl = words.duration("TTL")?,
                 b"OWNER" => claim.owner = Some(Cow::Borrowed(words.id("OWNER")?)),
                 b"BLOCK" => block = Some(words.duration("BLOCK")?),
-                kind @ (b"FINGERPRINT" | b"PAYLOAD") => {
+                kind @ (b"FINGERPRINT" | b"PAYLOAD" | b"JSON") => {
                     if claim.fingerprint.is_some() {
-                        return Err(Refusal::err("give either FINGERPRINT or PAYLOAD, not both"));
+                        return Err(Refusal::err("give one of FINGERPRINT, PAYLOAD and JSON"));
                     }
                     claim.fingerprint = Some(fingerprint(kind, &mut words)?);
                 }
@@ -53,6 +53,9 @@ fn fingerprint(kind: &[u8], words: &mut Words<'_>) -> Result<Fingerprint, Refusa
     let most = IDEMP_MAX_PAYLOAD.get();
     if kind == b"FINGERPRINT" {
         return Ok(Fingerprint::of_given(within_size("FINGERPRINT", words.word("FINGERPRINT")?, most, "")?));
+    }
+    if kind == b"JSON" {
+        return Fingerprint::of_json(words.word("JSON")?, most as usize);
     }
     Fingerprint::of_payload(words.word("PAYLOAD")?, most as usize)
 }

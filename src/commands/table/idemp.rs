@@ -13,7 +13,7 @@ pub static ROWS: &[Spec] = &[
         arity: -2,
         keys: Keys::At(1, Access::Update),
         summary: "Claims the right to do something once, or tells that it is done or being done",
-        complexity: "O(1), and O(N) in the length of a PAYLOAD",
+        complexity: "O(1), and O(N*log(N)) in the length of a PAYLOAD or JSON",
         since: "0.1.0",
         args: &[
             KEY,
@@ -22,7 +22,11 @@ pub static ROWS: &[Spec] = &[
             option("OWNER", text("owner")),
             optional(one_of(
                 "content",
-                &[option("FINGERPRINT", text("fingerprint")), option("PAYLOAD", text("payload"))],
+                &[
+                    option("FINGERPRINT", text("fingerprint")),
+                    option("PAYLOAD", text("payload")),
+                    option("JSON", text("json")),
+                ],
             )),
             duration("BLOCK"),
         ],

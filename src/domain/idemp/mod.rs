@@ -22,7 +22,9 @@ mod encoding;
 mod fingerprint;
 mod finish;
 mod finished;
+mod json;
 mod record;
+mod seen;
 mod view;
 
 #[cfg(test)]
@@ -32,6 +34,8 @@ mod model;
 #[cfg(test)]
 mod saving;
 #[cfg(test)]
+mod seen_tests;
+#[cfg(test)]
 mod world;
 
 pub use claim::{Claim, DEFAULT_LEASE, DEFAULT_TTL, Reply, State, decide_claim};
@@ -39,4 +43,5 @@ pub use effect::Effect;
 pub use fingerprint::{Fingerprint, PAYLOAD_LIMIT};
 pub use finish::{Completion, Extension, Limits, decide_complete, decide_extend, decide_release};
 pub use record::Record;
+pub use seen::{MOST_IDS, Secret, Seen, decide_seen};
 pub use view::{Standing, View};
