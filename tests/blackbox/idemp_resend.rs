@@ -121,11 +121,3 @@ fn a_payload_over_64_kib_is_too_big_and_told_of_fingerprint() {
         untouched.refuses("k", cmd!["IDEMP.CLAIM", "k", "PAYLOAD", vec![b'x'; 64 * 1024 + 1]], "TOOBIG");
     assert!(text.contains("FINGERPRINT"), "{text}");
 }
-
-#[test]
-fn what_is_not_built_yet_is_refused() {
-    let s = server!();
-    s.ok("IDEMP.CLAIM k");
-    let untouched = Untouched::on(&s);
-    untouched.refuses("k", "IDEMP.SEEN k 1h id", "ERR");
-}

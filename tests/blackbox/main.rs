@@ -14,6 +14,7 @@ mod hostile_restore;
 mod idemp_claim;
 mod idemp_extend;
 mod idemp_resend;
+mod idemp_seen;
 mod jobq_finish;
 mod jobq_push;
 mod jobq_refusals;

@@ -37,6 +37,13 @@ fn write_claims(s: &Client) {
     s.ok(format!("IDEMP.RELEASE claim:half {t}"));
     let t = s.ok("IDEMP.CLAIM claim:half LEASE 1h").at(2).int();
     s.ok(format!("IDEMP.EXTEND claim:half {t} LEASE 3h"));
+    s.ok(super::cmd!["IDEMP.SEEN", "seen:few", "1h", "a", b"b\0\xff"]);
+    s.ok("IDEMP.SEEN seen:few 30d c a");
+    // Larger than one block of the encoding.
+    s.pipeline((0..5).map(|call| {
+        let ids: Vec<String> = (0..1_000).map(|id| format!("{call}-{id}")).collect();
+        format!("IDEMP.SEEN seen:many 1h {}", ids.join(" "))
+    }));
     let t = s.ok("IDEMP.CLAIM claim:returned LEASE 1h").at(2).int();
     s.ok(format!("IDEMP.EXTEND claim:returned {t} CHECKPOINT here"));
     s.ok(format!("IDEMP.RELEASE claim:returned {t} DELAY 1h"));

@@ -3,7 +3,8 @@
 use super::grammar::{KEY, duration, integer, multiple, one_of, option, optional, text};
 use crate::commands::apply::Apply;
 use crate::commands::idemp::{Claim, Complete, Extend, Get, Release};
-use crate::domain::idemp::Record;
+use crate::commands::seen::Seen;
+use crate::domain::idemp::{self, Record};
 use crate::server::command::{Access, Keys, Spec, entry};
 
 pub static ROWS: &[Spec] = &[
@@ -75,6 +76,28 @@ pub static ROWS: &[Spec] = &[
         since: "0.1.0",
         args: &[KEY],
         entry: entry::<Get>(),
+    },
+    Spec {
+        name: "IDEMP.SEEN",
+        flags: "write deny-oom fast",
+        arity: -4,
+        keys: Keys::At(1, Access::Update),
+        summary: "Tells which ids were met before within a window, and marks the new ones",
+        complexity: "O(N) with N the number of ids",
+        since: "0.1.0",
+        args: &[KEY, text("window"), multiple(text("id"))],
+        entry: entry::<Seen>(),
+    },
+    Spec {
+        name: "IDEMP.SEEN._APPLY",
+        flags: "write",
+        arity: -3,
+        keys: Keys::At(1, Access::Update),
+        summary: "Internal: carries changes to replicas and through the AOF",
+        complexity: "O(N) with N the number of ids",
+        since: "0.1.0",
+        args: &[KEY, multiple(text("effect"))],
+        entry: entry::<Apply<idemp::Seen>>(),
     },
     Spec {
         name: "IDEMP._APPLY",
