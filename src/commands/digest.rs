@@ -62,6 +62,7 @@ fn of_key(ctx: Ctx<'_>, name: Name<'_>, hash: &mut Sha256) -> Option<Sum> {
     }
     let known = add::<ratelimit::Subject>(&key, hash)
         || add::<idemp::Record>(&key, hash)
+        || add::<idemp::Seen>(&key, hash)
         || add::<jobq::Queue>(&key, hash)
         || add::<cache::Entry>(&key, hash);
     known.then(|| hash.finalize_reset().into())

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::domain::idemp::{
-    self, Completion, DEFAULT_LEASE, DEFAULT_TTL, Fingerprint, Limits, Record, Standing, State,
+    self, Completion, DEFAULT_LEASE, DEFAULT_TTL, Extension, Fingerprint, Limits, Record, Standing, State,
 };
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
@@ -18,7 +18,7 @@ use super::commit;
 use super::settings::{IDEMP_MAX_PAYLOAD, IDEMP_MAX_RESULT};
 use super::waiting::{self, Decided, Waitable};
 
-/// `IDEMP.CLAIM key [LEASE d] [TTL d] [OWNER b] [FINGERPRINT b | PAYLOAD b] [BLOCK d]`
+/// `IDEMP.CLAIM key [LEASE d] [TTL d] [OWNER b] [FINGERPRINT b | PAYLOAD b | JSON b] [BLOCK d]`
 pub struct Claim;
 
 impl Handler for Claim {
@@ -36,9 +36,9 @@ impl Handler for Claim {
                 b"TTL" => claim.ttl = words.duration("TTL")?,
                 b"OWNER" => claim.owner = Some(Cow::Borrowed(words.id("OWNER")?)),
                 b"BLOCK" => block = Some(words.duration("BLOCK")?),
-                kind @ (b"FINGERPRINT" | b"PAYLOAD") => {
+                kind @ (b"FINGERPRINT" | b"PAYLOAD" | b"JSON") => {
                     if claim.fingerprint.is_some() {
-                        return Err(Refusal::err("give either FINGERPRINT or PAYLOAD, not both"));
+                        return Err(Refusal::err("give one of FINGERPRINT, PAYLOAD and JSON"));
                     }
                     claim.fingerprint = Some(fingerprint(kind, &mut words)?);
                 }
@@ -53,6 +53,9 @@ fn fingerprint(kind: &[u8], words: &mut Words<'_>) -> Result<Fingerprint, Refusa
     let most = IDEMP_MAX_PAYLOAD.get();
     if kind == b"FINGERPRINT" {
         return Ok(Fingerprint::of_given(within_size("FINGERPRINT", words.word("FINGERPRINT")?, most, "")?));
+    }
+    if kind == b"JSON" {
+        return Fingerprint::of_json(words.word("JSON")?, most as usize);
     }
     Fingerprint::of_payload(words.word("PAYLOAD")?, most as usize)
 }
@@ -141,6 +144,32 @@ impl Handler for Complete {
     }
 }
 
+/// `IDEMP.EXTEND key token [LEASE d] [CHECKPOINT b]`
+pub struct Extend;
+
+impl Handler for Extend {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let key = words.name("key")?;
+        let mut extension = Extension { token: words.token()?, lease: None, checkpoint: None };
+        while let Some(option) = words.option()? {
+            match option.folded() {
+                b"LEASE" => extension.lease = Some(words.duration("LEASE")?),
+                b"CHECKPOINT" => extension.checkpoint = Some(words.word("CHECKPOINT")?),
+                _ => return Err(unknown(&option)),
+            }
+        }
+        let most = IDEMP_MAX_RESULT.get() as usize;
+        let left = commit::write::<Record, _>(call.ctx, key, |state, now, _| {
+            idemp::decide_extend(state, &extension, most, now)
+        })?;
+        call.reply.uint(left);
+        Ok(())
+    }
+}
+
 /// `IDEMP.RELEASE key token [DELAY d]`
 pub struct Release;
 
@@ -179,7 +208,7 @@ impl Handler for Get {
                 reply.null();
                 return Ok(());
             };
-            reply.map(9);
+            reply.map(10);
             reply.bulk(b"state");
             reply.simple(match view.standing {
                 Standing::Claimed => c"CLAIMED",
@@ -203,6 +232,8 @@ impl Handler for Get {
             reply.uint(view.ms);
             reply.bulk(b"ttl_ms");
             reply.uint(view.expires_in_ms);
+            reply.bulk(b"checkpoint");
+            reply.bulk_or_null(view.checkpoint);
             Ok(())
         })
     }

@@ -31,6 +31,7 @@ fn register(ctx: Ctx<'_>) -> bool {
 fn register_types(ctx: Ctx<'_>) -> bool {
     native::register::<ratelimit::Subject>(ctx)
         && native::register::<idemp::Record>(ctx)
+        && native::register::<idemp::Seen>(ctx)
         && native::register::<jobq::Queue>(ctx)
         && native::register::<cache::Entry>(ctx)
         && native::register_aux::<world::Clock>(ctx)

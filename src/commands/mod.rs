@@ -12,6 +12,7 @@ mod idemp;
 mod jobq;
 pub mod load;
 mod ratelimit;
+mod seen;
 mod settings;
 mod stored;
 mod table;

@@ -8,9 +8,9 @@ const MIB: i64 = 1024 * KIB;
 /// The server's own bound for one argument (`proto-max-bulk-len`).
 const MOST: i64 = 512 * MIB;
 
-/// The longest PAYLOAD that IDEMP.CLAIM hashes, in bytes; beyond it the client hashes (FINGERPRINT).
+/// The longest PAYLOAD or JSON that IDEMP.CLAIM hashes, in bytes; beyond it the client hashes (FINGERPRINT).
 pub static IDEMP_MAX_PAYLOAD: Number = Number::new("idemp-max-payload", 64 * KIB, 1, MOST);
-/// The longest result (and META) that IDEMP.COMPLETE keeps, in bytes.
+/// The longest result (and META, and CHECKPOINT) that an IDEMP record keeps, in bytes.
 pub static IDEMP_MAX_RESULT: Number = Number::new("idemp-max-result", MIB, 1, MOST);
 /// The longest payload of a job, in bytes.
 pub static JOBQ_MAX_PAYLOAD: Number = Number::new("jobq-max-payload", MIB, 1, MOST);

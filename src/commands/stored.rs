@@ -37,6 +37,7 @@ macro_rules! stored {
 
 stored!(ratelimit::Subject, c"workgateR", c"ratelimit._apply");
 stored!(idemp::Record, c"workgateI", c"idemp._apply");
+stored!(idemp::Seen, c"workgateS", c"idemp.seen._apply");
 stored!(jobq::Queue, c"workgateQ", c"jobq._apply");
 stored!(cache::Entry, c"workgateC", c"cache._apply");
 

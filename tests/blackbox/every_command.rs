@@ -3,14 +3,16 @@
 use crate::support::{Server, Untouched, cmd, list, nil, server, status};
 
 /// One well-formed call of each command that has a key, `KEY` standing for it.
-const CALLS: [(&str, &str); 17] = [
+const CALLS: [(&str, &str); 19] = [
     ("ratelimit", "RATELIMIT.CHECK KEY 10/1m"),
     ("ratelimit", "RATELIMIT.PEEK KEY 10/1m"),
     ("ratelimit", "RATELIMIT.PEEK KEY"),
     ("idemp", "IDEMP.CLAIM KEY"),
     ("idemp", "IDEMP.COMPLETE KEY 5 result"),
     ("idemp", "IDEMP.RELEASE KEY 5"),
+    ("idemp", "IDEMP.EXTEND KEY 5"),
     ("idemp", "IDEMP.GET KEY"),
+    ("seen", "IDEMP.SEEN KEY 1h id"),
     ("jobq", "JOBQ.PUSH KEY payload"),
     ("jobq", "JOBQ.POP KEY"),
     ("jobq", "JOBQ.ACK KEY id 5"),
@@ -27,6 +29,7 @@ const CALLS: [(&str, &str); 17] = [
 fn fill(s: &Server) -> Vec<(&'static str, &'static str)> {
     s.ok("RATELIMIT.CHECK ratelimit 10/1h");
     s.ok("IDEMP.CLAIM idemp");
+    s.ok("IDEMP.SEEN seen 1h id");
     s.ok("JOBQ.PUSH jobq p ID a");
     s.ok("CACHE.SET cache v TTL 1h");
     s.ok("SET string v");
@@ -38,6 +41,7 @@ fn fill(s: &Server) -> Vec<(&'static str, &'static str)> {
     vec![
         ("ratelimit", "ratelimit"),
         ("idemp", "idemp"),
+        ("seen", "seen"),
         ("jobq", "jobq"),
         ("cache", "cache"),
         // A plain string is a hit for the cache.
@@ -73,7 +77,7 @@ fn a_key_of_another_type_is_refused_and_untouched() {
 fn the_types_other_commands_refuse_ours() {
     let s = server!();
     fill(&s);
-    for key in ["ratelimit", "idemp", "jobq", "cache"] {
+    for key in ["ratelimit", "idemp", "seen", "jobq", "cache"] {
         s.refuses(format!("GET {key}"), "WRONGTYPE");
         s.refuses(format!("LPUSH {key} a"), "WRONGTYPE");
         s.ok(format!("TYPE {key}"));

@@ -1,6 +1,6 @@
 //! IDEMP: who does the work, and what the others are told.
 
-use crate::support::{any, eventually, list, nil, server, status, token, within};
+use crate::support::{any, cmd, eventually, list, nil, server, status, token, within};
 
 #[test]
 fn the_first_claims_and_the_second_finds_it_busy() {
@@ -84,6 +84,26 @@ fn a_payload_is_compared_by_its_content() {
     s.ok("IDEMP.CLAIM k PAYLOAD {\"amount\":1}");
     s.refuses("IDEMP.CLAIM k PAYLOAD {\"amount\":2}", "MISMATCH");
     s.ok("IDEMP.CLAIM k PAYLOAD {\"amount\":1}").at(0).clone().is(status("BUSY"));
+}
+
+#[test]
+fn json_is_compared_by_its_meaning() {
+    let s = server!();
+    s.ok(cmd!["IDEMP.CLAIM", "k", "JSON", r#"{"amount": 10, "to": "é"}"#]);
+    let same = "{\"to\":\"\\u00e9\",\n \"amount\":1.0e1}";
+    s.ok(cmd!["IDEMP.CLAIM", "k", "JSON", same]).at(0).clone().is(status("BUSY"));
+    s.refuses(cmd!["IDEMP.CLAIM", "k", "JSON", r#"{"amount":11,"to":"é"}"#], "MISMATCH");
+    s.refuses(cmd!["IDEMP.CLAIM", "k", "PAYLOAD", r#"{"amount":10,"to":"é"}"#], "MISMATCH");
+}
+
+#[test]
+fn json_that_nests_without_end_is_refused() {
+    let s = server!();
+    s.refuses(cmd!["IDEMP.CLAIM", "k", "JSON", "[".repeat(65_000)], "ERR");
+    s.refuses(cmd!["IDEMP.CLAIM", "k", "JSON", "{\"a\":".repeat(10_000)], "ERR");
+    let text = s.refuses(cmd!["IDEMP.CLAIM", "k", "JSON", "[".repeat(65_537)], "TOOBIG");
+    assert!(text.contains("FINGERPRINT"), "{text}");
+    s.ok("IDEMP.CLAIM k JSON []");
 }
 
 #[test]

@@ -58,6 +58,12 @@ fn malformed_claims_are_refused_and_change_nothing() {
         "OWNER a OWNER a",
         "LEASE 1s LEASE 1s",
         "FINGERPRINT a PAYLOAD b",
+        "FINGERPRINT a JSON {}",
+        "JSON {} PAYLOAD b",
+        "JSON {} JSON {}",
+        "JSON",
+        "JSON nonsense",
+        "JSON {\"a\":1,\"a\":1}",
         "FINGERPRINT",
         "NONSENSE",
         "LEASE 1s NONSENSE",
@@ -114,14 +120,4 @@ fn a_payload_over_64_kib_is_too_big_and_told_of_fingerprint() {
     let text =
         untouched.refuses("k", cmd!["IDEMP.CLAIM", "k", "PAYLOAD", vec![b'x'; 64 * 1024 + 1]], "TOOBIG");
     assert!(text.contains("FINGERPRINT"), "{text}");
-}
-
-#[test]
-fn what_is_not_built_yet_is_refused() {
-    let s = server!();
-    let t = s.ok("IDEMP.CLAIM k").at(2).int();
-    let untouched = Untouched::on(&s);
-    untouched.refuses("k", "IDEMP.CLAIM k JSON {}", "ERR");
-    untouched.refuses("k", format!("IDEMP.EXTEND k {t}"), "ERR");
-    untouched.refuses("k", "IDEMP.SEEN k 1h id", "ERR");
 }

@@ -31,6 +31,22 @@ fn write_claims(s: &Client) {
     let t = s.ok("IDEMP.CLAIM claim:again LEASE 1h").at(2).int();
     s.ok(format!("IDEMP.RELEASE claim:again {t}"));
     s.ok("IDEMP.CLAIM claim:again LEASE 1h");
+    // A checkpoint that a take-over handed on, and one that waits for the next attempt.
+    let t = s.ok("IDEMP.CLAIM claim:half LEASE 1h").at(2).int();
+    s.ok(super::cmd!["IDEMP.EXTEND", "claim:half", t, "LEASE", "2h", "CHECKPOINT", b"page 7\0\xff"]);
+    s.ok(format!("IDEMP.RELEASE claim:half {t}"));
+    let t = s.ok("IDEMP.CLAIM claim:half LEASE 1h").at(2).int();
+    s.ok(format!("IDEMP.EXTEND claim:half {t} LEASE 3h"));
+    s.ok(super::cmd!["IDEMP.SEEN", "seen:few", "1h", "a", b"b\0\xff"]);
+    s.ok("IDEMP.SEEN seen:few 30d c a");
+    // Larger than one block of the encoding.
+    s.pipeline((0..5).map(|call| {
+        let ids: Vec<String> = (0..1_000).map(|id| format!("{call}-{id}")).collect();
+        format!("IDEMP.SEEN seen:many 1h {}", ids.join(" "))
+    }));
+    let t = s.ok("IDEMP.CLAIM claim:returned LEASE 1h").at(2).int();
+    s.ok(format!("IDEMP.EXTEND claim:returned {t} CHECKPOINT here"));
+    s.ok(format!("IDEMP.RELEASE claim:returned {t} DELAY 1h"));
 }
 
 fn write_jobs(s: &Client) {

@@ -2,8 +2,9 @@
 
 use super::grammar::{KEY, duration, integer, multiple, one_of, option, optional, text};
 use crate::commands::apply::Apply;
-use crate::commands::idemp::{Claim, Complete, Get, Release};
-use crate::domain::idemp::Record;
+use crate::commands::idemp::{Claim, Complete, Extend, Get, Release};
+use crate::commands::seen::Seen;
+use crate::domain::idemp::{self, Record};
 use crate::server::command::{Access, Keys, Spec, entry};
 
 pub static ROWS: &[Spec] = &[
@@ -13,7 +14,7 @@ pub static ROWS: &[Spec] = &[
         arity: -2,
         keys: Keys::At(1, Access::Update),
         summary: "Claims the right to do something once, or tells that it is done or being done",
-        complexity: "O(1), and O(N) in the length of a PAYLOAD",
+        complexity: "O(1), and O(N*log(N)) in the length of a PAYLOAD or JSON",
         since: "0.1.0",
         args: &[
             KEY,
@@ -22,7 +23,11 @@ pub static ROWS: &[Spec] = &[
             option("OWNER", text("owner")),
             optional(one_of(
                 "content",
-                &[option("FINGERPRINT", text("fingerprint")), option("PAYLOAD", text("payload"))],
+                &[
+                    option("FINGERPRINT", text("fingerprint")),
+                    option("PAYLOAD", text("payload")),
+                    option("JSON", text("json")),
+                ],
             )),
             duration("BLOCK"),
         ],
@@ -51,6 +56,17 @@ pub static ROWS: &[Spec] = &[
         entry: entry::<Release>(),
     },
     Spec {
+        name: "IDEMP.EXTEND",
+        flags: "write fast",
+        arity: -3,
+        keys: Keys::At(1, Access::Update),
+        summary: "Renews a claim's lease and may leave a checkpoint for the next attempt",
+        complexity: "O(N) in the length of the checkpoint",
+        since: "0.1.0",
+        args: &[KEY, integer("token"), duration("LEASE"), option("CHECKPOINT", text("checkpoint"))],
+        entry: entry::<Extend>(),
+    },
+    Spec {
         name: "IDEMP.GET",
         flags: "readonly fast",
         arity: 2,
@@ -60,6 +76,28 @@ pub static ROWS: &[Spec] = &[
         since: "0.1.0",
         args: &[KEY],
         entry: entry::<Get>(),
+    },
+    Spec {
+        name: "IDEMP.SEEN",
+        flags: "write deny-oom fast",
+        arity: -4,
+        keys: Keys::At(1, Access::Update),
+        summary: "Tells which ids were met before within a window, and marks the new ones",
+        complexity: "O(N) with N the number of ids",
+        since: "0.1.0",
+        args: &[KEY, text("window"), multiple(text("id"))],
+        entry: entry::<Seen>(),
+    },
+    Spec {
+        name: "IDEMP.SEEN._APPLY",
+        flags: "write",
+        arity: -3,
+        keys: Keys::At(1, Access::Update),
+        summary: "Internal: carries changes to replicas and through the AOF",
+        complexity: "O(N) with N the number of ids",
+        since: "0.1.0",
+        args: &[KEY, multiple(text("effect"))],
+        entry: entry::<Apply<idemp::Seen>>(),
     },
     Spec {
         name: "IDEMP._APPLY",

@@ -66,7 +66,7 @@ impl State {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply<'a> {
     pub state: State,
-    /// The result when done.
+    /// The result when done; the last checkpoint when claimed.
     pub value: Option<Cow<'a, [u8]>>,
     /// Above 0 when claimed.
     pub token: u64,
@@ -102,10 +102,7 @@ pub fn decide_claim<'a>(
     now: UnixMs,
     tokens: &TokenClock,
 ) -> Result<Decision<Reply<'a>, Effect>, Refusal> {
-    if claim.lease > claim.ttl {
-        let (lease, ttl) = (time::written(claim.lease), time::written(claim.ttl));
-        return Err(Refusal::err(format!("LEASE {lease}: must not be longer than TTL {ttl}")));
-    }
+    lease_within_ttl(claim.lease, claim.ttl)?;
     let Some(record) = state.filter(|record| record.stands(now)) else {
         let seen = state.map_or(0, |record| record.token);
         return Ok(grant(claim, claim.fingerprint, 1, seen, now, tokens));
@@ -130,15 +127,28 @@ pub fn decide_claim<'a>(
     };
     if elapsed >= open.span {
         let attempt = record.attempt.saturating_add(1);
-        return Ok(grant(claim, claim.fingerprint.or(known), attempt, record.token, now, tokens));
+        let mut taken = grant(claim, claim.fingerprint.or(known), attempt, record.token, now, tokens);
+        taken.reply.value = open.checkpoint.as_deref().map(Cow::Borrowed);
+        return Ok(taken);
     }
     let left = open.span - elapsed;
     let mine = open.held && open.owner.is_some() && open.owner.as_deref() == claim.owner.as_deref();
     Ok(Decision::answer(if mine {
-        Reply::bare(State::Claimed, record.token, left, record.attempt)
+        Reply {
+            value: open.checkpoint.as_deref().map(Cow::Borrowed),
+            ..Reply::bare(State::Claimed, record.token, left, record.attempt)
+        }
     } else {
         Reply::bare(State::Busy, 0, left, record.attempt)
     }))
+}
+
+pub(super) fn lease_within_ttl(lease: u64, ttl: u64) -> Result<(), Refusal> {
+    if lease <= ttl {
+        return Ok(());
+    }
+    let (lease, ttl) = (time::written(lease), time::written(ttl));
+    Err(Refusal::err(format!("LEASE {lease}: must not be longer than TTL {ttl}")))
 }
 
 /// `seen` is the token of the record that is taken over: the new one is above it, even if the clock has

@@ -11,7 +11,7 @@ use super::encoding::{read_attempt, read_span, read_time, read_token};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// A lease is granted. It names all that the record holds afterwards, whatever was there before.
-    /// `attempt` 1 begins anew; a later one takes over, and would keep what earlier ones left.
+    /// `attempt` 1 begins anew; a later one takes over, and keeps the checkpoint that earlier ones left.
     Claim {
         token: u64,
         since: UnixMs,
@@ -23,6 +23,9 @@ pub enum Effect {
     },
     /// The holder of `token` is done. The result is the payload.
     Complete { token: u64, at: UnixMs, ttl: u64, meta: Option<Box<[u8]>>, result: Box<[u8]> },
+    /// The holder of `token` goes on: a new lease from `at` on. The checkpoint is the payload; without
+    /// one the last stays.
+    Extend { token: u64, at: UnixMs, lease: u64, checkpoint: Option<Box<[u8]>> },
     /// The holder of `token` gives up; the next claim may come after `delay`.
     Release { token: u64, at: UnixMs, delay: u64 },
 }
@@ -31,6 +34,7 @@ pub enum Effect {
 const CLAIM: u8 = 1;
 const COMPLETE: u8 = 2;
 const RELEASE: u8 = 3;
+const EXTEND: u8 = 4;
 
 impl value::Effect for Effect {
     fn encode(&self) -> Vec<u8> {
@@ -53,6 +57,12 @@ impl value::Effect for Effect {
                 w.int(*ttl);
                 w.option(meta.as_deref(), Writer::bytes);
             }
+            Effect::Extend { token, at, lease, checkpoint: _ } => {
+                w.byte(EXTEND);
+                w.int(*token);
+                w.int(*at);
+                w.int(*lease);
+            }
             Effect::Release { token, at, delay } => {
                 w.byte(RELEASE);
                 w.int(*token);
@@ -66,6 +76,7 @@ impl value::Effect for Effect {
     fn payload(&self) -> Option<&[u8]> {
         match self {
             Effect::Complete { result, .. } => Some(result),
+            Effect::Extend { checkpoint, .. } => checkpoint.as_deref(),
             Effect::Claim { .. } | Effect::Release { .. } => None,
         }
     }
@@ -89,6 +100,12 @@ impl value::Effect for Effect {
                 meta: r.option(Reader::bytes)?.map(Box::from),
                 result: Box::from(result),
             },
+            (EXTEND, checkpoint) => Effect::Extend {
+                token: read_token(&mut r)?,
+                at: read_time(&mut r)?,
+                lease: read_span(&mut r)?,
+                checkpoint: checkpoint.map(Box::from),
+            },
             (RELEASE, None) => Effect::Release {
                 token: read_token(&mut r)?,
                 at: read_time(&mut r)?,
@@ -102,9 +119,10 @@ impl value::Effect for Effect {
 
     fn highest_token(&self) -> u64 {
         match self {
-            Effect::Claim { token, .. } | Effect::Complete { token, .. } | Effect::Release { token, .. } => {
-                *token
-            }
+            Effect::Claim { token, .. }
+            | Effect::Complete { token, .. }
+            | Effect::Extend { token, .. }
+            | Effect::Release { token, .. } => *token,
         }
     }
 }

@@ -48,6 +48,7 @@ pub(super) fn write(record: &Record) -> Vec<u8> {
     match &record.stage {
         Stage::Open(open) => {
             w.int(open.span);
+            w.option(open.checkpoint.as_deref(), Writer::bytes);
             if open.held {
                 w.option(open.owner.as_deref(), Writer::bytes);
             }
@@ -72,9 +73,10 @@ pub(super) fn read(block: &[u8]) -> Result<Record, Corrupt> {
     let stage = match kind {
         HELD | RELEASED => {
             let span = read_span(&mut r)?;
+            let checkpoint = r.option(Reader::bytes)?.map(Box::from);
             let held = kind == HELD;
             let owner = if held { r.option(Reader::bytes)?.map(Box::from) } else { None };
-            Stage::Open(Box::new(Open { held, span, owner, fingerprint }))
+            Stage::Open(Box::new(Open { held, span, owner, fingerprint, checkpoint }))
         }
         DONE => {
             let meta = r.option(Reader::bytes)?;

@@ -4,13 +4,16 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::refusal::{Code, Refusal};
 
-/// The longest PAYLOAD that is hashed unless the configuration says otherwise, in bytes.
+use super::json;
+
+/// The longest PAYLOAD or JSON that is hashed unless the configuration says otherwise, in bytes.
 pub const PAYLOAD_LIMIT: usize = 64 * 1024;
 
-/// Hashed before the bytes, so that a fingerprint never equals a payload's. A canonical JSON document
-/// would be a third kind. The digests are kept in records: these numbers never change.
+/// Hashed before the bytes, so that none of the three kinds ever equals another. The digests are kept in
+/// records: these numbers never change.
 const GIVEN: u8 = 1;
 const PAYLOAD: u8 = 2;
+const JSON: u8 = 3;
 
 /// 32 bytes that stand for a request's content, however long that is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,16 +29,16 @@ impl Fingerprint {
 
     /// Of PAYLOAD: the content itself, at most `limit` bytes of it (`TOOBIG` beyond).
     pub fn of_payload(bytes: &[u8], limit: usize) -> Result<Self, Refusal> {
-        if bytes.len() > limit {
-            return Err(Refusal::new(
-                Code::TooBig,
-                format!(
-                    "PAYLOAD of {} bytes: at most {limit} are hashed here; hash it yourself and send FINGERPRINT",
-                    bytes.len()
-                ),
-            ));
-        }
+        within("PAYLOAD", bytes, limit)?;
         Ok(Fingerprint::of(PAYLOAD, bytes))
+    }
+
+    /// Of JSON: a document of at most `limit` bytes as written (`TOOBIG` beyond) in its canonical form
+    /// (RFC 8785), so that neither white space nor the order of members counts. `ERR` when there is no
+    /// such form; see [`json::canonical`].
+    pub fn of_json(text: &[u8], limit: usize) -> Result<Self, Refusal> {
+        within("JSON", text, limit)?;
+        Ok(Fingerprint::of(JSON, &json::canonical(text)?))
     }
 
     pub fn as_bytes(&self) -> &[u8; Fingerprint::SIZE] {
@@ -45,6 +48,19 @@ impl Fingerprint {
     fn of(kind: u8, bytes: &[u8]) -> Self {
         Fingerprint(Sha256::new().chain_update([kind]).chain_update(bytes).finalize().into())
     }
+}
+
+fn within(what: &str, bytes: &[u8], limit: usize) -> Result<(), Refusal> {
+    if bytes.len() <= limit {
+        return Ok(());
+    }
+    let given = bytes.len();
+    Err(Refusal::new(
+        Code::TooBig,
+        format!(
+            "{what} of {given} bytes: at most {limit} are hashed here; hash it yourself and send FINGERPRINT"
+        ),
+    ))
 }
 
 #[cfg(test)]
@@ -66,6 +82,16 @@ mod tests {
             hex(Fingerprint::of_payload(b"abc", 3).unwrap()),
             "909ac45e439911193205994d09399c29fede977ab212605f29ead5250a812e73"
         );
+    }
+
+    /// The expected digest comes from `printf '\\3{"a":[1,2],"b":null}' | sha256sum`.
+    #[test]
+    fn json_is_hashed_in_its_canonical_form() {
+        for text in [r#"{"a":[1,2],"b":null}"#, " { \"b\" : null,\r\n\"\\u0061\": [1.0, 2e0] } "] {
+            let print = Fingerprint::of_json(text.as_bytes(), 100).unwrap();
+            assert_eq!(hex(print), "ebe6a289f41ba6e749ef9468a2ebd85a285aec8cfa7a6c100eb34c8fef010b12");
+        }
+        assert_eq!(Fingerprint::of_json(b"[1]", 2).unwrap_err().code, Code::TooBig);
     }
 
     #[test]

@@ -1,10 +1,11 @@
-//! IDEMP.COMPLETE and IDEMP.RELEASE: the holder of a token ends its work.
+//! IDEMP.COMPLETE, IDEMP.EXTEND and IDEMP.RELEASE: what the holder of a token may say.
 
 use crate::domain::decision::Decision;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::time::UnixMs;
 
 use super::Effect;
+use super::claim::lease_within_ttl;
 use super::record::{Record, Stage};
 
 /// What COMPLETE stores.
@@ -15,6 +16,16 @@ pub struct Completion<'a> {
     pub meta: Option<&'a [u8]>,
     /// How long the result is kept, ms; that of the claim if not given.
     pub ttl: Option<u64>,
+}
+
+/// What EXTEND asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extension<'a> {
+    pub token: u64,
+    /// The new lease from now on, ms; as long as the last one if not given.
+    pub lease: Option<u64>,
+    /// How far the work has come, handed to the next attempt; the last one stays if not given.
+    pub checkpoint: Option<&'a [u8]>,
 }
 
 /// The longest result and meta that are stored, in bytes.
@@ -56,6 +67,32 @@ pub fn decide_complete(
         )),
         Stage::Open(_) => Err(fenced("this claim was released")),
     }
+}
+
+/// Goes on with the work; says how long the new lease is, ms. A lease that ran out is renewed as long as
+/// nobody has taken over.
+///
+/// `FENCED` when the token is not the record's last one, the record is gone, or the claim was given back
+/// or completed; `ERR` when the lease is longer than the claim's TTL; `TOOBIG` for a checkpoint over
+/// `limit` bytes. Extending again renews again.
+pub fn decide_extend(
+    state: Option<&Record>,
+    extension: &Extension<'_>,
+    limit: usize,
+    now: UnixMs,
+) -> Result<Decision<u64, Effect>, Refusal> {
+    let Extension { token, lease, checkpoint } = *extension;
+    fits("CHECKPOINT", checkpoint.unwrap_or_default(), limit)?;
+    let record = current(state, token, now)?;
+    let open = match &record.stage {
+        Stage::Open(open) if open.held => open,
+        Stage::Open(_) => return Err(fenced("this claim was released")),
+        Stage::Done(_) => return Err(fenced("this claim was completed")),
+    };
+    let lease = lease.unwrap_or(open.span);
+    lease_within_ttl(lease, record.ttl)?;
+    let checkpoint = checkpoint.map(Box::from);
+    Ok(Decision::change(lease, Effect::Extend { token, at: now, lease, checkpoint }))
 }
 
 /// Gives a claim back: the work failed, a later claim may run it, after `delay` ms at the earliest.

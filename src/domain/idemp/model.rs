@@ -16,6 +16,7 @@ struct Row {
     runs: u32,
     owner: Option<&'static str>,
     content: Option<&'static str>,
+    checkpoint: Option<Vec<u8>>,
     changed: UnixMs,
     ttl: u64,
     phase: Phase,
@@ -47,6 +48,11 @@ enum Step {
         by: usize,
         delay: u64,
     },
+    Extend {
+        by: usize,
+        lease: Option<u64>,
+        checkpoint: Option<u8>,
+    },
     Forward(u64),
     Back(u64),
     Delete,
@@ -62,6 +68,8 @@ fn steps(backwards: bool) -> impl Strategy<Value = Vec<Step>> {
         4 => (0..3usize, 0..3u8, any::<Option<bool>>(), prop::option::of(1..80u64))
             .prop_map(|(by, result, meta, ttl)| Step::Complete { by, result, meta: meta.map(u8::from), ttl }),
         3 => (0..3usize, 0..100u64).prop_map(|(by, delay)| Step::Release { by, delay }),
+        4 => (0..3usize, prop::option::of(1..60u64), any::<Option<u8>>())
+            .prop_map(|(by, lease, checkpoint)| Step::Extend { by, lease, checkpoint }),
         8 => (0..40u64).prop_map(Step::Forward),
         2 => (0..40u64).prop_map(move |ms| if backwards { Step::Back(ms) } else { Step::Forward(ms) }),
         1 => Just(Step::Delete),
@@ -83,7 +91,8 @@ fn model_claim(
     if lease > ttl {
         return Err(Code::Err);
     }
-    let fresh = Row { token: 0, runs: 1, owner, content, changed: now, ttl, phase: Phase::Working { lease } };
+    let phase = Phase::Working { lease };
+    let fresh = Row { token: 0, runs: 1, owner, content, checkpoint: None, changed: now, ttl, phase };
     let Some(row) = row else {
         return Ok((reply(State::Claimed, 0, lease, 1), Some(fresh)));
     };
@@ -98,15 +107,18 @@ fn model_claim(
             Ok((Reply { value, meta, ..reply(State::Done, 0, passed, row.runs) }, None))
         }
         Phase::Working { lease } if passed < *lease && owner.is_some() && owner == row.owner => {
-            Ok((reply(State::Claimed, row.token, lease - passed, row.runs), None))
+            let value = row.checkpoint.clone().map(Cow::Owned);
+            Ok((Reply { value, ..reply(State::Claimed, row.token, lease - passed, row.runs) }, None))
         }
         Phase::Working { lease: wait } | Phase::Rejected { pause: wait } if passed < *wait => {
             Ok((reply(State::Busy, 0, wait - passed, row.runs), None))
         }
         Phase::Working { .. } | Phase::Rejected { .. } => {
             let runs = row.runs + 1;
-            let next = Row { runs, content: content.or(row.content), ..fresh };
-            Ok((reply(State::Claimed, 0, lease, runs), Some(next)))
+            let checkpoint = row.checkpoint.clone();
+            let value = checkpoint.clone().map(Cow::Owned);
+            let next = Row { runs, content: content.or(row.content), checkpoint, ..fresh };
+            Ok((Reply { value, ..reply(State::Claimed, 0, lease, runs) }, Some(next)))
         }
     }
 }
@@ -200,6 +212,27 @@ fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
                     row.changed = now;
                 }
             }
+            Step::Extend { by, lease, checkpoint } => {
+                let token = nth(by);
+                let checkpoint = checkpoint.map(|byte| vec![byte]);
+                let expected = match &row {
+                    Some(Row { token: last, ttl, phase: Phase::Working { lease: held }, .. })
+                        if *last == token =>
+                    {
+                        let lease = lease.unwrap_or(*held);
+                        if lease <= *ttl { Ok(lease) } else { Err(Code::Err) }
+                    }
+                    _ => Err(Code::Fenced),
+                };
+                let got = world.extend(token, lease, checkpoint.as_deref()).map_err(|r| r.code);
+                answers.push(format!("{got:?}"));
+                assert_eq!(got, expected);
+                if let (Ok(lease), Some(row)) = (expected, &mut row) {
+                    row.phase = Phase::Working { lease };
+                    row.changed = now;
+                    row.checkpoint = checkpoint.or(row.checkpoint.take());
+                }
+            }
             Step::Forward(ms) => world.now += ms,
             Step::Back(ms) => world.now -= ms,
             Step::Delete => {
@@ -216,6 +249,9 @@ fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
             let completion = Completion { token: *old, result: b"late", meta: None, ttl: None };
             let late = decide_complete(world.primary.as_ref(), &completion, ROOMY, world.now);
             assert_eq!(late.unwrap_err().code, Code::Fenced);
+            let extension = Extension { token: *old, lease: None, checkpoint: None };
+            let late = decide_extend(world.primary.as_ref(), &extension, 10, world.now);
+            assert_eq!(late.unwrap_err().code, Code::Fenced);
             let late = decide_release(world.primary.as_ref(), *old, 0, world.now);
             assert_eq!(late.unwrap_err().code, Code::Fenced);
         }
@@ -231,6 +267,8 @@ fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
                 (_, Some(_)) => (Standing::Free, 0),
             };
             assert_eq!((view.standing, view.ms, view.attempt), (expected.0, expected.1, row.runs));
+            let checkpoint = row.checkpoint.as_deref().filter(|_| view.standing != Standing::Done);
+            assert_eq!(view.checkpoint, checkpoint);
         } else {
             assert_eq!(world.primary.as_ref().and_then(|record| record.view(world.now)), None);
         }

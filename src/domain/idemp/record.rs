@@ -14,7 +14,7 @@ use super::{Effect, Fingerprint, encoding};
 pub struct Record {
     /// Of the last claim; 0 in a record that holds nothing.
     pub(super) token: u64,
-    /// When the last claim, release or completion was made.
+    /// When the last claim, extension, release or completion was made.
     pub(super) since: UnixMs,
     /// How long the record lives from then on, ms.
     pub(super) ttl: u64,
@@ -39,6 +39,8 @@ pub(super) struct Open {
     /// Who holds it; only while held.
     pub owner: Option<Box<[u8]>>,
     pub fingerprint: Option<Fingerprint>,
+    /// How far the work has come, for the next attempt.
+    pub checkpoint: Option<Box<[u8]>>,
 }
 
 impl Default for Record {
@@ -94,13 +96,26 @@ impl Value for Record {
     fn apply(&mut self, effect: Effect) {
         match effect {
             Effect::Claim { token, since, lease, ttl, attempt, owner, fingerprint } => {
-                let open = Open { held: true, span: lease, owner, fingerprint };
+                let checkpoint = match &mut self.stage {
+                    Stage::Open(open) if attempt > 1 => open.checkpoint.take(),
+                    _ => None,
+                };
+                let open = Open { held: true, span: lease, owner, fingerprint, checkpoint };
                 *self = Record { token, since, ttl, attempt, stage: Stage::Open(Box::new(open)) };
             }
             Effect::Complete { token, at, ttl, meta, result } => {
                 if let Some(open) = self.held_by(token) {
                     let finished = Finished::new(open.fingerprint.as_ref(), meta.as_deref(), &result);
                     (self.since, self.ttl, self.stage) = (at, ttl, Stage::Done(finished));
+                }
+            }
+            Effect::Extend { token, at, lease, checkpoint } => {
+                if let Some(open) = self.held_by(token) {
+                    open.span = lease;
+                    if checkpoint.is_some() {
+                        open.checkpoint = checkpoint;
+                    }
+                    self.since = at;
                 }
             }
             Effect::Release { token, at, delay } => {
@@ -134,15 +149,20 @@ impl Value for Record {
     fn memory(&self) -> usize {
         size_of::<Record>()
             + match &self.stage {
-                Stage::Open(open) => size_of::<Open>() + open.owner.as_ref().map_or(0, |owner| owner.len()),
+                Stage::Open(open) => {
+                    let parts = [&open.owner, &open.checkpoint];
+                    size_of::<Open>() + parts.into_iter().flatten().map(|part| part.len()).sum::<usize>()
+                }
                 Stage::Done(finished) => finished.heap(),
             }
     }
 
     fn free_effort(&self) -> usize {
         match &self.stage {
-            Stage::Open(open) if open.owner.is_some() => 3,
-            _ => 2,
+            Stage::Open(open) => {
+                2 + usize::from(open.owner.is_some()) + usize::from(open.checkpoint.is_some())
+            }
+            Stage::Done(_) => 2,
         }
     }
 

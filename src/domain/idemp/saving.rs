@@ -37,14 +37,18 @@ fn effects() -> impl Strategy<Value = Effect> {
         });
     let complete = (token.clone(), time.clone(), span.clone(), prop::option::of(bytes()), bytes())
         .prop_map(|(token, at, ttl, meta, result)| Effect::Complete { token, at, ttl, meta, result });
+    let extend = (token.clone(), time.clone(), span.clone(), prop::option::of(bytes()))
+        .prop_map(|(token, at, lease, checkpoint)| Effect::Extend { token, at, lease, checkpoint });
     let release = (token, time, span).prop_map(|(token, at, delay)| Effect::Release { token, at, delay });
-    prop_oneof![claim, complete, release]
+    prop_oneof![claim, complete, extend, release]
 }
 
 fn records() -> impl Strategy<Value = Record> {
-    let open = (any::<bool>(), 0..=LONGEST, prop::option::of(bytes()), fingerprint()).prop_map(
-        |(held, span, owner, fingerprint)| {
-            Stage::Open(Box::new(Open { held, span, owner: owner.filter(|_| held), fingerprint }))
+    let part = || prop::option::of(bytes());
+    let open = (any::<bool>(), 0..=LONGEST, part(), fingerprint(), part()).prop_map(
+        |(held, span, owner, fingerprint, checkpoint)| {
+            let owner = owner.filter(|_| held);
+            Stage::Open(Box::new(Open { held, span, owner, fingerprint, checkpoint }))
         },
     );
     let done = (fingerprint(), prop::option::of(bytes()), bytes()).prop_map(|(fingerprint, meta, result)| {
@@ -86,7 +90,10 @@ proptest! {
         prop_assert_eq!(Effect::decode(&head[..cut.index(head.len())], effect.payload()), Err(Corrupt));
         prop_assert_eq!(Effect::decode(&[&head[..], &[0]].concat(), effect.payload()), Err(Corrupt));
         let other = if effect.payload().is_some() { None } else { Some(&b"x"[..]) };
-        prop_assert_eq!(Effect::decode(&head, other), Err(Corrupt));
+        // An extension goes with a checkpoint and without.
+        if !matches!(effect, Effect::Extend { .. }) {
+            prop_assert_eq!(Effect::decode(&head, other), Err(Corrupt));
+        }
         let block = &saved(&record)[0];
         prop_assert_eq!(loaded(&[block[..cut.index(block.len())].to_vec()]), Err(Corrupt));
         prop_assert_eq!(loaded(&[[&block[..], &[0]].concat()]), Err(Corrupt));
@@ -120,7 +127,7 @@ proptest! {
 
     #[test]
     fn random_bytes_never_panic(
-        kind in 0u8..5,
+        kind in 0u8..6,
         bytes in prop::collection::vec(any::<u8>(), 0..80),
         payload in any::<bool>(),
     ) {
@@ -132,8 +139,13 @@ proptest! {
 
 #[test]
 fn every_field_reaches_the_saved_bytes() {
-    let held =
-        Open { held: true, span: 5, owner: Some(Box::from(*b"me")), fingerprint: Some(Fingerprint([7; 32])) };
+    let held = Open {
+        held: true,
+        span: 5,
+        owner: Some(Box::from(*b"me")),
+        fingerprint: Some(Fingerprint([7; 32])),
+        checkpoint: Some(Box::from(*b"half")),
+    };
     let open = |open: Open| Stage::Open(Box::new(open));
     let done = |fingerprint, meta: Option<&[u8]>, result: &[u8]| {
         Stage::Done(Finished::new(Option::as_ref(&fingerprint), meta, result))
@@ -150,6 +162,11 @@ fn every_field_reaches_the_saved_bytes() {
         Record { stage: open(Open { owner: None, ..held.clone() }), ..base.clone() },
         Record { stage: open(Open { owner: Some(Box::from(*b"us")), ..held.clone() }), ..base.clone() },
         Record { stage: open(Open { fingerprint: None, ..held.clone() }), ..base.clone() },
+        Record { stage: open(Open { checkpoint: None, ..held.clone() }), ..base.clone() },
+        Record {
+            stage: open(Open { checkpoint: Some(Box::from(*b"full")), ..held.clone() }),
+            ..base.clone()
+        },
         Record {
             stage: open(Open { fingerprint: Some(Fingerprint([8; 32])), ..held.clone() }),
             ..base.clone()

@@ -46,6 +46,8 @@ pub struct View<'a> {
     pub fingerprint: Option<Fingerprint>,
     /// How long the record will be kept if nothing happens to it, ms.
     pub expires_in_ms: u64,
+    /// The last one, until the record is done.
+    pub checkpoint: Option<&'a [u8]>,
 }
 
 impl Record {
@@ -55,7 +57,7 @@ impl Record {
             return None;
         }
         let elapsed = self.elapsed(now);
-        let (standing, ms, value, meta, owner) = match &self.stage {
+        let (standing, ms, value, meta, open) = match &self.stage {
             Stage::Done(finished) => {
                 let (meta, result) = finished.parts();
                 (Standing::Done, elapsed, Some(result), meta, None)
@@ -67,7 +69,7 @@ impl Record {
                     (_, true) => Standing::Claimed,
                     (_, false) => Standing::Delayed,
                 };
-                (standing, left, None, None, open.owner.as_deref())
+                (standing, left, None, None, Some(open))
             }
         };
         Some(View {
@@ -77,7 +79,8 @@ impl Record {
             ms,
             attempt: self.attempt,
             meta,
-            owner,
+            owner: open.and_then(|open| open.owner.as_deref()),
+            checkpoint: open.and_then(|open| open.checkpoint.as_deref()),
             fingerprint: self.fingerprint(),
             expires_in_ms: self.life() - elapsed,
         })

@@ -79,6 +79,16 @@ impl World {
         self.run(|state, now, _| decide_release(state, token, delay, now)).map_err(|r| r.code)
     }
 
+    pub fn extend(
+        &mut self,
+        token: u64,
+        lease: Option<u64>,
+        checkpoint: Option<&[u8]>,
+    ) -> Result<u64, Refusal> {
+        let extension = Extension { token, lease, checkpoint };
+        self.run(|state, now, _| decide_extend(state, &extension, 1_000, now))
+    }
+
     pub fn record(&self) -> &Record {
         self.primary.as_ref().expect("a record")
     }
