@@ -4,7 +4,7 @@ use crate::server::ctx::Ctx;
 use crate::server::events::Event;
 use crate::server::waiters;
 
-use super::world;
+use super::{eviction, world};
 
 pub fn of(ctx: Ctx<'_>, event: Event) {
     match event {
@@ -19,6 +19,7 @@ pub fn of(ctx: Ctx<'_>, event: Event) {
             waiters::db_stale(ctx, first);
             waiters::db_stale(ctx, second);
         }
+        Event::Configured => eviction::look(ctx),
         Event::Demoted => {}
     }
 }

@@ -6,7 +6,7 @@ use crate::domain::{cache, idemp, jobq, ratelimit};
 use crate::server::ctx::{Ctx, Level};
 use crate::server::{command, config, events, guard, info, native, waiters};
 
-use super::{aftermath, settings, table, world};
+use super::{aftermath, eviction, settings, table, world};
 
 /// Registers everything; an error makes the server refuse the module.
 pub fn init(context: &Context, args: &[RedisString]) -> Status {
@@ -15,7 +15,11 @@ pub fn init(context: &Context, args: &[RedisString]) -> Status {
         ctx.log(Level::Warning, "workgate: takes no arguments; use CONFIG SET workgate.<name>");
         return Status::Err;
     }
-    if guard::quietly(false, || register(ctx)) { Status::Ok } else { Status::Err }
+    if !guard::quietly(false, || register(ctx)) {
+        return Status::Err;
+    }
+    guard::quietly((), || eviction::look(ctx));
+    Status::Ok
 }
 
 fn register(ctx: Ctx<'_>) -> bool {
@@ -42,10 +46,16 @@ fn register_commands(ctx: Ctx<'_>) -> bool {
     table::rows().all(|spec| command::register(ctx, category, spec))
 }
 
-const INFO: &[info::Section] = &[info::Section {
-    name: "waiters",
-    fields: || {
-        let (clients, keys) = waiters::counts();
-        vec![("blocked_clients", clients as u64), ("blocked_keys", keys as u64)]
+const INFO: &[info::Section] = &[
+    info::Section {
+        name: "memory",
+        fields: || vec![("eviction_may_drop_claims", eviction::may_drop().into())],
     },
-}];
+    info::Section {
+        name: "waiters",
+        fields: || {
+            let (clients, keys) = waiters::counts();
+            vec![("blocked_clients", clients as u64), ("blocked_keys", keys as u64)]
+        },
+    },
+];

@@ -8,6 +8,7 @@ mod arguments;
 mod cache;
 mod commit;
 mod digest;
+mod eviction;
 mod idemp;
 mod jobq;
 pub mod load;

@@ -18,6 +18,8 @@ pub enum Event {
     Flushed(Option<i32>),
     /// Two databases have changed places.
     Swapped(i32, i32),
+    /// A setting of the server, or of the module, has changed.
+    Configured,
     Promoted,
     Demoted,
 }
@@ -32,6 +34,7 @@ pub fn subscribe(ctx: Ctx<'_>, listener: fn(Ctx<'_>, Event)) -> bool {
         raw::REDISMODULE_EVENT_FLUSHDB,
         raw::REDISMODULE_EVENT_SWAPDB,
         raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
+        raw::REDISMODULE_EVENT_CONFIG,
     ];
     all.into_iter().all(|id| {
         // The header's own constants of these are private to C; the version of the data is 1 for all.
@@ -82,6 +85,7 @@ unsafe fn translate(id: u64, sub: u64, data: *mut c_void) -> Option<Event> {
             raw::REDISMODULE_EVENT_REPLROLECHANGED_NOW_MASTER => Event::Promoted,
             _ => Event::Demoted,
         }),
+        raw::REDISMODULE_EVENT_CONFIG => Some(Event::Configured),
         _ => None,
     }
 }

@@ -19,7 +19,7 @@
 //! | [`events`] | what happens to the server: load, flush, swap, role change |
 //! | [`config`], [`info`] | `CONFIG SET workgate.*` and the INFO section |
 //! | [`keyspace`], [`strings`] | walking over all keys; the server's own strings |
-//! | [`chance`] | random numbers |
+//! | [`chance`], [`memory`] | random numbers; what happens when the memory is full |
 
 pub mod alloc;
 pub mod args;
@@ -33,6 +33,7 @@ pub mod guard;
 pub mod info;
 pub mod key;
 pub mod keyspace;
+pub mod memory;
 pub mod name;
 pub mod native;
 pub mod replicate;

@@ -189,3 +189,21 @@ fn get_tells_the_state_and_touches_nothing() {
     on_resp3.field("state").clone().is(status("DONE"));
     assert!(matches!(on_resp3, crate::support::Reply::Map(_)), "a map on RESP3: {on_resp3:?}");
 }
+
+#[test]
+fn a_policy_that_may_drop_claims_is_warned_of() {
+    let s = server!();
+    let told = |s: &crate::support::Server| {
+        let info = s.ok("INFO workgate").text();
+        let warned = s.log_tail().contains("may drop claims");
+        (info.contains("eviction_may_drop_claims:1"), warned)
+    };
+    s.ok("CONFIG SET maxmemory-policy allkeys-lru");
+    assert_eq!(told(&s), (false, false), "without a limit nothing is evicted");
+    s.ok("CONFIG SET maxmemory 1gb");
+    assert_eq!(told(&s), (true, true));
+    s.ok("CONFIG SET maxmemory-policy volatile-ttl");
+    assert!(told(&s).0);
+    s.ok("CONFIG SET maxmemory-policy noeviction");
+    assert!(!told(&s).0);
+}

@@ -1,0 +1,26 @@
+//! The warning that a full server may drop what must not be dropped.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::server::ctx::{Ctx, Level};
+use crate::server::memory;
+
+static MAY_EVICT: AtomicBool = AtomicBool::new(false);
+
+/// Looks at the settings: after the module was loaded and whenever one has changed.
+pub fn look(ctx: Ctx<'_>) {
+    let may = memory::may_evict();
+    if may && !MAY_EVICT.swap(may, Ordering::Relaxed) {
+        ctx.log(
+            Level::Warning,
+            "workgate: a full server may drop claims, results and marks before their time; \
+             CONFIG SET maxmemory-policy noeviction keeps them",
+        );
+    }
+    MAY_EVICT.store(may, Ordering::Relaxed);
+}
+
+/// What the last look has found.
+pub fn may_drop() -> bool {
+    MAY_EVICT.load(Ordering::Relaxed)
+}
