@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::domain::refusal::Refusal;
-use crate::domain::{cache, idemp, jobq, ratelimit};
+use crate::domain::{breaker, cache, idemp, jobq, ratelimit};
 use crate::server::command::{Call, Handler};
 use crate::server::ctx::Ctx;
 use crate::server::key::Key;
@@ -64,7 +64,8 @@ fn of_key(ctx: Ctx<'_>, name: Name<'_>, hash: &mut Sha256) -> Option<Sum> {
         || add::<idemp::Record>(&key, hash)
         || add::<idemp::Seen>(&key, hash)
         || add::<jobq::Queue>(&key, hash)
-        || add::<cache::Entry>(&key, hash);
+        || add::<cache::Entry>(&key, hash)
+        || add::<breaker::Breaker>(&key, hash);
     known.then(|| hash.finalize_reset().into())
 }
 

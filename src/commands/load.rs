@@ -2,7 +2,7 @@
 
 use redis_module::{Context, RedisString, Status};
 
-use crate::domain::{cache, idemp, jobq, ratelimit};
+use crate::domain::{breaker, cache, idemp, jobq, ratelimit};
 use crate::server::ctx::{Ctx, Level};
 use crate::server::{command, config, events, guard, info, native, waiters};
 
@@ -38,6 +38,7 @@ fn register_types(ctx: Ctx<'_>) -> bool {
         && native::register::<idemp::Seen>(ctx)
         && native::register::<jobq::Queue>(ctx)
         && native::register::<cache::Entry>(ctx)
+        && native::register::<breaker::Breaker>(ctx)
         && native::register_aux::<world::Clock>(ctx)
 }
 

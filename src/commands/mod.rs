@@ -5,6 +5,7 @@
 mod aftermath;
 mod apply;
 mod arguments;
+mod breaker;
 mod cache;
 mod commit;
 mod digest;

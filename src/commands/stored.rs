@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use crate::domain::token::TokenClock;
 use crate::domain::value::Value;
-use crate::domain::{cache, idemp, jobq, ratelimit};
+use crate::domain::{breaker, cache, idemp, jobq, ratelimit};
 use crate::server::ctx::Ctx;
 use crate::server::native::{Aux, Native, TypeSlot};
 use crate::server::waiters;
@@ -40,6 +40,7 @@ stored!(idemp::Record, c"workgateI", c"idemp._apply");
 stored!(idemp::Seen, c"workgateS", c"idemp.seen._apply");
 stored!(jobq::Queue, c"workgateQ", c"jobq._apply");
 stored!(cache::Entry, c"workgateC", c"cache._apply");
+stored!(breaker::Breaker, c"workgateB", c"breaker._apply");
 
 impl<V: Stored> Native for V {
     const TYPE_NAME: &'static CStr = <V as Stored>::TYPE_NAME;

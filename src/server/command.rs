@@ -107,7 +107,7 @@ pub struct Arg {
 
 /// One row of the command table.
 pub struct Spec {
-    /// Upper case, as the docs show it.
+    /// Upper case, as the docs show it; a subcommand's stands behind its container's: `FAMILY.CONFIG|SET`.
     pub name: &'static str,
     /// The server's flag words.
     pub flags: &'static str,
@@ -123,24 +123,46 @@ pub struct Spec {
 
 /// Registers one command; false (with a line in the log) when the server refuses.
 pub fn register(ctx: Ctx<'_>, category: Option<&str>, spec: &'static Spec) -> bool {
-    let name = text(&spec.name.to_ascii_lowercase());
+    let full_name = spec.name.to_ascii_lowercase();
+    let name = text(&full_name);
     let flags = text(spec.flags);
     let first = match spec.keys {
         Keys::None => 0,
         Keys::At(position, _) => c_int::from(position),
     };
     let step = c_int::from(first != 0);
-    // SAFETY: the server copies the texts.
-    let created = unsafe {
-        api!(RedisModule_CreateCommand)(
-            ctx.raw(),
-            name.as_ptr(),
-            Some(spec.entry),
-            flags.as_ptr(),
-            first,
-            first,
-            step,
-        )
+    let created = match full_name.split_once('|') {
+        // SAFETY: the server copies the texts.
+        None => unsafe {
+            api!(RedisModule_CreateCommand)(
+                ctx.raw(),
+                name.as_ptr(),
+                Some(spec.entry),
+                flags.as_ptr(),
+                first,
+                first,
+                step,
+            )
+        },
+        Some((container, own_name)) => {
+            let (container, own_name) = (container_of_subcommands(ctx, category, container), text(own_name));
+            if container.is_null() {
+                raw::REDISMODULE_ERR as c_int
+            } else {
+                // SAFETY: the container is registered; the server copies the texts.
+                unsafe {
+                    api!(RedisModule_CreateSubcommand)(
+                        container,
+                        own_name.as_ptr(),
+                        Some(spec.entry),
+                        flags.as_ptr(),
+                        first,
+                        first,
+                        step,
+                    )
+                }
+            }
+        }
     };
     if created != raw::REDISMODULE_OK as c_int {
         ctx.log(Level::Warning, &format!("workgate: the server refuses the command {}", spec.name));
@@ -151,6 +173,30 @@ pub fn register(ctx: Ctx<'_>, category: Option<&str>, spec: &'static Spec) -> bo
     document(command, spec);
     categorise(command, category, spec.flags);
     true
+}
+
+/// The command that only holds subcommands, made with the first of them; null when the server refuses.
+fn container_of_subcommands(
+    ctx: Ctx<'_>,
+    category: Option<&str>,
+    name: &str,
+) -> *mut raw::RedisModuleCommand {
+    let name = text(name);
+    // SAFETY: looks the name up among the module's own commands; the server copies the texts.
+    unsafe {
+        let known = api!(RedisModule_GetCommand)(ctx.raw(), name.as_ptr());
+        if !known.is_null() {
+            return known;
+        }
+        api!(RedisModule_CreateCommand)(ctx.raw(), name.as_ptr(), None, c"".as_ptr(), 0, 0, 0);
+        let made = api!(RedisModule_GetCommand)(ctx.raw(), name.as_ptr());
+        if let (false, Some(set), Some(category)) =
+            (made.is_null(), raw::RedisModule_SetCommandACLCategories, category)
+        {
+            set(made, text(category).as_ptr());
+        }
+        made
+    }
 }
 
 /// Adds an ACL category of our own where the server can (Redis 7.4, Valkey 8); tells whether it did.

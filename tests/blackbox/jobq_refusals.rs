@@ -210,7 +210,6 @@ fn what_is_not_built_yet_is_refused() {
         "JOBQ.EVENTS q 0",
         "JOBQ.QUEUES",
         "JOBQ.STATS q SERIES 5",
-        "BREAKER.ALLOW q",
     ] {
         untouched.refuses("q", command, "ERR");
     }

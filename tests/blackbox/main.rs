@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod breaker;
+mod breaker_refusals;
 mod cache;
 mod cache_over_string;
 mod cache_refusals;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::support::{Reply, Server, list, server, status};
 
 /// (a call with the key `k`, is a write, refused when memory is short).
-const CALLS: [(&str, bool, bool); 18] = [
+const CALLS: [(&str, bool, bool); 23] = [
     ("RATELIMIT.CHECK k 10/1m COST 1", true, true),
     ("RATELIMIT.PEEK k", false, false),
     ("IDEMP.CLAIM k OWNER o", true, true),
@@ -23,6 +23,11 @@ const CALLS: [(&str, bool, bool); 18] = [
     ("CACHE.GETSET k LEASE 1s", true, true),
     ("CACHE.SET k v TTL 1s", true, true),
     ("CACHE.GET k", false, false),
+    ("BREAKER.ALLOW k", true, false),
+    ("BREAKER.REPORT k OK 1", true, false),
+    ("BREAKER.FORCE k open", true, false),
+    ("BREAKER.RESET k", true, false),
+    ("BREAKER.GET k", false, false),
     ("WORKGATE.DIGEST k", false, false),
 ];
 

@@ -9,6 +9,7 @@ pub fn write_history(s: &Client) {
     write_claims(s);
     write_jobs(s);
     write_cache(s);
+    write_breakers(s);
 }
 
 fn write_limits(s: &Client) {
@@ -88,4 +89,24 @@ fn write_cache(s: &Client) {
     s.goes_on(3);
     s.ok("CACHE.GETSET cache:stale LEASE 1h");
     s.ok(super::cmd!["CACHE.SET", "cache:large", vec![b'v'; 200_000], "TTL", "1h"]);
+}
+
+fn write_breakers(s: &Client) {
+    s.ok("BREAKER.CONFIG SET breaker:closed window 1d min_calls 5 factor 2 max 10m");
+    s.ok("BREAKER.REPORT breaker:closed OK 7 FAIL 3 SLOW 2");
+    s.ok("BREAKER.CONFIG SET breaker:open window 1d open 1h");
+    s.ok("BREAKER.REPORT breaker:open OK 5 FAIL 5");
+    s.ok("BREAKER.CONFIG SET breaker:probed probes 3 probe_lease 1h open 1ms");
+    s.ok("BREAKER.REPORT breaker:probed FAIL 10");
+    s.goes_on(2);
+    let permit = s.ok("BREAKER.ALLOW breaker:probed").at(2).int();
+    s.ok("BREAKER.ALLOW breaker:probed");
+    s.ok(format!("BREAKER.REPORT breaker:probed OK 1 SLOW 1 PERMIT {permit}"));
+    s.ok("BREAKER.CONFIG SET breaker:again open 1ms");
+    s.ok("BREAKER.REPORT breaker:again FAIL 10");
+    s.goes_on(2);
+    let permit = s.ok("BREAKER.ALLOW breaker:again").at(2).int();
+    s.ok(format!("BREAKER.REPORT breaker:again OK 1 PERMIT {permit}"));
+    s.ok("BREAKER.FORCE breaker:forced open FOR 1h");
+    s.ok("BREAKER.FORCE breaker:disabled disabled");
 }

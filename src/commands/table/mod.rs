@@ -1,5 +1,6 @@
 //! The command table: the one source of registration, flags, key specs, COMMAND DOCS and the docs.
 
+mod breaker;
 mod cache;
 mod grammar;
 mod idemp;
@@ -11,7 +12,9 @@ use crate::server::command::Spec;
 
 /// Every command of this build.
 pub fn rows() -> impl Iterator<Item = &'static Spec> {
-    [ratelimit::ROWS, idemp::ROWS, jobq::ROWS, cache::ROWS, workgate::ROWS].into_iter().flatten()
+    [ratelimit::ROWS, idemp::ROWS, jobq::ROWS, cache::ROWS, breaker::ROWS, workgate::ROWS]
+        .into_iter()
+        .flatten()
 }
 
 #[cfg(test)]
@@ -45,7 +48,9 @@ mod tests {
     #[test]
     fn the_arity_is_that_of_the_arguments() {
         for row in rows().filter(|row| !row.name.ends_with("._APPLY")) {
-            let least = 1 + row.args.iter().filter(|arg| !arg.optional).count() as i32;
+            // The name of a subcommand is two arguments.
+            let named = 1 + row.name.matches('|').count() as i32;
+            let least = named + row.args.iter().filter(|arg| !arg.optional).count() as i32;
             let open = row.args.iter().any(|arg| arg.optional || arg.multiple);
             assert_eq!(row.arity, if open { -least } else { least }, "{}", row.name);
         }

@@ -1,0 +1,112 @@
+//! BREAKER.
+
+use super::grammar::{KEY, duration, flag, integer, multiple, one_of, option, optional, text};
+use crate::commands::apply::Apply;
+use crate::commands::breaker::{Allow, ConfigGet, ConfigSet, ForceState, Get, Report, Reset};
+use crate::domain::breaker::Breaker;
+use crate::server::command::{Access, Arg, ArgType, Keys, Spec, entry};
+
+const MORE_FIELDS: Arg =
+    optional(multiple(Arg { kind: ArgType::Block, parts: &[text("field"), text("value")], ..text("more") }));
+
+const FORCED: Arg = one_of(
+    "state",
+    &[flag("OPEN", "open"), flag("CLOSED", "closed"), flag("DISABLED", "disabled"), flag("AUTO", "auto")],
+);
+
+pub static ROWS: &[Spec] = &[
+    Spec {
+        name: "BREAKER.ALLOW",
+        flags: "write fast",
+        arity: 2,
+        keys: Keys::At(1, Access::Update),
+        summary: "Asks whether a call may be made",
+        complexity: "O(P) with P the number of probes that are out, at most 100",
+        since: "0.1.0",
+        args: &[KEY],
+        entry: entry::<Allow>(),
+    },
+    Spec {
+        name: "BREAKER.REPORT",
+        flags: "write fast",
+        arity: -2,
+        keys: Keys::At(1, Access::Update),
+        summary: "Reports how calls went",
+        complexity: "O(P) with P the number of probes that are out, at most 100",
+        since: "0.1.0",
+        args: &[
+            KEY,
+            option("OK", integer("calls")),
+            option("FAIL", integer("failed")),
+            option("SLOW", integer("slow")),
+            option("PERMIT", integer("permit")),
+        ],
+        entry: entry::<Report>(),
+    },
+    Spec {
+        name: "BREAKER.CONFIG|SET",
+        flags: "write deny-oom fast",
+        arity: -5,
+        keys: Keys::At(2, Access::Update),
+        summary: "Sets fields of a breaker's configuration",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[KEY, text("field"), text("value"), MORE_FIELDS],
+        entry: entry::<ConfigSet>(),
+    },
+    Spec {
+        name: "BREAKER.CONFIG|GET",
+        flags: "readonly fast",
+        arity: 3,
+        keys: Keys::At(2, Access::Read),
+        summary: "Gets a breaker's configuration",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[KEY],
+        entry: entry::<ConfigGet>(),
+    },
+    Spec {
+        name: "BREAKER.FORCE",
+        flags: "write fast",
+        arity: -3,
+        keys: Keys::At(1, Access::Update),
+        summary: "Holds a breaker in a state, or lets it go",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[KEY, FORCED, duration("FOR")],
+        entry: entry::<ForceState>(),
+    },
+    Spec {
+        name: "BREAKER.RESET",
+        flags: "write fast",
+        arity: 2,
+        keys: Keys::At(1, Access::Update),
+        summary: "Closes a breaker and forgets what was reported; keeps its configuration",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[KEY],
+        entry: entry::<Reset>(),
+    },
+    Spec {
+        name: "BREAKER.GET",
+        flags: "readonly fast",
+        arity: 2,
+        keys: Keys::At(1, Access::Read),
+        summary: "Gets a breaker's state and counts",
+        complexity: "O(P) with P the number of probes that are out, at most 100",
+        since: "0.1.0",
+        args: &[KEY],
+        entry: entry::<Get>(),
+    },
+    Spec {
+        name: "BREAKER._APPLY",
+        flags: "write",
+        arity: -3,
+        keys: Keys::At(1, Access::Update),
+        summary: "Internal: carries changes to replicas and through the AOF",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[KEY, multiple(text("effect"))],
+        entry: entry::<Apply<Breaker>>(),
+    },
+];

@@ -1,0 +1,181 @@
+//! How a breaker changes: resolved tokens, times and totals only.
+
+use crate::domain::codec::{Corrupt, Reader, Writer};
+use crate::domain::time::UnixMs;
+use crate::domain::value;
+
+use super::breaker_state::Force;
+use super::config::Config;
+use super::encoding::{
+    read_config, read_count, read_force, read_level, read_slice, read_span, read_time, read_token,
+    write_config, write_force, write_slice,
+};
+use super::window::Slice;
+
+/// A change of a [`Breaker`](super::Breaker). All spans are in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// The newest slice of the window with its new totals.
+    Count(Slice),
+    Open {
+        counted: Option<Slice>,
+        since: UnixMs,
+        span: u64,
+        level: u32,
+    },
+    /// A probe is sent, in the place of one whose lease ran out if need be.
+    Probe {
+        token: u64,
+        since: UnixMs,
+        lease: u64,
+        instead_of: Option<u64>,
+    },
+    /// A probe has succeeded; the totals of this round with it.
+    Probed {
+        token: u64,
+        ok: u64,
+        slow: u64,
+    },
+    Close {
+        generation: u64,
+        since: UnixMs,
+    },
+    Reset {
+        generation: u64,
+        since: UnixMs,
+    },
+    /// The generation is that of a breaker forced closed or disabled.
+    Force {
+        what: Force,
+        generation: u64,
+        since: UnixMs,
+        span: Option<u64>,
+    },
+    Auto,
+    Configure(Config),
+    /// The clock has stepped back to here.
+    Rebase {
+        now: UnixMs,
+    },
+}
+
+/// First byte of the encoded form.
+const COUNT: u8 = 1;
+const OPEN: u8 = 2;
+const PROBE: u8 = 3;
+const PROBED: u8 = 4;
+const CLOSE: u8 = 5;
+const RESET: u8 = 6;
+const FORCE: u8 = 7;
+const AUTO: u8 = 8;
+const CONFIGURE: u8 = 9;
+const REBASE: u8 = 10;
+
+impl value::Effect for Effect {
+    fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        match self {
+            Effect::Count(slice) => {
+                w.byte(COUNT);
+                write_slice(&mut w, slice);
+            }
+            Effect::Open { counted, since, span, level } => {
+                w.byte(OPEN);
+                w.option(counted.as_ref(), write_slice);
+                w.int(*since);
+                w.int(*span);
+                w.int(u64::from(*level));
+            }
+            Effect::Probe { token, since, lease, instead_of } => {
+                w.byte(PROBE);
+                w.int(*token);
+                w.int(*since);
+                w.int(*lease);
+                w.option(*instead_of, Writer::int);
+            }
+            Effect::Probed { token, ok, slow } => {
+                w.byte(PROBED);
+                w.int(*token);
+                w.int(*ok);
+                w.int(*slow);
+            }
+            Effect::Close { generation, since } | Effect::Reset { generation, since } => {
+                w.byte(if matches!(self, Effect::Close { .. }) { CLOSE } else { RESET });
+                w.int(*generation);
+                w.int(*since);
+            }
+            Effect::Force { what, generation, since, span } => {
+                w.byte(FORCE);
+                write_force(&mut w, *what);
+                w.int(*generation);
+                w.int(*since);
+                w.option(*span, Writer::int);
+            }
+            Effect::Auto => w.byte(AUTO),
+            Effect::Configure(config) => {
+                w.byte(CONFIGURE);
+                write_config(&mut w, *config);
+            }
+            Effect::Rebase { now } => {
+                w.byte(REBASE);
+                w.int(*now);
+            }
+        }
+        w.finish()
+    }
+
+    fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
+        if payload.is_some() {
+            return Err(Corrupt);
+        }
+        let r = &mut Reader::new(head);
+        let effect = match r.byte()? {
+            COUNT => Effect::Count(read_slice(r)?),
+            OPEN => Effect::Open {
+                counted: r.option(read_slice)?,
+                since: read_time(r)?,
+                span: read_span(r)?,
+                level: read_level(r)?,
+            },
+            PROBE => Effect::Probe {
+                token: read_token(r)?,
+                since: read_time(r)?,
+                lease: read_span(r)?,
+                instead_of: r.option(read_token)?,
+            },
+            PROBED => {
+                let token = read_token(r)?;
+                let (ok, slow) = (read_count(r)?, read_count(r)?);
+                Effect::Probed { token, ok, slow }
+            }
+            CLOSE => Effect::Close { generation: read_token(r)?, since: read_time(r)? },
+            RESET => Effect::Reset { generation: read_token(r)?, since: read_time(r)? },
+            FORCE => Effect::Force {
+                what: read_force(r)?,
+                generation: read_token(r)?,
+                since: read_time(r)?,
+                span: r.option(read_span)?,
+            },
+            AUTO => Effect::Auto,
+            CONFIGURE => Effect::Configure(read_config(r)?),
+            REBASE => Effect::Rebase { now: read_time(r)? },
+            _ => return Err(Corrupt),
+        };
+        if r.is_empty() { Ok(effect) } else { Err(Corrupt) }
+    }
+
+    fn highest_token(&self) -> u64 {
+        match self {
+            Effect::Probe { token, .. } => *token,
+            Effect::Close { generation, .. }
+            | Effect::Reset { generation, .. }
+            | Effect::Force { generation, .. } => *generation,
+            Effect::Count(_)
+            | Effect::Open { .. }
+            | Effect::Probed { .. }
+            | Effect::Auto
+            | Effect::Configure(_)
+            | Effect::Rebase { .. } => 0,
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! BREAKER.GET: the breaker as of now.
+
+use crate::domain::time::UnixMs;
+use crate::domain::value::Value;
+
+use super::allow::retry_after;
+use super::breaker_state::{Breaker, Force, Phase, State};
+use super::window::percent;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct View {
+    pub state: State,
+    pub forced: Option<Force>,
+    /// Until an open breaker lets the next call through; -1 for never, 0 when it is not open.
+    pub retry_after_ms: i64,
+    pub calls: u64,
+    pub failed: u64,
+    pub slow: u64,
+    pub failure_pct: u64,
+    pub slow_pct: u64,
+    /// Of this half-open round: probes that succeeded, and those whose lease runs.
+    pub probes_ok: u64,
+    pub probes_out: u64,
+    /// Rounds of probes that failed in a row.
+    pub failed_rounds: u64,
+}
+
+pub fn view(breaker: Option<&Breaker>, now: UnixMs) -> View {
+    let mut breaker = breaker.cloned().unwrap_or_default();
+    if let Some(effect) = breaker.overdue(now) {
+        breaker.apply(effect);
+    }
+    let state = breaker.state(now);
+    let sum = breaker.sum(now);
+    let (probes_ok, probes_out) = match &breaker.phase {
+        Phase::HalfOpen { ok, permits, .. } => {
+            (*ok, permits.iter().filter(|permit| permit.left(now) > 0).count() as u64)
+        }
+        Phase::Closed { .. } | Phase::Open { .. } => (0, 0),
+    };
+    View {
+        state,
+        forced: breaker.forced(now).map(|forced| forced.what),
+        retry_after_ms: if state == State::Open { retry_after(&breaker, now) } else { 0 },
+        calls: sum.calls(),
+        failed: sum.failed,
+        slow: sum.slow,
+        failure_pct: percent(sum.failed, sum.calls()),
+        slow_pct: percent(sum.slow, sum.calls()),
+        probes_ok,
+        probes_out,
+        failed_rounds: u64::from(breaker.level),
+    }
+}
+
+impl Breaker {
+    /// BREAKER.CONFIG GET.
+    pub fn config(&self) -> super::Config {
+        self.config
+    }
+}
