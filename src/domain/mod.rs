@@ -10,6 +10,7 @@
 //!
 //! The primary decides and applies; replicas and the AOF loader only apply.
 
+pub mod bounds;
 pub mod breaker;
 pub mod cache;
 pub mod codec;

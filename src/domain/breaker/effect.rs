@@ -1,5 +1,6 @@
 //! How a breaker changes: resolved tokens, times and totals only.
 
+use crate::domain::bounds::{read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
 use crate::domain::value;
@@ -7,8 +8,7 @@ use crate::domain::value;
 use super::breaker_state::Force;
 use super::config::Config;
 use super::encoding::{
-    read_config, read_count, read_force, read_level, read_slice, read_span, read_time, read_token,
-    write_config, write_force, write_slice,
+    read_config, read_count, read_force, read_level, read_slice, write_config, write_force, write_slice,
 };
 use super::window::Slice;
 

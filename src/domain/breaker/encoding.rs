@@ -1,34 +1,15 @@
-//! The binary form of a breaker, and the ranges that its fields and those of effects must keep.
+//! The binary form of a breaker, and the ranges of its own fields.
 
+use crate::domain::bounds::{TIME, below, read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
-use crate::domain::time::{LONGEST, UnixMs};
 use crate::domain::token;
 
 use super::breaker_state::{Breaker, Force, Forced, Permit, Phase};
 use super::config::{Config, PROBES};
 use super::window::{COUNT_BOUND, Counts, SLICES, Slice, Window};
 
-/// Times are below 2^53 (the year 287396), so that no sum with a span overflows a signed integer.
-const TIME_BOUND: UnixMs = 1 << 53;
-
 /// Open times stop growing long before this many rounds; see [`super::report`].
 pub(super) const TOP_LEVEL: u32 = 64;
-
-fn below(r: &mut Reader<'_>, bound: u64) -> Result<u64, Corrupt> {
-    r.int().and_then(|number| if number < bound { Ok(number) } else { Err(Corrupt) })
-}
-
-pub(super) fn read_token(r: &mut Reader<'_>) -> Result<u64, Corrupt> {
-    below(r, token::BOUND).and_then(|token| if token > 0 { Ok(token) } else { Err(Corrupt) })
-}
-
-pub(super) fn read_time(r: &mut Reader<'_>) -> Result<UnixMs, Corrupt> {
-    below(r, TIME_BOUND)
-}
-
-pub(super) fn read_span(r: &mut Reader<'_>) -> Result<u64, Corrupt> {
-    below(r, LONGEST + 1)
-}
 
 pub(super) fn read_count(r: &mut Reader<'_>) -> Result<u64, Corrupt> {
     below(r, COUNT_BOUND)
@@ -47,7 +28,7 @@ pub(super) fn write_slice(w: &mut Writer, slice: &Slice) {
 
 pub(super) fn read_slice(r: &mut Reader<'_>) -> Result<Slice, Corrupt> {
     // A slice is at least 50 ms long (see the shortest window), so that its end is a time.
-    let index = below(r, TIME_BOUND / 50)?;
+    let index = below(r, TIME / 50)?;
     let counts = Counts { ok: read_count(r)?, failed: read_count(r)?, slow: read_count(r)? };
     if counts.calls() > 0 && counts.slow <= counts.calls() {
         Ok(Slice { index, counts })

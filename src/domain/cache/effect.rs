@@ -1,10 +1,9 @@
 //! How an entry changes: resolved tokens and times only.
 
+use crate::domain::bounds::{read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
 use crate::domain::value;
-
-use super::encoding::{read_span, read_time, read_token};
 
 /// A change of an [`Entry`](super::Entry). All spans are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,8 +1,7 @@
-//! The binary form of an entry, and the ranges that its fields and those of effects must keep.
+//! The binary form of an entry.
 
+use crate::domain::bounds::{read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
-use crate::domain::time::{LONGEST, UnixMs};
-use crate::domain::token;
 
 use super::entry::{Entry, NEVER};
 use super::lease::Lease;
@@ -10,21 +9,6 @@ use super::lease::Lease;
 /// First byte of an entry's block: which parts follow.
 const HAS_VALUE: u8 = 1;
 const HAS_LEASE: u8 = 2;
-
-/// Times are below 2^53 (the year 287396), so that no sum with a span overflows a signed integer.
-const TIME_BOUND: UnixMs = 1 << 53;
-
-pub(super) fn read_token(r: &mut Reader<'_>) -> Result<u64, Corrupt> {
-    r.int().and_then(|token| if (1..token::BOUND).contains(&token) { Ok(token) } else { Err(Corrupt) })
-}
-
-pub(super) fn read_time(r: &mut Reader<'_>) -> Result<UnixMs, Corrupt> {
-    r.int().and_then(|time| if time < TIME_BOUND { Ok(time) } else { Err(Corrupt) })
-}
-
-pub(super) fn read_span(r: &mut Reader<'_>) -> Result<u64, Corrupt> {
-    r.int().and_then(|span| if span <= LONGEST { Ok(span) } else { Err(Corrupt) })
-}
 
 /// The one block of an entry that holds something.
 pub(super) fn write(entry: &Entry) -> Vec<u8> {

@@ -1,11 +1,12 @@
 //! How a record changes: resolved tokens, times and digests only.
 
+use crate::domain::bounds::{read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
 use crate::domain::value;
 
 use super::Fingerprint;
-use super::encoding::{read_attempt, read_span, read_time, read_token};
+use super::encoding::read_attempt;
 
 /// A change of a [`Record`](super::Record). All spans are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]

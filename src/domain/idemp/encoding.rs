@@ -1,8 +1,7 @@
-//! The binary form of a record, and the ranges that its fields and those of effects must keep.
+//! The binary form of a record.
 
+use crate::domain::bounds::{read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
-use crate::domain::time::{LONGEST, UnixMs};
-use crate::domain::token;
 
 use super::Fingerprint;
 use super::finished::Finished;
@@ -12,21 +11,6 @@ use super::record::{Open, Record, Stage};
 const RELEASED: u8 = 1;
 const HELD: u8 = 2;
 const DONE: u8 = 3;
-
-/// Times are below 2^53 (the year 287396), so that no sum with a span overflows a signed integer.
-const TIME_BOUND: UnixMs = 1 << 53;
-
-pub(super) fn read_token(r: &mut Reader<'_>) -> Result<u64, Corrupt> {
-    r.int().and_then(|token| if (1..token::BOUND).contains(&token) { Ok(token) } else { Err(Corrupt) })
-}
-
-pub(super) fn read_time(r: &mut Reader<'_>) -> Result<UnixMs, Corrupt> {
-    r.int().and_then(|time| if time < TIME_BOUND { Ok(time) } else { Err(Corrupt) })
-}
-
-pub(super) fn read_span(r: &mut Reader<'_>) -> Result<u64, Corrupt> {
-    r.int().and_then(|span| if span <= LONGEST { Ok(span) } else { Err(Corrupt) })
-}
 
 pub(super) fn read_attempt(r: &mut Reader<'_>) -> Result<u32, Corrupt> {
     r.narrow().and_then(|attempt| if attempt > 0 { Ok(attempt) } else { Err(Corrupt) })

@@ -9,12 +9,11 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use siphasher::sip128::SipHasher24;
 
+use crate::domain::bounds::read_time;
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::decision::Decision;
 use crate::domain::time::UnixMs;
 use crate::domain::value::{self, Lifetime, Value};
-
-use super::encoding::read_time;
 
 /// The most ids in one call.
 pub const MOST_IDS: usize = 1_000;
