@@ -3,7 +3,7 @@
 use crate::support::{Server, Untouched, cmd, list, nil, server, status};
 
 /// One well-formed call of each command that has a key, `KEY` standing for it.
-const CALLS: [(&str, &str); 19] = [
+const CALLS: [(&str, &str); 25] = [
     ("ratelimit", "RATELIMIT.CHECK KEY 10/1m"),
     ("ratelimit", "RATELIMIT.PEEK KEY 10/1m"),
     ("ratelimit", "RATELIMIT.PEEK KEY"),
@@ -23,6 +23,12 @@ const CALLS: [(&str, &str); 19] = [
     ("jobq", "JOBQ.STATS KEY"),
     ("cache", "CACHE.GETSET KEY"),
     ("cache", "CACHE.SET KEY value"),
+    ("breaker", "BREAKER.ALLOW KEY"),
+    ("breaker", "BREAKER.REPORT KEY FAIL 1"),
+    ("breaker", "BREAKER.CONFIG GET KEY"),
+    ("breaker", "BREAKER.CONFIG SET KEY open 1h"),
+    ("breaker", "BREAKER.FORCE KEY open"),
+    ("breaker", "BREAKER.GET KEY"),
 ];
 
 /// A key of every type, named for the family that may use it.
@@ -32,6 +38,7 @@ fn fill(s: &Server) -> Vec<(&'static str, &'static str)> {
     s.ok("IDEMP.SEEN seen 1h id");
     s.ok("JOBQ.PUSH jobq p ID a");
     s.ok("CACHE.SET cache v TTL 1h");
+    s.ok("BREAKER.REPORT breaker FAIL 1");
     s.ok("SET string v");
     s.ok("RPUSH list a");
     s.ok("SADD set a");
@@ -44,6 +51,7 @@ fn fill(s: &Server) -> Vec<(&'static str, &'static str)> {
         ("seen", "seen"),
         ("jobq", "jobq"),
         ("cache", "cache"),
+        ("breaker", "breaker"),
         // A plain string is a hit for the cache.
         ("cache", "string"),
         ("none", "list"),

@@ -26,7 +26,13 @@ fn samples(s: &Server) -> Vec<Dump> {
     s.ok("JOBQ.PUSH jobs payload BACKOFF exp:1s:max=1h:jitter=20");
     s.ok("CACHE.SET value v TTL 1h GRACE 1h");
     s.ok("CACHE.GETSET lease LEASE 1h");
-    ["window", "bucket", "large", "claimed", "done", "jobs", "value", "lease"]
+    s.ok("IDEMP.SEEN seen 1h a b c");
+    s.ok("BREAKER.CONFIG SET counted window 1d");
+    s.ok("BREAKER.REPORT counted OK 3 FAIL 2 SLOW 1");
+    s.ok("BREAKER.CONFIG SET probed probes 3 probe_lease 1h open 1ms");
+    s.ok("BREAKER.REPORT probed FAIL 10");
+    crate::support::eventually("it is half-open", || s.ok("BREAKER.ALLOW probed").at(0).int() == 1);
+    ["window", "bucket", "large", "claimed", "done", "jobs", "value", "lease", "seen", "counted", "probed"]
         .map(|key| Dump::of(s.ok(cmd!["DUMP", key]).bytes()))
         .to_vec()
 }
@@ -57,6 +63,14 @@ fn try_out(s: &Server, payload: &[u8]) -> bool {
         "CACHE.GET k",
         "CACHE.GETSET k LEASE 1ms",
         "CACHE.SET k v TOKEN 5 TTL 1h",
+        "IDEMP.SEEN k 1h a new",
+        "BREAKER.GET k",
+        "BREAKER.ALLOW k",
+        "BREAKER.REPORT k OK 1 FAIL 1 SLOW 1",
+        "BREAKER.CONFIG GET k",
+        "BREAKER.CONFIG SET k window 1h",
+        "BREAKER.FORCE k open FOR 1s",
+        "BREAKER.RESET k",
         "COPY k k2 REPLACE",
         "DUMP k",
         "DEL k k2",
