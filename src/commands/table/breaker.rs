@@ -1,7 +1,7 @@
 //! BREAKER.
 
+use super::effects;
 use super::grammar::{KEY, duration, flag, integer, multiple, one_of, option, optional, text};
-use crate::commands::apply::Apply;
 use crate::commands::breaker::{Allow, ConfigGet, ConfigSet, ForceState, Get, Report, Reset};
 use crate::domain::breaker::Breaker;
 use crate::server::command::{Access, Arg, ArgType, Keys, Spec, entry};
@@ -98,15 +98,5 @@ pub static ROWS: &[Spec] = &[
         args: &[KEY],
         entry: entry::<Get>(),
     },
-    Spec {
-        name: "BREAKER._APPLY",
-        flags: "write",
-        arity: -3,
-        keys: Keys::At(1, Access::Update),
-        summary: "Internal: carries changes to replicas and through the AOF",
-        complexity: "O(1)",
-        since: "0.1.0",
-        args: &[KEY, multiple(text("effect"))],
-        entry: entry::<Apply<Breaker>>(),
-    },
+    effects::<Breaker>("BREAKER._APPLY", "O(1)"),
 ];

@@ -1,7 +1,7 @@
 //! CACHE.
 
-use super::grammar::{KEY, duration, integer, multiple, option, text};
-use crate::commands::apply::Apply;
+use super::effects;
+use super::grammar::{KEY, duration, integer, option, text};
 use crate::commands::cache::{Get, GetSet, Set};
 use crate::domain::cache::Entry;
 use crate::server::command::{Access, Keys, Spec, entry};
@@ -40,15 +40,5 @@ pub static ROWS: &[Spec] = &[
         args: &[KEY],
         entry: entry::<Get>(),
     },
-    Spec {
-        name: "CACHE._APPLY",
-        flags: "write",
-        arity: -3,
-        keys: Keys::At(1, Access::Update),
-        summary: "Internal: carries changes to replicas and through the AOF",
-        complexity: "O(1)",
-        since: "0.1.0",
-        args: &[KEY, multiple(text("effect"))],
-        entry: entry::<Apply<Entry>>(),
-    },
+    effects::<Entry>("CACHE._APPLY", "O(1)"),
 ];

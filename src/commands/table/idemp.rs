@@ -1,7 +1,7 @@
 //! IDEMP.
 
+use super::effects;
 use super::grammar::{KEY, duration, integer, multiple, one_of, option, optional, text};
-use crate::commands::apply::Apply;
 use crate::commands::idemp::{Claim, Complete, Extend, Get, Release};
 use crate::commands::seen::Seen;
 use crate::domain::idemp::{self, Record};
@@ -88,26 +88,6 @@ pub static ROWS: &[Spec] = &[
         args: &[KEY, text("window"), multiple(text("id"))],
         entry: entry::<Seen>(),
     },
-    Spec {
-        name: "IDEMP.SEEN._APPLY",
-        flags: "write",
-        arity: -3,
-        keys: Keys::At(1, Access::Update),
-        summary: "Internal: carries changes to replicas and through the AOF",
-        complexity: "O(N) with N the number of ids",
-        since: "0.1.0",
-        args: &[KEY, multiple(text("effect"))],
-        entry: entry::<Apply<idemp::Seen>>(),
-    },
-    Spec {
-        name: "IDEMP._APPLY",
-        flags: "write",
-        arity: -3,
-        keys: Keys::At(1, Access::Update),
-        summary: "Internal: carries changes to replicas and through the AOF",
-        complexity: "O(1)",
-        since: "0.1.0",
-        args: &[KEY, multiple(text("effect"))],
-        entry: entry::<Apply<Record>>(),
-    },
+    effects::<idemp::Seen>("IDEMP.SEEN._APPLY", "O(N) with N the number of ids"),
+    effects::<Record>("IDEMP._APPLY", "O(1)"),
 ];

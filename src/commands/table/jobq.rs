@@ -1,7 +1,7 @@
 //! JOBQ.
 
-use super::grammar::{KEY, duration, flag, integer, multiple, option, text};
-use crate::commands::apply::Apply;
+use super::effects;
+use super::grammar::{KEY, duration, flag, integer, option, text};
 use crate::commands::jobq::{Ack, Extend, Fail, Get, Pop, Push, Release, Stats};
 use crate::domain::jobq::Queue;
 use crate::server::command::{Access, Keys, Spec, entry};
@@ -112,15 +112,5 @@ pub static ROWS: &[Spec] = &[
         args: &[KEY],
         entry: entry::<Stats>(),
     },
-    Spec {
-        name: "JOBQ._APPLY",
-        flags: "write",
-        arity: -3,
-        keys: Keys::At(1, Access::Update),
-        summary: "Internal: carries changes to replicas and through the AOF",
-        complexity: "O(C log N) with C the number of jobs changed and N the number of jobs",
-        since: "0.1.0",
-        args: &[KEY, multiple(text("effect"))],
-        entry: entry::<Apply<Queue>>(),
-    },
+    effects::<Queue>("JOBQ._APPLY", "O(C log N) with C the number of jobs changed and N the number of jobs"),
 ];

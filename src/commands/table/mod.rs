@@ -8,7 +8,28 @@ mod jobq;
 mod ratelimit;
 mod workgate;
 
-use crate::server::command::Spec;
+use grammar::{KEY, multiple, text};
+
+use super::apply::Apply;
+use super::stored::Stored;
+use crate::server::command::{Access, Arg, Keys, Spec, entry};
+
+const EFFECT: &[Arg] = &[KEY, multiple(text("effect"))];
+
+/// The row of a family's internal command.
+const fn effects<V: Stored>(name: &'static str, complexity: &'static str) -> Spec {
+    Spec {
+        name,
+        flags: "write",
+        arity: -3,
+        keys: Keys::At(1, Access::Update),
+        summary: "Internal: carries changes to replicas and through the AOF",
+        complexity,
+        since: "0.1.0",
+        args: EFFECT,
+        entry: entry::<Apply<V>>(),
+    }
+}
 
 /// Every command of this build.
 pub fn rows() -> impl Iterator<Item = &'static Spec> {
@@ -20,7 +41,6 @@ pub fn rows() -> impl Iterator<Item = &'static Spec> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::command::{Access, Keys};
     use std::collections::HashSet;
 
     #[test]

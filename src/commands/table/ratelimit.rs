@@ -1,7 +1,7 @@
 //! RATELIMIT.
 
+use super::effects;
 use super::grammar::{KEY, flag, multiple, one_of, option, optional, text};
-use crate::commands::apply::Apply;
 use crate::commands::ratelimit::{Check, Peek};
 use crate::domain::ratelimit::Subject;
 use crate::server::command::{Access, Arg, Keys, Spec, entry};
@@ -36,15 +36,5 @@ pub static ROWS: &[Spec] = &[
         args: &[KEY, optional(multiple(text("limit"))), COST, flag("DETAIL", "detail")],
         entry: entry::<Peek>(),
     },
-    Spec {
-        name: "RATELIMIT._APPLY",
-        flags: "write",
-        arity: -3,
-        keys: Keys::At(1, Access::Update),
-        summary: "Internal: carries changes to replicas and through the AOF",
-        complexity: "O(L) with L the number of limits",
-        since: "0.1.0",
-        args: &[KEY, multiple(text("effect"))],
-        entry: entry::<Apply<Subject>>(),
-    },
+    effects::<Subject>("RATELIMIT._APPLY", "O(L) with L the number of limits"),
 ];
