@@ -1,7 +1,7 @@
 //! CACHE: cache-aside without the stampede.
 
 use crate::domain::cache::{self, DEFAULT_LEASE, Entry, State};
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Code, Refusal};
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use crate::server::command::{Call, Handler};
@@ -148,13 +148,18 @@ impl Handler for Get {
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let key = call.args.name(1);
-        if plain_string_left(call.ctx, key).is_some() {
-            call.reply.bulk_or_null(strings::get(call.ctx, key).as_deref());
-            return Ok(());
-        }
-        commit::read::<Entry, _>(call.ctx, key, |entry, now| {
+        let seen = commit::read::<Entry, _>(call.ctx, key, |entry, now| {
             call.reply.bulk_or_null(entry.and_then(|entry| entry.view(now)));
             Ok(())
-        })
+        });
+        // One of the server's own strings, which is rare, is asked for only then.
+        match seen {
+            Err(refusal) if refusal.code == Code::WrongType => {
+                let string = plain_string_left(call.ctx, key).and_then(|_| strings::get(call.ctx, key));
+                call.reply.bulk(&string.ok_or(refusal)?);
+                Ok(())
+            }
+            seen => seen,
+        }
     }
 }

@@ -27,12 +27,7 @@ pub fn write<V: Stored, R>(
     name: Name<'_>,
     decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
 ) -> Result<R, Refusal> {
-    waiters::serve(ctx, name);
-    let (reply, changed) = decide_and_commit(ctx, name, decide)?;
-    if changed {
-        waiters::serve(ctx, name);
-    }
-    Ok(reply)
+    write_and_serve(ctx, name, OverString::Refused, decide)
 }
 
 /// As [`write`], for a command that replaces one of the server's own strings as if nothing were there.
@@ -41,18 +36,28 @@ pub fn write_over_string<V: Stored, R>(
     name: Name<'_>,
     decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
 ) -> Result<R, Refusal> {
-    let is_string = Key::for_reading(ctx, name).is_string();
-    if !is_string {
-        return write(ctx, name, decide);
-    }
-    let mut key = Key::for_writing(ctx, name);
-    let decision = world::tokens(|tokens| decide(None, ctx.now_ms(), tokens))?;
-    if let Some(effect) = decision.effect {
-        commit::<V>(ctx, &mut key, name, effect);
-        drop(key);
+    write_and_serve(ctx, name, OverString::Replaced, decide)
+}
+
+/// What becomes of one of the server's own strings under the key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum OverString {
+    Refused,
+    Replaced,
+}
+
+fn write_and_serve<V: Stored, R>(
+    ctx: Ctx<'_>,
+    name: Name<'_>,
+    over: OverString,
+    decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
+) -> Result<R, Refusal> {
+    waiters::serve(ctx, name);
+    let (reply, changed) = decide_and_commit(ctx, name, over, decide)?;
+    if changed {
         waiters::serve(ctx, name);
     }
-    Ok(decision.reply)
+    Ok(reply)
 }
 
 /// As [`write`], without serving those who wait: for an attempt made on behalf of one of them.
@@ -61,28 +66,33 @@ pub fn write_alone<V: Stored, R>(
     name: Name<'_>,
     decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
 ) -> Result<R, Refusal> {
-    decide_and_commit(ctx, name, decide).map(|(reply, _)| reply)
+    decide_and_commit(ctx, name, OverString::Refused, decide).map(|(reply, _)| reply)
 }
 
 fn decide_and_commit<V: Stored, R>(
     ctx: Ctx<'_>,
     name: Name<'_>,
+    over: OverString,
     decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
 ) -> Result<(R, bool), Refusal> {
     let mut key = Key::for_writing(ctx, name);
     let now = ctx.now_ms();
-    let overdue = key.value::<V>()?.and_then(|value| value.overdue(now));
+    let overdue = state_of::<V>(&key, over)?.and_then(|value| value.overdue(now));
     let advanced = overdue.is_some();
     if let Some(effect) = overdue {
         commit::<V>(ctx, &mut key, name, effect);
     }
-    let state = key.value::<V>()?;
+    let state = state_of::<V>(&key, over)?;
     let decision = world::tokens(|tokens| decide(state, now, tokens))?;
     let changed = decision.effect.is_some();
     if let Some(effect) = decision.effect {
         commit::<V>(ctx, &mut key, name, effect);
     }
     Ok((decision.reply, advanced || changed))
+}
+
+fn state_of<'k, V: Stored>(key: &'k Key<'_>, over: OverString) -> Result<Option<&'k V>, WrongType> {
+    if over == OverString::Replaced && key.is_string() { Ok(None) } else { key.value::<V>() }
 }
 
 /// Looks at the key's value without a trace.
