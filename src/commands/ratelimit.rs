@@ -119,6 +119,6 @@ fn one_row(row: &Row<'_>, reply: Reply<'_>) {
     reply.int(row.retry_after_ms);
     reply.uint(row.reset_after_ms);
     reply.uint(row.used);
-    reply.uint(row.period_ms());
+    reply.uint(row.period_ms);
     reply.bulk(row.spec().as_bytes());
 }

@@ -28,6 +28,7 @@ mod panic_guard;
 mod paused;
 mod persistence;
 mod ratelimit_bucket;
+mod ratelimit_period;
 mod ratelimit_refusals;
 mod ratelimit_several;
 mod ratelimit_window;

@@ -35,6 +35,17 @@ fn malformed_limits_are_refused() {
         "=10/1m",
         "a,b=10/1m",
         "inf/1m",
+        "inf/1m:bucket",
+        "30/day",
+        "30/day:fixed",
+        "30/day@",
+        "30/day@Mars",
+        "30/1d@UTC",
+        "30/year@UTC",
+        "30/day@UTC:anchor=1",
+        "30/week@UTC:anchor=8",
+        "30/month@UTC:anchor=0",
+        "30/month@UTC:anchor=32",
     ] {
         untouched.refuses("u", format!("RATELIMIT.CHECK u {limit}"), "ERR");
         untouched.refuses("u", format!("RATELIMIT.PEEK u {limit}"), "ERR");
@@ -106,10 +117,6 @@ fn what_is_not_built_yet_is_refused() {
     let untouched = Untouched::on(&s);
     for rest in [
         "@ai",
-        "10/1m:fixed",
-        "10/day@UTC",
-        "10/week@UTC:anchor=2",
-        "inf/day@UTC",
         "10/1m UPTO",
         "10/1m LOCKOUT 1m",
         "10/1m LOCKOUT 1m FACTOR 2 MAX 1h",

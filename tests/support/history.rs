@@ -19,6 +19,10 @@ fn write_limits(s: &Client) {
         s.ok(format!("RATELIMIT.CHECK limit:several ai=10/1h 100/1d:bucket b:c=7/2h COST ai={cost}"));
     }
     s.ok("RATELIMIT.CHECK limit:several ai=10/1h COST 9");
+    for cost in [1, 3] {
+        let limits = "5/1h:fixed a=70/week@Asia/Tokyo:anchor=7 b=inf/month@America/New_York";
+        s.ok(format!("RATELIMIT.CHECK limit:periods {limits} COST {cost}"));
+    }
     // Far more entries than a window keeps one by one.
     s.pipeline(vec!["RATELIMIT.CHECK limit:large 100000/7d COST 3"; 3_000]);
 }

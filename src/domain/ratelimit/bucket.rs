@@ -12,7 +12,7 @@
 //! corrected heals at once, and the answer depends on nothing but state, rule and time.
 
 use super::held::Standing;
-use super::spec::Rule;
+use super::rule::Rule;
 use super::{LONGEST_SHOWN, MOST};
 use crate::domain::time::UnixMs;
 

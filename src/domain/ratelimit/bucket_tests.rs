@@ -1,4 +1,4 @@
-use super::super::spec::Kind;
+use super::super::rule::Kind;
 use super::*;
 use crate::domain::time::LONGEST;
 use proptest::prelude::*;

@@ -6,6 +6,7 @@ use super::few::Few;
 use super::held::Held;
 use super::name::Name;
 use super::request::{Ask, Request};
+use super::spec::Limit;
 use super::subject::Subject;
 use super::verdict::{Row, Verdict};
 use crate::domain::decision::Decision;
@@ -33,7 +34,7 @@ pub fn decide_check<'a>(
     for (row, ask) in after.as_mut_slice().iter_mut().zip(request.asks()) {
         row.take(with(state, ask, |held| held.reset_after_taking(&ask.limit.rule, ask.cost, now)));
     }
-    let takes = request.asks().iter().map(take).collect();
+    let takes = request.asks().iter().map(|ask| take(state, ask, now)).collect();
     Ok(Decision::change(Verdict::new(after), Effect::Taken { now, takes }))
 }
 
@@ -65,7 +66,7 @@ pub(super) fn standing<'a>(
     if let Some(subject) = state {
         subject.each(|limit, held| {
             if !held.is_full(now) {
-                rows.push(Row::new(limit, request.cost(), held.judge(&limit.rule, request.cost(), now)));
+                rows.push(row(held, limit, request.cost(), now));
             }
         });
     }
@@ -86,7 +87,12 @@ fn refuse_too_many(state: Option<&Subject>, request: &Request<'_>, now: UnixMs) 
 }
 
 fn stands<'a>(state: Option<&Subject>, ask: &Ask<'a>, now: UnixMs) -> Row<'a> {
-    Row::new(ask.limit, ask.cost, with(state, ask, |held| held.judge(&ask.limit.rule, ask.cost, now)))
+    with(state, ask, |held| row(held, ask.limit, ask.cost, now))
+}
+
+fn row<'a>(held: &Held, limit: Limit<'a>, cost: u64, now: UnixMs) -> Row<'a> {
+    let period_ms = held.span(&limit.rule, now).map_or(limit.rule.period_ms, |span| span.length());
+    Row::new(limit, cost, held.judge(&limit.rule, cost, now), period_ms)
 }
 
 /// `view` of the limit's use, or of a fresh one when nothing is held of it.
@@ -96,9 +102,11 @@ fn with<R>(state: Option<&Subject>, ask: &Ask<'_>, view: impl Fn(&Held) -> R) ->
         .unwrap_or_else(|| view(&Held::fresh(None, ask.limit.rule)))
 }
 
-fn take(ask: &Ask<'_>) -> Take {
+fn take(state: Option<&Subject>, ask: &Ask<'_>, now: UnixMs) -> Take {
+    let rule = ask.limit.rule;
+    let span = if rule.kind.has_periods() { with(state, ask, |held| held.span(&rule, now)) } else { None };
     // The name has been read by `Limit::parse`, so it is one.
-    Take { name: ask.limit.name.and_then(Name::new), rule: ask.limit.rule, cost: ask.cost }
+    Take { name: ask.limit.name.and_then(Name::new), rule, span, cost: ask.cost }
 }
 
 #[cfg(test)]

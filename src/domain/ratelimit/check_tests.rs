@@ -96,7 +96,7 @@ fn limits_stand_full_where_there_is_no_key() {
                 row.spec(),
                 row.remaining,
                 row.used,
-                row.period_ms(),
+                row.period_ms,
             )
         })
         .collect();

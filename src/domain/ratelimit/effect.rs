@@ -1,18 +1,24 @@
 //! An allowed CHECK as it is replicated.
 
+use super::calendar::{Calendar, Unit};
 use super::few::Few;
 use super::name::Name;
-use super::spec::{Kind, Limit, Rule};
+use super::period::Span;
+use super::rule::{Kind, Rule};
+use super::spec::Limit;
 use super::{MOST, MOST_LIMITS};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
 use crate::domain::value;
+use crate::domain::zone::Zone;
 
 /// What is taken of one limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Take {
     pub name: Option<Name>,
     pub rule: Rule,
+    /// The period it falls into, for the kinds that have periods.
+    pub span: Option<Span>,
     /// 1 to 10^12.
     pub cost: u64,
 }
@@ -42,6 +48,9 @@ impl value::Effect for Effect {
         writer.int(takes.as_slice().len() as u64);
         for take in takes.as_slice() {
             write_limit(&mut writer, &take.limit());
+            if let Some(span) = take.span {
+                write_span(&mut writer, span);
+            }
             writer.int(take.cost);
         }
         writer.finish()
@@ -60,8 +69,9 @@ impl value::Effect for Effect {
         let takes: Few<Take> = (0..count)
             .map(|_| {
                 let (name, rule) = read_limit(&mut reader)?;
+                let span = if rule.kind.has_periods() { Some(read_span(&mut reader)?) } else { None };
                 let cost = reader.int()?;
-                if (1..=MOST).contains(&cost) { Ok(Take { name, rule, cost }) } else { Err(Corrupt) }
+                if (1..=MOST).contains(&cost) { Ok(Take { name, rule, span, cost }) } else { Err(Corrupt) }
             })
             .collect::<Result<_, _>>()?;
         let list = takes.as_slice();
@@ -75,42 +85,74 @@ impl value::Effect for Effect {
     }
 }
 
-const NAMED: u8 = 1;
-const BUCKET: u8 = 2;
+/// Start and length.
+pub(super) fn write_span(writer: &mut Writer, span: Span) {
+    writer.int(span.start);
+    writer.int(span.end - span.start);
+}
 
-/// Flags, name, count, period, burst; as far as there are any.
+pub(super) fn read_span(reader: &mut Reader<'_>) -> Result<Span, Corrupt> {
+    let (start, length) = (reader.int()?, reader.int()?);
+    let end = start.checked_add(length).filter(|_| length > 0).ok_or(Corrupt)?;
+    Ok(Span { start, end })
+}
+
+/// The first byte of a limit: whether it is named, and its kind in the bits above.
+const NAMED: u8 = 1;
+const WINDOW: u8 = 0;
+const BUCKET: u8 = 1;
+const FIXED: u8 = 2;
+const CALENDAR: u8 = 3;
+
+/// Flags, name, count, and what else the kind has: the period in ms, a bucket's burst; a calendar's unit,
+/// zone and anchor.
 pub(super) fn write_limit(writer: &mut Writer, limit: &Limit<'_>) {
-    let burst = match limit.rule.kind {
-        Kind::Window => None,
-        Kind::Bucket { burst } => Some(burst),
+    let kind = match limit.rule.kind {
+        Kind::Window => WINDOW,
+        Kind::Bucket { .. } => BUCKET,
+        Kind::Fixed => FIXED,
+        Kind::Calendar(_) => CALENDAR,
     };
-    let named = if limit.name.is_some() { NAMED } else { 0 };
-    writer.byte(named | if burst.is_some() { BUCKET } else { 0 });
+    writer.byte(u8::from(limit.name.is_some()) | kind << 1);
     if let Some(name) = limit.name {
         writer.bytes(name);
     }
     writer.int(limit.rule.count);
-    writer.int(limit.rule.period_ms);
-    if let Some(burst) = burst {
-        writer.int(burst);
+    match limit.rule.kind {
+        Kind::Window | Kind::Fixed => writer.int(limit.rule.period_ms),
+        Kind::Bucket { burst } => {
+            writer.int(limit.rule.period_ms);
+            writer.int(burst);
+        }
+        Kind::Calendar(Calendar { unit, zone, anchor }) => {
+            writer.byte(unit as u8);
+            // By its name: another version of the database numbers its zones otherwise.
+            writer.bytes(zone.name().as_bytes());
+            writer.byte(anchor);
+        }
     }
 }
 
 /// Reads what [`write_limit`] wrote; every part is in its range.
 pub(super) fn read_limit(reader: &mut Reader<'_>) -> Result<(Option<Name>, Rule), Corrupt> {
     let flags = reader.byte()?;
-    if flags & !(NAMED | BUCKET) != 0 {
-        return Err(Corrupt);
-    }
     let name = match flags & NAMED {
         0 => None,
         _ => Some(Name::new(reader.bytes()?).ok_or(Corrupt)?),
     };
-    let (count, period_ms) = (reader.int()?, reader.int()?);
-    let kind = match flags & BUCKET {
-        0 => Kind::Window,
-        _ => Kind::Bucket { burst: reader.int()? },
+    let count = reader.int()?;
+    let rule = match flags >> 1 {
+        WINDOW => Rule { count, period_ms: reader.int()?, kind: Kind::Window },
+        BUCKET => Rule { count, period_ms: reader.int()?, kind: Kind::Bucket { burst: reader.int()? } },
+        FIXED => Rule { count, period_ms: reader.int()?, kind: Kind::Fixed },
+        CALENDAR => {
+            let unit = *Unit::ALL.get(usize::from(reader.byte()?)).ok_or(Corrupt)?;
+            let name = reader.bytes()?;
+            let zone = Zone::named(name).filter(|zone| zone.name().as_bytes() == name).ok_or(Corrupt)?;
+            let calendar = Calendar { unit, zone, anchor: reader.byte()? };
+            Rule { count, period_ms: calendar.longest_ms(), kind: Kind::Calendar(calendar) }
+        }
+        _ => return Err(Corrupt),
     };
-    let rule = Rule { count, period_ms, kind };
     if rule.is_sound() { Ok((name, rule)) } else { Err(Corrupt) }
 }

@@ -2,7 +2,9 @@
 
 use super::bucket::Bucket;
 use super::name::Name;
-use super::spec::{Kind, Limit, Rule};
+use super::period::{Period, Span};
+use super::rule::{Kind, Rule};
+use super::spec::Limit;
 use super::window::Window;
 use crate::domain::time::UnixMs;
 
@@ -22,6 +24,7 @@ pub struct Standing {
 pub enum Usage {
     Window(Window),
     Bucket(Bucket),
+    Period(Period),
 }
 
 /// A limit that a subject holds.
@@ -39,6 +42,9 @@ impl Held {
         let usage = match rule.kind {
             Kind::Window => Usage::Window(Window::default()),
             Kind::Bucket { .. } => Usage::Bucket(Bucket::default()),
+            Kind::Fixed | Kind::Calendar(_) => {
+                Usage::Period(Period { span: Span { start: 0, end: 0 }, used: 0 })
+            }
         };
         Held { name, rule, usage }
     }
@@ -47,25 +53,48 @@ impl Held {
         Limit { name: self.name.as_ref().map(Name::as_bytes), rule: self.rule }
     }
 
-    /// Judges a call by `rule`. A window judges by the period of the call, a bucket has drained at the
-    /// rate of the call; when the kind differs, the use goes on leaving as its own kind has it, until
-    /// an allowed call carries it over. What is full by the rule it was taken under is full (the key may
-    /// be gone by then), whatever the rule of the call.
+    /// The period that a call by `rule` falls into, for the kinds that have periods. One that has begun
+    /// goes on; a fixed one begins with its first use.
+    pub fn span(&self, rule: &Rule, now: UnixMs) -> Option<Span> {
+        let begun = match &self.usage {
+            Usage::Period(period) if self.rule.kind == rule.kind && !period.is_full(now) => Some(period.span),
+            _ => None,
+        };
+        match rule.kind {
+            Kind::Window | Kind::Bucket { .. } => None,
+            Kind::Calendar(calendar) => begun.or_else(|| Some(calendar.span(now))),
+            Kind::Fixed => {
+                let from = |start: UnixMs| Span { start, end: start.saturating_add(rule.period_ms) };
+                let begun = begun.map(|span| from(span.start)).filter(|span| now < span.end);
+                begun.or_else(|| Some(from(now)))
+            }
+        }
+    }
+
+    /// Judges a call by `rule`. A window judges by the period of the call, a fixed period lasts as long
+    /// as the call has it, a bucket has drained at the rate of the call; when the kind (or the calendar)
+    /// differs, the use goes on leaving as its own kind has it, until an allowed call carries it over.
+    /// What is full by the rule it was taken under is full (the key may be gone by then), whatever the
+    /// rule of the call.
     pub fn judge(&self, rule: &Rule, cost: u64, now: UnixMs) -> Standing {
         let capacity = rule.capacity();
         if self.is_full(now) {
-            let retry_after_ms = (cost <= capacity).then_some(0);
-            return Standing { used: 0, retry_after_ms, reset_after_ms: 0 };
+            return self.judge_full(rule, cost, now);
         }
         let standing = match (&self.usage, rule.kind) {
             (Usage::Window(window), Kind::Window) => window.judge(rule.period_ms, capacity, cost, now),
-            (Usage::Window(window), Kind::Bucket { .. }) => {
-                window.judge(self.rule.period_ms, capacity, cost, now)
-            }
+            (Usage::Window(window), _) => window.judge(self.rule.period_ms, capacity, cost, now),
             (Usage::Bucket(bucket), Kind::Bucket { .. }) => {
                 bucket.under(&self.rule, rule).judge(rule, capacity, cost, now)
             }
-            (Usage::Bucket(bucket), Kind::Window) => bucket.judge(&self.rule, capacity, cost, now),
+            (Usage::Bucket(bucket), _) => bucket.judge(&self.rule, capacity, cost, now),
+            (Usage::Period(period), kind) if kind != self.rule.kind => {
+                period.judge(period.span.end, capacity, cost, now)
+            }
+            (Usage::Period(period), _) => match self.span(rule, now) {
+                Some(span) if span.start == period.span.start => period.judge(span.end, capacity, cost, now),
+                _ => return self.judge_full(rule, cost, now),
+            },
         };
         let full_after = self.full_at().saturating_sub(now);
         Standing {
@@ -75,11 +104,24 @@ impl Held {
         }
     }
 
+    /// As [`Held::judge`], where nothing is taken. A calendar period is there without any use.
+    fn judge_full(&self, rule: &Rule, cost: u64, now: UnixMs) -> Standing {
+        let reset_after_ms = match rule.kind {
+            Kind::Calendar(_) => self.span(rule, now).map_or(0, |span| span.end - now),
+            _ => 0,
+        };
+        let retry_after_ms = (cost <= rule.capacity()).then_some(0);
+        Standing { used: 0, retry_after_ms, reset_after_ms }
+    }
+
     /// Milliseconds until nothing is taken, once a call by `rule` has taken `cost`.
     pub fn reset_after_taking(&self, rule: &Rule, cost: u64, now: UnixMs) -> u64 {
         match (&self.usage, rule.kind) {
             (Usage::Window(window), Kind::Window) => rule.period_ms.saturating_add(window.clock(now) - now),
-            (Usage::Bucket(_), Kind::Window) => rule.period_ms,
+            (_, Kind::Window) => rule.period_ms,
+            (_, Kind::Fixed | Kind::Calendar(_)) => {
+                self.span(rule, now).map_or(0, |span| span.end.saturating_sub(now))
+            }
             (_, Kind::Bucket { .. }) => {
                 let mut bucket = self.as_bucket(rule, now);
                 bucket.take(rule, cost, now);
@@ -88,9 +130,16 @@ impl Held {
         }
     }
 
-    /// Takes `cost` by `rule`, without judging.
-    pub fn take(&mut self, rule: &Rule, cost: u64, now: UnixMs) {
+    /// Takes `cost` by `rule`, without judging. `span` is what [`Held::span`] has found: where the
+    /// decision was made, because calendars are not for replicas to read.
+    pub fn take(&mut self, rule: &Rule, span: Option<Span>, cost: u64, now: UnixMs) {
         match rule.kind {
+            Kind::Fixed | Kind::Calendar(_) => {
+                let span = span.unwrap_or(Span { start: now, end: now });
+                let mut period = Period { span, used: self.carried(rule, span, now) };
+                period.take(cost);
+                self.usage = Usage::Period(period);
+            }
             Kind::Bucket { .. } => {
                 let mut bucket = self.as_bucket(rule, now);
                 bucket.take(rule, cost, now);
@@ -113,12 +162,27 @@ impl Held {
         self.rule = *rule;
     }
 
+    /// The use that goes on in the period `span` of `rule`.
+    fn carried(&self, rule: &Rule, span: Span, now: UnixMs) -> u64 {
+        match &self.usage {
+            _ if self.is_full(now) => 0,
+            Usage::Period(period) if self.rule.kind == rule.kind => {
+                if period.span.start == span.start {
+                    period.used
+                } else {
+                    0
+                }
+            }
+            _ => self.judge(&self.rule, 1, now).used,
+        }
+    }
+
     /// The use as a bucket of `rule`.
     fn as_bucket(&self, rule: &Rule, now: UnixMs) -> Bucket {
         match &self.usage {
             _ if self.is_full(now) => Bucket::default(),
             Usage::Bucket(bucket) => bucket.under(&self.rule, rule),
-            Usage::Window(_) => Bucket::of(self.judge(rule, 1, now).used, rule, now),
+            _ => Bucket::of(self.judge(rule, 1, now).used, rule, now),
         }
     }
 
@@ -126,6 +190,13 @@ impl Held {
         match &self.usage {
             Usage::Window(window) => window.full_at(self.rule.period_ms),
             Usage::Bucket(bucket) => bucket.full_at(),
+            Usage::Period(period) => {
+                if period.used == 0 {
+                    0
+                } else {
+                    period.span.end
+                }
+            }
         }
     }
 
@@ -133,6 +204,7 @@ impl Held {
         match &self.usage {
             Usage::Window(window) => window.is_full(self.rule.period_ms, now),
             Usage::Bucket(bucket) => bucket.is_full(now),
+            Usage::Period(period) => period.is_full(now),
         }
     }
 
@@ -141,7 +213,7 @@ impl Held {
         let name = self.name.as_ref().map_or(0, Name::heap);
         name + match &self.usage {
             Usage::Window(window) => window.heap(),
-            Usage::Bucket(_) => 0,
+            Usage::Bucket(_) | Usage::Period(_) => 0,
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! spec     one limit as clients write it           window   exact sliding log
-//! request  the limits of one call and their COST   bucket   token bucket (GCRA)
+//! rule     what it allows                          bucket   token bucket (GCRA)
+//! request  the limits of one call and their COST   period   fixed periods; calendar: days, weeks, months
 //! check    decide CHECK, predict it for PEEK       held     one limit's use, whichever its kind
 //! verdict  what was decided, row by row            subject  all limits under one key, and apply
 //! effect   an allowed CHECK, replicated            stored   the subject's binary form
@@ -14,14 +15,17 @@
 //! debt only looks larger from an earlier time.
 
 mod bucket;
+mod calendar;
 mod check;
 mod effect;
 mod few;
 mod held;
 mod name;
+mod period;
 #[cfg(test)]
 mod properties;
 mod request;
+mod rule;
 mod spec;
 mod stored;
 mod subject;
@@ -33,7 +37,8 @@ pub use effect::{Effect, Take};
 pub use few::Few;
 pub use name::Name;
 pub use request::{Ask, Request};
-pub use spec::{Kind, Limit, Rule, is_limit};
+pub use rule::{Kind, Rule};
+pub use spec::{Limit, is_limit};
 pub use subject::Subject;
 pub use verdict::{LONGEST_SHOWN, Row, Verdict};
 
@@ -42,3 +47,6 @@ pub const MOST_LIMITS: usize = 16;
 
 /// The largest count, burst and cost.
 pub const MOST: u64 = 1_000_000_000_000;
+
+/// The count of `inf`, which never denies: 2^53 - 1, the largest integer that every client language holds.
+pub const UNLIMITED: u64 = (1 << 53) - 1;

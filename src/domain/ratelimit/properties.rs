@@ -18,6 +18,10 @@ fn limits() -> impl Strategy<Value = String> {
         Just("3/50ms:burst=9"),
         Just("5/7ms:bucket"),
         Just("1/300ms:burst=3"),
+        Just("4/80ms:fixed"),
+        Just("inf/70ms:fixed"),
+        Just("6/day@Europe/Berlin"),
+        Just("9/month@UTC:anchor=31"),
     ];
     (name, rule).prop_map(|(name, rule)| format!("{name}{rule}"))
 }
@@ -80,6 +84,7 @@ proptest! {
             let retry = peeked.binding().unwrap().retry_after_ms;
             match u64::try_from(retry) {
                 Ok(0) => prop_assert!(verdict.allowed()),
+                Ok(LONGEST_SHOWN) => prop_assert!(!verdict.allowed()),
                 Ok(retry) => {
                     prop_assert!(allowed(Some(&subject), &request, now + retry), "{limits:?} at {now}+{retry}");
                     prop_assert!(!allowed(Some(&subject), &request, now + retry - 1));
@@ -152,7 +157,12 @@ proptest! {
                 let passed = to - from;
                 match rule.kind {
                     Kind::Window if passed < rule.period_ms => prop_assert!(sum <= rule.count),
-                    Kind::Window => {}
+                    // What a period admits at its end and the next one at its start.
+                    Kind::Fixed if passed < rule.period_ms => {
+                        prop_assert!(sum <= rule.count.saturating_mul(2));
+                    }
+                    Kind::Calendar(_) => prop_assert!(sum <= rule.count * 2),
+                    Kind::Window | Kind::Fixed => {}
                     Kind::Bucket { burst } => {
                         prop_assert!(sum <= burst + passed * rule.count / rule.period_ms);
                     }

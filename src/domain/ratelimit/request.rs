@@ -2,7 +2,8 @@
 
 use super::MOST_LIMITS;
 use super::few::Few;
-use super::spec::{Limit, Rule, amount};
+use super::rule::Rule;
+use super::spec::{Limit, amount};
 use crate::domain::refusal::{Refusal, shown};
 
 /// One limit of a call and its cost, 1 to 10^12.

@@ -2,17 +2,20 @@
 //!
 //! ```text
 //! block   := limit limit …                       in their order, across blocks too
-//! limit   := flags name? count period burst? use
+//! limit   := flags name? count (period burst? | unit zone anchor) use
 //! bucket  := TAT's low bits, high bits, part     and, named, the time it was last taken from
 //! window  := n (time cost)*                      the first time absolute, then differences
 //!            and, named, retained?
+//! period  := start length used
 //! ```
 
 use super::MOST_LIMITS;
+use super::UNLIMITED;
 use super::bucket::Bucket;
-use super::effect::{read_limit, write_limit};
+use super::effect::{read_limit, read_span, write_limit, write_span};
 use super::held::{Held, Usage};
-use super::spec::Kind;
+use super::period::Period;
+use super::rule::Kind;
 use super::subject::Subject;
 use super::window::{MOST_SLOTS, Retained, Window};
 use crate::domain::codec::{Corrupt, Reader, Writer};
@@ -36,6 +39,10 @@ pub(super) fn save(subject: &Subject, emit: &mut dyn FnMut(&[u8])) {
                 }
             }
             Usage::Window(window) => save_window(&mut writer, window, named),
+            Usage::Period(period) => {
+                write_span(&mut writer, period.span);
+                writer.int(period.used);
+            }
         }
         if writer.len() >= BLOCK {
             emit(&writer.take());
@@ -80,6 +87,13 @@ pub(super) fn load(list: &mut Vec<Held>, block: &[u8]) -> Result<(), Corrupt> {
                 Usage::Bucket(Bucket { low, high, part, at })
             }
             Kind::Window => Usage::Window(load_window(&mut reader, named)?),
+            Kind::Fixed | Kind::Calendar(_) => {
+                let (span, used) = (read_span(&mut reader)?, reader.int()?);
+                if !(1..=UNLIMITED).contains(&used) {
+                    return Err(Corrupt);
+                }
+                Usage::Period(Period { span, used })
+            }
         };
         let held = Held { name, rule, usage };
         let rises = list.last().is_none_or(|last| last.limit().order(&held.limit()).is_lt());

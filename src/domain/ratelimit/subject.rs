@@ -4,7 +4,8 @@ use super::MOST_LIMITS;
 use super::bucket::Bucket;
 use super::effect::{Effect, Take};
 use super::held::{Held, Usage};
-use super::spec::{Kind, Limit, Rule};
+use super::rule::{Kind, Rule};
+use super::spec::Limit;
 use super::stored;
 use crate::domain::codec::Corrupt;
 use crate::domain::time::UnixMs;
@@ -160,7 +161,7 @@ impl Subject {
             Limits::Many(many) => match &mut many[..] {
                 [one] if one.limit().same(&take.limit()) => {
                     // A named bucket may become a window and back, an unnamed one never: it stays here.
-                    one.take(&take.rule, take.cost, now);
+                    one.take(&take.rule, take.span, take.cost, now);
                     true
                 }
                 _ => false,
@@ -186,12 +187,12 @@ impl Value for Subject {
         list.retain(|held| !held.is_full(now));
         for take in takes.as_slice() {
             match list.binary_search_by(|held| held.limit().order(&take.limit())) {
-                Ok(at) => list[at].take(&take.rule, take.cost, now),
+                Ok(at) => list[at].take(&take.rule, take.span, take.cost, now),
                 // Only an effect that another state decided can find 16 others: it is left out.
                 Err(_) if list.len() == MOST_LIMITS => {}
                 Err(at) => {
                     let mut held = Held::fresh(take.name.clone(), take.rule);
-                    held.take(&take.rule, take.cost, now);
+                    held.take(&take.rule, take.span, take.cost, now);
                     list.reserve_exact(if list.is_empty() { takes.as_slice().len() } else { 1 });
                     list.insert(at, held);
                 }

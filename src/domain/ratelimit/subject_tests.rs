@@ -1,6 +1,7 @@
 use super::super::effect::Take;
 use super::super::few::Few;
 use super::super::name::Name;
+use super::super::period::{Period, Span};
 use super::super::window::{MOST_SLOTS, Retained, Window};
 use super::*;
 use crate::domain::time::{LONGEST, MINUTE};
@@ -13,11 +14,16 @@ fn limit(text: &str) -> Limit<'_> {
 
 fn take(text: &str, cost: u64) -> Take {
     let limit = limit(text);
-    Take { name: limit.name.and_then(Name::new), rule: limit.rule, cost }
+    Take { name: limit.name.and_then(Name::new), rule: limit.rule, span: None, cost }
 }
 
 fn taken(subject: &mut Subject, now: UnixMs, takes: &[(&str, u64)]) {
-    let takes = takes.iter().map(|&(text, cost)| take(text, cost)).collect();
+    let in_its_period = |mut take: Take| {
+        let fresh = || Held::fresh(None, take.rule).span(&take.rule, now);
+        take.span = subject.find(&take.limit(), |held| held.span(&take.rule, now)).unwrap_or_else(fresh);
+        take
+    };
+    let takes = takes.iter().map(|&(text, cost)| in_its_period(take(text, cost))).collect();
     subject.apply(Effect::Taken { now, takes });
 }
 
@@ -167,6 +173,8 @@ fn every_flipped_field_changes_the_saved_bytes() {
         held(Some(b"n"), "5/7ms", Usage::Window(window(entries, retained)))
     };
     let of_bucket = |bucket| held(Some(b"n"), "5/7ms:burst=8", Usage::Bucket(bucket));
+    let period = Period { span: Span { start: 1, end: 8 }, used: 3 };
+    let of_period = |text, period| held(Some(b"n"), text, Usage::Period(period));
     let states = [
         vec![of_window(entries, retained)],
         vec![of_window(&[(3, 1), (6, 2)], retained)],
@@ -194,6 +202,18 @@ fn every_flipped_field_changes_the_saved_bytes() {
         vec![held(None, "5/7ms:burst=8", Usage::Bucket(Bucket { low: 8, ..bucket }))],
         vec![held(None, "5/7ms:burst=8", Usage::Bucket(Bucket { high: 2, ..bucket }))],
         vec![held(None, "5/7ms:burst=8", Usage::Bucket(Bucket { part: 3, ..bucket }))],
+        vec![of_period("5/7ms:fixed", period)],
+        vec![of_period("6/7ms:fixed", period)],
+        vec![of_period("5/8ms:fixed", period)],
+        vec![of_period("inf/8ms:fixed", period)],
+        vec![of_period("5/7ms:fixed", Period { used: 2, ..period })],
+        vec![of_period("5/7ms:fixed", Period { span: Span { start: 2, end: 8 }, ..period })],
+        vec![of_period("5/7ms:fixed", Period { span: Span { start: 1, end: 9 }, ..period })],
+        vec![of_period("5/day@UTC", period)],
+        vec![of_period("5/week@UTC", period)],
+        vec![of_period("5/week@UTC:anchor=2", period)],
+        vec![of_period("5/week@Asia/Tokyo", period)],
+        vec![held(None, "5/week@Asia/Tokyo", Usage::Period(period))],
         vec![of_window(entries, retained), held(Some(b"o"), "5/7ms:bucket", Usage::Bucket(bucket))],
         vec![],
     ];
@@ -243,12 +263,34 @@ fn a_later_encoding_and_limits_out_of_order_are_refused() {
 
 fn takes() -> impl Strategy<Value = Take> {
     let name = prop::option::of("[a-c]|[A-Za-z0-9_.:-]{1,64}");
-    let rule = (1..=super::super::MOST, 1..=LONGEST, prop::option::of(1..=super::super::MOST));
-    (name, rule, 1..=super::super::MOST).prop_map(|(name, (count, period_ms, burst), cost)| {
-        let kind = burst.map_or(Kind::Window, |burst| Kind::Bucket { burst });
+    (name, rules(), 1..=super::super::MOST, spans()).prop_map(|(name, rule, cost, span)| {
         let name = name.and_then(|name| Name::new(name.as_bytes()));
-        Take { name, rule: Rule { count, period_ms, kind }, cost }
+        Take { name, rule, span: rule.kind.has_periods().then_some(span), cost }
     })
+}
+
+fn spans() -> impl Strategy<Value = Span> {
+    let start = prop_oneof![0u64..20_000, any::<u64>()];
+    (start, 1..=LONGEST)
+        .prop_map(|(start, length)| Span { start, end: start.saturating_add(length).max(1) })
+        .prop_filter("a span ends after it began", |span| span.start < span.end)
+}
+
+fn rules() -> impl Strategy<Value = Rule> {
+    let count = prop_oneof![3 => 1..=super::super::MOST, 1 => Just(super::super::UNLIMITED)];
+    let zone = prop::sample::select(vec!["UTC", "Europe/Berlin", "Asia/Tokyo"]);
+    let calendar = ("day|week|month", zone, 1u8..=7);
+    (count, 1..=LONGEST, 1..=super::super::MOST, 0u8..4, calendar).prop_map(
+        |(count, period_ms, burst, kind, (unit, zone, anchor))| {
+            let anchor = if unit == "day" { String::new() } else { format!(":anchor={anchor}") };
+            match kind {
+                0 if count <= super::super::MOST => Rule { count, period_ms, kind: Kind::Window },
+                1 if count <= super::super::MOST => Rule { count, period_ms, kind: Kind::Bucket { burst } },
+                2 => Rule { count, period_ms, kind: Kind::Fixed },
+                _ => Rule { count, ..limit(&format!("1/{unit}@{zone}{anchor}")).rule },
+            }
+        },
+    )
 }
 
 fn effects() -> impl Strategy<Value = Effect> {

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use super::UNLIMITED;
 use super::few::Few;
 use super::held::Standing;
-use super::spec::{Limit, Rule};
+use super::rule::Rule;
+use super::spec::Limit;
 
 /// Durations and amounts in a reply end here: 2^53 - 2, so that every client language holds them and
 /// BRIEF's "never" (minus 2^53 - 1) stays apart.
@@ -19,9 +21,11 @@ pub struct Row<'a> {
     pub cost: u64,
     /// Whether this limit lets the call pass; another one may not.
     pub allowed: bool,
-    /// A window's count, a bucket's burst.
+    /// A bucket's burst, the count of any other kind.
     pub capacity: u64,
     pub remaining: u64,
+    /// How long the period lasts; a calendar period differs from one to the next.
+    pub period_ms: u64,
     /// 0 when this limit allows, -1 when it never can.
     pub retry_after_ms: i64,
     pub reset_after_ms: u64,
@@ -30,14 +34,15 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    pub(super) fn new(limit: Limit<'a>, cost: u64, standing: Standing) -> Self {
+    pub(super) fn new(limit: Limit<'a>, cost: u64, standing: Standing, period_ms: u64) -> Self {
         let retry = standing.retry_after_ms.map(|retry| retry.min(LONGEST_SHOWN) as i64);
         Row {
             limit,
             cost,
             allowed: retry == Some(0),
             capacity: limit.rule.capacity(),
-            remaining: limit.rule.capacity().saturating_sub(standing.used),
+            remaining: remaining(&limit.rule, standing.used),
+            period_ms,
             retry_after_ms: retry.unwrap_or(-1),
             reset_after_ms: standing.reset_after_ms.min(LONGEST_SHOWN),
             used: standing.used,
@@ -46,8 +51,8 @@ impl<'a> Row<'a> {
 
     /// As the row is once the call has taken its cost.
     pub(super) fn take(&mut self, reset_after_ms: u64) {
-        self.used += self.cost;
-        self.remaining = self.capacity.saturating_sub(self.used);
+        self.used = (self.used + self.cost).min(UNLIMITED);
+        self.remaining = remaining(&self.limit.rule, self.used);
         self.reset_after_ms = reset_after_ms.min(LONGEST_SHOWN);
     }
 
@@ -61,10 +66,6 @@ impl<'a> Row<'a> {
 
     pub fn rule(&self) -> &Rule {
         &self.limit.rule
-    }
-
-    pub fn period_ms(&self) -> u64 {
-        self.limit.rule.period_ms
     }
 
     /// The canonical spec, without the name.
@@ -85,6 +86,13 @@ impl<'a> Row<'a> {
             }
         });
         order == Ordering::Less
+    }
+}
+
+fn remaining(rule: &Rule, used: u64) -> u64 {
+    match rule.capacity() {
+        UNLIMITED => UNLIMITED,
+        capacity => capacity.saturating_sub(used),
     }
 }
 
