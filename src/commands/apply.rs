@@ -5,17 +5,18 @@
 
 use std::marker::PhantomData;
 
+use crate::domain::codec::Corrupt;
 use crate::domain::refusal::Refusal;
 use crate::domain::value::{Effect, Value};
 use crate::server::command::{Call, Handler};
 use crate::server::key::Key;
-use crate::server::native::{Aux, Native};
+use crate::server::native::Native;
 use crate::server::replicate;
 
 use super::arguments::integer;
 use super::commit;
 use super::stored::Stored;
-use super::world::Clock;
+use super::{tables, world};
 
 pub struct Apply<V>(PhantomData<V>);
 
@@ -52,7 +53,8 @@ impl<V: Stored> Handler for Apply<V> {
     }
 }
 
-/// `WORKGATE._APPLY state`: what belongs to no key, at the head of a rewritten AOF.
+/// `WORKGATE._APPLY table effect` changes what belongs to no key; `WORKGATE._APPLY table STATE encoding
+/// bytes` rebuilds it from a rewritten AOF.
 pub struct ApplyWorld;
 
 impl Handler for ApplyWorld {
@@ -63,9 +65,16 @@ impl Handler for ApplyWorld {
         if !ctx.is_replay() {
             return Err(Refusal::err("this command is only for replication and loading"));
         }
-        if !Clock::load(Clock::ENCODING, args.get(1).unwrap_or_default()) {
-            return Err(damaged());
+        let word = |index: usize| args.get(index).unwrap_or_default();
+        match args.len() {
+            3 => tables::apply_named(word(1), word(2)),
+            5 => {
+                let encoding = integer("encoding", word(3), 0, u64::from(u32::MAX))?;
+                world::load(word(1), encoding as u32, word(4))
+            }
+            _ => Err(Corrupt),
         }
+        .map_err(|_| damaged())?;
         replicate::verbatim(ctx);
         reply.ok();
         Ok(())

@@ -6,7 +6,7 @@ use crate::domain::{breaker, cache, idemp, jobq, ratelimit};
 use crate::server::ctx::{Ctx, Level};
 use crate::server::{command, config, events, guard, info, native, waiters};
 
-use super::{aftermath, eviction, settings, table, world};
+use super::{aftermath, eviction, settings, table, tables, world};
 
 /// Registers everything; an error makes the server refuse the module.
 pub fn init(context: &Context, args: &[RedisString]) -> Status {
@@ -40,6 +40,7 @@ fn register_types(ctx: Ctx<'_>) -> bool {
         && native::register::<cache::Entry>(ctx)
         && native::register::<breaker::Breaker>(ctx)
         && native::register_aux::<world::Clock>(ctx)
+        && tables::register(ctx)
 }
 
 fn register_commands(ctx: Ctx<'_>) -> bool {

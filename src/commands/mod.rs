@@ -14,10 +14,12 @@ mod idemp;
 mod jobq;
 pub mod load;
 mod ratelimit;
+mod ratelimit_policy;
 mod seen;
 mod settings;
 mod stored;
 mod table;
+mod tables;
 #[cfg(feature = "test-commands")]
 mod testing;
 mod waiting;

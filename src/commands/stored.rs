@@ -6,8 +6,8 @@ use crate::domain::token::TokenClock;
 use crate::domain::value::Value;
 use crate::domain::{breaker, cache, idemp, jobq, ratelimit};
 use crate::server::ctx::Ctx;
-use crate::server::native::{Aux, Native, TypeSlot};
-use crate::server::waiters;
+use crate::server::native::{BesideKeys, Native, TypeSlot};
+use crate::server::{replicate, waiters};
 
 use super::world;
 
@@ -46,6 +46,7 @@ impl<V: Stored> Native for V {
     const TYPE_NAME: &'static CStr = <V as Stored>::TYPE_NAME;
     const ENCODING: u32 = <V as Value>::ENCODING;
     const APPLY: &'static CStr = <V as Stored>::APPLY;
+    const APPLY_BESIDE: &'static CStr = replicate::APPLY_BESIDE;
 
     fn slot() -> &'static TypeSlot {
         <V as Stored>::slot()
@@ -85,8 +86,8 @@ impl<V: Stored> Native for V {
         Some(Value::duplicate(self))
     }
 
-    fn aof_preface() -> Option<(&'static CStr, Vec<u8>)> {
-        world::Clock::save().map(|bytes| (c"workgate._apply", bytes))
+    fn aof_preface() -> Vec<BesideKeys> {
+        world::saved()
     }
 
     fn unlinked(db: i32, key: &[u8]) {

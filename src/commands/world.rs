@@ -1,10 +1,14 @@
-//! What the module holds beside the keys: the token clock.
+//! What the module holds beside the keys: the token clock, and the [`tables`].
 
-use crate::domain::codec::{Reader, Writer};
+use std::ffi::CStr;
+
+use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use crate::server::cell::MainThread;
-use crate::server::native::Aux;
+use crate::server::native::{Aux, BesideKeys};
+
+use super::tables;
 
 static TOKENS: MainThread<Option<TokenClock>> = MainThread::new(None);
 
@@ -17,6 +21,7 @@ pub fn tokens<R>(body: impl FnOnce(&mut TokenClock) -> R) -> R {
 /// that no token is issued twice by this process.
 pub fn load_started() {
     tokens(TokenClock::start_over);
+    tables::load_started();
 }
 
 /// The newest effects may have been lost before a load or a promotion: their tokens are left out.
@@ -24,11 +29,28 @@ pub fn history_may_be_lost(now: UnixMs) {
     tokens(|clock| clock.skip(now));
 }
 
+/// The token clock's name in `WORKGATE._APPLY`, beside those of the tables.
+const CLOCK: &CStr = c"clock";
+
+/// All of it, as a rewritten AOF carries it.
+pub fn saved() -> Vec<BesideKeys> {
+    let clock = Clock::save().map(|bytes| BesideKeys { name: CLOCK, encoding: Clock::ENCODING, bytes });
+    clock.into_iter().chain(tables::saved()).collect()
+}
+
+/// Takes back one of those.
+pub fn load(name: &[u8], encoding: u32, bytes: &[u8]) -> Result<(), Corrupt> {
+    if name != CLOCK.to_bytes() {
+        return tables::load(name, encoding, bytes);
+    }
+    if encoding <= Clock::ENCODING && Clock::load(encoding, bytes) { Ok(()) } else { Err(Corrupt) }
+}
+
 /// The carrier of the token clock in RDB files.
 pub struct Clock;
 
 impl Aux for Clock {
-    const TYPE_NAME: &'static std::ffi::CStr = c"workgate0";
+    const TYPE_NAME: &'static CStr = c"workgate0";
     const ENCODING: u32 = 1;
 
     fn save() -> Option<Vec<u8>> {

@@ -19,6 +19,7 @@ pub mod idemp;
 pub mod jobq;
 pub mod ratelimit;
 pub mod refusal;
+pub mod table;
 pub mod time;
 pub mod token;
 pub mod value;

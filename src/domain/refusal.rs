@@ -21,6 +21,8 @@ pub enum Code {
     Paused,
     /// Names a job that does not exist.
     NoJob,
+    /// Names a policy that does not exist.
+    NoPolicy,
 }
 
 impl Code {
@@ -34,6 +36,7 @@ impl Code {
             Code::Full => "FULL",
             Code::Paused => "PAUSED",
             Code::NoJob => "NOJOB",
+            Code::NoPolicy => "NOPOLICY",
         }
     }
 }

@@ -75,6 +75,9 @@ pub enum Access {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys {
     None,
+    /// None, and it changes what every primary of a cluster holds on its own: a client that heeds the
+    /// tips sends it to all of them.
+    EveryShard,
     /// One key at this position.
     At(u8, Access),
 }
@@ -127,7 +130,7 @@ pub fn register(ctx: Ctx<'_>, category: Option<&str>, spec: &'static Spec) -> bo
     let name = text(&full_name);
     let flags = text(spec.flags);
     let first = match spec.keys {
-        Keys::None => 0,
+        Keys::None | Keys::EveryShard => 0,
         Keys::At(position, _) => c_int::from(position),
     };
     let step = c_int::from(first != 0);
@@ -237,7 +240,7 @@ fn document(command: *mut raw::RedisModuleCommand, spec: &'static Spec) {
     };
     let (summary, complexity, since) = (text(spec.summary), text(spec.complexity), text(spec.since));
     let mut key_specs = match spec.keys {
-        Keys::None => vec![],
+        Keys::None | Keys::EveryShard => vec![],
         Keys::At(position, access) => vec![key_spec(position, access), no_key_spec()],
     };
     let mut kept = Vec::new();
@@ -248,7 +251,10 @@ fn document(command: *mut raw::RedisModuleCommand, spec: &'static Spec) {
         complexity: complexity.as_ptr(),
         since: since.as_ptr(),
         history: std::ptr::null_mut(),
-        tips: std::ptr::null(),
+        tips: match spec.keys {
+            Keys::EveryShard => c"request_policy:all_shards response_policy:all_succeeded".as_ptr(),
+            Keys::None | Keys::At(..) => std::ptr::null(),
+        },
         arity: spec.arity,
         key_specs: if key_specs.is_empty() { std::ptr::null_mut() } else { key_specs.as_mut_ptr() },
         args,

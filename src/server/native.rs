@@ -17,6 +17,9 @@ pub trait Native: Default + 'static {
     /// The internal command that a rewritten AOF carries the value with.
     const APPLY: &'static CStr;
 
+    /// The internal command that a rewritten AOF carries with what belongs to no key.
+    const APPLY_BESIDE: &'static CStr;
+
     /// Where the server's handle of this type is kept.
     fn slot() -> &'static TypeSlot;
 
@@ -35,12 +38,19 @@ pub trait Native: Default + 'static {
     /// For COPY; `None` refuses.
     fn duplicate(&self) -> Option<Self>;
 
-    /// What stands once before the values in a rewritten AOF: a command and its argument. A file
+    /// What stands once before the values in a rewritten AOF, carried by [`Native::APPLY_BESIDE`]. A file
     /// with an RDB preamble does without; one without would otherwise lose the [`Aux`] state.
-    fn aof_preface() -> Option<(&'static CStr, Vec<u8>)>;
+    fn aof_preface() -> Vec<BesideKeys>;
 
     /// The value is about to leave `key` of `db` (deleted, expired, evicted, overwritten, renamed).
     fn unlinked(db: i32, key: &[u8]);
+}
+
+/// State that belongs to no key, as a rewritten AOF carries it: `APPLY_BESIDE name STATE encoding bytes`.
+pub struct BesideKeys {
+    pub name: &'static CStr,
+    pub encoding: u32,
+    pub bytes: Vec<u8>,
 }
 
 /// The server's handle of a type, known from load on.
@@ -254,12 +264,22 @@ extern "C" fn aof_rewrite<T: Native>(
 fn emit_preface<T: Native>(io: *mut raw::RedisModuleIO) {
     static LAST_REWRITE: AtomicU32 = AtomicU32::new(0);
     let this = std::process::id();
-    if LAST_REWRITE.swap(this, Ordering::Relaxed) != this
-        && let Some((command, argument)) = T::aof_preface()
-    {
+    if LAST_REWRITE.swap(this, Ordering::Relaxed) == this {
+        return;
+    }
+    for BesideKeys { name, encoding, bytes } in T::aof_preface() {
         // SAFETY: the format names exactly the arguments that follow.
         unsafe {
-            api!(RedisModule_EmitAOF)(io, command.as_ptr(), c"b".as_ptr(), argument.as_ptr(), argument.len())
+            api!(RedisModule_EmitAOF)(
+                io,
+                T::APPLY_BESIDE.as_ptr(),
+                c"cclb".as_ptr(),
+                name.as_ptr(),
+                c"STATE".as_ptr(),
+                i64::from(encoding),
+                bytes.as_ptr(),
+                bytes.len(),
+            )
         };
     }
 }

@@ -63,6 +63,24 @@ pub fn effect_with_payload(ctx: Ctx<'_>, command: &CStr, key: Name<'_>, blob: &[
     };
 }
 
+/// The internal command that carries what belongs to no key.
+pub const APPLY_BESIDE: &CStr = c"workgate._apply";
+
+/// Sends `WORKGATE._APPLY table blob`, a change of what belongs to no key.
+pub fn table_effect(ctx: Ctx<'_>, table: &CStr, blob: &[u8]) {
+    // SAFETY: the format names exactly the arguments that follow.
+    unsafe {
+        api!(RedisModule_Replicate)(
+            ctx.raw(),
+            APPLY_BESIDE.as_ptr(),
+            c"cb".as_ptr(),
+            table.as_ptr(),
+            blob.as_ptr(),
+            blob.len(),
+        )
+    };
+}
+
 /// Passes the current command on as it came: for an effect that is being applied, to the replicas
 /// and the AOF of this server.
 pub fn verbatim(ctx: Ctx<'_>) {

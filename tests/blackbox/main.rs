@@ -29,6 +29,7 @@ mod paused;
 mod persistence;
 mod ratelimit_bucket;
 mod ratelimit_period;
+mod ratelimit_policy;
 mod ratelimit_refusals;
 mod ratelimit_several;
 mod ratelimit_window;

@@ -134,7 +134,6 @@ fn what_is_not_built_yet_is_refused() {
         "RATELIMIT.LOCK u 1m",
         "RATELIMIT.UNLOCK u",
         "RATELIMIT.RESET u",
-        "RATELIMIT.POLICY SET ai 10/1m",
         "CL.THROTTLE u 15 30 60 1",
     ] {
         untouched.refuses("u", command, "ERR");

@@ -23,6 +23,9 @@ fn write_limits(s: &Client) {
         let limits = "5/1h:fixed a=70/week@Asia/Tokyo:anchor=7 b=inf/month@America/New_York";
         s.ok(format!("RATELIMIT.CHECK limit:periods {limits} COST {cost}"));
     }
+    s.ok("RATELIMIT.POLICY SET ai/gold ai=100/1h 10/1s:burst=20 30/day@Europe/Berlin");
+    s.ok("RATELIMIT.POLICY SET gone 1/1s");
+    s.ok("RATELIMIT.POLICY DEL gone");
     // Far more entries than a window keeps one by one.
     s.pipeline(vec!["RATELIMIT.CHECK limit:large 100000/7d COST 3"; 3_000]);
 }

@@ -1,6 +1,6 @@
 //! What belongs to no family.
 
-use super::grammar::{KEY, optional, text};
+use super::grammar::{KEY, multiple, optional, text};
 use crate::commands::apply::ApplyWorld;
 use crate::commands::digest::Digest;
 use crate::server::command::{Access, Keys, Spec, entry};
@@ -20,12 +20,12 @@ pub static ROWS: &[Spec] = &[
     Spec {
         name: "WORKGATE._APPLY",
         flags: "write",
-        arity: 2,
+        arity: -3,
         keys: Keys::None,
-        summary: "Internal: carries what belongs to no key through the AOF",
-        complexity: "O(1)",
+        summary: "Internal: carries changes of what belongs to no key to replicas and through the AOF",
+        complexity: "O(N) with N the size of the change",
         since: "0.1.0",
-        args: &[text("state")],
+        args: &[text("table"), multiple(text("effect"))],
         entry: entry::<ApplyWorld>(),
     },
     #[cfg(feature = "test-commands")]

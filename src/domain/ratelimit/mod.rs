@@ -7,6 +7,7 @@
 //! check    decide CHECK, predict it for PEEK       held     one limit's use, whichever its kind
 //! verdict  what was decided, row by row            subject  all limits under one key, and apply
 //! effect   an allowed CHECK, replicated            stored   the subject's binary form
+//! policy   limits that a call names as @name
 //! name, few                                        what keeps the hot path free of allocations
 //! ```
 //!
@@ -22,6 +23,7 @@ mod few;
 mod held;
 mod name;
 mod period;
+mod policy;
 #[cfg(test)]
 mod properties;
 mod request;
@@ -36,6 +38,7 @@ pub use check::{decide_check, peek};
 pub use effect::{Effect, Take};
 pub use few::Few;
 pub use name::Name;
+pub use policy::{Policies, Policy, PolicyEffect, decide_delete_policy, decide_set_policy};
 pub use request::{Ask, Request};
 pub use rule::{Kind, Rule};
 pub use spec::{Limit, is_limit};

@@ -1,0 +1,85 @@
+//! RATELIMIT.POLICY: limits that the server knows by name.
+
+use crate::domain::ratelimit::{self, Policies, Policy};
+use crate::domain::refusal::Refusal;
+use crate::server::command::{Call, Handler};
+use crate::server::reply::Reply;
+
+use super::arguments::Words;
+use super::tables;
+
+/// `RATELIMIT.POLICY SET name limit [limit …]`
+pub struct Set;
+
+impl Handler for Set {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        words.word("subcommand")?;
+        let name = words.word("name")?;
+        let limits: Vec<&[u8]> = std::iter::from_fn(|| words.next_if(|_| true)).collect();
+        tables::write::<Policies, _>(call.ctx, |policies, _, _| {
+            ratelimit::decide_set_policy(policies, name, &limits)
+        })?;
+        call.reply.ok();
+        Ok(())
+    }
+}
+
+/// `RATELIMIT.POLICY DEL name`
+pub struct Delete;
+
+impl Handler for Delete {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let name = call.args.get(2).unwrap_or_default();
+        let deleted = tables::write::<Policies, _>(call.ctx, |policies, _, _| {
+            ratelimit::decide_delete_policy(policies, name)
+        })?;
+        call.reply.int(i64::from(deleted));
+        Ok(())
+    }
+}
+
+/// `RATELIMIT.POLICY GET name`
+pub struct Get;
+
+impl Handler for Get {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let name = call.args.get(2).unwrap_or_default();
+        tables::read::<Policies, _>(|policies| match policies.get(name) {
+            Some(policy) => limits(policy, call.reply),
+            None => call.reply.null(),
+        });
+        Ok(())
+    }
+}
+
+/// `RATELIMIT.POLICY LIST`
+pub struct List;
+
+impl Handler for List {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        tables::read::<Policies, _>(|policies| {
+            let all = policies.iter();
+            call.reply.map(all.len());
+            for (name, policy) in all {
+                call.reply.bulk(name);
+                limits(policy, call.reply);
+            }
+        });
+        Ok(())
+    }
+}
+
+fn limits(policy: &Policy, reply: Reply<'_>) {
+    let texts = policy.texts();
+    reply.array(texts.len());
+    texts.for_each(|text| reply.bulk(&text));
+}
