@@ -164,3 +164,87 @@ fn names_of_any_bytes_are_answered() {
     s.refuses(cmd!["RATELIMIT.POLICY", "SET", b"\0\xff\r\n", "1/1s"], "ERR policy name");
     s.lives();
 }
+
+#[test]
+fn a_call_names_a_policy_and_the_reply_names_the_limit() {
+    let s = server!();
+    s.ok("RATELIMIT.POLICY SET ai 10/1m");
+    s.ok("RATELIMIT.CHECK u @ai COST 3").is(list![3, 10, 7, 0, 60_000, "@ai"]);
+    s.ok("RATELIMIT.PEEK u @ai").is(list![1, 10, 6, 0, any(), "@ai"]);
+    s.ok("RATELIMIT.CHECK u @ai BRIEF").is(6);
+    s.ok("RATELIMIT.CHECK u @ai COST @ai=2").at(2).clone().is(4);
+    s.ok("RATELIMIT.CHECK v 5/1m @ai b=7/1m DETAIL").at(6).clone().is(list![
+        list!["5/1m", 1, 5, 4, 0, any(), 1, 60_000, "5/1m"],
+        list!["@ai", 1, 10, 9, 0, any(), 1, 60_000, "10/1m"],
+        list!["b", 1, 7, 6, 0, any(), 1, 60_000, "7/1m"]
+    ]);
+}
+
+#[test]
+fn a_changed_policy_carries_the_use_over_at_once() {
+    let s = server!();
+    s.ok("RATELIMIT.POLICY SET ai 10/1h 100/1d");
+    s.ok("RATELIMIT.CHECK u @ai COST 8").at(2).clone().is(2);
+    s.ok("RATELIMIT.POLICY SET ai 5/1h 100/1d");
+    s.ok("RATELIMIT.CHECK u @ai").is(list![0, 5, 0, any(), any(), "@ai"]);
+    s.ok("RATELIMIT.POLICY SET ai 20/2h 100/1d:bucket");
+    s.ok("RATELIMIT.CHECK u @ai").is(list![1, 20, 11, 0, any(), "@ai"]);
+    s.ok("RATELIMIT.PEEK u").is(list![
+        list!["@ai", any(), 20, 11, any(), any(), 9, any(), "20/2h"],
+        list!["@ai#2", any(), 100, 91, any(), any(), 9, any(), "100/1d:bucket"]
+    ]);
+    // Tiers that name their limit share its counter.
+    s.ok("RATELIMIT.POLICY SET tier/free calls=10/1h");
+    s.ok("RATELIMIT.POLICY SET tier/paid calls=100/1h");
+    s.ok("RATELIMIT.CHECK w @tier/free COST 10").at(2).clone().is(0);
+    s.ok("RATELIMIT.CHECK w @tier/paid").is(list![1, 100, 89, 0, any(), "calls"]);
+}
+
+#[test]
+fn an_unknown_policy_and_too_many_limits_change_nothing() {
+    let s = server!();
+    s.ok("RATELIMIT.POLICY SET ai a=10/1h b=10/1h");
+    let many: Vec<String> = (1..=15).map(|count| format!("{count}/1s")).collect();
+    let untouched = crate::support::Untouched::on(&s);
+    untouched.refuses("u", "RATELIMIT.CHECK u @other", "NOPOLICY unknown policy '@other'");
+    untouched.refuses("u", "RATELIMIT.PEEK u 10/1m @other", "NOPOLICY");
+    untouched.refuses("u", "RATELIMIT.CHECK u @", "ERR policy name ''");
+    untouched.refuses("u", "RATELIMIT.CHECK u @ai @ai", "ERR limit 'a' is given twice");
+    untouched.refuses("u", "RATELIMIT.CHECK u @ai b=7/1m", "ERR limit 'b' is given twice");
+    untouched.refuses("u", format!("RATELIMIT.CHECK u {} @ai", many.join(" ")), "ERR too many limits");
+    untouched.refuses("u", format!("RATELIMIT.CHECK u {}", "@ai ".repeat(40).trim()), "ERR");
+    s.ok(format!("RATELIMIT.CHECK u {} @ai", many[..14].join(" "))).at(0).clone().is(1);
+    s.ok("RATELIMIT.POLICY DEL ai");
+    s.refuses("RATELIMIT.PEEK u @ai", "NOPOLICY");
+}
+
+#[test]
+fn what_a_policy_counted_is_on_the_replica_and_survives() {
+    let mut s = server!("appendonly yes", "appendfsync always");
+    s.ok(
+        "RATELIMIT.POLICY SET a.policy/with:a-long_name ai=10/1h 10/1h:burst=30 7/1d 30/month@Europe/Berlin",
+    );
+    s.ok("RATELIMIT.CHECK u @a.policy/with:a-long_name COST 2").at(0).clone().is(2);
+    let r = s.replica(&[]);
+    s.ok("RATELIMIT.CHECK u @a.policy/with:a-long_name COST 2").at(0).clone().is(2);
+    s.in_step_with(&r);
+    let before = Snapshot::of(&s);
+    assert_eq!(Snapshot::of(&r), before);
+    r.ok("RATELIMIT.PEEK u @a.policy/with:a-long_name COST 4")
+        .at(5)
+        .clone()
+        .is("@a.policy/with:a-long_name#2");
+    s.crash_and_restart();
+    assert_eq!(Snapshot::of(&s), before);
+}
+
+#[test]
+fn policies_work_in_transactions_and_scripts() {
+    let s = server!();
+    let replies = s.transaction(["RATELIMIT.POLICY SET ai 10/1m", "RATELIMIT.CHECK u @ai"]);
+    replies[1].clone().is(list![1, 10, 9, 0, 60_000, "@ai"]);
+    s.ok(cmd!["EVAL", "redis.call('RATELIMIT.POLICY', 'SET', 'ai', '20/1m') return redis.call('RATELIMIT.CHECK', KEYS[1], '@ai')", 1, "u"])
+        .at(2)
+        .clone()
+        .is(18);
+}

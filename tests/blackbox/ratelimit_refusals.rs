@@ -116,7 +116,6 @@ fn what_is_not_built_yet_is_refused() {
     let s = server!();
     let untouched = Untouched::on(&s);
     for rest in [
-        "@ai",
         "10/1m UPTO",
         "10/1m LOCKOUT 1m",
         "10/1m LOCKOUT 1m FACTOR 2 MAX 1h",

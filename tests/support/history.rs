@@ -24,6 +24,7 @@ fn write_limits(s: &Client) {
         s.ok(format!("RATELIMIT.CHECK limit:periods {limits} COST {cost}"));
     }
     s.ok("RATELIMIT.POLICY SET ai/gold ai=100/1h 10/1s:burst=20 30/day@Europe/Berlin");
+    s.ok("RATELIMIT.CHECK limit:policy @ai/gold COST 2");
     s.ok("RATELIMIT.POLICY SET gone 1/1s");
     s.ok("RATELIMIT.POLICY DEL gone");
     // Far more entries than a window keeps one by one.

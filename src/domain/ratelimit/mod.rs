@@ -41,7 +41,7 @@ pub use name::Name;
 pub use policy::{Policies, Policy, PolicyEffect, decide_delete_policy, decide_set_policy};
 pub use request::{Ask, Request};
 pub use rule::{Kind, Rule};
-pub use spec::{Limit, is_limit};
+pub use spec::{Limit, is_limit, is_policy_name};
 pub use subject::Subject;
 pub use verdict::{LONGEST_SHOWN, Row, Verdict};
 

@@ -25,7 +25,12 @@ impl<'a> Request<'a> {
     /// Reads the limits; each costs 1 until [`Request::set_cost`]. More than 16 and a name that stands
     /// twice are errors.
     pub fn parse(limits: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, Refusal> {
-        let read = |text| Ok(Ask { limit: Limit::parse(text)?, cost: 1 });
+        Self::of(limits.into_iter().map(Limit::parse))
+    }
+
+    /// As [`Request::parse`], of limits that have been read.
+    pub fn of(limits: impl IntoIterator<Item = Result<Limit<'a>, Refusal>>) -> Result<Self, Refusal> {
+        let read = |limit: Result<Limit<'a>, Refusal>| Ok(Ask { limit: limit?, cost: 1 });
         // One more than allowed is enough to know that there are too many.
         let asks: Few<Ask> =
             limits.into_iter().take(MOST_LIMITS + 1).map(read).collect::<Result<_, Refusal>>()?;

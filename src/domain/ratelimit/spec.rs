@@ -105,9 +105,15 @@ pub struct Limit<'a> {
     pub rule: Rule,
 }
 
-/// Whether an argument of CHECK or PEEK is a limit; the first that is not begins the options.
+/// Whether an argument of CHECK or PEEK is a limit or names a policy; the first that does neither begins the
+/// options.
 pub fn is_limit(argument: &[u8]) -> bool {
-    argument.first() == Some(&b'@') || argument.contains(&b'/')
+    is_policy_name(argument) || argument.contains(&b'/')
+}
+
+/// Whether an argument names a policy: `@name`.
+pub fn is_policy_name(argument: &[u8]) -> bool {
+    argument.first() == Some(&b'@')
 }
 
 impl<'a> Limit<'a> {
@@ -118,7 +124,7 @@ impl<'a> Limit<'a> {
 
     fn read(text: &'a [u8]) -> Result<Self, String> {
         if text.first() == Some(&b'@') {
-            return Err("policies (@name) are not supported by this version".into());
+            return Err("expected [name=]count/period, not a policy".into());
         }
         // The name ends at the first `=` that no `/` precedes: that of `:burst=` comes after one.
         let named = text.iter().position(|b| matches!(b, b'=' | b'/')).filter(|&at| text[at] == b'=');

@@ -103,7 +103,7 @@ fn the_error_names_the_part_of_a_calendar_that_is_wrong() {
     for (text, fault) in expected {
         assert_eq!(refused(text.as_bytes()), format!("ERR invalid limit '{text}': {fault}"));
     }
-    assert!(refused(b"@ai").contains("not supported by this version"));
+    assert!(refused(b"@ai").contains("not a policy"));
 }
 
 #[test]
