@@ -21,6 +21,16 @@ impl<'a> Words<'a> {
         Words { args, next: 1, seen: Seen::default() }
     }
 
+    /// Where the next argument stands; [`Words::back_to`] returns there.
+    pub fn position(&self) -> usize {
+        self.next
+    }
+
+    /// Reads again from an earlier [`Words::position`] on.
+    pub fn back_to(&mut self, position: usize) {
+        self.next = position;
+    }
+
     pub fn peek(&self) -> Option<&'a [u8]> {
         self.args.get(self.next)
     }
@@ -80,14 +90,16 @@ impl<'a> Words<'a> {
 
     /// A short name that a caller chose: 1 to 128 bytes, any of them.
     pub fn id(&mut self, what: &str) -> Result<&'a [u8], Refusal> {
+        self.id_of(what, LONGEST_ID)
+    }
+
+    /// A short name that a caller chose, up to `longest` bytes.
+    pub fn id_of(&mut self, what: &str, longest: usize) -> Result<&'a [u8], Refusal> {
         let id = self.word(what)?;
-        if (1..=LONGEST_ID).contains(&id.len()) {
+        if (1..=longest).contains(&id.len()) {
             Ok(id)
         } else {
-            Err(Refusal::err(format!(
-                "{what} must be 1 to {LONGEST_ID} bytes long, this one has {}",
-                id.len()
-            )))
+            Err(Refusal::err(format!("{what} must be 1 to {longest} bytes long, this one has {}", id.len())))
         }
     }
 }

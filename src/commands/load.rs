@@ -45,7 +45,19 @@ fn register_types(ctx: Ctx<'_>) -> bool {
 
 fn register_commands(ctx: Ctx<'_>) -> bool {
     let category = command::add_category(ctx, c"workgate").then_some("workgate");
-    table::rows().all(|spec| command::register(ctx, category, spec))
+    for spec in table::guests() {
+        if !command::register(ctx, category, spec) {
+            let text = format!("workgate: another module has {}; that one is used", spec.name);
+            ctx.log(Level::Notice, &text);
+        }
+    }
+    table::own_rows().all(|spec| {
+        let registered = command::register(ctx, category, spec);
+        if !registered {
+            ctx.log(Level::Warning, &format!("workgate: the server refuses the command {}", spec.name));
+        }
+        registered
+    })
 }
 
 const INFO: &[info::Section] = &[

@@ -14,7 +14,6 @@ mod idemp;
 mod jobq;
 pub mod load;
 mod ratelimit;
-mod ratelimit_policy;
 mod seen;
 mod settings;
 mod stored;

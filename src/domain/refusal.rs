@@ -23,6 +23,8 @@ pub enum Code {
     NoJob,
     /// Names a policy that does not exist.
     NoPolicy,
+    /// Names a hold that is not open.
+    NoHold,
 }
 
 impl Code {
@@ -37,6 +39,7 @@ impl Code {
             Code::Paused => "PAUSED",
             Code::NoJob => "NOJOB",
             Code::NoPolicy => "NOPOLICY",
+            Code::NoHold => "NOHOLD",
         }
     }
 }

@@ -124,7 +124,7 @@ pub struct Spec {
     pub entry: Entry,
 }
 
-/// Registers one command; false (with a line in the log) when the server refuses.
+/// Registers one command; false when the server refuses, because another module has it or by its rules.
 pub fn register(ctx: Ctx<'_>, category: Option<&str>, spec: &'static Spec) -> bool {
     let full_name = spec.name.to_ascii_lowercase();
     let name = text(&full_name);
@@ -168,7 +168,6 @@ pub fn register(ctx: Ctx<'_>, category: Option<&str>, spec: &'static Spec) -> bo
         }
     };
     if created != raw::REDISMODULE_OK as c_int {
-        ctx.log(Level::Warning, &format!("workgate: the server refuses the command {}", spec.name));
         return false;
     }
     // SAFETY: the name is the one just registered.

@@ -112,34 +112,6 @@ fn a_period_without_a_unit_is_refused_with_both_readings() {
 }
 
 #[test]
-fn what_is_not_built_yet_is_refused() {
-    let s = server!();
-    let untouched = Untouched::on(&s);
-    for rest in [
-        "10/1m UPTO",
-        "10/1m LOCKOUT 1m",
-        "10/1m LOCKOUT 1m FACTOR 2 MAX 1h",
-        "10/1m FACTOR 2",
-        "10/1m SHADOW",
-        "10/1m HOLD id 1m",
-    ] {
-        untouched.refuses("u", format!("RATELIMIT.CHECK u {rest}"), "ERR");
-    }
-    for command in [
-        "RATELIMIT.REFUND u 10/1m COST 1",
-        "RATELIMIT.SETTLE u id COST 1",
-        "RATELIMIT.ACQUIRE u h MAX 3",
-        "RATELIMIT.RELEASE u h",
-        "RATELIMIT.LOCK u 1m",
-        "RATELIMIT.UNLOCK u",
-        "RATELIMIT.RESET u",
-        "CL.THROTTLE u 15 30 60 1",
-    ] {
-        untouched.refuses("u", command, "ERR");
-    }
-}
-
-#[test]
 fn a_read_only_peek_changes_nothing() {
     let s = server!();
     s.ok("RATELIMIT.CHECK u 10/1h");

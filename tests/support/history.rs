@@ -27,6 +27,22 @@ fn write_limits(s: &Client) {
     s.ok("RATELIMIT.CHECK limit:policy @ai/gold COST 2");
     s.ok("RATELIMIT.POLICY SET gone 1/1s");
     s.ok("RATELIMIT.POLICY DEL gone");
+    s.ok("RATELIMIT.CHECK limit:held a=100/1h b=50/1h:bucket c=9/1d:fixed HOLD one 2h COST a=7");
+    s.ok("RATELIMIT.CHECK limit:held a=100/1h b=50/1h:bucket HOLD two 3h COST 5");
+    s.ok("RATELIMIT.SETTLE limit:held one COST a=3,b=0,c=2");
+    s.ok("RATELIMIT.CHECK limit:held a=100/1h b=50/1h:bucket UPTO COST 1000 HOLD three 4h");
+    s.ok("RATELIMIT.REFUND limit:held a=100/1h c=9/1d:fixed COST a=1,c=1");
+    for _ in 0..2 {
+        s.ok("RATELIMIT.CHECK limit:locked login=1/1h x=5/1d LOCKOUT 2h FACTOR 2 MAX 1d");
+    }
+    s.ok("RATELIMIT.LOCK limit:closed 1h");
+    for (holder, lease) in [("a", "1h"), ("b", "2h"), ("c", "3h")] {
+        s.ok(format!("RATELIMIT.ACQUIRE limit:places {holder} MAX 3 LEASE {lease}"));
+    }
+    s.ok("RATELIMIT.RELEASE limit:places b");
+    s.ok("RATELIMIT.CHECK limit:reset a=1/1h b=1/1h");
+    s.ok("RATELIMIT.RESET limit:reset a");
+    s.ok("CL.THROTTLE limit:throttle 15 30 3600 5");
     // Far more entries than a window keeps one by one.
     s.pipeline(vec!["RATELIMIT.CHECK limit:large 100000/7d COST 3"; 3_000]);
 }

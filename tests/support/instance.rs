@@ -32,12 +32,17 @@ pub struct Server {
 impl Server {
     /// Starts a server with the module and with options such as `"appendonly yes"`.
     pub fn start(options: &[&str]) -> Server {
-        let mut all = vec![format!("loadmodule {}", module().display())];
+        let mut all = vec![Self::load_line()];
         all.extend(options.iter().map(|option| (*option).to_owned()));
         Self::launch(all, Rc::new(TempDir::new().expect("a temporary directory")), None)
     }
 
-    /// Starts a server without the module, for the harness's own tests.
+    /// The line of a configuration that loads the module.
+    pub fn load_line() -> String {
+        format!("loadmodule {}", module().display())
+    }
+
+    /// Starts a server without the module, or with options that load it among others.
     pub fn plain(options: &[&str]) -> Server {
         let options = options.iter().map(|option| (*option).to_owned()).collect();
         Self::launch(options, Rc::new(TempDir::new().expect("a temporary directory")), None)

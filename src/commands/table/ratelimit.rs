@@ -1,13 +1,16 @@
 //! RATELIMIT.
 
 use super::effects;
-use super::grammar::{KEY, flag, multiple, one_of, option, optional, text};
-use crate::commands::ratelimit::{Check, Peek};
-use crate::commands::ratelimit_policy;
+use super::grammar::{KEY, duration, flag, integer, multiple, one_of, option, optional, text};
+use crate::commands::ratelimit::{
+    Acquire, CheckLimits, LockOut, Peek, Refund, Release, Reset, Settle, Unlock, policy,
+};
 use crate::domain::ratelimit::Subject;
-use crate::server::command::{Access, Arg, Keys, Spec, entry};
+use crate::server::command::{Access, Arg, ArgType, Keys, Spec, entry};
 
 const COST: Arg = option("COST", text("cost"));
+
+const ALL_OR_NAMED: Arg = Arg { optional: false, ..COST };
 
 pub static ROWS: &[Spec] = &[
     Spec {
@@ -22,9 +25,18 @@ pub static ROWS: &[Spec] = &[
             KEY,
             multiple(text("limit")),
             COST,
+            flag("UPTO", "upto"),
+            duration("LOCKOUT"),
+            option("FACTOR", integer("factor")),
+            duration("MAX"),
+            flag("SHADOW", "shadow"),
+            option(
+                "HOLD",
+                Arg { kind: ArgType::Block, parts: &[text("id"), text("duration")], ..text("hold") },
+            ),
             optional(one_of("shape", &[flag("DETAIL", "detail"), flag("BRIEF", "brief")])),
         ],
-        entry: entry::<Check>(),
+        entry: entry::<CheckLimits>(),
     },
     Spec {
         name: "RATELIMIT.PEEK",
@@ -46,7 +58,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(L) with L the number of limits, at most 16",
         since: "0.1.0",
         args: &[text("name"), multiple(text("limit"))],
-        entry: entry::<ratelimit_policy::Set>(),
+        entry: entry::<policy::Set>(),
     },
     Spec {
         name: "RATELIMIT.POLICY|DEL",
@@ -57,7 +69,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(1)",
         since: "0.1.0",
         args: &[text("name")],
-        entry: entry::<ratelimit_policy::Delete>(),
+        entry: entry::<policy::Delete>(),
     },
     Spec {
         name: "RATELIMIT.POLICY|GET",
@@ -68,7 +80,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(L) with L the number of limits, at most 16",
         since: "0.1.0",
         args: &[text("name")],
-        entry: entry::<ratelimit_policy::Get>(),
+        entry: entry::<policy::Get>(),
     },
     Spec {
         name: "RATELIMIT.POLICY|LIST",
@@ -79,7 +91,89 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(N) with N the number of limits in all policies",
         since: "0.1.0",
         args: &[],
-        entry: entry::<ratelimit_policy::List>(),
+        entry: entry::<policy::List>(),
+    },
+    Spec {
+        name: "RATELIMIT.REFUND",
+        flags: "write fast",
+        arity: -5,
+        keys: Keys::At(1, Access::Update),
+        summary: "Gives back what was taken of limits",
+        complexity: "O(L) with L the number of limits",
+        since: "0.1.0",
+        args: &[KEY, multiple(text("limit")), ALL_OR_NAMED],
+        entry: entry::<Refund>(),
+    },
+    Spec {
+        name: "RATELIMIT.SETTLE",
+        flags: "write fast",
+        arity: 5,
+        keys: Keys::At(1, Access::Update),
+        summary: "Replaces what a hold has charged by the actual costs",
+        complexity: "O(H) with H the number of open holds of the key, at most 1,000",
+        since: "0.1.0",
+        args: &[KEY, text("hold-id"), ALL_OR_NAMED],
+        entry: entry::<Settle>(),
+    },
+    Spec {
+        name: "RATELIMIT.ACQUIRE",
+        flags: "write deny-oom fast",
+        arity: -5,
+        keys: Keys::At(1, Access::Update),
+        summary: "Takes one of a number of places, or renews it, by a lease",
+        complexity: "O(log N) with N the number of leases, and amortised 1 for each that ran out",
+        since: "0.1.0",
+        args: &[
+            KEY,
+            text("holder"),
+            Arg { optional: false, ..option("MAX", integer("max")) },
+            duration("LEASE"),
+        ],
+        entry: entry::<Acquire>(),
+    },
+    Spec {
+        name: "RATELIMIT.RELEASE",
+        flags: "write fast",
+        arity: 3,
+        keys: Keys::At(1, Access::Update),
+        summary: "Gives a place back before its lease runs out",
+        complexity: "O(log N) with N the number of leases",
+        since: "0.1.0",
+        args: &[KEY, text("holder")],
+        entry: entry::<Release>(),
+    },
+    Spec {
+        name: "RATELIMIT.LOCK",
+        flags: "write fast",
+        arity: 3,
+        keys: Keys::At(1, Access::Update),
+        summary: "Locks a subject out: everything is denied for a time",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[KEY, text("duration")],
+        entry: entry::<LockOut>(),
+    },
+    Spec {
+        name: "RATELIMIT.UNLOCK",
+        flags: "write fast",
+        arity: 2,
+        keys: Keys::At(1, Access::Update),
+        summary: "Ends a lock-out and forgets how often there was one",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[KEY],
+        entry: entry::<Unlock>(),
+    },
+    Spec {
+        name: "RATELIMIT.RESET",
+        flags: "write fast",
+        arity: -2,
+        keys: Keys::At(1, Access::Update),
+        summary: "Forgets what was taken, of some limits or of all with locks, holds and leases",
+        complexity: "O(L) with L the number of limits",
+        since: "0.1.0",
+        args: &[KEY, optional(multiple(text("name")))],
+        entry: entry::<Reset>(),
     },
     effects::<Subject>("RATELIMIT._APPLY", "O(L) with L the number of limits"),
 ];

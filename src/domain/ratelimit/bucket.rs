@@ -50,7 +50,7 @@ impl Bucket {
     }
 
     /// What is owed at `now`, in units of `1/rule.count` ms.
-    fn debt(&self, rule: &Rule, now: UnixMs) -> u128 {
+    pub fn debt(&self, rule: &Rule, now: UnixMs) -> u128 {
         match self.tat().checked_sub(u128::from(now)) {
             Some(ms) => ms * u128::from(rule.count) + u128::from(self.part),
             None => 0,
@@ -94,6 +94,13 @@ impl Bucket {
         let debt = self.debt(rule, now) + u128::from(cost) * u128::from(rule.period_ms);
         let at = self.at.max(now);
         *self = Bucket { at, ..Self::owing(debt, rule, now) };
+    }
+
+    /// Takes `units` of `1/rule.count` ms from the debt, as far as there is any.
+    pub fn give_back(&mut self, rule: &Rule, units: u128, now: UnixMs) {
+        let debt = self.debt(rule, now).saturating_sub(units);
+        // What was taken last stays at or before the time at which nothing is owed.
+        *self = Bucket { at: self.at.min(now), ..Self::owing(debt, rule, now) };
     }
 
     /// The first millisecond at which nothing is owed.

@@ -15,7 +15,7 @@ fn five(verdict: &Verdict<'_>) -> (u64, u64, u64, i64, u64) {
 
 /// A CHECK as a server carries it out.
 fn check<'a>(subject: &mut Subject, limits: &[&'a str], cost: &str, now: UnixMs) -> Verdict<'a> {
-    let decision = decide_check(Some(subject), &request(limits, cost), now).unwrap();
+    let decision = decide_check(Some(subject), &Check::plain(request(limits, cost)), now).unwrap();
     assert_eq!(decision.effect.is_some(), decision.reply.allowed());
     if let Some(effect) = decision.effect {
         subject.apply(effect);
@@ -136,19 +136,19 @@ fn a_seventeenth_limit_under_the_key_is_refused_until_another_is_full() {
         check(&mut subject, &[&format!("l{n}=1/{n}s")], "1", 1_000);
     }
     let one_more = request(&["more=1/1s"], "1");
-    let refusal = decide_check(Some(&subject), &one_more, 1_999).unwrap_err();
+    let refusal = decide_check(Some(&subject), &Check::plain(one_more.clone()), 1_999).unwrap_err();
     assert_eq!(
         refusal.to_string(),
         "ERR too many limits: with this call the key would hold 17, at most 16 are allowed"
     );
     assert_eq!(peek(Some(&subject), &one_more, 1_999).unwrap_err(), refusal);
-    assert!(decide_check(Some(&subject), &request(&["l5=1/5s"], "1"), 1_999).is_ok());
+    assert!(decide_check(Some(&subject), &Check::plain(request(&["l5=1/5s"], "1")), 1_999).is_ok());
     assert!(check(&mut subject, &["more=1/1s"], "1", 2_000).allowed());
 }
 
 #[test]
 fn a_check_without_limits_is_refused() {
-    let refusal = decide_check(None, &request(&[], "1"), 1_000).unwrap_err();
+    let refusal = decide_check(None, &Check::plain(request(&[], "1")), 1_000).unwrap_err();
     assert_eq!(refusal.to_string(), "ERR no limit given: expected [name=]count/period such as 10/1m");
 }
 

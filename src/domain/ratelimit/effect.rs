@@ -1,158 +1,276 @@
-//! An allowed CHECK as it is replicated.
+//! Changes of a subject as they are replicated.
 
-use super::calendar::{Calendar, Unit};
+use super::coding::{read_limit, read_span, write_limit, write_span};
 use super::few::Few;
+use super::hold::LONGEST_ID;
+use super::leases::LONGEST_HOLDER;
+use super::lock::{Level, Lock};
 use super::name::Name;
-use super::period::Span;
-use super::rule::{Kind, Rule};
+use super::rule::Rule;
 use super::spec::Limit;
+use super::take::Take;
 use super::{MOST, MOST_LIMITS};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
 use crate::domain::value;
-use crate::domain::zone::Zone;
-
-/// What is taken of one limit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Take {
-    pub name: Option<Name>,
-    pub rule: Rule,
-    /// The period it falls into, for the kinds that have periods.
-    pub span: Option<Span>,
-    /// 1 to 10^12.
-    pub cost: u64,
-}
-
-impl Take {
-    pub(super) fn limit(&self) -> Limit<'_> {
-        Limit { name: self.name.as_ref().map(Name::as_bytes), rule: self.rule }
-    }
-}
 
 /// A change of a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// An allowed CHECK. Applying takes, and never judges again.
-    Taken { now: UnixMs, takes: Few<Take> },
+    Taken {
+        now: UnixMs,
+        takes: Few<Take>,
+        hold: Option<Box<NewHold>>,
+    },
+    /// LOCK, or a denial with LOCKOUT, which also sets the level.
+    Locked {
+        lock: Lock,
+        level: Option<Level>,
+    },
+    Unlocked,
+    /// The costs that the charges of a hold have from now on, in their order.
+    Settled {
+        now: UnixMs,
+        id: Box<[u8]>,
+        costs: Vec<u64>,
+    },
+    Refunded {
+        now: UnixMs,
+        refunds: Few<Take>,
+    },
+    /// Some limits are forgotten.
+    Reset {
+        counters: Vec<Counter>,
+    },
+    /// Everything is forgotten.
+    Cleared,
+    Acquired {
+        now: UnixMs,
+        holder: Box<[u8]>,
+        until: UnixMs,
+    },
+    Released {
+        now: UnixMs,
+        holder: Box<[u8]>,
+    },
 }
 
-/// The first byte tells the change; later ones get the next numbers.
+/// The hold that an allowed CHECK opens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewHold {
+    pub id: Box<[u8]>,
+    pub until: UnixMs,
+    /// With UPTO, what the call asked of each limit.
+    pub asked: Option<u64>,
+}
+
+/// What a limit's use goes by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Counter {
+    Named(Name),
+    Unnamed(Rule),
+}
+
+impl Counter {
+    pub fn is(&self, limit: &Limit<'_>) -> bool {
+        match self {
+            Counter::Named(name) => limit.name == Some(name.as_bytes()),
+            Counter::Unnamed(rule) => limit.name.is_none() && limit.rule == *rule,
+        }
+    }
+}
+
 const TAKEN: u8 = 0;
+const HELD: u8 = 1;
+const LOCKED: u8 = 2;
+const UNLOCKED: u8 = 3;
+const SETTLED: u8 = 4;
+const REFUNDED: u8 = 5;
+const RESET: u8 = 6;
+const CLEARED: u8 = 7;
+const ACQUIRED: u8 = 8;
+const RELEASED: u8 = 9;
 
 impl value::Effect for Effect {
     fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::new();
-        let Effect::Taken { now, takes } = self;
-        writer.byte(TAKEN);
-        writer.int(*now);
-        writer.int(takes.as_slice().len() as u64);
-        for take in takes.as_slice() {
-            write_limit(&mut writer, &take.limit());
-            if let Some(span) = take.span {
-                write_span(&mut writer, span);
+        match self {
+            Effect::Taken { now, takes, hold } => {
+                writer.byte(if hold.is_some() { HELD } else { TAKEN });
+                writer.int(*now);
+                write_takes(&mut writer, takes, true);
+                if let Some(hold) = hold {
+                    writer.bytes(&hold.id);
+                    writer.int(hold.until);
+                    writer.option(hold.asked, Writer::int);
+                }
             }
-            writer.int(take.cost);
+            Effect::Locked { lock, level } => {
+                writer.byte(LOCKED);
+                write_lock(&mut writer, lock);
+                writer.option(*level, |writer, level| write_level(writer, &level));
+            }
+            Effect::Unlocked => writer.byte(UNLOCKED),
+            Effect::Settled { now, id, costs } => {
+                writer.byte(SETTLED);
+                writer.int(*now);
+                writer.bytes(id);
+                writer.int(costs.len() as u64);
+                costs.iter().for_each(|&cost| writer.int(cost));
+            }
+            Effect::Refunded { now, refunds } => {
+                writer.byte(REFUNDED);
+                writer.int(*now);
+                write_takes(&mut writer, refunds, false);
+            }
+            Effect::Reset { counters } => {
+                writer.byte(RESET);
+                writer.int(counters.len() as u64);
+                counters.iter().for_each(|counter| write_counter(&mut writer, counter));
+            }
+            Effect::Cleared => writer.byte(CLEARED),
+            Effect::Acquired { now, holder, until } => {
+                writer.byte(ACQUIRED);
+                writer.int(*now);
+                writer.bytes(holder);
+                writer.int(*until);
+            }
+            Effect::Released { now, holder } => {
+                writer.byte(RELEASED);
+                writer.int(*now);
+                writer.bytes(holder);
+            }
         }
         writer.finish()
     }
 
     fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
         let mut reader = Reader::new(head);
-        if payload.is_some() || reader.byte()? != TAKEN {
+        let change = reader.byte()?;
+        if payload.is_some() {
             return Err(Corrupt);
         }
-        let now = reader.int()?;
-        let count = reader.count(4)?;
-        if !(1..=MOST_LIMITS).contains(&count) {
-            return Err(Corrupt);
-        }
-        let takes: Few<Take> = (0..count)
-            .map(|_| {
-                let (name, rule) = read_limit(&mut reader)?;
-                let span = if rule.kind.has_periods() { Some(read_span(&mut reader)?) } else { None };
-                let cost = reader.int()?;
-                if (1..=MOST).contains(&cost) { Ok(Take { name, rule, span, cost }) } else { Err(Corrupt) }
-            })
-            .collect::<Result<_, _>>()?;
-        let list = takes.as_slice();
-        for (at, take) in list.iter().enumerate() {
-            if list[..at].iter().any(|earlier| earlier.limit().same(&take.limit())) {
-                return Err(Corrupt);
+        let effect = match change {
+            TAKEN | HELD => {
+                let (now, takes) = (reader.int()?, read_takes(&mut reader, true)?);
+                let hold = if change == HELD { Some(Box::new(read_hold(&mut reader)?)) } else { None };
+                Effect::Taken { now, takes, hold }
             }
-        }
+            LOCKED => {
+                let lock = read_lock(&mut reader)?;
+                Effect::Locked { lock, level: reader.option(read_level)? }
+            }
+            UNLOCKED => Effect::Unlocked,
+            SETTLED => {
+                let (now, id) = (reader.int()?, read_id(&mut reader, LONGEST_ID)?);
+                let count = reader.count(1)?;
+                let costs = (0..count).map(|_| read_cost(&mut reader, 0)).collect::<Result<_, _>>()?;
+                Effect::Settled { now, id, costs }
+            }
+            REFUNDED => Effect::Refunded { now: reader.int()?, refunds: read_takes(&mut reader, false)? },
+            RESET => {
+                let count = reader.count(1)?;
+                let counters = (0..count).map(|_| read_counter(&mut reader)).collect::<Result<_, _>>()?;
+                Effect::Reset { counters }
+            }
+            CLEARED => Effect::Cleared,
+            ACQUIRED => {
+                let (now, holder) = (reader.int()?, read_id(&mut reader, LONGEST_HOLDER)?);
+                Effect::Acquired { now, holder, until: reader.int()? }
+            }
+            RELEASED => {
+                Effect::Released { now: reader.int()?, holder: read_id(&mut reader, LONGEST_HOLDER)? }
+            }
+            _ => return Err(Corrupt),
+        };
         reader.end()?;
-        Ok(Effect::Taken { now, takes })
+        Ok(effect)
     }
 }
 
-/// Start and length.
-pub(super) fn write_span(writer: &mut Writer, span: Span) {
-    writer.int(span.start);
-    writer.int(span.end - span.start);
-}
-
-pub(super) fn read_span(reader: &mut Reader<'_>) -> Result<Span, Corrupt> {
-    let (start, length) = (reader.int()?, reader.int()?);
-    let end = start.checked_add(length).filter(|_| length > 0).ok_or(Corrupt)?;
-    Ok(Span { start, end })
-}
-
-/// The first byte of a limit: whether it is named, and its kind in the bits above.
-const NAMED: u8 = 1;
-const WINDOW: u8 = 0;
-const BUCKET: u8 = 1;
-const FIXED: u8 = 2;
-const CALENDAR: u8 = 3;
-
-/// Flags, name, count, and what else the kind has: the period in ms, a bucket's burst; a calendar's unit,
-/// zone and anchor.
-pub(super) fn write_limit(writer: &mut Writer, limit: &Limit<'_>) {
-    let kind = match limit.rule.kind {
-        Kind::Window => WINDOW,
-        Kind::Bucket { .. } => BUCKET,
-        Kind::Fixed => FIXED,
-        Kind::Calendar(_) => CALENDAR,
-    };
-    writer.byte(u8::from(limit.name.is_some()) | kind << 1);
-    if let Some(name) = limit.name {
-        writer.bytes(name);
-    }
-    writer.int(limit.rule.count);
-    match limit.rule.kind {
-        Kind::Window | Kind::Fixed => writer.int(limit.rule.period_ms),
-        Kind::Bucket { burst } => {
-            writer.int(limit.rule.period_ms);
-            writer.int(burst);
+/// The limits and costs; `spans` with the periods they fall into.
+fn write_takes(writer: &mut Writer, takes: &Few<Take>, spans: bool) {
+    writer.int(takes.as_slice().len() as u64);
+    for take in takes.as_slice() {
+        write_limit(writer, &take.limit());
+        if let Some(span) = take.span.filter(|_| spans) {
+            write_span(writer, span);
         }
-        Kind::Calendar(Calendar { unit, zone, anchor }) => {
-            writer.byte(unit as u8);
-            // By its name: another version of the database numbers its zones otherwise.
-            writer.bytes(zone.name().as_bytes());
-            writer.byte(anchor);
-        }
+        writer.int(take.cost);
     }
 }
 
-/// Reads what [`write_limit`] wrote; every part is in its range.
-pub(super) fn read_limit(reader: &mut Reader<'_>) -> Result<(Option<Name>, Rule), Corrupt> {
-    let flags = reader.byte()?;
-    let name = match flags & NAMED {
-        0 => None,
-        _ => Some(Name::new(reader.bytes()?).ok_or(Corrupt)?),
-    };
-    let count = reader.int()?;
-    let rule = match flags >> 1 {
-        WINDOW => Rule { count, period_ms: reader.int()?, kind: Kind::Window },
-        BUCKET => Rule { count, period_ms: reader.int()?, kind: Kind::Bucket { burst: reader.int()? } },
-        FIXED => Rule { count, period_ms: reader.int()?, kind: Kind::Fixed },
-        CALENDAR => {
-            let unit = *Unit::ALL.get(usize::from(reader.byte()?)).ok_or(Corrupt)?;
-            let name = reader.bytes()?;
-            let zone = Zone::named(name).filter(|zone| zone.name().as_bytes() == name).ok_or(Corrupt)?;
-            let calendar = Calendar { unit, zone, anchor: reader.byte()? };
-            Rule { count, period_ms: calendar.longest_ms(), kind: Kind::Calendar(calendar) }
+fn read_takes(reader: &mut Reader<'_>, spans: bool) -> Result<Few<Take>, Corrupt> {
+    let count = reader.count(4)?;
+    if !(1..=MOST_LIMITS).contains(&count) {
+        return Err(Corrupt);
+    }
+    let takes: Few<Take> = (0..count)
+        .map(|_| {
+            let (name, rule) = read_limit(reader)?;
+            let span = if spans && rule.kind.has_periods() { Some(read_span(reader)?) } else { None };
+            Ok(Take { name, rule, span, cost: read_cost(reader, 1)? })
+        })
+        .collect::<Result<_, _>>()?;
+    let list = takes.as_slice();
+    let twice = |at: usize| list[..at].iter().any(|earlier| earlier.limit().same(&list[at].limit()));
+    if (0..list.len()).any(twice) { Err(Corrupt) } else { Ok(takes) }
+}
+
+pub(super) fn read_cost(reader: &mut Reader<'_>, least: u64) -> Result<u64, Corrupt> {
+    reader.int().and_then(|cost| if (least..=MOST).contains(&cost) { Ok(cost) } else { Err(Corrupt) })
+}
+
+fn read_hold(reader: &mut Reader<'_>) -> Result<NewHold, Corrupt> {
+    let id = read_id(reader, LONGEST_ID)?;
+    let until = reader.int()?;
+    Ok(NewHold { id, until, asked: reader.option(|reader| read_cost(reader, 1))? })
+}
+
+pub(super) fn read_id(reader: &mut Reader<'_>, longest: usize) -> Result<Box<[u8]>, Corrupt> {
+    let id = reader.bytes()?;
+    if (1..=longest).contains(&id.len()) { Ok(id.into()) } else { Err(Corrupt) }
+}
+
+pub(super) fn write_lock(writer: &mut Writer, lock: &Lock) {
+    writer.int(lock.from);
+    writer.int(lock.until - lock.from);
+}
+
+pub(super) fn read_lock(reader: &mut Reader<'_>) -> Result<Lock, Corrupt> {
+    let (from, length) = (reader.int()?, reader.int()?);
+    Ok(Lock { from, until: from.checked_add(length).ok_or(Corrupt)? })
+}
+
+pub(super) fn write_level(writer: &mut Writer, level: &Level) {
+    writer.int(u64::from(level.count));
+    writer.int(level.until);
+}
+
+pub(super) fn read_level(reader: &mut Reader<'_>) -> Result<Level, Corrupt> {
+    Ok(Level { count: reader.narrow()?, until: reader.int()? })
+}
+
+fn write_counter(writer: &mut Writer, counter: &Counter) {
+    match counter {
+        Counter::Named(name) => {
+            writer.bool(true);
+            writer.bytes(name.as_bytes());
         }
-        _ => return Err(Corrupt),
-    };
-    if rule.is_sound() { Ok((name, rule)) } else { Err(Corrupt) }
+        Counter::Unnamed(rule) => {
+            writer.bool(false);
+            write_limit(writer, &Limit { name: None, rule: *rule });
+        }
+    }
+}
+
+fn read_counter(reader: &mut Reader<'_>) -> Result<Counter, Corrupt> {
+    if reader.bool()? {
+        return Ok(Counter::Named(Name::new(reader.bytes()?).ok_or(Corrupt)?));
+    }
+    match read_limit(reader)? {
+        (None, rule) => Ok(Counter::Unnamed(rule)),
+        _ => Err(Corrupt),
+    }
 }

@@ -23,6 +23,19 @@ impl<T> Few<T> {
     }
 }
 
+impl<T> IntoIterator for Few<T> {
+    type Item = T;
+    type IntoIter = std::iter::Chain<std::option::IntoIter<T>, std::vec::IntoIter<T>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let (one, many) = match self {
+            Few::One(item) => (Some(item), Vec::new()),
+            Few::Many(items) => (None, items),
+        };
+        one.into_iter().chain(many)
+    }
+}
+
 impl<T> FromIterator<T> for Few<T> {
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Self {
         let mut items = items.into_iter();
@@ -46,6 +59,7 @@ mod tests {
             let items: Vec<u32> = (0..length).collect();
             let few: Few<u32> = items.iter().copied().collect();
             assert_eq!(few.as_slice(), &items[..]);
+            assert_eq!(few.clone().into_iter().collect::<Vec<_>>(), items);
             assert_eq!(matches!(few, Few::One(_)), length == 1);
         }
     }

@@ -162,6 +162,24 @@ impl Held {
         self.rule = *rule;
     }
 
+    /// Gives back `cost` to what a call by `rule` would find taken.
+    pub fn refund(&mut self, rule: &Rule, cost: u64, now: UnixMs) {
+        if self.is_full(now) {
+            return;
+        }
+        match &mut self.usage {
+            Usage::Window(window) => {
+                let judge = if rule.kind == Kind::Window { rule } else { &self.rule };
+                window.refund(judge.period_ms, cost, now);
+            }
+            Usage::Bucket(bucket) => {
+                let units = u128::from(cost) * u128::from(self.rule.period_ms);
+                bucket.give_back(&self.rule, units, now);
+            }
+            Usage::Period(period) => period.correct(cost, 0),
+        }
+    }
+
     /// The use that goes on in the period `span` of `rule`.
     fn carried(&self, rule: &Rule, span: Span, now: UnixMs) -> u64 {
         match &self.usage {

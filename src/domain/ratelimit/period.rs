@@ -45,6 +45,11 @@ impl Period {
     pub fn take(&mut self, cost: u64) {
         self.used = (self.used + cost).min(UNLIMITED);
     }
+
+    /// Makes `cost` of the `was` that was taken in this period.
+    pub fn correct(&mut self, was: u64, cost: u64) {
+        self.used = (self.used.saturating_sub(was) + cost).min(UNLIMITED);
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use super::super::check::decide_check;
-use super::super::{Request, Subject, Verdict};
+use super::super::{Check, Request, Subject, Verdict};
 use super::*;
 use crate::domain::time::{DAY, HOUR};
 use crate::domain::value::Value;
@@ -11,7 +11,7 @@ const NOON: UnixMs = 1_795_255_200_000;
 fn check<'a>(subject: &mut Subject, limit: &'a str, cost: u64, now: UnixMs) -> Verdict<'a> {
     let mut request = Request::parse([limit.as_bytes()]).unwrap();
     request.set_cost(cost.to_string().as_bytes()).unwrap();
-    let decision = decide_check(Some(subject), &request, now).unwrap();
+    let decision = decide_check(Some(subject), &Check::plain(request), now).unwrap();
     decision.effect.into_iter().for_each(|effect| subject.apply(effect));
     decision.reply
 }

@@ -2,7 +2,6 @@
 
 use proptest::prelude::*;
 
-use super::check::standing;
 use super::*;
 use crate::domain::time::UnixMs;
 use crate::domain::value::{Lifetime, Value};
@@ -44,7 +43,7 @@ fn saved(subject: &Subject) -> Vec<u8> {
 }
 
 fn allowed(state: Option<&Subject>, request: &Request<'_>, now: UnixMs) -> bool {
-    decide_check(state, request, now).unwrap().reply.allowed()
+    decide_check(state, &Check::plain(request.clone()), now).unwrap().reply.allowed()
 }
 
 proptest! {
@@ -59,7 +58,7 @@ proptest! {
             now = now.saturating_add_signed(*step);
             let Some(request) = request(limits, *cost) else { continue };
             let peeked = standing(Some(&subject), &request, now).unwrap();
-            let decision = decide_check(Some(&subject), &request, now).unwrap();
+            let decision = decide_check(Some(&subject), &Check::plain(request.clone()), now).unwrap();
             let verdict = &decision.reply;
 
             // PEEK predicts CHECK.
@@ -139,7 +138,7 @@ proptest! {
             let limits: Vec<String> = limits.iter().map(unnamed).collect();
             let Some(request) = request(&limits, *cost) else { continue };
             let before = saved(&subject);
-            let decision = decide_check(Some(&subject), &request, now).unwrap();
+            let decision = decide_check(Some(&subject), &Check::plain(request.clone()), now).unwrap();
             match decision.effect {
                 None => prop_assert_eq!(saved(&subject), before),
                 Some(effect) => {

@@ -1,10 +1,10 @@
 //! The limits of one call and what it takes of each.
 
 use super::MOST_LIMITS;
+use super::cost;
 use super::few::Few;
-use super::rule::Rule;
-use super::spec::{Limit, amount};
-use crate::domain::refusal::{Refusal, shown};
+use super::spec::Limit;
+use crate::domain::refusal::Refusal;
 
 /// One limit of a call and its cost, 1 to 10^12.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,11 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
+    /// For one limit that was not read from text.
+    pub fn one(ask: Ask<'a>) -> Self {
+        Request { asks: Few::One(ask), cost: ask.cost }
+    }
+
     /// Reads the limits; each costs 1 until [`Request::set_cost`]. More than 16 and a name that stands
     /// twice are errors.
     pub fn parse(limits: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, Refusal> {
@@ -46,41 +51,28 @@ impl<'a> Request<'a> {
         Ok(Request { asks, cost: 1 })
     }
 
-    /// Reads the value of COST: `n` for every limit, or `name=n[,name=n]` with 1 for the unlisted. An
-    /// unnamed limit is listed by its spec (`10/1m=3`).
+    /// Reads the value of COST: `n` for every limit, or `name=n[,name=n]` with 1 for the unlisted.
     pub fn set_cost(&mut self, text: &[u8]) -> Result<(), Refusal> {
-        if text.contains(&b'=') {
-            return self.set_costs_by_name(text);
-        }
-        self.cost = amount(text).map_err(|fault| cost_refusal(text, &fault))?;
-        for ask in self.asks.as_mut_slice() {
-            ask.cost = self.cost;
-        }
-        Ok(())
+        self.set_cost_or(text, 1)
     }
 
-    fn set_costs_by_name(&mut self, text: &[u8]) -> Result<(), Refusal> {
-        let mut listed = [false; MOST_LIMITS];
-        for part in text.split(|&b| b == b',') {
-            let Some(at) = part.iter().rposition(|&b| b == b'=') else {
-                return Err(cost_refusal(text, "expected n or name=n[,name=n]"));
-            };
-            let (name, cost) = (&part[..at], &part[at + 1..]);
-            let cost = amount(cost).map_err(|fault| cost_refusal(text, &fault))?;
-            let unnamed = Rule::parse(name).ok();
-            let found = self.asks.as_slice().iter().position(|ask| match ask.limit.name {
-                Some(given) => given == name,
-                None => Some(ask.limit.rule) == unnamed,
-            });
-            let Some(index) = found else {
-                return Err(cost_refusal(text, &format!("no limit of this call is named '{}'", shown(name))));
-            };
-            if std::mem::replace(&mut listed[index], true) {
-                return Err(cost_refusal(text, &format!("'{}' is listed twice", shown(name))));
-            }
-            self.asks.as_mut_slice()[index].cost = cost;
+    /// As [`Request::set_cost`], with another cost for limits that a list by name leaves out.
+    pub fn set_cost_or(&mut self, text: &[u8], unlisted: u64) -> Result<(), Refusal> {
+        if !cost::is_by_name(text) {
+            self.cost = cost::for_all(text, 1)?;
+            self.asks.as_mut_slice().iter_mut().for_each(|ask| ask.cost = self.cost);
+            return Ok(());
         }
-        Ok(())
+        let asks = self.asks.as_mut_slice();
+        asks.iter_mut().for_each(|ask| ask.cost = unlisted);
+        let limits: Few<Limit<'a>> = asks.iter().map(|ask| ask.limit).collect();
+        cost::by_name(text, 1, limits.as_slice().iter().copied(), |at, cost| asks[at].cost = cost)
+    }
+
+    /// The same limits, each at this cost.
+    pub(super) fn at_cost(&self, cost: u64) -> Self {
+        let asks = self.asks().iter().map(|ask| Ask { cost, ..*ask }).collect();
+        Request { asks, cost }
     }
 
     pub fn asks(&self) -> &[Ask<'a>] {
@@ -91,10 +83,6 @@ impl<'a> Request<'a> {
     pub fn cost(&self) -> u64 {
         self.cost
     }
-}
-
-fn cost_refusal(text: &[u8], fault: &str) -> Refusal {
-    Refusal::err(format!("COST '{}': {fault}", shown(text)))
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ impl Rule {
         let (count, rest) = split(text, b'/').ok_or("expected [name=]count/period")?;
         let unlimited = count.eq_ignore_ascii_case(b"inf");
         let count =
-            if unlimited { UNLIMITED } else { amount(count).map_err(|fault| format!("count {fault}"))? };
+            if unlimited { UNLIMITED } else { amount(count, 1).map_err(|fault| format!("count {fault}"))? };
         let rule = match split(rest, b'@') {
             Some((word, zone)) => calendar(count, word, zone)?,
             None => lasting(count, rest)?,
@@ -52,7 +52,7 @@ fn lasting(count: u64, text: &[u8]) -> Result<Rule, String> {
         Some(word) if word.eq_ignore_ascii_case(b"fixed") => Kind::Fixed,
         Some(word) => match split(word, b'=') {
             Some((key, burst)) if key.eq_ignore_ascii_case(b"burst") => {
-                Kind::Bucket { burst: amount(burst).map_err(|fault| format!("burst {fault}"))? }
+                Kind::Bucket { burst: amount(burst, 1).map_err(|fault| format!("burst {fault}"))? }
             }
             _ => return Err("after the period only :burst=n, :bucket or :fixed may follow".into()),
         },
@@ -86,7 +86,7 @@ fn anchor(unit: Unit, text: &[u8]) -> Result<u8, String> {
         return Err("a day has no anchor: it begins at midnight".into());
     }
     let highest = unit.highest_anchor();
-    amount(day)
+    amount(day, 1)
         .ok()
         .and_then(|day| u8::try_from(day).ok())
         .filter(|&day| day <= highest)
@@ -157,13 +157,15 @@ impl<'a> Limit<'a> {
     }
 }
 
-/// A whole number from 1 to 10^12; the error ends a sentence that begins with what it is.
-pub(super) fn amount(text: &[u8]) -> Result<u64, String> {
+/// A whole number from `least` to 10^12; the error ends a sentence that begins with what it is.
+pub(super) fn amount(text: &[u8], least: u64) -> Result<u64, String> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return Err(format!("'{}' is not a whole number", shown(text)));
     }
     let value = text.iter().try_fold(0u64, |sum, b| sum.checked_mul(10)?.checked_add(u64::from(b - b'0')));
-    value.filter(|value| (1..=MOST).contains(value)).ok_or_else(|| format!("must be between 1 and {MOST}"))
+    value
+        .filter(|value| (least..=MOST).contains(value))
+        .ok_or_else(|| format!("must be between {least} and {MOST}"))
 }
 
 fn period_ms(text: &[u8]) -> Result<u64, String> {

@@ -1,28 +1,31 @@
 //! The binary form of a subject.
 //!
 //! ```text
-//! block   := limit limit …                       in their order, across blocks too
+//! block   := (limit | extra)*                    limits in their order, across blocks too, then extras
 //! limit   := flags name? count (period burst? | unit zone anchor) use
 //! bucket  := TAT's low bits, high bits, part     and, named, the time it was last taken from
 //! window  := n (time cost)*                      the first time absolute, then differences
 //!            and, named, retained?
 //! period  := start length used
+//! extra   := LOCK from length | LEVEL count until | HOLD id at until charges | LEASE holder end
+//! charge  := flags name? … asked taken cost owed
 //! ```
 
 use super::MOST_LIMITS;
 use super::UNLIMITED;
 use super::bucket::Bucket;
-use super::effect::{read_limit, read_span, write_limit, write_span};
+use super::coding::{read_limit, read_span, write_limit, write_span};
 use super::held::{Held, Usage};
 use super::period::Period;
 use super::rule::Kind;
-use super::subject::Subject;
+use super::stored_extras;
+use super::subject::{Parts, Subject};
 use super::window::{MOST_SLOTS, Retained, Window};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::LONGEST;
 
 /// A block ends with the limit that takes it past this many bytes.
-const BLOCK: usize = 64 * 1024;
+pub(super) const BLOCK: usize = 64 * 1024;
 
 pub(super) fn save(subject: &Subject, emit: &mut dyn FnMut(&[u8])) {
     let mut writer = Writer::new();
@@ -48,6 +51,9 @@ pub(super) fn save(subject: &Subject, emit: &mut dyn FnMut(&[u8])) {
             emit(&writer.take());
         }
     });
+    if let Some(extras) = subject.extras() {
+        stored_extras::save(extras, &mut writer, emit);
+    }
     if !writer.is_empty() {
         emit(&writer.finish());
     }
@@ -71,9 +77,17 @@ fn save_window(writer: &mut Writer, window: &Window, named: bool) {
 }
 
 /// Adds one block to what the blocks before it held.
-pub(super) fn load(list: &mut Vec<Held>, block: &[u8]) -> Result<(), Corrupt> {
+pub(super) fn load(parts: &mut Parts, block: &[u8]) -> Result<(), Corrupt> {
+    let Parts { list, extras } = parts;
     let mut reader = Reader::new(block);
     while !reader.is_empty() {
+        if stored_extras::is_next(&reader) {
+            stored_extras::load(extras, &mut reader)?;
+            continue;
+        }
+        if !extras.is_empty() {
+            return Err(Corrupt);
+        }
         let (name, rule) = read_limit(&mut reader)?;
         let named = name.is_some();
         let usage = match rule.kind {
@@ -89,7 +103,7 @@ pub(super) fn load(list: &mut Vec<Held>, block: &[u8]) -> Result<(), Corrupt> {
             Kind::Window => Usage::Window(load_window(&mut reader, named)?),
             Kind::Fixed | Kind::Calendar(_) => {
                 let (span, used) = (read_span(&mut reader)?, reader.int()?);
-                if !(1..=UNLIMITED).contains(&used) {
+                if used > UNLIMITED {
                     return Err(Corrupt);
                 }
                 Usage::Period(Period { span, used })

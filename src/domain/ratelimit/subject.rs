@@ -1,12 +1,18 @@
 //! All limits under one key.
 
-use super::MOST_LIMITS;
+use super::apply;
 use super::bucket::Bucket;
-use super::effect::{Effect, Take};
+use super::effect::Effect;
+use super::extras::Extras;
 use super::held::{Held, Usage};
-use super::rule::{Kind, Rule};
+use super::hold::Holds;
+use super::leases::Leases;
+use super::lock::Lock;
+use super::packed::Packed;
+use super::rule::Kind;
 use super::spec::Limit;
 use super::stored;
+use super::take::Take;
 use crate::domain::codec::Corrupt;
 use crate::domain::time::UnixMs;
 use crate::domain::value::{Lifetime, Value};
@@ -24,53 +30,29 @@ enum Limits {
     Bucket(Packed),
     /// In the order of [`Limit::order`], at most 16; never a single unnamed bucket.
     Many(Vec<Held>),
+    /// With something beside the limits.
+    Rich(Box<Parts>),
 }
 
-/// An unnamed bucket, byte by byte. Its rule never changes, so it does without [`Bucket::at`].
-#[derive(Debug, Clone, Copy)]
-struct Packed {
-    low: [u8; 8],
-    high: [u8; 2],
-    part: [u8; 5],
-    count: [u8; 5],
-    period_ms: [u8; 5],
-    burst: [u8; 5],
+/// All that a subject holds, taken apart to be changed.
+#[derive(Debug, Clone, Default)]
+pub struct Parts {
+    /// In the order of [`Limit::order`], at most 16.
+    pub list: Vec<Held>,
+    pub extras: Extras,
 }
 
-/// Five bytes hold whatever is at most 10^12.
-fn packed(value: u64) -> [u8; 5] {
-    let [a, b, c, d, e, ..] = value.to_le_bytes();
-    [a, b, c, d, e]
-}
-
-fn unpacked([a, b, c, d, e]: [u8; 5]) -> u64 {
-    u64::from_le_bytes([a, b, c, d, e, 0, 0, 0])
-}
-
-impl Packed {
-    fn new(bucket: &Bucket, rule: &Rule) -> Self {
-        Packed {
-            low: bucket.low.to_le_bytes(),
-            high: bucket.high.to_le_bytes(),
-            part: packed(bucket.part),
-            count: packed(rule.count),
-            period_ms: packed(rule.period_ms),
-            burst: packed(rule.capacity()),
-        }
+impl Parts {
+    /// Drops what has run out: full limits (unless an open hold charges them) and extras.
+    pub fn purge(&mut self, now: UnixMs) {
+        let Parts { list, extras } = self;
+        extras.purge(now);
+        list.retain(|held| !held.is_full(now) || extras.holds.charge(&held.limit()));
     }
 
-    fn rule(&self) -> Rule {
-        let kind = Kind::Bucket { burst: unpacked(self.burst) };
-        Rule { count: unpacked(self.count), period_ms: unpacked(self.period_ms), kind }
-    }
-
-    fn bucket(&self) -> Bucket {
-        let (low, high) = (u64::from_le_bytes(self.low), u16::from_le_bytes(self.high));
-        Bucket { low, high, part: unpacked(self.part), at: 0 }
-    }
-
-    fn held(&self) -> Held {
-        Held { name: None, rule: self.rule(), usage: Usage::Bucket(self.bucket()) }
+    pub fn find_mut(&mut self, limit: &Limit<'_>) -> Option<&mut Held> {
+        let at = self.list.binary_search_by(|held| held.limit().order(limit)).ok()?;
+        Some(&mut self.list[at])
     }
 }
 
@@ -83,8 +65,22 @@ impl Subject {
                 let held = one.held();
                 held.limit().same(limit).then(|| with(&held))
             }
-            Limits::Many(many) => many.iter().find(|held| held.limit().same(limit)).map(with),
+            Limits::Many(many) => find_in(many, limit).map(with),
+            Limits::Rich(parts) => find_in(&parts.list, limit).map(with),
         }
+    }
+
+    /// What the subject has beside its limits, if anything.
+    pub(super) fn extras(&self) -> Option<&Extras> {
+        match &self.0 {
+            Limits::Rich(parts) => Some(&parts.extras),
+            _ => None,
+        }
+    }
+
+    /// The lock that holds at `now`.
+    pub(super) fn lock(&self, now: UnixMs) -> Option<Lock> {
+        self.extras()?.lock.filter(|lock| lock.until > now)
     }
 
     /// Calls `each` on every limit, in their order, with the limit as it may be kept.
@@ -93,6 +89,7 @@ impl Subject {
             Limits::None => {}
             Limits::Bucket(one) => each(Limit { name: None, rule: one.rule() }, &one.held()),
             Limits::Many(many) => many.iter().for_each(|held| each(held.limit(), held)),
+            Limits::Rich(parts) => parts.list.iter().for_each(|held| each(held.limit(), held)),
         }
     }
 
@@ -102,6 +99,7 @@ impl Subject {
             Limits::None => 0,
             Limits::Bucket(_) => 1,
             Limits::Many(many) => many.len(),
+            Limits::Rich(parts) => parts.list.len(),
         }
     }
 
@@ -113,37 +111,43 @@ impl Subject {
         now: UnixMs,
     ) -> usize {
         let mut others = 0;
+        let holds = self.extras().map(|extras| &extras.holds);
         self.each(|limit, held| {
-            others += usize::from(!held.is_full(now) && !asked.clone().any(|ask| ask.same(&limit)));
+            let kept = !held.is_full(now) || holds.is_some_and(|holds| holds.charge(&limit));
+            others += usize::from(kept && !asked.clone().any(|ask| ask.same(&limit)));
         });
         others + asked.count()
     }
 
-    /// Takes the list out; [`Subject::put`] puts it back.
-    pub(super) fn list(&mut self) -> Vec<Held> {
-        match std::mem::take(&mut self.0) {
+    /// Takes everything out; [`Subject::put`] puts it back.
+    pub(super) fn parts(&mut self) -> Parts {
+        let list = match std::mem::take(&mut self.0) {
             Limits::None => Vec::new(),
             Limits::Bucket(one) => vec![one.held()],
             Limits::Many(many) => many,
-        }
+            Limits::Rich(parts) => return *parts,
+        };
+        Parts { list, extras: Extras::default() }
     }
 
-    /// Keeps a list, in its smallest form.
-    pub(super) fn put(&mut self, mut list: Vec<Held>) {
+    /// Keeps the parts, in their smallest form.
+    pub(super) fn put(&mut self, mut parts: Parts) {
+        let list = &mut parts.list;
         if list.capacity() > list.len() * 2 {
             list.shrink_to_fit();
         }
         self.0 = match &list[..] {
+            _ if !parts.extras.is_empty() => Limits::Rich(Box::new(parts)),
             [] => Limits::None,
             [Held { name: None, rule, usage: Usage::Bucket(bucket) }] => {
                 Limits::Bucket(Packed::new(bucket, rule))
             }
-            _ => Limits::Many(list),
+            _ => Limits::Many(parts.list),
         };
     }
 
     /// The one limit that the subject holds and `take` is of, without taking the list apart.
-    fn take_alone(&mut self, take: &Take, now: UnixMs) -> bool {
+    pub(super) fn take_alone(&mut self, take: &Take, now: UnixMs) -> bool {
         let bucket = take.name.is_none() && matches!(take.rule.kind, Kind::Bucket { .. });
         match &mut self.0 {
             Limits::None if bucket => {
@@ -177,34 +181,13 @@ impl Value for Subject {
     const ENCODING: u32 = 1;
 
     fn apply(&mut self, effect: Effect) {
-        let Effect::Taken { now, takes } = effect;
-        if let [take] = takes.as_slice()
-            && self.take_alone(take, now)
-        {
-            return;
-        }
-        let mut list = self.list();
-        list.retain(|held| !held.is_full(now));
-        for take in takes.as_slice() {
-            match list.binary_search_by(|held| held.limit().order(&take.limit())) {
-                Ok(at) => list[at].take(&take.rule, take.span, take.cost, now),
-                // Only an effect that another state decided can find 16 others: it is left out.
-                Err(_) if list.len() == MOST_LIMITS => {}
-                Err(at) => {
-                    let mut held = Held::fresh(take.name.clone(), take.rule);
-                    held.take(&take.rule, take.span, take.cost, now);
-                    list.reserve_exact(if list.is_empty() { takes.as_slice().len() } else { 1 });
-                    list.insert(at, held);
-                }
-            }
-        }
-        self.put(list);
+        apply::apply(self, effect);
     }
 
-    /// Until every limit is full again. What lies beyond the signed 64-bit milliseconds that the server
+    /// Until every limit is full again and nothing else is left. What lies beyond the signed 64-bit milliseconds that the server
     /// keeps ends there.
     fn lifetime(&self) -> Lifetime {
-        let mut until = None;
+        let mut until = self.extras().and_then(Extras::last_end);
         self.each(|_, held| until = until.max(Some(held.full_at())));
         until.map_or(Lifetime::Over, |until| Lifetime::Until(until.min(i64::MAX as u64)))
     }
@@ -217,18 +200,20 @@ impl Value for Subject {
         if encoding != Self::ENCODING {
             return Err(Corrupt);
         }
-        let mut list = self.list();
-        let loaded = stored::load(&mut list, block);
-        self.put(list);
+        let mut parts = self.parts();
+        let loaded = stored::load(&mut parts, block);
+        self.put(parts);
         loaded
     }
 
     fn memory(&self) -> usize {
+        let of_list = |list: &Vec<Held>| {
+            list.capacity() * size_of::<Held>() + list.iter().map(Held::heap).sum::<usize>()
+        };
         let held = match &self.0 {
             Limits::None | Limits::Bucket(_) => 0,
-            Limits::Many(many) => {
-                many.capacity() * size_of::<Held>() + many.iter().map(Held::heap).sum::<usize>()
-            }
+            Limits::Many(many) => of_list(many),
+            Limits::Rich(parts) => size_of::<Parts>() + of_list(&parts.list) + parts.extras.heap(),
         };
         size_of::<Self>() + held
     }
@@ -237,12 +222,28 @@ impl Value for Subject {
         match &self.0 {
             Limits::None | Limits::Bucket(_) => 1,
             Limits::Many(many) => 2 + 2 * many.len(),
+            Limits::Rich(parts) => {
+                let Parts { list, extras } = &**parts;
+                3 + 2 * list.len() + 2 * extras.holds.len() + 2 * extras.leases.len()
+            }
         }
     }
 
+    /// Holds and leases stay with the original: what holds have charged stands in the copy.
     fn duplicate(&self) -> Self {
-        self.clone()
+        let mut copy = self.clone();
+        if copy.extras().is_some() {
+            let mut parts = copy.parts();
+            parts.extras.holds = Holds::default();
+            parts.extras.leases = Leases::default();
+            copy.put(parts);
+        }
+        copy
     }
+}
+
+fn find_in<'l>(list: &'l [Held], limit: &Limit<'_>) -> Option<&'l Held> {
+    list.iter().find(|held| held.limit().same(limit))
 }
 
 #[cfg(test)]

@@ -6,8 +6,10 @@ use std::cmp::Ordering;
 use super::UNLIMITED;
 use super::few::Few;
 use super::held::Standing;
-use super::rule::Rule;
+use super::lock::{LOCK_NAME, Lock};
+use super::rule::{Kind, Rule};
 use super::spec::Limit;
+use crate::domain::time::UnixMs;
 
 /// Durations and amounts in a reply end here: 2^53 - 2, so that every client language holds them and
 /// BRIEF's "never" (minus 2^53 - 1) stays apart.
@@ -49,11 +51,30 @@ impl<'a> Row<'a> {
         }
     }
 
+    /// How a lock stands: it denies until it ends.
+    pub(super) fn locked(lock: &Lock, now: UnixMs) -> Self {
+        let period_ms = (lock.until - lock.from).min(LONGEST_SHOWN);
+        let left = lock.until.saturating_sub(now);
+        let standing = Standing { used: 0, retry_after_ms: Some(left), reset_after_ms: left };
+        let rule = Rule { count: 0, period_ms, kind: Kind::Fixed };
+        Row::new(Limit { name: Some(LOCK_NAME), rule }, 0, standing, period_ms)
+    }
+
     /// As the row is once the call has taken its cost.
     pub(super) fn take(&mut self, reset_after_ms: u64) {
         self.used = (self.used + self.cost).min(UNLIMITED);
         self.remaining = remaining(&self.limit.rule, self.used);
         self.reset_after_ms = reset_after_ms.min(LONGEST_SHOWN);
+    }
+
+    /// As the row is for a call that was allowed before and has taken so much then.
+    pub(super) fn granted(&mut self, taken: u64) {
+        (self.cost, self.allowed, self.retry_after_ms) = (taken, true, 0);
+    }
+
+    /// Whether it shows a lock instead of a limit.
+    pub fn is_lock(&self) -> bool {
+        self.limit.name == Some(LOCK_NAME)
     }
 
     /// The given name, or the canonical spec of an unnamed limit.
@@ -64,13 +85,9 @@ impl<'a> Row<'a> {
         }
     }
 
-    pub fn rule(&self) -> &Rule {
-        &self.limit.rule
-    }
-
-    /// The canonical spec, without the name.
+    /// The canonical spec, without the name; `lock` of a lock.
     pub fn spec(&self) -> String {
-        self.limit.rule.spec()
+        if self.is_lock() { "lock".into() } else { self.limit.rule.spec() }
     }
 
     /// Less binds more: denied before allowed; among the denied -1 first, then the longest retry; among
@@ -101,6 +118,8 @@ fn remaining(rule: &Rule, used: u64) -> u64 {
 pub struct Verdict<'a> {
     rows: Few<Row<'a>>,
     binding: usize,
+    /// What a call takes that passes although it was denied (SHADOW).
+    shadow: Option<u64>,
 }
 
 impl<'a> Verdict<'a> {
@@ -108,7 +127,13 @@ impl<'a> Verdict<'a> {
         let list = rows.as_slice();
         let binding = (1..list.len())
             .fold(0, |binding, next| if list[next].binds_before(&list[binding]) { next } else { binding });
-        Verdict { rows, binding }
+        Verdict { rows, binding, shadow: None }
+    }
+
+    /// The same answer for a call that passes all the same.
+    pub(super) fn shadowed(mut self, cost: u64) -> Self {
+        self.shadow = Some(cost);
+        self
     }
 
     /// Whether every limit allows.
@@ -124,7 +149,8 @@ impl<'a> Verdict<'a> {
 
     /// What is taken of the binding limit: its cost, or 0 when denied.
     pub fn taken(&self) -> u64 {
-        self.binding().map_or(0, |row| if row.allowed { row.cost } else { 0 })
+        let allowed = |row: &Row<'_>| if row.allowed { row.cost } else { 0 };
+        self.shadow.unwrap_or_else(|| self.binding().map_or(0, allowed))
     }
 
     pub fn rows(&self) -> &[Row<'a>] {

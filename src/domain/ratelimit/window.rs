@@ -285,8 +285,49 @@ impl Window {
             }
             window.push(time, cost);
         }
-        let front = u64::from(window.slots.front()?.cost);
+        let front = window.slots.front().map_or(0, |slot| u64::from(slot.cost));
         (window.sum - front < MOST).then_some(window)
+    }
+
+    /// Gives back `cost`, the oldest that still counts within `period` first.
+    pub fn refund(&mut self, period: u64, cost: u64, now: UnixMs) {
+        let clock = self.clock(now);
+        let mut left = cost;
+        let mut entries: Vec<_> = self.entries().collect();
+        for (_, cost) in entries.iter_mut().filter(|(time, _)| clock - time < period) {
+            let back = left.min(*cost);
+            *cost -= back;
+            left -= back;
+        }
+        self.replace(&entries);
+    }
+
+    /// Makes `cost` of the `was` that was taken at `at`, unless that does not count any more. Where entries
+    /// were joined, it is the one that the entry went into: the first that is no earlier.
+    pub fn correct(&mut self, at: UnixMs, was: u64, cost: u64, last_period: u64, now: UnixMs) {
+        if self.clock(now) - at >= self.keep(last_period) {
+            return;
+        }
+        let mut entries: Vec<_> = self.entries().collect();
+        match entries.iter_mut().find(|(time, _)| *time >= at) {
+            Some((_, all)) => *all = all.saturating_sub(was).saturating_add(cost),
+            None => entries.push((at, cost)),
+        }
+        self.replace(&entries);
+    }
+
+    /// A log of these entries instead; those of no cost are left out.
+    fn replace(&mut self, entries: &[(UnixMs, u64)]) {
+        *self = Window { retained: self.retained.take(), ..Window::default() };
+        for &(time, cost) in entries.iter().filter(|(_, cost)| *cost > 0) {
+            self.push(time, cost.min(MOST));
+        }
+        while self.slots.front().is_some_and(|slot| self.sum - u64::from(slot.cost) >= MOST) {
+            self.pop();
+        }
+        if self.slots.len() > MOST_SLOTS {
+            self.join();
+        }
     }
 
     /// Bytes on the heap.

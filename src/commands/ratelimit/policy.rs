@@ -5,8 +5,8 @@ use crate::domain::refusal::Refusal;
 use crate::server::command::{Call, Handler};
 use crate::server::reply::Reply;
 
-use super::arguments::Words;
-use super::tables;
+use crate::commands::arguments::Words;
+use crate::commands::tables;
 
 /// `RATELIMIT.POLICY SET name limit [limit …]`
 pub struct Set;

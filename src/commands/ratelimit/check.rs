@@ -1,0 +1,165 @@
+//! CHECK and PEEK.
+
+use crate::domain::ratelimit::{self, Check, HIGHEST_FACTOR, LONGEST_ID, Lockout, Request, Subject, Verdict};
+use crate::domain::refusal::Refusal;
+use crate::server::command::{Call, Handler};
+use crate::server::name::Name;
+use crate::server::reply::Reply;
+
+use super::limits::{self, Named};
+use super::rows::rows;
+use crate::commands::arguments::{Words, unknown};
+use crate::commands::commit;
+
+/// BRIEF's answer when a call can never pass: the least integer that every client language holds.
+const NEVER: i64 = -((1 << 53) - 1);
+
+/// How much a reply says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    Plain,
+    Detail,
+    Brief,
+}
+
+/// `RATELIMIT.CHECK key limit|@policy [limit|@policy …] [COST n | COST name=n[,name=n]] [UPTO] [LOCKOUT d [FACTOR f MAX d]]
+/// [SHADOW] [HOLD id d] [DETAIL | BRIEF]`
+pub struct CheckLimits;
+
+impl Handler for CheckLimits {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let policies = Named::new();
+        let (key, check, shape) = read_check(call, &policies)?;
+        let verdict = commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
+            ratelimit::decide_check(subject, &check, now)
+        })?;
+        answer(&verdict, shape, policies.get().is_some(), call.reply);
+        Ok(())
+    }
+}
+
+/// `RATELIMIT.PEEK key [limit|@policy …] [COST …] [DETAIL]`
+pub struct Peek;
+
+impl Handler for Peek {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let policies = Named::new();
+        let (key, request, shape) = read_peek(call, &policies)?;
+        let reply = call.reply;
+        commit::read::<Subject, _>(call.ctx, key, |subject, now| {
+            let verdict = ratelimit::peek(subject, &request, now)?;
+            if request.asks().is_empty() {
+                rows(&verdict, reply);
+            } else {
+                answer(&verdict, shape, policies.get().is_some(), reply);
+            }
+            Ok(())
+        })
+    }
+}
+
+fn read_check<'a>(call: Call<'a>, policies: &'a Named) -> Result<(Name<'a>, Check<'a>, Shape), Refusal> {
+    let mut words = Words::of(call.args);
+    let key = words.name("key")?;
+    let mut check = Check::plain(limits::read(&mut words, policies)?);
+    let mut shape = Shape::Plain;
+    let (mut by_name, mut lockout) = (false, LockoutWords::default());
+    while let Some(option) = words.option()? {
+        match option.folded() {
+            b"COST" => {
+                let cost = words.word("COST")?;
+                by_name = cost.contains(&b'=');
+                check.request.set_cost(cost)?;
+            }
+            b"UPTO" => check.upto = true,
+            b"SHADOW" => check.shadow = true,
+            b"LOCKOUT" => lockout.length = Some(words.duration("LOCKOUT")?),
+            b"FACTOR" => lockout.factor = Some(words.integer("FACTOR", 1, HIGHEST_FACTOR)?),
+            b"MAX" => lockout.most = Some(words.duration("MAX")?),
+            b"HOLD" => {
+                let id = words.id_of("HOLD", LONGEST_ID)?;
+                check.hold = Some((id, words.duration("HOLD")?));
+            }
+            b"DETAIL" if shape == Shape::Plain => shape = Shape::Detail,
+            b"BRIEF" if shape == Shape::Plain => shape = Shape::Brief,
+            b"BRIEF" | b"DETAIL" => {
+                return Err(Refusal::err("give either DETAIL or BRIEF, not both"));
+            }
+            _ => return Err(unknown(&option)),
+        }
+    }
+    check.lockout = lockout.read()?;
+    let brief = shape == Shape::Brief;
+    if check.upto && (by_name || brief) {
+        return Err(Refusal::err("UPTO goes with one COST for all limits and not with BRIEF"));
+    }
+    if check.shadow && brief {
+        return Err(Refusal::err("SHADOW does not go with BRIEF, which could not tell what was denied"));
+    }
+    Ok((key, check, shape))
+}
+
+/// LOCKOUT and its sub-options as far as they were given.
+#[derive(Default)]
+struct LockoutWords {
+    length: Option<u64>,
+    factor: Option<u64>,
+    most: Option<u64>,
+}
+
+impl LockoutWords {
+    fn read(&self) -> Result<Option<Lockout>, Refusal> {
+        match (self.length, self.factor, self.most) {
+            (length, None, None) => Ok(length.map(Lockout::steady)),
+            (Some(length), Some(factor), Some(most)) => Lockout::growing(length, factor, most).map(Some),
+            _ => {
+                Err(Refusal::err("FACTOR and MAX go together, and with LOCKOUT: LOCKOUT d [FACTOR f MAX d]"))
+            }
+        }
+    }
+}
+
+fn read_peek<'a>(call: Call<'a>, policies: &'a Named) -> Result<(Name<'a>, Request<'a>, Shape), Refusal> {
+    let mut words = Words::of(call.args);
+    let key = words.name("key")?;
+    let mut request = limits::read(&mut words, policies)?;
+    let mut shape = Shape::Plain;
+    while let Some(option) = words.option()? {
+        match option.folded() {
+            b"COST" => request.set_cost(words.word("COST")?)?,
+            b"DETAIL" => shape = Shape::Detail,
+            _ => return Err(unknown(&option)),
+        }
+    }
+    Ok((key, request, shape))
+}
+
+fn answer(verdict: &Verdict<'_>, shape: Shape, names_policy: bool, reply: Reply<'_>) {
+    let Some(row) = verdict.binding() else { return reply.array(0) };
+    if shape == Shape::Brief {
+        return reply.int(match row.retry_after_ms {
+            0 => row.remaining as i64,
+            -1 => NEVER,
+            retry => -retry,
+        });
+    }
+    // With one limit its name says nothing; that of a lock does, and a lock is a second row.
+    let several = names_policy || verdict.rows().len() > 1;
+    let detail = shape == Shape::Detail;
+    reply.array(5 + usize::from(several) + usize::from(detail));
+    reply.uint(verdict.taken());
+    reply.uint(row.capacity);
+    reply.uint(row.remaining);
+    reply.int(row.retry_after_ms);
+    reply.uint(row.reset_after_ms);
+    if several {
+        reply.bulk(&row.name());
+    }
+    if detail {
+        rows(verdict, reply);
+    }
+}

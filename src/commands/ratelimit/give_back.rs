@@ -1,0 +1,88 @@
+//! REFUND, SETTLE and RESET.
+
+use crate::domain::ratelimit::{self, Counter, LONGEST_ID, Subject};
+use crate::domain::refusal::Refusal;
+use crate::server::command::{Call, Handler};
+
+use super::limits::{self, Named};
+use super::rows::rows;
+use crate::commands::arguments::{Words, unknown};
+use crate::commands::commit;
+
+/// `RATELIMIT.REFUND key limit|@policy [limit|@policy …] COST n | COST name=n[,name=n]`
+pub struct Refund;
+
+impl Handler for Refund {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let key = words.name("key")?;
+        let policies = Named::new();
+        let mut request = limits::read(&mut words, &policies)?;
+        if request.asks().is_empty() {
+            return Err(Refusal::err("no limit given: expected [name=]count/period such as 10/1m"));
+        }
+        request.set_cost_or(cost(&mut words)?, 0)?;
+        commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
+            Ok(ratelimit::decide_refund(subject, &request, now))
+        })?;
+        request.set_cost(b"1")?;
+        commit::read::<Subject, _>(call.ctx, key, |subject, now| {
+            rows(&ratelimit::standing(subject, &request, now)?, call.reply);
+            Ok(())
+        })
+    }
+}
+
+/// `RATELIMIT.SETTLE key hold-id COST n | COST name=n[,name=n]`
+pub struct Settle;
+
+impl Handler for Settle {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let key = words.name("key")?;
+        let id = words.id_of("hold id", LONGEST_ID)?;
+        let costs = cost(&mut words)?;
+        commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
+            ratelimit::decide_settle(subject, id, costs, now)
+        })?;
+        commit::read::<Subject, _>(call.ctx, key, |subject, now| {
+            rows(&ratelimit::of_hold(subject, id, now)?, call.reply);
+            Ok(())
+        })
+    }
+}
+
+/// COST, which must be there, and nothing else.
+fn cost<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
+    let mut cost = None;
+    while let Some(option) = words.option()? {
+        match option.folded() {
+            b"COST" => cost = Some(words.word("COST")?),
+            _ => return Err(unknown(&option)),
+        }
+    }
+    cost.ok_or_else(|| Refusal::err("COST is missing: expected COST n or COST name=n[,name=n]"))
+}
+
+/// `RATELIMIT.RESET key [name …]`
+pub struct Reset;
+
+impl Handler for Reset {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let key = words.name("key")?;
+        let names = std::iter::from_fn(|| words.next_if(|_| true));
+        let counters = names.map(ratelimit::counter).collect::<Result<Vec<Counter>, _>>()?;
+        let forgotten = commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
+            Ok(ratelimit::decide_reset(subject, &counters, now))
+        })?;
+        call.reply.uint(forgotten);
+        Ok(())
+    }
+}

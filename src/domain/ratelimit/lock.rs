@@ -1,0 +1,90 @@
+//! Lock-outs: a subject to which everything is denied for a time.
+
+use crate::domain::refusal::Refusal;
+use crate::domain::time::{UnixMs, written};
+
+/// The name under which rows show a lock. No limit has it, and no policy may.
+pub const LOCK_NAME: &[u8] = b"@lock";
+
+/// From when until when a subject is locked out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lock {
+    pub from: UnixMs,
+    pub until: UnixMs,
+}
+
+impl Lock {
+    pub fn new(from: UnixMs, length: u64) -> Self {
+        Lock { from, until: from.saturating_add(length) }
+    }
+}
+
+/// How often the subject was locked out by LOCKOUT; forgotten some time after the last lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Level {
+    pub count: u32,
+    pub until: UnixMs,
+}
+
+/// `LOCKOUT d [FACTOR f MAX d]`: what a denial brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lockout {
+    length: u64,
+    factor: u64,
+    /// The longest lock; and how long after a lock its level is forgotten.
+    most: u64,
+}
+
+/// The highest FACTOR.
+pub const HIGHEST_FACTOR: u64 = 1_000;
+
+impl Lockout {
+    /// Each lock is as long as the one before.
+    pub fn steady(length: u64) -> Self {
+        Lockout { length, factor: 1, most: length }
+    }
+
+    /// Each lock is `factor` times as long as the one before, up to `most` ms.
+    pub fn growing(length: u64, factor: u64, most: u64) -> Result<Self, Refusal> {
+        if most < length {
+            let (most, length) = (written(most), written(length));
+            return Err(Refusal::err(format!("MAX '{most}': must be at least as long as LOCKOUT {length}")));
+        }
+        Ok(Lockout { length, factor, most })
+    }
+
+    /// The lock that a denial at `now` brings after `level` others, and the level from then on.
+    pub fn lock(&self, level: u32, now: UnixMs) -> (Lock, Level) {
+        let grown = self.factor.checked_pow(level).and_then(|factor| self.length.checked_mul(factor));
+        let lock = Lock::new(now, grown.map_or(self.most, |grown| grown.min(self.most)));
+        (lock, Level { count: level.saturating_add(1), until: lock.until.saturating_add(self.most) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locks_grow_by_their_factor_up_to_the_longest() {
+        let lockout = Lockout::growing(60_000, 2, 500_000).unwrap();
+        let lengths: Vec<u64> = [0, 1, 2, 3, 4, 64, u32::MAX]
+            .into_iter()
+            .map(|level| {
+                let (lock, next) = lockout.lock(level, 1_000);
+                assert_eq!(next.count, level.saturating_add(1));
+                assert_eq!(next.until, lock.until + 500_000);
+                lock.until - lock.from
+            })
+            .collect();
+        assert_eq!(lengths, [60_000, 120_000, 240_000, 480_000, 500_000, 500_000, 500_000]);
+        let (lock, next) = Lockout::steady(5_000).lock(7, 1_000);
+        assert_eq!((lock.until, next.until), (6_000, 11_000));
+    }
+
+    #[test]
+    fn the_longest_is_no_shorter_than_the_first() {
+        let refusal = Lockout::growing(2, 2, 1).unwrap_err();
+        assert_eq!(refusal.to_string(), "ERR MAX '1ms': must be at least as long as LOCKOUT 2ms");
+    }
+}
