@@ -170,7 +170,7 @@ impl Held {
         match &mut self.usage {
             Usage::Window(window) => {
                 let judge = if rule.kind == Kind::Window { rule } else { &self.rule };
-                window.refund(judge.period_ms, cost, now);
+                window.refund(self.rule.period_ms, judge.period_ms, cost, now);
             }
             Usage::Bucket(bucket) => {
                 let units = u128::from(cost) * u128::from(self.rule.period_ms);

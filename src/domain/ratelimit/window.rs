@@ -290,8 +290,9 @@ impl Window {
     }
 
     /// Gives back `cost`, the oldest that still counts within `period` first.
-    pub fn refund(&mut self, period: u64, cost: u64, now: UnixMs) {
+    pub fn refund(&mut self, last_period: u64, period: u64, cost: u64, now: UnixMs) {
         let clock = self.clock(now);
+        self.drop_expired(clock, self.keep(last_period));
         let mut left = cost;
         let mut entries: Vec<_> = self.entries().collect();
         for (_, cost) in entries.iter_mut().filter(|(time, _)| clock - time < period) {
@@ -305,13 +306,15 @@ impl Window {
     /// Makes `cost` of the `was` that was taken at `at`, unless that does not count any more. Where entries
     /// were joined, it is the one that the entry went into: the first that is no earlier.
     pub fn correct(&mut self, at: UnixMs, was: u64, cost: u64, last_period: u64, now: UnixMs) {
-        if self.clock(now) - at >= self.keep(last_period) {
+        let (clock, keep) = (self.clock(now), self.keep(last_period));
+        if clock.saturating_sub(at) >= keep {
             return;
         }
+        self.drop_expired(clock, keep);
         let mut entries: Vec<_> = self.entries().collect();
         match entries.iter_mut().find(|(time, _)| *time >= at) {
             Some((_, all)) => *all = all.saturating_sub(was).saturating_add(cost),
-            None => entries.push((at, cost)),
+            None => entries.push((at.min(clock), cost)),
         }
         self.replace(&entries);
     }
