@@ -21,7 +21,9 @@ mod effect;
 mod encoding;
 mod entry;
 mod getset;
+mod invalidation;
 mod lease;
+mod marks;
 mod release;
 mod set;
 
@@ -37,6 +39,8 @@ mod world;
 pub use effect::Effect;
 pub use entry::Entry;
 pub use getset::{Reply, State, decide_getset};
+pub use invalidation::{Horizon, Invalidated, Invalidations, Reach, decide_invalidate};
 pub use lease::DEFAULT_LEASE;
+pub use marks::Mark;
 pub use release::decide_release;
 pub use set::{Set, decide_set};
