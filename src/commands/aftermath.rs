@@ -20,6 +20,7 @@ pub fn of(ctx: Ctx<'_>, event: Event) {
             waiters::db_stale(ctx, second);
         }
         Event::Configured => eviction::look(ctx),
+        Event::RewriteBegan => world::rewrite_began(ctx),
         Event::Demoted => {}
     }
 }

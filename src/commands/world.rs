@@ -6,7 +6,9 @@ use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use crate::server::cell::MainThread;
+use crate::server::ctx::Ctx;
 use crate::server::native::{Aux, BesideKeys};
+use crate::server::{replicate, timer};
 
 use super::tables;
 
@@ -36,6 +38,22 @@ const CLOCK: &CStr = c"clock";
 pub fn saved() -> Vec<BesideKeys> {
     let clock = Clock::save().map(|bytes| BesideKeys { name: CLOCK, encoding: Clock::ENCODING, bytes });
     clock.into_iter().chain(tables::saved()).collect()
+}
+
+/// An AOF that is rewritten without an RDB preamble carries what belongs to no key before the first key of
+/// ours. Where there is none, nobody asks the module for anything: so all of it also goes behind what the
+/// rewrite writes.
+pub fn rewrite_began(ctx: Ctx<'_>) {
+    timer::start(ctx, 0, append);
+}
+
+fn append(ctx: Ctx<'_>) {
+    const AGAIN_MS: u64 = 20;
+    if ctx.must_not_replicate() {
+        timer::start(ctx, AGAIN_MS, append);
+    } else if !ctx.is_loading() {
+        saved().iter().for_each(|state| replicate::table_to_aof(ctx, state));
+    }
 }
 
 /// Takes back one of those.

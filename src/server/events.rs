@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use super::ctx::Ctx;
 use super::guard::quietly;
-use super::{api, raw};
+use super::{api, raw, replicate};
 
 /// An event that concerns more than one key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub enum Event {
     Configured,
     Promoted,
     Demoted,
+    /// A child has begun to rewrite the AOF; all that is replicated from here on stands behind what it writes.
+    RewriteBegan,
 }
 
 static LISTENER: OnceLock<fn(Ctx<'_>, Event)> = OnceLock::new();
@@ -35,6 +37,7 @@ pub fn subscribe(ctx: Ctx<'_>, listener: fn(Ctx<'_>, Event)) -> bool {
         raw::REDISMODULE_EVENT_SWAPDB,
         raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
         raw::REDISMODULE_EVENT_CONFIG,
+        raw::REDISMODULE_EVENT_FORK_CHILD,
     ];
     all.into_iter().all(|id| {
         // The header's own constants of these are private to C; the version of the data is 1 for all.
@@ -86,6 +89,11 @@ unsafe fn translate(id: u64, sub: u64, data: *mut c_void) -> Option<Event> {
             _ => Event::Demoted,
         }),
         raw::REDISMODULE_EVENT_CONFIG => Some(Event::Configured),
+        raw::REDISMODULE_EVENT_FORK_CHILD
+            if sub == raw::REDISMODULE_SUBEVENT_FORK_CHILD_BORN && replicate::is_rewriting() =>
+        {
+            Some(Event::RewriteBegan)
+        }
         _ => None,
     }
 }

@@ -7,9 +7,10 @@
 
 use std::ffi::CStr;
 
-use super::api;
 use super::ctx::Ctx;
 use super::name::Name;
+use super::native::BesideKeys;
+use super::{api, raw};
 
 /// Whether a change may be made now, outside a client's command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +80,35 @@ pub fn table_effect(ctx: Ctx<'_>, table: &CStr, blob: &[u8]) {
             blob.len(),
         )
     };
+}
+
+/// Appends `WORKGATE._APPLY table STATE encoding bytes` to the AOF of this server alone.
+pub fn table_to_aof(ctx: Ctx<'_>, state: &BesideKeys) {
+    // SAFETY: the format names exactly the arguments that follow; R keeps it from the replicas.
+    unsafe {
+        api!(RedisModule_Replicate)(
+            ctx.raw(),
+            APPLY_BESIDE.as_ptr(),
+            c"Rcclb".as_ptr(),
+            state.name.as_ptr(),
+            c"STATE".as_ptr(),
+            i64::from(state.encoding),
+            state.bytes.as_ptr(),
+            state.bytes.len(),
+        )
+    };
+}
+
+/// Whether a child rewrites the AOF.
+pub fn is_rewriting() -> bool {
+    // SAFETY: a null context is allowed; the data is freed below and not used afterwards.
+    unsafe {
+        let info = api!(RedisModule_GetServerInfo)(std::ptr::null_mut(), c"persistence".as_ptr());
+        let field = c"aof_rewrite_in_progress".as_ptr();
+        let rewrites = api!(RedisModule_ServerInfoGetFieldUnsigned)(info, field, std::ptr::null_mut());
+        api!(RedisModule_FreeServerInfo)(std::ptr::null_mut::<raw::RedisModuleCtx>(), info);
+        rewrites != 0
+    }
 }
 
 /// Passes the current command on as it came: for an effect that is being applied, to the replicas

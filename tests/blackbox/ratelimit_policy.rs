@@ -115,6 +115,24 @@ fn a_rewritten_file_without_a_preamble_holds_the_policies() {
     s.ok("RATELIMIT.POLICY GET ai/gold").is(list!["ai=100/1m", "10/1s:burst=20"]);
 }
 
+#[test]
+fn a_rewritten_file_without_a_preamble_and_without_keys_holds_the_policies() {
+    let mut s = server!("appendonly yes", "appendfsync always", "aof-use-rdb-preamble no");
+    s.ok(GOLD);
+    let mut r = s.replica(&["appendonly yes", "appendfsync always", "aof-use-rdb-preamble no"]);
+    let stream = s.stream();
+    rewrite(&s);
+    rewrite(&r);
+    assert_eq!(stream.taken(&s), Vec::<String>::new(), "the file is this server's own affair");
+    let before = Snapshot::of(&s);
+    s.crash_and_restart();
+    assert_eq!(Snapshot::of(&s), before);
+    s.ok("RATELIMIT.POLICY GET ai/gold").is(list!["ai=100/1m", "10/1s:burst=20"]);
+    s.kill();
+    r.crash_and_restart();
+    assert_eq!(Snapshot::of(&r), before);
+}
+
 fn rewrite(s: &Server) {
     s.ok("BGREWRITEAOF");
     eventually("the file is rewritten", || {

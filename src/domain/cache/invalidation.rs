@@ -141,12 +141,12 @@ impl value::Effect for Invalidated {
         };
         let mark = Mark { token: read_token(&mut r)?, at: read_time(&mut r)? };
         let until = r.option(read_until)?;
-        let mut names = Vec::new();
+        let mut names: Vec<Box<[u8]>> = Vec::new();
         for _ in 0..r.int()? {
             names.push(Box::from(r.bytes()?));
         }
         r.end()?;
-        if names.iter().any(|name: &Box<[u8]>| name.len() > longest) {
+        if names.iter().any(|name| name.len() > longest) {
             return Err(Corrupt);
         }
         Ok(Invalidated { reach, names, mark, until })
