@@ -14,6 +14,7 @@ pub mod bounds;
 pub mod breaker;
 pub mod cache;
 pub mod codec;
+pub mod cron;
 pub mod decision;
 pub mod idemp;
 pub mod jobq;
