@@ -8,6 +8,9 @@ use crate::server::name::Name;
 /// Ids of jobs, owners, holders: at most this many bytes.
 pub const LONGEST_ID: usize = 128;
 
+/// Lists hold at most this many items.
+pub const MOST_ITEMS: usize = 1_000;
+
 /// The arguments that are left.
 pub struct Words<'a> {
     args: Args<'a>,

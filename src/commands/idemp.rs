@@ -79,7 +79,7 @@ impl Waitable for Claiming {
         answer.into_owned()
     }
 
-    fn is_for_all(answer: &idemp::Reply<'_>) -> bool {
+    fn is_for_all(&self, answer: &idemp::Reply<'_>) -> bool {
         answer.state == State::Done
     }
 

@@ -37,7 +37,7 @@ pub trait Waitable: 'static {
     fn owned(answer: Self::Answer<'_>) -> Self::Answer<'static>;
 
     /// Whether every waiter that is answered now gets the same, so that one copy serves all.
-    fn is_for_all(_answer: &Self::Answer<'_>) -> bool {
+    fn is_for_all(&self, _answer: &Self::Answer<'_>) -> bool {
         false
     }
 
@@ -48,7 +48,7 @@ pub trait Waitable: 'static {
     fn nothing(&self) -> Self::Answer<'static>;
 
     /// What is said of a key that holds another type; `None` is an error.
-    fn of_other_type(_ctx: Ctx<'_>, _key: Name<'_>) -> Option<Self::Answer<'static>> {
+    fn of_other_type(&self, _ctx: Ctx<'_>, _key: Name<'_>) -> Option<Self::Answer<'static>> {
         None
     }
 
@@ -78,7 +78,7 @@ pub fn answer<W: Waitable>(
         }
         Ok(Decision { reply: waits.then(|| W::owned(answer)), effect })
     });
-    match (or_other_type::<W, _>(ctx, key, outcome), block) {
+    match (or_other_type(&request, ctx, key, outcome), block) {
         (Ok(Found::OfOtherType(answer)), _) => request.reply(&answer, key, call.reply),
         (Ok(Found::Decided(Some(nothing))), Some(timeout)) => {
             let request = Rc::new(request);
@@ -100,6 +100,7 @@ enum Found<T, A> {
 }
 
 fn or_other_type<W: Waitable, T>(
+    request: &W,
     ctx: Ctx<'_>,
     key: Name<'_>,
     outcome: Result<T, Refusal>,
@@ -107,7 +108,7 @@ fn or_other_type<W: Waitable, T>(
     match outcome {
         Ok(decided) => Ok(Found::Decided(decided)),
         Err(refusal) if refusal.code == Code::WrongType => {
-            W::of_other_type(ctx, key).map(Found::OfOtherType).ok_or(refusal)
+            request.of_other_type(ctx, key).map(Found::OfOtherType).ok_or(refusal)
         }
         Err(refusal) => Err(refusal),
     }
@@ -119,8 +120,8 @@ fn until<W: Waitable>(ctx: Ctx<'_>, key: Name<'_>) -> Option<UnixMs> {
 
 /// The answer, to be kept until its client is woken: the one that an earlier waiter of this round was
 /// given, where all get the same.
-fn keep<W: Waitable>(answer: W::Answer<'_>, shared: &mut Shared) -> Rc<W::Answer<'static>> {
-    if !W::is_for_all(&answer) {
+fn keep<W: Waitable>(request: &W, answer: W::Answer<'_>, shared: &mut Shared) -> Rc<W::Answer<'static>> {
+    if !request.is_for_all(&answer) {
         *shared = None;
         return Rc::new(W::owned(answer));
     }
@@ -138,9 +139,9 @@ impl<W: Waitable> Request for Waiting<W> {
     fn attempt(&self, ctx: Ctx<'_>, key: Name<'_>, shared: &mut Shared) -> Attempt {
         let outcome = commit::write_alone(ctx, key, |state: Option<&W::Value>, now, tokens| {
             let Decision { reply: answer, effect } = self.0.decide(state, now, tokens)?;
-            Ok(Decision { reply: keep::<W>(answer, shared), effect })
+            Ok(Decision { reply: keep(&*self.0, answer, shared), effect })
         });
-        let outcome = match or_other_type::<W, _>(ctx, key, outcome) {
+        let outcome = match or_other_type(&*self.0, ctx, key, outcome) {
             Ok(Found::Decided(answer)) if W::is_nothing(&answer) => {
                 return Attempt::Wait { until: until::<W>(ctx, key) };
             }

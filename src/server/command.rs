@@ -80,6 +80,8 @@ pub enum Keys {
     EveryShard,
     /// One key at this position.
     At(u8, Access),
+    /// All arguments from this position on.
+    From(u8, Access),
 }
 
 /// The type of an argument in COMMAND DOCS.
@@ -129,9 +131,10 @@ pub fn register(ctx: Ctx<'_>, category: Option<&str>, spec: &'static Spec) -> bo
     let full_name = spec.name.to_ascii_lowercase();
     let name = text(&full_name);
     let flags = text(spec.flags);
-    let first = match spec.keys {
-        Keys::None | Keys::EveryShard => 0,
-        Keys::At(position, _) => c_int::from(position),
+    let (first, last) = match spec.keys {
+        Keys::None | Keys::EveryShard => (0, 0),
+        Keys::At(position, _) => (c_int::from(position), c_int::from(position)),
+        Keys::From(position, _) => (c_int::from(position), -1),
     };
     let step = c_int::from(first != 0);
     let created = match full_name.split_once('|') {
@@ -143,7 +146,7 @@ pub fn register(ctx: Ctx<'_>, category: Option<&str>, spec: &'static Spec) -> bo
                 Some(spec.entry),
                 flags.as_ptr(),
                 first,
-                first,
+                last,
                 step,
             )
         },
@@ -160,7 +163,7 @@ pub fn register(ctx: Ctx<'_>, category: Option<&str>, spec: &'static Spec) -> bo
                         Some(spec.entry),
                         flags.as_ptr(),
                         first,
-                        first,
+                        last,
                         step,
                     )
                 }
@@ -240,7 +243,8 @@ fn document(command: *mut raw::RedisModuleCommand, spec: &'static Spec) {
     let (summary, complexity, since) = (text(spec.summary), text(spec.complexity), text(spec.since));
     let mut key_specs = match spec.keys {
         Keys::None | Keys::EveryShard => vec![],
-        Keys::At(position, access) => vec![key_spec(position, access), no_key_spec()],
+        Keys::At(position, access) => vec![key_spec(position, 0, access), no_key_spec()],
+        Keys::From(position, access) => vec![key_spec(position, -1, access), no_key_spec()],
     };
     let mut kept = Vec::new();
     let args = arguments(spec.args, &mut kept);
@@ -252,7 +256,7 @@ fn document(command: *mut raw::RedisModuleCommand, spec: &'static Spec) {
         history: std::ptr::null_mut(),
         tips: match spec.keys {
             Keys::EveryShard => c"request_policy:all_shards response_policy:all_succeeded".as_ptr(),
-            Keys::None | Keys::At(..) => std::ptr::null(),
+            Keys::None | Keys::At(..) | Keys::From(..) => std::ptr::null(),
         },
         arity: spec.arity,
         key_specs: if key_specs.is_empty() { std::ptr::null_mut() } else { key_specs.as_mut_ptr() },
@@ -270,7 +274,8 @@ static INFO_VERSION: raw::RedisModuleCommandInfoVersion = raw::RedisModuleComman
     sizeof_arg: size_of::<raw::RedisModuleCommandArg>(),
 };
 
-fn key_spec(position: u8, access: Access) -> raw::RedisModuleCommandKeySpec {
+/// `last` counts from the first key; -1 is the last argument.
+fn key_spec(position: u8, last: c_int, access: Access) -> raw::RedisModuleCommandKeySpec {
     let flags = match access {
         Access::Read => raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS,
         Access::Update => {
@@ -282,7 +287,7 @@ fn key_spec(position: u8, access: Access) -> raw::RedisModuleCommandKeySpec {
     spec.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
     spec.bs.index.pos = position.into();
     spec.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE;
-    spec.fk.range.lastkey = 0;
+    spec.fk.range.lastkey = last;
     spec.fk.range.keystep = 1;
     spec.fk.range.limit = 0;
     spec

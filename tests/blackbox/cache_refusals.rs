@@ -49,6 +49,62 @@ fn malformed_calls_are_refused_and_change_nothing() {
 }
 
 #[test]
+fn malformed_absences_releases_and_expiries_are_refused() {
+    let s = server!();
+    s.ok("CACHE.SET k v TTL 1h GRACE 1h");
+    s.ok("CACHE.GETSET leased LEASE 1h");
+    let untouched = Untouched::on(&s);
+    for rest in ["TTL", "TTL 5", "TTL 0s", "TOKEN", "TOKEN 0", "TOKEN x", "GRACE 1s", "v", "TTL 1s TTL 1s"] {
+        untouched.refuses("k", format!("CACHE.ABSENT k {rest}"), "ERR");
+        untouched.refuses("new", format!("CACHE.ABSENT new {rest}"), "ERR");
+    }
+    for rest in [
+        "x",
+        "0",
+        "-1",
+        "1.5",
+        "9007199254740992",
+        "5 DELAY",
+        "5 DELAY 1",
+        "5 DELAY -1s",
+        "5 DELAY 3651d",
+        "5 6",
+    ] {
+        untouched.refuses("leased", format!("CACHE.RELEASE leased {rest}"), "ERR");
+    }
+    for rest in ["TOUCH", "TOUCH 5", "TOUCH 0s", "TOUCH 1s TOUCH 1s", "TOUCH 3651d"] {
+        untouched.refuses("k", format!("CACHE.GETSET k {rest}"), "ERR");
+    }
+    let many = vec!["k"; 1_001].join(" ");
+    let refusal = untouched.refuses("k", format!("CACHE.EXPIRE {many}"), "ERR");
+    assert_eq!(refusal, "ERR at most 1000 keys a call, 1001 were given");
+}
+
+#[test]
+fn one_key_of_another_type_keeps_all_from_being_expired() {
+    let s = server!();
+    s.ok("CACHE.SET k v TTL 1h GRACE 1h");
+    s.ok("SET plain x");
+    s.ok("RPUSH list a");
+    let untouched = Untouched::on(&s);
+    for key in ["k", "plain"] {
+        untouched.refuses(key, "CACHE.EXPIRE k plain list", "WRONGTYPE");
+    }
+}
+
+#[test]
+fn a_release_of_nothing_changes_nothing() {
+    let s = server!();
+    s.ok("CACHE.GETSET leased LEASE 1h");
+    s.ok("CACHE.SET k v TTL 1h");
+    let untouched = Untouched::on(&s);
+    for key in ["leased", "k", "missing"] {
+        untouched.refuses(key, format!("CACHE.RELEASE {key} 5"), "FENCED");
+        untouched.during("missing", || s.ok("CACHE.EXPIRE missing").is(0));
+    }
+}
+
+#[test]
 fn a_set_that_loses_changes_nothing() {
     let s = server!();
     s.ok("CACHE.GETSET leased");
@@ -99,15 +155,11 @@ fn a_fill_sent_again_leaves_the_value() {
 fn what_is_not_built_yet_is_refused() {
     let s = server!();
     s.ok("CACHE.SET k v");
-    let t = s.ok("CACHE.GETSET leased").at(2).int();
     let untouched = Untouched::on(&s);
     for command in [
-        "CACHE.GETSET k TOUCH 1h",
         "CACHE.GETSET k VALUE v",
         "CACHE.GETSET new VALUE v TTL 1h",
         "CACHE.SET k v TAGS 1 t",
-        "CACHE.ABSENT k",
-        "CACHE.EXPIRE k",
         "CACHE.INVALIDATE TAG t",
         "CACHE.INVALIDATE PREFIX p",
         "CACHE.POLICY SET p TTL 1m",
@@ -115,7 +167,6 @@ fn what_is_not_built_yet_is_refused() {
     ] {
         untouched.refuses("k", command, "ERR");
     }
-    untouched.refuses("leased", format!("CACHE.RELEASE leased {t}"), "ERR");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::support::{Server, Untouched, cmd, list, nil, server, status};
 
 /// One well-formed call of each command that has a key, `KEY` standing for it.
-const CALLS: [(&str, &str); 25] = [
+const CALLS: [(&str, &str); 28] = [
     ("ratelimit", "RATELIMIT.CHECK KEY 10/1m"),
     ("ratelimit", "RATELIMIT.PEEK KEY 10/1m"),
     ("ratelimit", "RATELIMIT.PEEK KEY"),
@@ -23,6 +23,9 @@ const CALLS: [(&str, &str); 25] = [
     ("jobq", "JOBQ.STATS KEY"),
     ("cache", "CACHE.GETSET KEY"),
     ("cache", "CACHE.SET KEY value"),
+    ("cache", "CACHE.ABSENT KEY"),
+    ("cache", "CACHE.RELEASE KEY 5"),
+    ("cache", "CACHE.EXPIRE KEY"),
     ("breaker", "BREAKER.ALLOW KEY"),
     ("breaker", "BREAKER.REPORT KEY FAIL 1"),
     ("breaker", "BREAKER.CONFIG GET KEY"),

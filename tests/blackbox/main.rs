@@ -6,6 +6,7 @@ mod support;
 mod breaker;
 mod breaker_refusals;
 mod cache;
+mod cache_end;
 mod cache_over_string;
 mod cache_refusals;
 mod digest;

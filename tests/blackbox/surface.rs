@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::support::{Reply, Server, list, server, status};
 
 /// (a call with the key `k`, is a write, refused when memory is short).
-const CALLS: [(&str, bool, bool); 23] = [
+const CALLS: [(&str, bool, bool); 26] = [
     ("RATELIMIT.CHECK k 10/1m COST 1", true, true),
     ("RATELIMIT.PEEK k", false, false),
     ("IDEMP.CLAIM k OWNER o", true, true),
@@ -22,6 +22,9 @@ const CALLS: [(&str, bool, bool); 23] = [
     ("JOBQ.STATS k", false, false),
     ("CACHE.GETSET k LEASE 1s", true, true),
     ("CACHE.SET k v TTL 1s", true, true),
+    ("CACHE.ABSENT k TTL 1s", true, true),
+    ("CACHE.RELEASE k 5", true, false),
+    ("CACHE.EXPIRE k", true, false),
     ("CACHE.GET k", false, false),
     ("BREAKER.ALLOW k", true, false),
     ("BREAKER.REPORT k OK 1", true, false),
@@ -82,6 +85,12 @@ fn the_key_of_a_command_is_found() {
 }
 
 #[test]
+fn every_key_of_a_list_is_found() {
+    let s = server!();
+    s.ok("COMMAND GETKEYS CACHE.EXPIRE a b c").is(list!["a", "b", "c"]);
+}
+
+#[test]
 fn a_user_of_some_keys_cannot_touch_another() {
     let s = server!();
     s.ok("ACL SETUSER limited on >secret ~mine:* &* +@all");
@@ -101,6 +110,10 @@ fn a_user_of_some_keys_cannot_touch_another() {
         "JOBQ.STATS KEY",
         "CACHE.GETSET KEY",
         "CACHE.SET KEY v",
+        "CACHE.ABSENT KEY",
+        "CACHE.RELEASE KEY 5",
+        "CACHE.EXPIRE KEY",
+        "CACHE.EXPIRE mine:x KEY",
         "CACHE.GET KEY",
         "WORKGATE.DIGEST KEY",
     ] {

@@ -112,6 +112,17 @@ fn write_cache(s: &Client) {
     s.ok("CACHE.SET cache:stale v TTL 1ms GRACE 2h");
     s.goes_on(3);
     s.ok("CACHE.GETSET cache:stale LEASE 1h");
+    s.ok("CACHE.ABSENT cache:absent TTL 1h");
+    let t = s.ok("CACHE.GETSET cache:released LEASE 1h").at(2).int();
+    s.ok(format!("CACHE.RELEASE cache:released {t} DELAY 1h"));
+    for key in ["expired", "touched", "gone"] {
+        s.ok(format!("CACHE.SET cache:{key} v TTL 1h GRACE {}", if key == "gone" { "0s" } else { "2h" }));
+    }
+    s.ok("SET cache:string v EX 1000");
+    s.ok("SET cache:deleted v");
+    s.ok("CACHE.EXPIRE cache:expired cache:gone cache:deleted cache:missing").is(3);
+    s.ok("CACHE.GETSET cache:touched TOUCH 3h");
+    s.ok("CACHE.GETSET cache:string TOUCH 3h");
     s.ok(super::cmd!["CACHE.SET", "cache:large", vec![b'v'; 200_000], "TTL", "1h"]);
 }
 

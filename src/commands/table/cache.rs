@@ -1,8 +1,8 @@
 //! CACHE.
 
 use super::effects;
-use super::grammar::{KEY, duration, integer, option, text};
-use crate::commands::cache::{Get, GetSet, Set};
+use super::grammar::{KEY, duration, integer, multiple, option, text};
+use crate::commands::cache::{Absent, Expire, Get, GetSet, Release, Set};
 use crate::domain::cache::Entry;
 use crate::server::command::{Access, Keys, Spec, entry};
 
@@ -15,7 +15,7 @@ pub static ROWS: &[Spec] = &[
         summary: "Gets a value, or the one token with which to fill it",
         complexity: "O(1)",
         since: "0.1.0",
-        args: &[KEY, duration("LEASE"), duration("BLOCK")],
+        args: &[KEY, duration("LEASE"), duration("BLOCK"), duration("TOUCH")],
         entry: entry::<GetSet>(),
     },
     Spec {
@@ -28,6 +28,39 @@ pub static ROWS: &[Spec] = &[
         since: "0.1.0",
         args: &[KEY, text("value"), option("TOKEN", integer("token")), duration("TTL"), duration("GRACE")],
         entry: entry::<Set>(),
+    },
+    Spec {
+        name: "CACHE.ABSENT",
+        flags: "write deny-oom fast",
+        arity: -2,
+        keys: Keys::At(1, Access::Update),
+        summary: "Stores that there is no value",
+        complexity: "O(W) with W the number of clients that wait",
+        since: "0.1.0",
+        args: &[KEY, option("TOKEN", integer("token")), duration("TTL")],
+        entry: entry::<Absent>(),
+    },
+    Spec {
+        name: "CACHE.RELEASE",
+        flags: "write fast",
+        arity: -3,
+        keys: Keys::At(1, Access::Update),
+        summary: "Gives a token back when the load failed",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[KEY, integer("token"), duration("DELAY")],
+        entry: entry::<Release>(),
+    },
+    Spec {
+        name: "CACHE.EXPIRE",
+        flags: "write",
+        arity: -2,
+        keys: Keys::From(1, Access::Update),
+        summary: "Makes values stale at once, and the fills in flight worthless",
+        complexity: "O(N) with N the number of keys",
+        since: "0.1.0",
+        args: &[multiple(KEY)],
+        entry: entry::<Expire>(),
     },
     Spec {
         name: "CACHE.GET",

@@ -72,7 +72,7 @@ mod tests {
         for row in rows() {
             let flags: HashSet<&str> = row.flags.split(' ').collect();
             assert_ne!(flags.contains("readonly"), flags.contains("write"), "{}", row.name);
-            if let Keys::At(_, access) = row.keys {
+            if let Keys::At(_, access) | Keys::From(_, access) = row.keys {
                 assert_eq!(access == Access::Read, flags.contains("readonly"), "{}", row.name);
             }
         }

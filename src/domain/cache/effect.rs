@@ -5,6 +5,8 @@ use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
 use crate::domain::value;
 
+use super::kept::{Kept, sound};
+
 /// A change of an [`Entry`](super::Entry). All spans are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -12,11 +14,15 @@ pub enum Effect {
     Fill { token: u64, since: UnixMs, lease: u64 },
     /// A lease is granted beside a value that goes on being served.
     Refresh { token: u64, since: UnixMs, lease: u64 },
-    /// A lease is given back: the next reader is sent to load.
-    Release,
-    /// A value is stored and all leases end. Without `fresh_until` it stays fresh for ever. The value is
-    /// the payload.
-    Set { grant: u64, fresh_until: Option<UnixMs>, grace: u64, value: Box<[u8]> },
+    /// A lease is given back: the next reader is sent to load after `delay`.
+    Release { token: u64, at: UnixMs, delay: u64 },
+    /// A value, or its absence, is stored and all leases end. The bytes are the payload.
+    Set { kept: Kept, bytes: Box<[u8]> },
+    /// Fills in flight are fenced: what was granted before `grant` stores nothing. What may be served
+    /// stale is stale from `at`, the rest is dropped.
+    Expire { grant: u64, at: UnixMs },
+    /// A fresh value stays fresh until then.
+    Touch { fresh_until: UnixMs },
 }
 
 /// First byte of the encoded form.
@@ -24,23 +30,25 @@ const FILL: u8 = 1;
 const REFRESH: u8 = 2;
 const SET: u8 = 3;
 const RELEASE: u8 = 4;
+const EXPIRE: u8 = 5;
+const TOUCH: u8 = 6;
 
 impl value::Effect for Effect {
     fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
+        let mut head = |kind: u8, numbers: &[u64]| {
+            w.byte(kind);
+            numbers.iter().for_each(|number| w.int(*number));
+        };
         match self {
-            Effect::Fill { token, since, lease } | Effect::Refresh { token, since, lease } => {
-                w.byte(if matches!(self, Effect::Fill { .. }) { FILL } else { REFRESH });
-                w.int(*token);
-                w.int(*since);
-                w.int(*lease);
-            }
-            Effect::Release => w.byte(RELEASE),
-            Effect::Set { grant, fresh_until, grace, value: _ } => {
+            Effect::Fill { token, since, lease } => head(FILL, &[*token, *since, *lease]),
+            Effect::Refresh { token, since, lease } => head(REFRESH, &[*token, *since, *lease]),
+            Effect::Release { token, at, delay } => head(RELEASE, &[*token, *at, *delay]),
+            Effect::Expire { grant, at } => head(EXPIRE, &[*grant, *at]),
+            Effect::Touch { fresh_until } => head(TOUCH, &[*fresh_until]),
+            Effect::Set { kept, bytes: _ } => {
                 w.byte(SET);
-                w.int(*grant);
-                w.option(*fresh_until, Writer::int);
-                w.int(*grace);
+                kept.write(&mut w);
             }
         }
         w.finish()
@@ -48,31 +56,30 @@ impl value::Effect for Effect {
 
     fn payload(&self) -> Option<&[u8]> {
         match self {
-            Effect::Set { value, .. } => Some(value),
-            Effect::Fill { .. } | Effect::Refresh { .. } | Effect::Release => None,
+            Effect::Set { bytes, .. } => Some(bytes),
+            _ => None,
         }
     }
 
     fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
         let mut r = Reader::new(head);
         let effect = match (r.byte()?, payload) {
-            (kind @ (FILL | REFRESH), None) => {
+            (kind @ (FILL | REFRESH | RELEASE), None) => {
                 let token = read_token(&mut r)?;
                 let since = read_time(&mut r)?;
                 let lease = read_span(&mut r)?;
-                if kind == FILL {
-                    Effect::Fill { token, since, lease }
-                } else {
-                    Effect::Refresh { token, since, lease }
+                match kind {
+                    FILL => Effect::Fill { token, since, lease },
+                    REFRESH => Effect::Refresh { token, since, lease },
+                    _ => Effect::Release { token, at: since, delay: lease },
                 }
             }
-            (RELEASE, None) => Effect::Release,
-            (SET, Some(value)) => Effect::Set {
-                grant: read_token(&mut r)?,
-                fresh_until: r.option(read_time)?,
-                grace: read_span(&mut r)?,
-                value: Box::from(value),
-            },
+            (EXPIRE, None) => Effect::Expire { grant: read_token(&mut r)?, at: read_time(&mut r)? },
+            (TOUCH, None) => Effect::Touch { fresh_until: read_time(&mut r)? },
+            (SET, Some(bytes)) => {
+                let kept = Kept::read(&mut r)?;
+                Effect::Set { kept, bytes: sound(&kept, bytes)? }
+            }
             _ => return Err(Corrupt),
         };
         r.end()?;
@@ -81,9 +88,12 @@ impl value::Effect for Effect {
 
     fn highest_token(&self) -> u64 {
         match self {
-            Effect::Fill { token, .. } | Effect::Refresh { token, .. } => *token,
-            Effect::Set { grant, .. } => *grant,
-            Effect::Release => 0,
+            Effect::Fill { token, .. } | Effect::Refresh { token, .. } | Effect::Release { token, .. } => {
+                *token
+            }
+            Effect::Set { kept, .. } => kept.grant,
+            Effect::Expire { grant, .. } => *grant,
+            Effect::Touch { .. } => 0,
         }
     }
 }

@@ -3,29 +3,33 @@
 use crate::domain::bounds::{read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 
-use super::entry::{Entry, NEVER};
+use super::entry::Entry;
+use super::kept::{Kept, sound};
 use super::lease::Lease;
 
 /// First byte of an entry's block: which parts follow.
 const HAS_VALUE: u8 = 1;
 const HAS_LEASE: u8 = 2;
+/// The lease has been given back.
+const RELEASED: u8 = 4;
 
 /// The one block of an entry that holds something.
 pub(super) fn write(entry: &Entry) -> Vec<u8> {
     let mut w = Writer::new();
-    w.byte(
-        if entry.value.is_some() { HAS_VALUE } else { 0 } | if entry.lease.is_some() { HAS_LEASE } else { 0 },
-    );
+    let lease = match &entry.lease {
+        Some(lease) if lease.released => HAS_LEASE | RELEASED,
+        Some(_) => HAS_LEASE,
+        None => 0,
+    };
+    w.byte(if entry.bytes.is_some() { HAS_VALUE } else { 0 } | lease);
     if let Some(lease) = &entry.lease {
         w.int(lease.token);
         w.int(lease.since);
         w.int(lease.span);
     }
-    if let Some(value) = &entry.value {
-        w.int(entry.grant);
-        w.option((entry.fresh_until != NEVER).then_some(entry.fresh_until), Writer::int);
-        w.int(entry.grace);
-        w.bytes(value);
+    if let (Some(kept), Some(bytes)) = (entry.kept(), &entry.bytes) {
+        kept.write(&mut w);
+        w.bytes(bytes);
     }
     w.finish()
 }
@@ -33,22 +37,23 @@ pub(super) fn write(entry: &Entry) -> Vec<u8> {
 pub(super) fn read(block: &[u8]) -> Result<Entry, Corrupt> {
     let mut r = Reader::new(block);
     let parts = r.byte()?;
-    if !(1..=HAS_VALUE | HAS_LEASE).contains(&parts) {
+    let has = |part| parts & part != 0;
+    if parts > HAS_VALUE | HAS_LEASE | RELEASED || has(RELEASED) && !has(HAS_LEASE) {
         return Err(Corrupt);
     }
-    let mut entry = Entry::default();
-    if parts & HAS_LEASE != 0 {
+    let mut lease = None;
+    if has(HAS_LEASE) {
         let token = read_token(&mut r)?;
         let since = read_time(&mut r)?;
         let span = read_span(&mut r)?;
-        entry.lease = Some(Box::new(Lease { token, since, span }));
+        lease = Some(Lease { token, since, span, released: has(RELEASED) });
     }
-    if parts & HAS_VALUE != 0 {
-        entry.grant = read_token(&mut r)?;
-        entry.fresh_until = r.option(read_time)?.unwrap_or(NEVER);
-        entry.grace = read_span(&mut r)?;
-        entry.value = Some(Box::from(r.bytes()?));
-    }
+    let entry = if has(HAS_VALUE) {
+        let kept = Kept::read(&mut r)?;
+        Entry::holding(kept, sound(&kept, r.bytes()?)?, lease.map(Box::new))
+    } else {
+        lease.map(Entry::leased).ok_or(Corrupt)?
+    };
     r.end()?;
     Ok(entry)
 }

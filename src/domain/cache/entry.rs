@@ -1,9 +1,12 @@
 //! The entry under a cache key.
 
+use std::borrow::Cow;
+
 use crate::domain::codec::Corrupt;
 use crate::domain::time::UnixMs;
 use crate::domain::value::{Lifetime, Value};
 
+use super::kept::{Form, Kept, NEVER, Packed};
 use super::lease::Lease;
 use super::{Effect, encoding};
 
@@ -12,43 +15,54 @@ use super::{Effect, encoding};
 /// A default entry holds nothing: it is what an effect finds at a missing key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Entry {
-    pub(super) value: Option<Box<[u8]>>,
-    /// Until when the value is fresh; [`NEVER`] without a TTL.
-    pub(super) fresh_until: UnixMs,
-    /// How long it may be served stale after that, ms.
-    pub(super) grace: u64,
-    /// The token under which the value was stored: that of its load, or an own one if it was set without.
-    /// It lets a re-sent SET be answered alike. 0 without a value. (Tokens leave eleven bits free.)
-    pub(super) grant: u64,
+    /// Empty where absence is what is known.
+    pub(super) bytes: Option<Box<[u8]>>,
+    /// Means nothing without bytes.
+    packed: Packed,
     /// Rare, so apart: most entries are loaded once and read often.
     pub(super) lease: Option<Box<Lease>>,
 }
 
-/// The end of freshness of a value without a TTL.
-pub(super) const NEVER: UnixMs = UnixMs::MAX;
-
 /// What an entry is worth to a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Worth<'a> {
+pub(super) enum Worth {
     /// How long it stays fresh, ms; nothing for ever.
-    Fresh(&'a [u8], Option<u64>),
+    Fresh(Option<u64>),
     /// How much of the grace is left, ms.
-    Stale(&'a [u8], u64),
+    Stale(u64),
     Nothing,
 }
 
 impl Entry {
-    pub(super) fn worth(&self, now: UnixMs) -> Worth<'_> {
-        match self.value.as_deref() {
-            Some(value) if self.fresh_until == NEVER => Worth::Fresh(value, None),
-            Some(value) if now < self.fresh_until => Worth::Fresh(value, Some(self.fresh_until - now)),
-            Some(value) if now < self.stale_until() => Worth::Stale(value, self.stale_until() - now),
-            _ => Worth::Nothing,
+    pub(super) fn holding(kept: Kept, bytes: Box<[u8]>, lease: Option<Box<Lease>>) -> Self {
+        Entry { bytes: Some(bytes), packed: Packed::of(kept), lease }
+    }
+
+    pub(super) fn leased(lease: Lease) -> Self {
+        Entry { lease: Some(Box::new(lease)), ..Entry::default() }
+    }
+
+    /// What is known of the value, if there is one or its absence.
+    pub(super) fn kept(&self) -> Option<Kept> {
+        self.bytes.is_some().then(|| self.packed.kept())
+    }
+
+    /// The value; nothing where absence is known, or nothing is.
+    pub(super) fn value(&self) -> Option<Cow<'_, [u8]>> {
+        let bytes = self.bytes.as_deref()?;
+        match self.packed.kept().form {
+            Form::Plain => Some(Cow::Borrowed(bytes)),
+            Form::Absent => None,
         }
     }
 
-    fn stale_until(&self) -> UnixMs {
-        self.fresh_until.saturating_add(self.grace)
+    pub(super) fn worth(&self, now: UnixMs) -> Worth {
+        match self.kept() {
+            Some(kept) if kept.fresh_until == NEVER => Worth::Fresh(None),
+            Some(kept) if now < kept.fresh_until => Worth::Fresh(Some(kept.fresh_until - now)),
+            Some(kept) if now < kept.stale_until() => Worth::Stale(kept.stale_until() - now),
+            _ => Worth::Nothing,
+        }
     }
 
     /// Whether it still counts at `now`; an entry past its end is as good as missing, whether or not the
@@ -62,10 +76,30 @@ impl Entry {
     }
 
     /// CACHE.GET: the value while it is fresh.
-    pub fn view(&self, now: UnixMs) -> Option<&[u8]> {
+    pub fn view(&self, now: UnixMs) -> Option<Cow<'_, [u8]>> {
         match self.worth(now) {
-            Worth::Fresh(value, _) => Some(value),
-            Worth::Stale(..) | Worth::Nothing => None,
+            Worth::Fresh(_) => self.value(),
+            Worth::Stale(_) | Worth::Nothing => None,
+        }
+    }
+
+    /// All fills in flight are fenced; what may be served stale is stale for its grace from `at`, and
+    /// not longer than it would have been.
+    fn expire(&mut self, grant: u64, at: UnixMs) {
+        self.lease = None;
+        match self.kept() {
+            Some(kept) if kept.grace > 0 => {
+                let fresh_until = kept.fresh_until.min(at);
+                self.packed = Packed::of(Kept { grant, fresh_until, ..kept });
+            }
+            _ => self.bytes = None,
+        }
+    }
+
+    /// Fresh until then, however it was loaded: no early election follows.
+    fn touch(&mut self, fresh_until: UnixMs) {
+        if let Some(kept) = self.kept() {
+            self.packed = Packed::of(Kept { fresh_until, load: 0, ..kept });
         }
     }
 
@@ -88,25 +122,25 @@ impl Value for Entry {
     fn apply(&mut self, effect: Effect) {
         match effect {
             Effect::Fill { token, since, lease } => {
-                let lease = Lease { token, since, span: lease };
-                *self = Entry { lease: Some(Box::new(lease)), ..Entry::default() };
+                *self = Entry::leased(Lease { token, since, span: lease, released: false });
             }
             Effect::Refresh { token, since, lease } => {
-                self.lease = Some(Box::new(Lease { token, since, span: lease }));
+                self.lease = Some(Box::new(Lease { token, since, span: lease, released: false }));
             }
-            Effect::Release => self.lease = None,
-            Effect::Set { grant, fresh_until, grace, value } => {
-                let fresh_until = fresh_until.unwrap_or(NEVER);
-                *self = Entry { value: Some(value), fresh_until, grace, grant, lease: None };
+            Effect::Release { token, at, delay } => {
+                self.lease = Some(Box::new(Lease { token, since: at, span: delay, released: true }));
             }
+            Effect::Set { kept, bytes } => *self = Entry::holding(kept, bytes, None),
+            Effect::Expire { grant, at } => self.expire(grant, at),
+            Effect::Touch { fresh_until } => self.touch(fresh_until),
         }
     }
 
     fn lifetime(&self) -> Lifetime {
         let lease = self.lease.as_ref().map(|lease| lease.kept_until());
-        match (&self.value, lease) {
-            (Some(_), _) if self.fresh_until == NEVER => Lifetime::Endless,
-            (Some(_), lease) => Lifetime::Until(self.stale_until().max(lease.unwrap_or(0))),
+        match (self.kept(), lease) {
+            (Some(kept), _) if kept.fresh_until == NEVER => Lifetime::Endless,
+            (Some(kept), lease) => Lifetime::Until(kept.stale_until().max(lease.unwrap_or(0))),
             (None, Some(lease)) => Lifetime::Until(lease),
             (None, None) => Lifetime::Over,
         }
@@ -129,12 +163,12 @@ impl Value for Entry {
 
     fn memory(&self) -> usize {
         size_of::<Entry>()
-            + self.value.as_ref().map_or(0, |value| value.len())
+            + self.bytes.as_ref().map_or(0, |bytes| bytes.len())
             + self.lease.as_ref().map_or(0, |_| size_of::<Lease>())
     }
 
     fn free_effort(&self) -> usize {
-        1 + usize::from(self.value.is_some()) + usize::from(self.lease.is_some())
+        1 + usize::from(self.bytes.is_some()) + usize::from(self.lease.is_some())
     }
 
     /// The copy has the value but not the lease: whoever loads, loads for the original.
@@ -143,6 +177,7 @@ impl Value for Entry {
     }
 
     fn highest_token(&self) -> u64 {
-        self.grant.max(self.lease.as_ref().map_or(0, |lease| lease.token))
+        let grant = self.kept().map_or(0, |kept| kept.grant);
+        grant.max(self.lease.as_ref().map_or(0, |lease| lease.token))
     }
 }

@@ -23,6 +23,8 @@ pub enum State {
     Fill,
     /// A miss, and another loads it: with BLOCK, keep waiting.
     Busy,
+    /// It is known that there is nothing.
+    Absent,
 }
 
 impl State {
@@ -34,6 +36,7 @@ impl State {
             State::Stale => "STALE",
             State::Fill => "FILL",
             State::Busy => "BUSY",
+            State::Absent => "ABSENT",
         }
     }
 }
@@ -45,7 +48,7 @@ pub struct Reply<'a> {
     pub value: Option<Cow<'a, [u8]>>,
     /// Above 0 for FILL and REFRESH.
     pub token: u64,
-    /// HIT: how long the value stays fresh, -1 for ever. STALE: how much of its grace is left. FILL and
+    /// HIT and ABSENT: how long that stays fresh, -1 for ever. STALE: how much of its grace is left. FILL and
     /// REFRESH: the lease. BUSY: when to try again.
     pub ms: i64,
 }
@@ -67,34 +70,39 @@ fn signed(ms: u64) -> i64 {
     i64::try_from(ms).unwrap_or(i64::MAX)
 }
 
+/// What a GETSET asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GetSet {
+    /// How long a loader may take before another is sent, ms.
+    pub lease: u64,
+    /// A value that is fresh stays so for this long, ms.
+    pub touch: Option<u64>,
+}
+
 /// Decides a GETSET as if it had no BLOCK: [`State::Busy`] means that a waiter keeps waiting.
-/// `lease` is how long a loader may take before another is sent, ms.
 ///
 /// A re-sent GETSET is one more reader: while its first sending holds the lease it is BUSY or STALE.
 pub fn decide_getset<'a>(
     state: Option<&'a Entry>,
-    lease: u64,
+    request: &GetSet,
     now: UnixMs,
     tokens: &TokenClock,
 ) -> Result<Decision<Reply<'a>, Effect>, Refusal> {
     let entry = state.filter(|entry| entry.stands(now));
     let worth = entry.map_or(Worth::Nothing, |entry| entry.worth(now));
     let held = entry.and_then(|entry| entry.lease.as_ref()).map_or(0, |lease| lease.left(now));
+    let value = || entry.and_then(Entry::value);
+    let reply = |state, value, token, ms| Reply { state, value, token, ms: signed(ms) };
     // Above what the entry has seen, even if the clock has not heard of it.
     let token = || tokens.next(now).max(state.map_or(0, Value::highest_token) + 1);
-    let reply = |state, value: Option<&'a [u8]>, token, ms| Reply {
-        state,
-        value: value.map(Cow::Borrowed),
-        token,
-        ms: signed(ms),
-    };
+    let lease = request.lease;
     Ok(match worth {
-        Worth::Fresh(value, left) => Decision::answer(Reply::hit(value, left)),
-        Worth::Stale(value, left) if held > 0 => Decision::answer(reply(State::Stale, Some(value), 0, left)),
-        Worth::Stale(value, _) => {
+        Worth::Fresh(left) => fresh(value(), left, request.touch, now),
+        Worth::Stale(left) if held > 0 => Decision::answer(reply(State::Stale, value(), 0, left)),
+        Worth::Stale(_) => {
             let token = token();
             Decision::change(
-                reply(State::Refresh, Some(value), token, lease),
+                reply(State::Refresh, value(), token, lease),
                 Effect::Refresh { token, since: now, lease },
             )
         }
@@ -107,4 +115,22 @@ pub fn decide_getset<'a>(
             )
         }
     })
+}
+
+/// A value, or its absence, that is fresh for as long as is `left`.
+fn fresh<'a>(
+    value: Option<Cow<'a, [u8]>>,
+    left: Option<u64>,
+    touch: Option<u64>,
+    now: UnixMs,
+) -> Decision<Reply<'a>, Effect> {
+    let ms = left.map_or(-1, signed);
+    match (value, touch) {
+        (None, _) => Decision::answer(Reply { state: State::Absent, value: None, token: 0, ms }),
+        (value, None) => Decision::answer(Reply { state: State::Hit, value, token: 0, ms }),
+        (value, Some(touch)) => Decision::change(
+            Reply { state: State::Hit, value, token: 0, ms: signed(touch) },
+            Effect::Touch { fresh_until: now.saturating_add(touch) },
+        ),
+    }
 }

@@ -13,8 +13,10 @@ const REMEMBERED: u64 = MINUTE;
 pub(super) struct Lease {
     pub token: u64,
     pub since: UnixMs,
-    /// How long no other reader is sent to load, ms.
+    /// How long no other reader is sent to load, ms. Once released: the DELAY.
     pub span: u64,
+    /// Given back: the token stores nothing any more, and is kept to answer a re-sent RELEASE alike.
+    pub released: bool,
 }
 
 impl Lease {
@@ -29,8 +31,10 @@ impl Lease {
     }
 
     /// How long the entry is kept for its holder: twice the lease, and a minute at least, since the slow
-    /// load that outlives a short lease is the very one that must not be thrown away.
+    /// load that outlives a short lease is the very one that must not be thrown away. A released one is
+    /// kept for its delay, and a minute at least for those who send the release again.
     pub fn kept_until(&self) -> UnixMs {
-        self.since.saturating_add(self.span.saturating_mul(2).max(REMEMBERED))
+        let times = if self.released { 1 } else { 2 };
+        self.since.saturating_add(self.span.saturating_mul(times).max(REMEMBERED))
     }
 }

@@ -12,16 +12,18 @@
 //!                 (nothing)
 //! ```
 //!
-//! A token is good until it is superseded: by the next lease, by a SET without token, or by the
-//! deletion of the key. So an entry outlives its lease, and a slow load is still stored.
+//! A token is good until it is superseded: by the next lease, by a SET without token, by RELEASE or
+//! EXPIRE, or by the deletion of the key. So an entry outlives its lease, and a slow load is still stored.
 //!
 //! A clock that steps back makes leases stand still until it has caught up, and values last longer.
 
 mod effect;
 mod encoding;
 mod entry;
+mod expire;
 mod getset;
 mod invalidation;
+mod kept;
 mod lease;
 mod marks;
 mod release;
@@ -38,9 +40,10 @@ mod world;
 
 pub use effect::Effect;
 pub use entry::Entry;
-pub use getset::{Reply, State, decide_getset};
+pub use expire::decide_expire;
+pub use getset::{GetSet, Reply, State, decide_getset};
 pub use invalidation::{Horizon, Invalidated, Invalidations, Reach, decide_invalidate};
 pub use lease::DEFAULT_LEASE;
 pub use marks::Mark;
 pub use release::decide_release;
-pub use set::{Set, decide_set};
+pub use set::{DEFAULT_ABSENT, Set, decide_set};

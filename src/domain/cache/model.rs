@@ -15,11 +15,18 @@ struct Row {
 
 #[derive(Debug, Clone)]
 struct Stored {
-    bytes: Vec<u8>,
+    /// Nothing where absence was stored.
+    bytes: Option<Vec<u8>>,
     /// The lease's token that it came with, if any.
     by: Option<u64>,
     fresh_until: Option<UnixMs>,
-    gone_at: Option<UnixMs>,
+    grace: u64,
+}
+
+impl Stored {
+    fn gone_at(&self) -> Option<UnixMs> {
+        self.fresh_until.map(|end| end + self.grace)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -27,6 +34,7 @@ struct Granted {
     token: u64,
     at: UnixMs,
     span: u64,
+    released: bool,
 }
 
 impl Row {
@@ -35,11 +43,12 @@ impl Row {
     }
 
     fn served(&self, now: UnixMs) -> Option<&Stored> {
-        self.value.as_ref().filter(|value| value.gone_at.is_none_or(|gone| now < gone))
+        self.value.as_ref().filter(|value| value.gone_at().is_none_or(|gone| now < gone))
     }
 
     fn ended(&self, now: UnixMs) -> bool {
-        let remembered = |lease: &Granted| now < lease.at + (2 * lease.span).max(60_000);
+        let times = |lease: &Granted| if lease.released { 1 } else { 2 };
+        let remembered = |lease: &Granted| now < lease.at + (times(lease) * lease.span).max(60_000);
         self.served(now).is_none() && !self.lease.as_ref().is_some_and(remembered)
     }
 }
@@ -48,14 +57,21 @@ impl Row {
 enum Step {
     GetSet {
         lease: u64,
+        touch: Option<u64>,
     },
     /// By the n-th newest token that was ever granted, or by none.
     Set {
         by: Option<usize>,
-        value: u8,
+        value: Option<u8>,
         ttl: Option<u64>,
         grace: u64,
     },
+    /// Of the n-th newest token.
+    Release {
+        by: usize,
+        delay: u64,
+    },
+    Expire,
     Forward(u64),
     Back(u64),
     Delete,
@@ -65,9 +81,13 @@ enum Step {
 
 fn steps(backwards: bool) -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        8 => (1..40u64).prop_map(|lease| Step::GetSet { lease }),
-        1 => (30_000..90_000u64).prop_map(|lease| Step::GetSet { lease }),
-        5 => (prop::option::weighted(0.8, 0..3usize), 0..3u8, prop::option::weighted(0.9, 1..60u64), 0..60u64)
+        8 => (1..40u64).prop_map(|lease| Step::GetSet { lease, touch: None }),
+        2 => (1..40u64, 1..40u64).prop_map(|(lease, touch)| Step::GetSet { lease, touch: Some(touch) }),
+        1 => (30_000..90_000u64).prop_map(|lease| Step::GetSet { lease, touch: None }),
+        2 => (0..2usize, prop_oneof![Just(0), 0..40u64, 50_000..90_000u64])
+            .prop_map(|(by, delay)| Step::Release { by, delay }),
+        1 => Just(Step::Expire),
+        5 => (prop::option::weighted(0.8, 0..3usize), prop::option::weighted(0.8, 0..3u8), prop::option::weighted(0.9, 1..60u64), 0..60u64)
             .prop_map(|(by, value, ttl, grace)| Step::Set { by, value, ttl, grace }),
         8 => (0..40u64).prop_map(Step::Forward),
         1 => (30_000..130_000u64).prop_map(Step::Forward),
@@ -92,19 +112,27 @@ fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
         }
         let before = blocks(world.primary.as_ref());
         match *step {
-            Step::GetSet { lease } => {
+            Step::GetSet { lease, touch } => {
                 let left = row.lease_left(now);
-                let got = world.getset(lease);
+                let got = world.get(GetSet { lease, touch });
                 answers.push(format!("{got:?}"));
+                let mut touched = None;
                 let expected = match row.served(now) {
                     Some(value) if value.fresh_until.is_none_or(|end| now < end) => {
                         let ms = value.fresh_until.map_or(-1, |end| (end - now) as i64);
-                        (State::Hit, Some(&value.bytes[..]), ms)
+                        match (&value.bytes, touch) {
+                            (None, _) => (State::Absent, None, ms),
+                            (bytes, None) => (State::Hit, bytes.as_deref(), ms),
+                            (bytes, Some(touch)) => {
+                                touched = Some(now + touch);
+                                (State::Hit, bytes.as_deref(), touch as i64)
+                            }
+                        }
                     }
                     Some(value) if left > 0 => {
-                        (State::Stale, Some(&value.bytes[..]), (value.gone_at.unwrap() - now) as i64)
+                        (State::Stale, value.bytes.as_deref(), (value.gone_at().unwrap() - now) as i64)
                     }
-                    Some(value) => (State::Refresh, Some(&value.bytes[..]), lease as i64),
+                    Some(value) => (State::Refresh, value.bytes.as_deref(), lease as i64),
                     None if left > 0 => (State::Busy, None, left as i64),
                     None => (State::Fill, None, lease as i64),
                 };
@@ -112,10 +140,12 @@ fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
                 if matches!(got.state, State::Fill | State::Refresh) {
                     assert!(granted.iter().all(|old| *old < got.token), "tokens strictly rise");
                     granted.push(got.token);
-                    row.lease = Some(Granted { token: got.token, at: now, span: lease });
+                    row.lease = Some(Granted { token: got.token, at: now, span: lease, released: false });
                     if got.state == State::Fill {
                         row.value = None;
                     }
+                } else if touched.is_some() {
+                    row.value.as_mut().unwrap().fresh_until = touched;
                 } else {
                     assert_eq!(got.token, 0);
                     assert_eq!(before, blocks(world.primary.as_ref()), "a reader changes nothing");
@@ -123,15 +153,15 @@ fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
             }
             Step::Set { by, value, ttl, grace } => {
                 let token = by.map(|by| granted.iter().rev().nth(by).copied().unwrap_or(77));
-                let bytes = vec![value];
+                let bytes = value.map(|value| vec![value]);
                 let came_with = row.value.as_ref().filter(|value| value.by.is_some() && value.by == token);
                 let (answer, stores) = match (token, &row.lease) {
                     (None, _) => (true, true),
-                    (Some(token), Some(lease)) if lease.token == token => (true, true),
+                    (Some(token), Some(lease)) if lease.token == token => (!lease.released, !lease.released),
                     (Some(_), Some(_)) => (came_with.is_some_and(|value| value.bytes == bytes), false),
                     (Some(_), None) => (came_with.is_some(), came_with.is_some()),
                 };
-                let got = world.set(&Set { value: &bytes, token, ttl, grace });
+                let got = world.set(&Set { value: bytes.as_deref(), token, ttl, grace });
                 answers.push(format!("{got:?}"));
                 assert_eq!(got, answer);
                 if stores {
@@ -140,7 +170,7 @@ fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
                             bytes,
                             by: token,
                             fresh_until: ttl.map(|ttl| now + ttl),
-                            gone_at: ttl.map(|ttl| now + ttl + grace),
+                            grace,
                         }),
                         lease: None,
                     };
@@ -152,6 +182,32 @@ fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
                 } else {
                     assert_eq!(before, blocks(world.primary.as_ref()), "a lost SET changes nothing");
                 }
+            }
+            Step::Release { by, delay } => {
+                let token = granted.iter().rev().nth(by).copied().unwrap_or(77);
+                let got = world.release(token, delay);
+                answers.push(format!("{got:?}"));
+                match row.lease.as_mut().filter(|lease| lease.token == token) {
+                    None => assert!(!got),
+                    Some(lease) => {
+                        assert!(got);
+                        if !lease.released {
+                            *lease = Granted { token, at: now, span: delay, released: true };
+                        }
+                    }
+                }
+            }
+            Step::Expire => {
+                let got = world.expire();
+                answers.push(format!("{got:?}"));
+                assert_eq!(got, !row.ended(now) && (row.value.is_some() || row.lease.is_some()));
+                row.lease = None;
+                row.value = row.value.filter(|value| value.grace > 0).map(|value| Stored {
+                    fresh_until: Some(value.fresh_until.map_or(now, |end| end.min(now))),
+                    // Its token is worth nothing any more.
+                    by: None,
+                    ..value
+                });
             }
             Step::Forward(ms) => world.now += ms,
             Step::Back(ms) => world.now -= ms,
@@ -167,7 +223,7 @@ fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
         assert_eq!(blocks(world.primary.as_ref()), blocks(world.replica.as_ref()), "replica = primary");
         // Of all tokens at most one can store something new.
         let live = granted.iter().filter(|token| {
-            let set = Set { value: b"other", token: Some(**token), ttl: None, grace: 0 };
+            let set = Set { value: Some(b"other"), token: Some(**token), ttl: None, grace: 0 };
             let decision = decide_set(world.primary.as_ref(), &set, LIMIT, world.now, &world.tokens).unwrap();
             assert_eq!(decision.reply, decision.effect.is_some());
             decision.reply
@@ -176,8 +232,8 @@ fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
         let fresh = row
             .served(world.now)
             .filter(|value| value.fresh_until.is_none_or(|end| world.now < end))
-            .map(|value| &value.bytes[..]);
-        assert_eq!(world.primary.as_ref().and_then(|entry| entry.view(world.now)), fresh);
+            .and_then(|value| value.bytes.as_deref());
+        assert_eq!(world.primary.as_ref().and_then(|entry| entry.view(world.now)).as_deref(), fresh);
     }
     answers
 }
@@ -224,7 +280,7 @@ proptest! {
                 }
                 State::Busy => prop_assert!(holder.is_some()),
                 State::Hit => prop_assert!(fills > crashes),
-                State::Refresh | State::Stale => prop_assert!(false, "nothing was stale"),
+                State::Refresh | State::Stale | State::Absent => prop_assert!(false, "nothing was stale"),
             }
             prop_assert!(fills <= lapsed + 1);
         }

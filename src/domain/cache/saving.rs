@@ -3,7 +3,8 @@
 use proptest::prelude::*;
 
 use super::Effect;
-use super::entry::{Entry, NEVER};
+use super::entry::Entry;
+use super::kept::{Form, Kept, LONGEST_LOAD, NEVER};
 use super::lease::Lease;
 use crate::domain::codec::Corrupt;
 use crate::domain::time::LONGEST;
@@ -14,35 +15,44 @@ fn bytes() -> impl Strategy<Value = Box<[u8]>> {
     prop::collection::vec(any::<u8>(), 0..20).prop_map(Vec::into_boxed_slice)
 }
 
+fn kept() -> impl Strategy<Value = Kept> {
+    let (token, time, span) = (1..token::BOUND, 0..1u64 << 53, 0..=LONGEST);
+    let form = prop_oneof![4 => Just(Form::Plain), 1 => Just(Form::Absent)];
+    (token, form, prop_oneof![time, Just(NEVER)], span, 0..=LONGEST_LOAD)
+        .prop_map(|(grant, form, fresh_until, grace, load)| Kept { grant, form, fresh_until, grace, load })
+}
+
+/// What is known of a value, and its bytes.
+fn values() -> impl Strategy<Value = (Kept, Box<[u8]>)> {
+    (kept(), bytes()).prop_map(|(kept, bytes)| match kept.form {
+        Form::Plain => (kept, bytes),
+        Form::Absent => (kept, Box::default()),
+    })
+}
+
 fn effects() -> impl Strategy<Value = Effect> {
     let (token, time, span) = (1..token::BOUND, 0..1u64 << 53, 0..=LONGEST);
-    let lease = (token.clone(), time.clone(), span.clone());
+    let lease = (token.clone(), time.clone(), span);
     prop_oneof![
         lease.clone().prop_map(|(token, since, lease)| Effect::Fill { token, since, lease }),
-        lease.prop_map(|(token, since, lease)| Effect::Refresh { token, since, lease }),
-        Just(Effect::Release),
-        (token, prop::option::of(time), span, bytes()).prop_map(|(grant, fresh_until, grace, value)| {
-            Effect::Set { grant, fresh_until, grace, value }
-        }),
+        lease.clone().prop_map(|(token, since, lease)| Effect::Refresh { token, since, lease }),
+        lease.prop_map(|(token, at, delay)| Effect::Release { token, at, delay }),
+        (token, time.clone()).prop_map(|(grant, at)| Effect::Expire { grant, at }),
+        time.prop_map(|fresh_until| Effect::Touch { fresh_until }),
+        values().prop_map(|(kept, bytes)| Effect::Set { kept, bytes }),
     ]
 }
 
 fn entries() -> impl Strategy<Value = Entry> {
-    let (token, time, span) = (1..token::BOUND, 0..1u64 << 53, 0..=LONGEST);
-    let lease = (token.clone(), time.clone(), span.clone())
-        .prop_map(|(token, since, span)| Box::new(Lease { token, since, span }));
-    let value = (token, prop_oneof![time, Just(NEVER)], span, bytes()).prop_map(
-        |(grant, fresh_until, grace, value)| Entry {
-            value: Some(value),
-            fresh_until,
-            grace,
-            grant,
-            lease: None,
-        },
-    );
+    let lease = (1..token::BOUND, 0..1u64 << 53, 0..=LONGEST, any::<bool>())
+        .prop_map(|(token, since, span, released)| Lease { token, since, span, released });
     prop_oneof![
-        lease.clone().prop_map(|lease| Entry { lease: Some(lease), ..Entry::default() }),
-        (value, prop::option::of(lease)).prop_map(|(entry, lease)| Entry { lease, ..entry }),
+        lease.clone().prop_map(Entry::leased),
+        (values(), prop::option::of(lease)).prop_map(|((kept, bytes), lease)| Entry::holding(
+            kept,
+            bytes,
+            lease.map(Box::new)
+        )),
     ]
 }
 
@@ -104,15 +114,18 @@ proptest! {
     fn any_effect_applies_to_any_entry(mut entry in entries(), effect in effects(), now in any::<u64>()) {
         entry.apply(effect.clone());
         let _ = (entry.lifetime(), entry.next_due(), entry.view(now), entry.duplicate(), entry.memory());
-        prop_assert_eq!(loaded(&saved(&entry)), Ok(entry));
+        if entry.lifetime() != Lifetime::Over {
+            prop_assert_eq!(loaded(&saved(&entry)), Ok(entry));
+        }
         let mut missing = Entry::default();
         missing.apply(effect.clone());
-        prop_assert_eq!(missing.lifetime() == Lifetime::Over, effect == Effect::Release);
+        let makes_none = matches!(effect, Effect::Expire { .. } | Effect::Touch { .. });
+        prop_assert_eq!(missing.lifetime() == Lifetime::Over, makes_none);
     }
 
     #[test]
     fn random_bytes_never_panic(
-        kind in 0u8..5,
+        kind in 0u8..8,
         bytes in prop::collection::vec(any::<u8>(), 0..60),
         payload in any::<bool>(),
     ) {
@@ -124,23 +137,29 @@ proptest! {
 
 #[test]
 fn every_field_reaches_the_saved_bytes() {
-    let lease = Lease { token: 9, since: 3, span: 4 };
-    let leased = |lease: Lease| Some(Box::new(lease));
-    let base =
-        Entry { value: Some(Box::from(*b"v")), fresh_until: 5, grace: 6, grant: 7, lease: leased(lease) };
+    let lease = Lease { token: 9, since: 3, span: 4, released: false };
+    let kept = Kept { grant: 7, form: Form::Plain, fresh_until: 5, grace: 6, load: 8 };
+    let entry = |kept, bytes: &[u8], lease: Option<Lease>| {
+        Entry::holding(kept, Box::from(bytes), lease.map(Box::new))
+    };
+    let of = |kept| entry(kept, b"v", Some(lease));
+    let leased = |lease| entry(kept, b"v", Some(lease));
     let all = [
-        base.clone(),
-        Entry { value: Some(Box::from(*b"w")), ..base.clone() },
-        Entry { value: Some(Box::from(*b"")), ..base.clone() },
-        Entry { fresh_until: 6, ..base.clone() },
-        Entry { fresh_until: NEVER, ..base.clone() },
-        Entry { grace: 7, ..base.clone() },
-        Entry { grant: 8, ..base.clone() },
-        Entry { lease: None, ..base.clone() },
-        Entry { lease: leased(Lease { token: 10, ..lease }), ..base.clone() },
-        Entry { lease: leased(Lease { since: 4, ..lease }), ..base.clone() },
-        Entry { lease: leased(Lease { span: 5, ..lease }), ..base },
-        Entry { lease: leased(lease), ..Entry::default() },
+        of(kept),
+        entry(kept, b"w", Some(lease)),
+        entry(kept, b"", Some(lease)),
+        entry(Kept { form: Form::Absent, ..kept }, b"", Some(lease)),
+        of(Kept { fresh_until: 6, ..kept }),
+        of(Kept { fresh_until: NEVER, ..kept }),
+        of(Kept { grace: 7, ..kept }),
+        of(Kept { grant: 8, ..kept }),
+        of(Kept { load: 9, ..kept }),
+        entry(kept, b"v", None),
+        leased(Lease { token: 10, ..lease }),
+        leased(Lease { since: 4, ..lease }),
+        leased(Lease { span: 5, ..lease }),
+        leased(Lease { released: true, ..lease }),
+        Entry::leased(lease),
     ];
     for (i, one) in all.iter().enumerate() {
         for other in &all[i + 1..] {
@@ -151,14 +170,22 @@ fn every_field_reaches_the_saved_bytes() {
 
 #[test]
 fn fields_out_of_range_are_corrupt() {
+    let kept = Kept { grant: 1, form: Form::Plain, fresh_until: NEVER, grace: 0, load: 0 };
+    let set = |kept, bytes: &[u8]| Effect::Set { kept, bytes: Box::from(bytes) };
     for effect in [
         Effect::Fill { token: 0, since: 0, lease: 1 },
         Effect::Fill { token: token::BOUND, since: 0, lease: 1 },
         Effect::Refresh { token: 1, since: 1 << 53, lease: 1 },
         Effect::Refresh { token: 1, since: 0, lease: LONGEST + 1 },
-        Effect::Set { grant: 0, fresh_until: None, grace: 0, value: Box::default() },
-        Effect::Set { grant: 1, fresh_until: Some(1 << 53), grace: 0, value: Box::default() },
-        Effect::Set { grant: 1, fresh_until: None, grace: LONGEST + 1, value: Box::default() },
+        Effect::Release { token: 1, at: 0, delay: LONGEST + 1 },
+        Effect::Expire { grant: 0, at: 0 },
+        Effect::Expire { grant: 1, at: 1 << 53 },
+        Effect::Touch { fresh_until: 1 << 53 },
+        set(Kept { grant: 0, ..kept }, b""),
+        set(Kept { fresh_until: 1 << 53, ..kept }, b""),
+        set(Kept { grace: LONGEST + 1, ..kept }, b""),
+        set(Kept { load: LONGEST_LOAD + 1, ..kept }, b""),
+        set(Kept { form: Form::Absent, ..kept }, b"something"),
     ] {
         assert_eq!(Effect::decode(&effect.encode(), effect.payload()), Err(Corrupt), "{effect:?}");
     }
@@ -174,7 +201,8 @@ fn an_entry_that_holds_nothing_saves_nothing() {
 fn a_value_of_a_mebibyte_is_one_block() {
     let mut entry = Entry::default();
     let value = vec![7; 1 << 20].into_boxed_slice();
-    entry.apply(Effect::Set { grant: 1, fresh_until: None, grace: 0, value });
+    let kept = Kept { grant: 1, form: Form::Plain, fresh_until: NEVER, grace: 0, load: 0 };
+    entry.apply(Effect::Set { kept, bytes: value });
     assert_eq!(saved(&entry).len(), 1);
     assert_eq!(loaded(&saved(&entry)), Ok(entry));
 }
@@ -184,7 +212,8 @@ fn a_value_of_a_mebibyte_is_one_block() {
 #[test]
 fn a_cached_value_takes_at_most_64_bytes_more_than_a_plain_string() {
     let mut entry = Entry::default();
-    entry.apply(Effect::Set { grant: 1, fresh_until: Some(1), grace: 1, value: Box::from([0; 100]) });
+    let kept = Kept { grant: 1, form: Form::Plain, fresh_until: 1, grace: 1, load: 1 };
+    entry.apply(Effect::Set { kept, bytes: Box::from([0; 100]) });
     assert_eq!(size_of::<Entry>(), 48);
     let plain = 16 + 100 + 4;
     assert!(16 + 16 + entry.memory() <= plain + 64, "{}", entry.memory());

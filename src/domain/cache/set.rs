@@ -1,18 +1,20 @@
-//! CACHE.SET: stores what was loaded, unless the right to do so was lost.
+//! CACHE.SET and CACHE.ABSENT: store what was loaded, unless the right to do so was lost.
 
 use crate::domain::decision::Decision;
 use crate::domain::refusal::{Code, Refusal};
-use crate::domain::time::UnixMs;
+use crate::domain::time::{MINUTE, UnixMs};
 use crate::domain::token::TokenClock;
 use crate::domain::value::Value;
 
 use super::Effect;
 use super::entry::Entry;
+use super::kept::{Form, Kept, LONGEST_LOAD, NEVER};
 
 /// What SET stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Set<'a> {
-    pub value: &'a [u8],
+    /// Nothing: it is stored that there is none.
+    pub value: Option<&'a [u8]>,
     /// The token of the FILL or REFRESH that the value was loaded for; without one it is stored anyway.
     pub token: Option<u64>,
     /// How long the value is fresh, ms; nothing: for ever.
@@ -29,6 +31,9 @@ enum Right {
     Lost,
 }
 
+/// Where absence is stored, for this long unless given, ms.
+pub const DEFAULT_ABSENT: u64 = MINUTE;
+
 /// Answers whether the value was stored (1 or 0): not when the token was superseded, or the key is gone.
 /// At a key that holds a plain string, pass no state with a token.
 ///
@@ -43,31 +48,47 @@ pub fn decide_set(
     now: UnixMs,
     tokens: &TokenClock,
 ) -> Result<Decision<bool, Effect>, Refusal> {
-    if set.value.len() > limit {
-        let text = format!("value of {} bytes: at most {limit} are stored", set.value.len());
+    let bytes = set.value.unwrap_or_default();
+    if bytes.len() > limit {
+        let text = format!("value of {} bytes: at most {limit} are stored", bytes.len());
         return Err(Refusal::new(Code::TooBig, text));
     }
+    let entry = state.filter(|entry| entry.stands(now));
     let grant = match set.token {
         // An own token, so that every value has its place in the order of grants.
         None => tokens.next(now).max(state.map_or(0, Value::highest_token) + 1),
-        Some(token) => match right(state.filter(|entry| entry.stands(now)), token, set.value) {
+        Some(token) => match right(entry, token, set.value) {
             Right::Store => token,
             Right::Stored => return Ok(Decision::answer(true)),
             Right::Lost => return Ok(Decision::answer(false)),
         },
     };
-    let fresh_until = set.ttl.map(|ttl| now.saturating_add(ttl));
-    let effect = Effect::Set { grant, fresh_until, grace: set.grace, value: Box::from(set.value) };
-    Ok(Decision::change(true, effect))
+    let kept = Kept {
+        grant,
+        form: if set.value.is_some() { Form::Plain } else { Form::Absent },
+        fresh_until: set.ttl.map_or(NEVER, |ttl| now.saturating_add(ttl)),
+        grace: set.grace,
+        load: entry.map_or(0, |entry| load_time(entry, grant, now)),
+    };
+    Ok(Decision::change(true, Effect::Set { kept, bytes: Box::from(bytes) }))
 }
 
-fn right(entry: Option<&Entry>, token: u64, value: &[u8]) -> Right {
+fn right(entry: Option<&Entry>, token: u64, value: Option<&[u8]>) -> Right {
     let Some(entry) = entry else { return Right::Lost };
-    let filled = entry.value.is_some() && entry.grant == token;
+    let filled = entry.kept().is_some_and(|kept| kept.grant == token);
     match &entry.lease {
-        Some(lease) if lease.token == token => Right::Store,
+        Some(lease) if lease.token == token && !lease.released => Right::Store,
         None if filled => Right::Store,
-        Some(_) if filled && entry.value.as_deref() == Some(value) => Right::Stored,
+        Some(_) if filled && entry.value().as_deref() == value => Right::Stored,
         _ => Right::Lost,
+    }
+}
+
+/// From the grant of the lease to now, ms; of a re-sent SET, what its first sending took.
+fn load_time(entry: &Entry, grant: u64, now: UnixMs) -> u64 {
+    match (&entry.lease, entry.kept()) {
+        (Some(lease), _) if lease.token == grant => now.saturating_sub(lease.since).min(LONGEST_LOAD),
+        (_, Some(kept)) if kept.grant == grant => kept.load,
+        _ => 0,
     }
 }

@@ -54,15 +54,21 @@ impl World {
         if let Some(effect) = effect {
             let sent = Effect::decode(&effect.encode(), effect.payload()).unwrap();
             self.tokens.saw(effect.highest_token());
-            self.primary.get_or_insert_default().apply(effect);
-            self.replica.get_or_insert_default().apply(sent);
+            for (entry, effect) in [(&mut self.primary, effect), (&mut self.replica, sent)] {
+                entry.get_or_insert_default().apply(effect);
+                entry.take_if(|entry| entry.lifetime() == Lifetime::Over);
+            }
         }
         Ok(reply)
     }
 
     pub fn getset(&mut self, lease: u64) -> Reply<'static> {
+        self.get(GetSet { lease, touch: None })
+    }
+
+    pub fn get(&mut self, request: GetSet) -> Reply<'static> {
         self.run(|state, now, tokens| {
-            decide_getset(state, lease, now, tokens)
+            decide_getset(state, &request, now, tokens)
                 .map(|d| Decision { reply: d.reply.into_owned(), effect: d.effect })
         })
         .unwrap()
@@ -70,6 +76,14 @@ impl World {
 
     pub fn set(&mut self, set: &Set<'_>) -> bool {
         self.run(|state, now, tokens| decide_set(state, set, LIMIT, now, tokens)).unwrap()
+    }
+
+    pub fn release(&mut self, token: u64, delay: u64) -> bool {
+        self.run(|state, now, _| decide_release(state, token, delay, now)).is_ok()
+    }
+
+    pub fn expire(&mut self) -> bool {
+        self.run(|state, now, tokens| Ok(decide_expire(state, now, tokens))).unwrap()
     }
 
     /// The token of a lease that the next reader must get.
@@ -95,11 +109,11 @@ pub(super) fn blocks(entry: Option<&Entry>) -> Vec<Vec<u8>> {
 
 /// A SET with a TTL of 100 ms and a grace of 50 ms.
 pub(super) fn with(token: u64, value: &[u8]) -> Set<'_> {
-    Set { value, token: Some(token), ttl: Some(100), grace: 50 }
+    Set { value: Some(value), token: Some(token), ttl: Some(100), grace: 50 }
 }
 
 pub(super) fn plain(value: &[u8]) -> Set<'_> {
-    Set { value, token: None, ttl: Some(100), grace: 50 }
+    Set { value: Some(value), token: None, ttl: Some(100), grace: 50 }
 }
 
 pub(super) fn brief<'a>(reply: &'a Reply<'static>) -> (State, Option<&'a [u8]>, i64) {

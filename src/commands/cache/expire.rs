@@ -1,0 +1,48 @@
+//! CACHE.EXPIRE: what is there is no longer fresh.
+
+use crate::domain::cache::{self, Entry};
+use crate::domain::refusal::Refusal;
+use crate::server::command::{Call, Handler};
+use crate::server::ctx::Ctx;
+use crate::server::key::Key;
+use crate::server::name::Name;
+use crate::server::strings;
+
+use crate::commands::arguments::MOST_ITEMS;
+use crate::commands::commit;
+
+/// `CACHE.EXPIRE key [key …]`
+pub struct Expire;
+
+impl Handler for Expire {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let keys = call.args.len() - 1;
+        if keys > MOST_ITEMS {
+            return Err(Refusal::err(format!("at most {MOST_ITEMS} keys a call, {keys} were given")));
+        }
+        let names = || (1..call.args.len()).map(|at| call.args.name(at));
+        // One wrong key leaves all of them as they are.
+        for name in names() {
+            let key = Key::unnoticed(call.ctx, name);
+            if !key.is_string() {
+                key.value::<Entry>()?;
+            }
+        }
+        let mut expired = 0;
+        for name in names() {
+            expired += i64::from(expire(call.ctx, name)?);
+        }
+        call.reply.int(expired);
+        Ok(())
+    }
+}
+
+fn expire(ctx: Ctx<'_>, name: Name<'_>) -> Result<bool, Refusal> {
+    if Key::unnoticed(ctx, name).is_string() {
+        strings::unlink(ctx, name);
+        return Ok(true);
+    }
+    commit::write::<Entry, _>(ctx, name, |entry, now, tokens| Ok(cache::decide_expire(entry, now, tokens)))
+}

@@ -1,0 +1,33 @@
+//! CACHE.GET: a fresh value, or nothing.
+
+use crate::domain::cache::Entry;
+use crate::domain::refusal::{Code, Refusal};
+use crate::server::command::{Call, Handler};
+use crate::server::strings;
+
+use super::plain;
+use crate::commands::commit;
+
+/// `CACHE.GET key`
+pub struct Get;
+
+impl Handler for Get {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let key = call.args.name(1);
+        let seen = commit::read::<Entry, _>(call.ctx, key, |entry, now| {
+            call.reply.bulk_or_null(entry.and_then(|entry| entry.view(now)).as_deref());
+            Ok(())
+        });
+        // One of the server's own strings, which is rare, is asked for only then.
+        match seen {
+            Err(refusal) if refusal.code == Code::WrongType => {
+                let string = plain::left(call.ctx, key).and_then(|_| strings::get(call.ctx, key));
+                call.reply.bulk(&string.ok_or(refusal)?);
+                Ok(())
+            }
+            seen => seen,
+        }
+    }
+}

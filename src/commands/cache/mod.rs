@@ -1,0 +1,14 @@
+//! CACHE: cache-aside without the stampede.
+
+mod expire;
+mod get;
+mod getset;
+mod plain;
+mod release;
+mod set;
+
+pub use expire::Expire;
+pub use get::Get;
+pub use getset::GetSet;
+pub use release::Release;
+pub use set::{Absent, Set};

@@ -1,0 +1,33 @@
+//! CACHE.RELEASE: the load failed.
+
+use crate::domain::cache::{self, Entry};
+use crate::domain::refusal::Refusal;
+use crate::server::command::{Call, Handler};
+
+use crate::commands::arguments::{Words, unknown};
+use crate::commands::commit;
+
+/// `CACHE.RELEASE key token [DELAY d]`
+pub struct Release;
+
+impl Handler for Release {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let key = words.name("key")?;
+        let token = words.token()?;
+        let mut delay = 0;
+        while let Some(option) = words.option()? {
+            match option.folded() {
+                b"DELAY" => delay = words.duration_or_zero("DELAY")?,
+                _ => return Err(unknown(&option)),
+            }
+        }
+        commit::write::<Entry, _>(call.ctx, key, |entry, now, _| {
+            cache::decide_release(entry, token, delay, now)
+        })?;
+        call.reply.ok();
+        Ok(())
+    }
+}

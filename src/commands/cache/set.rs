@@ -1,0 +1,63 @@
+//! CACHE.SET and CACHE.ABSENT: what was loaded, or that there is nothing.
+
+use crate::domain::cache::{self, DEFAULT_ABSENT, Entry};
+use crate::domain::refusal::Refusal;
+use crate::server::command::{Call, Handler};
+use crate::server::name::Name;
+
+use crate::commands::arguments::{Words, unknown};
+use crate::commands::commit;
+use crate::commands::settings::CACHE_MAX_VALUE;
+
+/// `CACHE.SET key value [TOKEN t] [TTL d] [GRACE d]`
+pub struct Set;
+
+impl Handler for Set {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let key = words.name("key")?;
+        let value = words.word("value")?;
+        let mut set = cache::Set { value: Some(value), token: None, ttl: None, grace: 0 };
+        while let Some(option) = words.option()? {
+            match option.folded() {
+                b"TOKEN" => set.token = Some(words.token()?),
+                b"TTL" => set.ttl = Some(words.duration("TTL")?),
+                b"GRACE" => set.grace = words.duration_or_zero("GRACE")?,
+                _ => return Err(unknown(&option)),
+            }
+        }
+        store(call, key, &set)
+    }
+}
+
+/// `CACHE.ABSENT key [TOKEN t] [TTL d]`
+pub struct Absent;
+
+impl Handler for Absent {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let key = words.name("key")?;
+        let mut set = cache::Set { value: None, token: None, ttl: Some(DEFAULT_ABSENT), grace: 0 };
+        while let Some(option) = words.option()? {
+            match option.folded() {
+                b"TOKEN" => set.token = Some(words.token()?),
+                b"TTL" => set.ttl = Some(words.duration("TTL")?),
+                _ => return Err(unknown(&option)),
+            }
+        }
+        store(call, key, &set)
+    }
+}
+
+fn store(call: Call<'_>, key: Name<'_>, set: &cache::Set<'_>) -> Result<(), Refusal> {
+    let most = CACHE_MAX_VALUE.get() as usize;
+    let stored = commit::write_over_string::<Entry, _>(call.ctx, key, |entry, now, tokens| {
+        cache::decide_set(entry, set, most, now, tokens)
+    })?;
+    call.reply.int(i64::from(stored));
+    Ok(())
+}
