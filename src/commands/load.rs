@@ -6,7 +6,7 @@ use crate::domain::{breaker, cache, idemp, jobq, ratelimit};
 use crate::server::ctx::{Ctx, Level};
 use crate::server::{command, config, events, guard, info, native, waiters};
 
-use super::{aftermath, eviction, settings, table, tables, world};
+use super::{aftermath, eviction, policy_file, settings, table, tables, world};
 
 /// Registers everything; an error makes the server refuse the module.
 pub fn init(context: &Context, args: &[RedisString]) -> Status {
@@ -27,9 +27,10 @@ fn register(ctx: Ctx<'_>) -> bool {
     ctx.make_home();
     register_types(ctx)
         && register_commands(ctx)
-        && config::register(ctx, settings::ALL)
+        && config::register(ctx, settings::ALL, settings::TEXTS)
         && info::register(ctx, INFO)
         && events::subscribe(ctx, aftermath::of)
+        && policy_file::read(ctx)
 }
 
 fn register_types(ctx: Ctx<'_>) -> bool {

@@ -13,6 +13,7 @@ mod eviction;
 mod idemp;
 mod jobq;
 pub mod load;
+mod policy_file;
 mod ratelimit;
 mod seen;
 mod settings;

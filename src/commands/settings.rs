@@ -1,6 +1,6 @@
 //! What `CONFIG SET workgate.*` can change.
 
-use crate::server::config::Number;
+use crate::server::config::{Number, Text};
 use crate::server::waiters::{MAX_IN_ALL, MAX_PER_KEY};
 
 const KIB: i64 = 1024;
@@ -28,3 +28,8 @@ pub static ALL: &[&Number] = &[
     &JOBQ_MAX_RESULT,
     &CACHE_MAX_VALUE,
 ];
+
+/// A file of policies that the server starts with, see `policy_file.rs`.
+pub static POLICY_FILE: Text = Text::new("policy-file");
+
+pub static TEXTS: &[&Text] = &[&POLICY_FILE];

@@ -1,9 +1,12 @@
 //! Settings: `CONFIG SET workgate.<name>`, and arguments of MODULE LOAD do not exist.
 
-use std::ffi::{CString, c_char, c_int, c_longlong, c_void};
+use std::ffi::{CString, OsString, c_char, c_int, c_longlong, c_void};
+use std::os::unix::ffi::OsStringExt;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use super::cell::MainThread;
 use super::ctx::Ctx;
+use super::name::{OwnedName, bytes_of};
 use super::{api, raw};
 
 /// A whole number that can be changed at run time.
@@ -26,9 +29,28 @@ impl Number {
     }
 }
 
+/// A text that the configuration file or the command line gives, and nobody changes afterwards. Empty unless
+/// given.
+pub struct Text {
+    pub name: &'static str,
+    value: MainThread<Option<OwnedName>>,
+}
+
+impl Text {
+    pub const fn new(name: &'static str) -> Self {
+        Text { name, value: MainThread::new(None) }
+    }
+
+    pub fn get(&self) -> OsString {
+        let bytes = self.value.with(|value| value.as_ref().map(|text| text.borrow().bytes().to_vec()));
+        OsString::from_vec(bytes.unwrap_or_default())
+    }
+}
+
 /// Registers the settings and reads what the configuration file says of them.
-pub fn register(ctx: Ctx<'_>, numbers: &'static [&'static Number]) -> bool {
-    let registered = numbers.iter().all(|number| register_number(ctx, number));
+pub fn register(ctx: Ctx<'_>, numbers: &'static [&'static Number], texts: &'static [&'static Text]) -> bool {
+    let registered = numbers.iter().all(|number| register_number(ctx, number))
+        && texts.iter().all(|text| register_text(ctx, text));
     // SAFETY: the context is alive.
     registered && unsafe { api!(RedisModule_LoadConfigs)(ctx.raw()) } == raw::REDISMODULE_OK as c_int
 }
@@ -73,5 +95,49 @@ extern "C" fn set_number(
 ) -> c_int {
     // SAFETY: the server hands back the private data and has checked the range.
     unsafe { number_of(data) }.value.store(value, Ordering::Relaxed);
+    raw::REDISMODULE_OK as c_int
+}
+
+fn register_text(ctx: Ctx<'_>, text: &'static Text) -> bool {
+    let name = CString::new(text.name).expect("names of settings hold no NUL");
+    // SAFETY: the server copies the name; the private data is a static.
+    let status = unsafe {
+        api!(RedisModule_RegisterStringConfig)(
+            ctx.raw(),
+            name.as_ptr(),
+            c"".as_ptr(),
+            raw::REDISMODULE_CONFIG_IMMUTABLE,
+            Some(get_text),
+            Some(set_text),
+            None,
+            std::ptr::from_ref(text).cast_mut().cast(),
+        )
+    };
+    status == raw::REDISMODULE_OK as c_int
+}
+
+/// # Safety
+/// `data` must be what [`register_text`] passed.
+unsafe fn text_of(data: *mut c_void) -> &'static Text {
+    // SAFETY: by the caller's promise a static.
+    unsafe { &*data.cast::<Text>() }
+}
+
+/// The server reads the string and leaves it ours.
+extern "C" fn get_text(_: *const c_char, data: *mut c_void) -> *mut raw::RedisModuleString {
+    // SAFETY: the server hands back the private data.
+    let text = unsafe { text_of(data) };
+    text.value.with(|value| value.get_or_insert_with(|| OwnedName::new(b"")).borrow().raw())
+}
+
+extern "C" fn set_text(
+    _: *const c_char,
+    given: *mut raw::RedisModuleString,
+    data: *mut c_void,
+    _: *mut *mut raw::RedisModuleString,
+) -> c_int {
+    // SAFETY: the server hands back the private data; the string is alive for this call.
+    let (text, bytes) = unsafe { (text_of(data), bytes_of(given)) };
+    text.value.with(|value| *value = Some(OwnedName::new(bytes)));
     raw::REDISMODULE_OK as c_int
 }

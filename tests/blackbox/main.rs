@@ -28,6 +28,7 @@ mod keyspace_wait;
 mod panic_guard;
 mod paused;
 mod persistence;
+mod policy_file;
 mod ratelimit_bucket;
 mod ratelimit_hold;
 mod ratelimit_lock;

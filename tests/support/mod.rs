@@ -36,6 +36,7 @@ pub use command::{Arg, Command};
 pub use dump::Dump;
 pub use history::write_history;
 pub use instance::Server;
+pub use program::{Program, module};
 pub use reply::Reply;
 pub use snapshot::Snapshot;
 pub use stream::Stream;
