@@ -14,7 +14,7 @@ TEST_MODULE := $(CURDIR)/target/test-module/debug/libworkgate.so
 .DEFAULT_GOAL := help
 # Targets use the processors by themselves; run side by side, set-up and builds would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help setup build module worker run demo test test-module test-matrix test-docker bench check-so lint fmt clean
+.PHONY: help setup build module worker run demo test test-module test-matrix test-docker bench bench-crowd check-so lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,10 @@ test-docker: test-module ## the black-box tests on a server in a container (IMAG
 bench: module ## measure the commands beside their peers and write docs/performance.md (minutes)
 	@server="$$(scripts/servers path)" && \
 	cargo bench --locked --bench peers -- --server "$$server" --module $(MODULE) --report docs/performance.md
+
+bench-crowd: module ## 10,000 readers of one cold key beside XREAD, and memory a key; writes docs/crowd.md
+	@server="$$(scripts/servers path)" && \
+	cargo bench --locked --bench crowd -- --server "$$server" --module $(MODULE) --report docs/crowd.md
 
 check-so: module
 	@scripts/check-so $(MODULE)

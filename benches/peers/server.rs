@@ -18,7 +18,7 @@ pub enum Persistence {
 
 pub struct Server {
     child: Child,
-    port: u16,
+    pub port: u16,
     folder: PathBuf,
 }
 
