@@ -77,7 +77,10 @@ fn decide_and_commit<V: Stored, R>(
 ) -> Result<(R, bool), Refusal> {
     let mut key = Key::for_writing(ctx, name);
     let now = ctx.now_ms();
-    let overdue = state_of::<V>(&key, over)?.and_then(|value| value.overdue(now));
+    let overdue = state_of::<V>(&key, over)?.and_then(|value| {
+        // No family has both.
+        value.overruled(name.bytes()).or_else(|| value.overdue(now))
+    });
     let advanced = overdue.is_some();
     if let Some(effect) = overdue {
         commit::<V>(ctx, &mut key, name, effect);
@@ -126,6 +129,7 @@ pub fn apply<V: Stored>(key: &mut Key<'_>, effect: V::Effect) {
     if let Ok(Some(value)) = key.value_mut::<V>() {
         let before = value.lifetime();
         value.apply(effect);
+        value.settled();
         let after = value.lifetime();
         arm(key, before, after);
     }
@@ -134,6 +138,7 @@ pub fn apply<V: Stored>(key: &mut Key<'_>, effect: V::Effect) {
 fn put<V: Stored>(key: &mut Key<'_>, effect: V::Effect) {
     let mut value = V::default();
     value.apply(effect);
+    value.settled();
     let after = value.lifetime();
     if after != Lifetime::Over {
         key.put(value);

@@ -64,20 +64,21 @@ fn of_key(ctx: Ctx<'_>, name: Name<'_>, hash: &mut Sha256) -> Option<Sum> {
     if key.expiry().is_some_and(|at| at <= ctx.now_ms()) {
         return None;
     }
-    let known = add::<ratelimit::Subject>(&key, hash)
-        || add::<idemp::Record>(&key, hash)
-        || add::<idemp::Seen>(&key, hash)
-        || add::<jobq::Queue>(&key, hash)
-        || add::<cache::Entry>(&key, hash)
-        || add::<breaker::Breaker>(&key, hash);
+    let known = add::<ratelimit::Subject>(&key, name, hash)
+        || add::<idemp::Record>(&key, name, hash)
+        || add::<idemp::Seen>(&key, name, hash)
+        || add::<jobq::Queue>(&key, name, hash)
+        || add::<cache::Entry>(&key, name, hash)
+        || add::<breaker::Breaker>(&key, name, hash);
     known.then(|| hash.finalize_reset().into())
 }
 
-fn add<T: Native>(key: &Key<'_>, hash: &mut Sha256) -> bool {
+fn add<T: Native>(key: &Key<'_>, name: Name<'_>, hash: &mut Sha256) -> bool {
     let Ok(Some(value)) = key.value::<T>() else { return false };
     hash.update(T::TYPE_NAME.to_bytes());
     hash.update(key.expiry().map_or(u64::MAX, |at| at).to_le_bytes());
-    value.save(&mut |block| {
+    // As it counts, whether or not anyone has written it down since it was invalidated.
+    value.alone(name.bytes()).as_ref().unwrap_or(value).save(&mut |block| {
         hash.update((block.len() as u64).to_le_bytes());
         hash.update(block);
     });

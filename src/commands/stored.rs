@@ -9,6 +9,7 @@ use crate::server::ctx::Ctx;
 use crate::server::native::{BesideKeys, Native, TypeSlot};
 use crate::server::{replicate, waiters};
 
+use super::cache::invalidate;
 use super::world;
 
 /// What the server has to know of a family.
@@ -19,10 +20,20 @@ pub trait Stored: Value + 'static {
     const APPLY: &'static CStr;
 
     fn slot() -> &'static TypeSlot;
+
+    /// What the tables beside the keys make of the value under `key`, as an effect of its own; every write
+    /// applies it first.
+    fn overruled(&self, key: &[u8]) -> Option<Self::Effect>;
+
+    /// Called whenever the value was changed or loaded.
+    fn settled(&self);
 }
 
 macro_rules! stored {
     ($value:ty, $type_name:literal, $apply:literal) => {
+        stored!($value, $type_name, $apply, |_, _| None, |_| ());
+    };
+    ($value:ty, $type_name:literal, $apply:literal, $overruled:expr, $settled:expr) => {
         impl Stored for $value {
             const TYPE_NAME: &'static CStr = $type_name;
             const APPLY: &'static CStr = $apply;
@@ -30,6 +41,16 @@ macro_rules! stored {
             fn slot() -> &'static TypeSlot {
                 static SLOT: TypeSlot = TypeSlot::new();
                 &SLOT
+            }
+
+            fn overruled(&self, key: &[u8]) -> Option<Self::Effect> {
+                let overruled: fn(&Self, &[u8]) -> Option<Self::Effect> = $overruled;
+                overruled(self, key)
+            }
+
+            fn settled(&self) {
+                let settled: fn(&Self) = $settled;
+                settled(self);
             }
         }
     };
@@ -39,7 +60,7 @@ stored!(ratelimit::Subject, c"workgateR", c"ratelimit._apply");
 stored!(idemp::Record, c"workgateI", c"idemp._apply");
 stored!(idemp::Seen, c"workgateS", c"idemp.seen._apply");
 stored!(jobq::Queue, c"workgateQ", c"jobq._apply");
-stored!(cache::Entry, c"workgateC", c"cache._apply");
+stored!(cache::Entry, c"workgateC", c"cache._apply", invalidate::overruled, invalidate::settled);
 stored!(breaker::Breaker, c"workgateB", c"breaker._apply");
 
 impl<V: Stored> Native for V {
@@ -54,6 +75,14 @@ impl<V: Stored> Native for V {
 
     fn save(&self, emit: &mut dyn FnMut(&[u8])) {
         Value::save(self, emit);
+    }
+
+    fn alone(&self, key: &[u8]) -> Option<Self> {
+        // An invalidation ends leases, as a copy does.
+        let effect = self.overruled(key)?;
+        let mut alone = Value::duplicate(self);
+        alone.apply(effect);
+        Some(alone)
     }
 
     fn load_block(&mut self, encoding: u32, block: &[u8]) -> bool {
@@ -71,6 +100,7 @@ impl<V: Stored> Native for V {
             return false;
         }
         world::tokens(|clock| clock.saw(token));
+        self.settled();
         true
     }
 

@@ -8,12 +8,12 @@ use std::ffi::CStr;
 
 use crate::domain::codec::Corrupt;
 use crate::domain::decision::Decision;
-use crate::domain::ratelimit;
 use crate::domain::refusal::Refusal;
 use crate::domain::table::Table;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use crate::domain::value::Effect;
+use crate::domain::{cache, ratelimit};
 use crate::server::cell::MainThread;
 use crate::server::ctx::Ctx;
 use crate::server::native::{self, Aux, BesideKeys};
@@ -46,9 +46,10 @@ macro_rules! shared {
 }
 
 shared!(ratelimit::Policies, c"ratelimit.policy", c"workgate1");
+shared!(cache::Invalidations, c"cache.invalidate", c"workgate3");
 
 /// All tables: every list of them is made from this one.
-static ALL: &[Row] = &[Row::of::<ratelimit::Policies>()];
+static ALL: &[Row] = &[Row::of::<ratelimit::Policies>(), Row::of::<cache::Invalidations>()];
 
 /// A table without its type.
 struct Row {

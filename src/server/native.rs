@@ -26,6 +26,10 @@ pub trait Native: Default + 'static {
     /// The canonical form, block by block, none of them empty.
     fn save(&self, emit: &mut dyn FnMut(&[u8]));
 
+    /// The value as it counts under `key` where the [`Aux`] state does not travel with it (DUMP, MIGRATE, a
+    /// slot's move, COPY); `None` when that is the value itself.
+    fn alone(&self, key: &[u8]) -> Option<Self>;
+
     /// Adds one block of what `save` wrote; false if it is not that.
     fn load_block(&mut self, encoding: u32, block: &[u8]) -> bool;
 
@@ -150,7 +154,8 @@ extern "C" fn rdb_save<T: Native>(io: *mut raw::RedisModuleIO, value: *mut c_voi
     let save = || {
         // SAFETY: the server passes a value of this type.
         let value = unsafe { value_of::<T>(value) };
-        value.save(&mut |block| save_bytes(io, block));
+        let alone = if aux_is_saved() { None } else { key_of(io).and_then(|key| value.alone(key)) };
+        alone.as_ref().unwrap_or(value).save(&mut |block| save_bytes(io, block));
         save_bytes(io, b"");
     };
     guarded(save, |cause| {
@@ -160,6 +165,22 @@ extern "C" fn rdb_save<T: Native>(io: *mut raw::RedisModuleIO, value: *mut c_voi
             std::process::abort();
         }
     });
+}
+
+/// The name of the key that is being saved.
+fn key_of<'a>(io: *mut raw::RedisModuleIO) -> Option<&'a [u8]> {
+    // SAFETY: `io` is the server's stream for this call, and so is the name.
+    unsafe {
+        let name = api!(RedisModule_GetKeyNameFromIO)(io);
+        (!name.is_null()).then(|| bytes_of(name))
+    }
+}
+
+/// The process that has saved [`Aux`] state, if it is a child: what it saves is a whole file.
+static AUX_SAVED_BY: AtomicU32 = AtomicU32::new(0);
+
+fn aux_is_saved() -> bool {
+    AUX_SAVED_BY.load(Ordering::Relaxed) == std::process::id()
 }
 
 extern "C" fn rdb_load<T: Native>(io: *mut raw::RedisModuleIO, encoding: c_int) -> *mut c_void {
@@ -251,7 +272,8 @@ extern "C" fn aof_rewrite<T: Native>(
         let (value, key) = unsafe { (value_of::<T>(value), Name::new(key)) };
         emit_preface::<T>(io);
         let mut waiting: Option<Vec<u8>> = None;
-        value.save(&mut |block| {
+        let alone = value.alone(key.bytes());
+        alone.as_ref().unwrap_or(value).save(&mut |block| {
             if let Some(before) = waiting.replace(block.to_vec()) {
                 emit_block::<T>(io, key, false, &before);
             }
@@ -348,10 +370,16 @@ extern "C" fn unlink<T: Native>(ctx: *mut raw::RedisModuleKeyOptCtx, _value: *co
     });
 }
 
-extern "C" fn copy<T: Native>(_: *mut raw::RedisModuleKeyOptCtx, value: *const c_void) -> *mut c_void {
+extern "C" fn copy<T: Native>(ctx: *mut raw::RedisModuleKeyOptCtx, value: *const c_void) -> *mut c_void {
     quietly(std::ptr::null_mut(), || {
-        // SAFETY: the server passes a value of this type.
-        match unsafe { value_of::<T>(value) }.duplicate() {
+        // SAFETY: the server passes a value of this type; the context is its own for this call, and so is the
+        // name.
+        let (value, from) = unsafe {
+            let from = api!(RedisModule_GetKeyNameFromOptCtx)(ctx);
+            (value_of::<T>(value), (!from.is_null()).then(|| bytes_of(from)))
+        };
+        let alone = from.and_then(|from| value.alone(from));
+        match alone.as_ref().unwrap_or(value).duplicate() {
             Some(copied) => into_value(copied),
             None => std::ptr::null_mut(),
         }
@@ -360,6 +388,10 @@ extern "C" fn copy<T: Native>(_: *mut raw::RedisModuleKeyOptCtx, value: *const c
 
 extern "C" fn aux_save<A: Aux>(io: *mut raw::RedisModuleIO, _when: c_int) {
     quietly((), || {
+        // The main process saves whole files and single keys alike: there every value is saved alone.
+        if Ctx::nowhere().is_child() {
+            AUX_SAVED_BY.store(std::process::id(), Ordering::Relaxed);
+        }
         if let Some(bytes) = A::save() {
             save_bytes(io, &bytes);
         } else if !newer_aux_save() {

@@ -7,6 +7,7 @@ mod breaker;
 mod breaker_refusals;
 mod cache;
 mod cache_end;
+mod cache_invalidate;
 mod cache_over_string;
 mod cache_refusals;
 mod digest;

@@ -5,7 +5,7 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::server::command::{Call, Handler};
 use crate::server::strings;
 
-use super::plain;
+use super::{invalidate, plain};
 use crate::commands::commit;
 
 /// `CACHE.GET key`
@@ -17,7 +17,8 @@ impl Handler for Get {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let key = call.args.name(1);
         let seen = commit::read::<Entry, _>(call.ctx, key, |entry, now| {
-            call.reply.bulk_or_null(entry.and_then(|entry| entry.view(now)).as_deref());
+            let fresh = entry.filter(|entry| invalidate::overruled(entry, key.bytes()).is_none());
+            call.reply.bulk_or_null(fresh.and_then(|entry| entry.view(now)).as_deref());
             Ok(())
         });
         // One of the server's own strings, which is rare, is asked for only then.

@@ -3,6 +3,7 @@
 mod expire;
 mod get;
 mod getset;
+pub mod invalidate;
 mod plain;
 mod release;
 mod set;

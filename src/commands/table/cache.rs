@@ -2,7 +2,7 @@
 
 use super::effects;
 use super::grammar::{KEY, duration, integer, multiple, option, text};
-use crate::commands::cache::{Absent, Expire, Get, GetSet, Release, Set};
+use crate::commands::cache::{Absent, Expire, Get, GetSet, Release, Set, invalidate};
 use crate::domain::cache::Entry;
 use crate::server::command::{Access, Keys, Spec, entry};
 
@@ -72,6 +72,17 @@ pub static ROWS: &[Spec] = &[
         since: "0.1.0",
         args: &[KEY],
         entry: entry::<Get>(),
+    },
+    Spec {
+        name: "CACHE.INVALIDATE|PREFIX",
+        flags: "write",
+        arity: -3,
+        keys: Keys::EveryShard,
+        summary: "Makes all values stale whose keys begin with a prefix, and the fills in flight worthless",
+        complexity: "O(N) with N the number of prefixes",
+        since: "0.1.0",
+        args: &[multiple(text("prefix"))],
+        entry: entry::<invalidate::Prefix>(),
     },
     effects::<Entry>("CACHE._APPLY", "O(1)"),
 ];

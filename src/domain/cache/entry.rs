@@ -8,7 +8,7 @@ use crate::domain::value::{Lifetime, Value};
 
 use super::kept::{Form, Kept, NEVER, Packed};
 use super::lease::Lease;
-use super::{Effect, encoding};
+use super::{Effect, Horizon, Invalidations, encoding};
 
 /// One cache key: 48 bytes, the value, and the lease while someone loads.
 ///
@@ -101,6 +101,26 @@ impl Entry {
         if let Some(kept) = self.kept() {
             self.packed = Packed::of(Kept { fresh_until, load: 0, ..kept });
         }
+    }
+
+    /// What the newest invalidation that concerns the entry under `key` makes of it, where it makes a
+    /// difference. It does so for a value, and a lease, that was granted before.
+    pub fn invalidated(&self, key: &[u8], marks: &Invalidations) -> Option<Effect> {
+        let mark = marks.over(key, std::iter::empty())?;
+        let value = self.kept().is_some_and(|kept| kept.grant < mark.token);
+        let lease = self.lease.as_ref().is_some_and(|lease| lease.token < mark.token);
+        (value || lease).then_some(Effect::Expire { grant: mark.token, at: mark.at })
+    }
+
+    /// Until when it may be of use to anyone.
+    pub fn horizon(&self) -> Horizon {
+        let end = match self.lifetime() {
+            Lifetime::Endless => UnixMs::MAX,
+            Lifetime::Until(end) => end,
+            Lifetime::Over => 0,
+        };
+        // Which tags a load will have is not known before it is stored.
+        Horizon { tagged: if self.lease.is_some() { end } else { 0 }, any: end }
     }
 
     /// When a waiter should look at the entry again, if nothing happens to it before: the lease runs

@@ -46,6 +46,8 @@ pub struct Horizon {
 }
 
 impl Horizon {
+    pub const NOTHING: Horizon = Horizon { tagged: 0, any: 0 };
+
     /// The bound of both.
     pub fn join(self, other: Horizon) -> Horizon {
         Horizon { tagged: self.tagged.max(other.tagged), any: self.any.max(other.any) }

@@ -1,0 +1,51 @@
+//! CACHE.INVALIDATE: entries that are named by what they have in common.
+
+use crate::domain::cache::{self, Entry, Horizon, Invalidations, Reach};
+use crate::domain::refusal::Refusal;
+use crate::server::cell::MainThread;
+use crate::server::command::{Call, Handler};
+
+use crate::commands::arguments::Words;
+use crate::commands::tables;
+
+/// Names in one call.
+const MOST_NAMES: usize = 1_000;
+
+/// Until when anything lasts that this server holds or has held since its start.
+static HORIZON: MainThread<Horizon> = MainThread::new(Horizon::NOTHING);
+
+/// Notes an entry that was stored, changed or loaded.
+pub fn settled(entry: &Entry) {
+    HORIZON.with(|horizon| *horizon = horizon.join(entry.horizon()));
+}
+
+/// What the entry under `key` becomes by what was invalidated, where that makes a difference.
+pub fn overruled(entry: &Entry, key: &[u8]) -> Option<cache::Effect> {
+    tables::read(|marks: &Invalidations| entry.invalidated(key, marks))
+}
+
+/// `CACHE.INVALIDATE PREFIX prefix [prefix …]`
+pub struct Prefix;
+
+impl Handler for Prefix {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        invalidate(call, Reach::Prefix)
+    }
+}
+
+fn invalidate(call: Call<'_>, reach: Reach) -> Result<(), Refusal> {
+    let mut words = Words::of(call.args);
+    words.word("subcommand")?;
+    let names: Vec<&[u8]> = std::iter::from_fn(|| words.next_if(|_| true)).take(MOST_NAMES + 1).collect();
+    if names.len() > MOST_NAMES {
+        return Err(Refusal::err(format!("too many names: at most {MOST_NAMES} in a call")));
+    }
+    let horizon = HORIZON.with(|horizon| *horizon);
+    tables::write::<Invalidations, _>(call.ctx, |_, now, tokens| {
+        cache::decide_invalidate(reach, &names, horizon, now, tokens)
+    })?;
+    call.reply.ok();
+    Ok(())
+}

@@ -1,0 +1,198 @@
+//! CACHE.INVALIDATE: what it reaches, what it leaves alone, and where it goes.
+
+use crate::support::{Server, Snapshot, any, cmd, eventually, list, nil, server, status, token, within};
+
+/// The state and the token that a reader is given.
+#[track_caller]
+fn reads(s: &Server, key: &str) -> (String, i64) {
+    let reply = s.ok(format!("CACHE.GETSET {key} LEASE 1h"));
+    (reply.at(0).text(), reply.at(2).int())
+}
+
+#[test]
+fn a_prefix_reaches_all_keys_that_begin_with_it_in_all_databases() {
+    let s = server!();
+    for key in ["user:1", "user:2:name", "usher", "other"] {
+        s.ok(format!("CACHE.SET {key} v TTL 1h"));
+    }
+    s.ok("SELECT 7");
+    s.ok("CACHE.SET user:7 v");
+    s.ok("CACHE.INVALIDATE PREFIX user:").is(status("OK"));
+    s.ok("CACHE.GET user:7").is(nil());
+    s.ok("SELECT 0");
+    s.ok("CACHE.GET user:1").is(nil());
+    s.ok("CACHE.GET user:2:name").is(nil());
+    s.ok("CACHE.GET usher").is("v");
+    s.ok("CACHE.GET other").is("v");
+    assert_eq!(reads(&s, "user:1").0, "FILL");
+    assert_eq!(reads(&s, "usher").0, "HIT");
+    s.ok("CACHE.SET user:1 w TTL 1h").is(1);
+    s.ok("CACHE.GET user:1").is("w");
+    s.ok("CACHE.INVALIDATE PREFIX nothing ush").is(status("OK"));
+    assert_eq!(reads(&s, "usher").0, "FILL");
+    s.ok(cmd!["CACHE.INVALIDATE", "PREFIX", ""]).is(status("OK"));
+    assert_eq!(reads(&s, "other").0, "FILL");
+}
+
+#[test]
+fn a_value_with_a_grace_is_served_stale_while_one_loads_it_anew() {
+    let s = server!();
+    s.ok("CACHE.SET k v TTL 1h GRACE 10s");
+    s.ok("CACHE.INVALIDATE PREFIX k");
+    s.ok("CACHE.GET k").is(nil());
+    s.ok("CACHE.GETSET k LEASE 1m").is(list![status("REFRESH"), "v", token(), 60_000]);
+    s.ok("CACHE.GETSET k").is(list![status("STALE"), "v", 0, within(5_000..=10_000)]);
+    // What was invalidated again before anyone looked is not served for longer than it would have been.
+    s.ok("CACHE.SET short v TTL 1h GRACE 40ms");
+    s.ok("CACHE.INVALIDATE PREFIX s");
+    s.goes_on(45);
+    assert_eq!(reads(&s, "short").0, "FILL");
+}
+
+#[test]
+fn a_fill_in_flight_is_fenced() {
+    let s = server!();
+    let (state, before) = reads(&s, "k");
+    assert_eq!(state, "FILL");
+    s.ok("CACHE.INVALIDATE PREFIX k");
+    s.ok(format!("CACHE.SET k old TOKEN {before} TTL 1h")).is(0);
+    let (state, after) = reads(&s, "k");
+    assert_eq!(state, "FILL");
+    s.ok(format!("CACHE.SET k new TOKEN {after} TTL 1h")).is(1);
+    s.ok("CACHE.GET k").is("new");
+    s.ok(format!("CACHE.SET k old TOKEN {before} TTL 1h")).is(0);
+    // The next reader does not wait for a lease whose fill is fenced.
+    assert_eq!(reads(&s, "other").0, "FILL");
+    s.ok("CACHE.INVALIDATE PREFIX o");
+    assert_eq!(reads(&s, "other").0, "FILL");
+}
+
+#[test]
+fn a_re_sent_invalidation_reaches_what_was_loaded_in_between() {
+    let s = server!();
+    s.ok("CACHE.SET k v TTL 1h");
+    s.ok("CACHE.INVALIDATE PREFIX k").is(status("OK"));
+    s.ok("CACHE.SET k w TTL 1h");
+    s.ok("CACHE.INVALIDATE PREFIX k").is(status("OK"));
+    s.ok("CACHE.GET k").is(nil());
+}
+
+#[test]
+fn plain_strings_and_other_families_are_left_alone() {
+    let s = server!();
+    s.ok("SET k:string v");
+    s.ok("JOBQ.PUSH k:queue p");
+    s.ok("CACHE.INVALIDATE PREFIX k:");
+    s.ok("CACHE.GET k:string").is("v");
+    s.ok("JOBQ.STATS k:queue").field("ready").clone().is(1);
+}
+
+#[test]
+fn a_wrong_invalidation_is_refused_and_changes_nothing() {
+    let s = server!();
+    s.ok("CACHE.SET k v TTL 1h");
+    let before = s.ok("WORKGATE.DIGEST");
+    s.refuses("CACHE.INVALIDATE PREFIX", "ERR");
+    s.refuses("CACHE.INVALIDATE ALL k", "ERR");
+    s.refuses(cmd!["CACHE.INVALIDATE", "PREFIX", "k", vec![b'k'; 1_025]], "ERR prefix of 1025 bytes");
+    s.refuses(format!("CACHE.INVALIDATE PREFIX {}", vec!["k"; 1_001].join(" ")), "ERR too many names");
+    s.ok("WORKGATE.DIGEST").is(&before);
+    s.ok("CACHE.GET k").is("v");
+    s.ok(cmd!["CACHE.INVALIDATE", "PREFIX", b"\0\xff"]).is(status("OK"));
+}
+
+/// Entries in every state, some invalidated and not looked at since.
+fn fill(s: &Server) {
+    for key in ["a:endless", "b:endless"] {
+        s.ok(format!("CACHE.SET {key} v"));
+    }
+    s.ok("CACHE.SET a:ttl v TTL 1h");
+    s.ok("CACHE.SET a:grace v TTL 1h GRACE 30m");
+    s.ok("CACHE.SET b:grace v TTL 1h GRACE 30m");
+    s.ok("CACHE.GETSET a:lease LEASE 1h");
+    s.ok("CACHE.INVALIDATE PREFIX gone a: ");
+    s.ok("CACHE.SET a:later v TTL 1h");
+}
+
+#[track_caller]
+fn is_filled(s: &Server) {
+    s.ok("CACHE.GET a:later").is("v");
+    s.ok("CACHE.GET b:endless").is("v");
+    for key in ["a:endless", "a:ttl", "a:grace"] {
+        s.ok(format!("CACHE.GET {key}")).is(nil());
+    }
+    s.ok("CACHE.GETSET a:grace").is(list![status("REFRESH"), "v", token(), any()]);
+    assert_eq!(reads(s, "a:lease").0, "FILL");
+    assert_eq!(reads(s, "a:endless").0, "FILL");
+}
+
+#[test]
+fn what_was_invalidated_is_so_after_a_restart_and_on_the_replica() {
+    for preamble in ["aof-use-rdb-preamble yes", "aof-use-rdb-preamble no"] {
+        let mut s = server!("appendonly yes", "appendfsync always", preamble);
+        let r = s.replica(&[]);
+        fill(&s);
+        let late = s.replica(&[]);
+        let before = Snapshot::of(&s);
+        for replica in [&r, &late] {
+            s.in_step_with(replica);
+            assert_eq!(Snapshot::of(replica), before, "{preamble}");
+            replica.ok("CACHE.GET a:grace").is(nil());
+        }
+        s.crash_and_restart();
+        assert_eq!(Snapshot::of(&s), before, "{preamble}: the replayed file");
+        s.ok("DEBUG RELOAD");
+        assert_eq!(Snapshot::of(&s), before, "{preamble}: the reload");
+        s.ok("BGREWRITEAOF");
+        eventually("the file is rewritten", || {
+            s.info("aof_rewrite_in_progress") == "0" && s.info("aof_rewrite_scheduled") == "0"
+        });
+        s.crash_and_restart();
+        assert_eq!(Snapshot::of(&s), before, "{preamble}: the rewritten file");
+        is_filled(&s);
+        late.ok("REPLICAOF NO ONE");
+        is_filled(&late);
+    }
+}
+
+#[test]
+fn an_entry_that_leaves_takes_its_invalidation_along() {
+    let s = server!();
+    fill(&s);
+    let other = server!();
+    for key in ["a:endless", "a:ttl", "a:grace", "a:lease", "a:later", "b:endless"] {
+        other.ok(cmd!["RESTORE", key, 0, s.ok(format!("DUMP {key}")).bytes().to_vec()]);
+    }
+    is_filled(&other);
+    s.ok("COPY a:ttl copy");
+    s.ok("CACHE.GET copy").is(nil());
+    s.ok("COPY b:endless a:copy");
+    s.ok("CACHE.GET a:copy").is(nil());
+    is_filled(&s);
+}
+
+#[test]
+fn flushall_keeps_what_was_invalidated() {
+    let s = server!();
+    s.ok("CACHE.SET k v");
+    let dump = s.ok("DUMP k").bytes().to_vec();
+    s.ok("CACHE.INVALIDATE PREFIX k");
+    s.ok("FLUSHALL");
+    s.ok(cmd!["RESTORE", "k", 0, dump]);
+    s.ok("CACHE.GET k").is(nil());
+}
+
+#[test]
+fn an_invalidation_is_one_effect_and_so_is_what_a_reader_finds() {
+    let s = server!();
+    s.ok("CACHE.SET k v TTL 1h GRACE 1h");
+    let stream = s.stream();
+    s.ok("CACHE.INVALIDATE PREFIX a b c k");
+    assert_eq!(stream.taken(&s).len(), 1);
+    s.ok("CACHE.GET k");
+    assert_eq!(stream.taken(&s), Vec::<String>::new());
+    s.ok("CACHE.GETSET k LEASE 1h");
+    stream.taken(&s);
+    s.ok("CACHE.GETSET k LEASE 1h");
+    assert_eq!(stream.taken(&s), Vec::<String>::new(), "written down once");
+}
