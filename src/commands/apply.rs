@@ -43,10 +43,10 @@ impl<V: Stored> Handler for Apply<V> {
                 let encoding = integer("encoding", word(3), 0, u64::from(<V as Value>::ENCODING))?;
                 let last = integer("last", word(4), 0, 1)? == 1;
                 add_block::<V>(call, &mut key, encoding as u32, last, word(5))?;
+                key.changed();
             }
             _ => return Err(damaged()),
         }
-        key.changed();
         replicate::verbatim(ctx);
         reply.ok();
         Ok(())

@@ -115,12 +115,19 @@ fn commit<V: Stored>(ctx: Ctx<'_>, key: &mut Key<'_>, name: Name<'_>, effect: V:
         None => replicate::effect(ctx, V::APPLY, name, &blob),
     }
     apply::<V>(key, effect);
-    key.changed();
 }
 
 /// Applies an effect to the key: the same on a primary, a replica and while loading.
 pub fn apply<V: Stored>(key: &mut Key<'_>, effect: V::Effect) {
     world::tokens(|tokens| tokens.saw(effect.highest_token()));
+    let is_visible = effect.is_visible();
+    change::<V>(key, effect);
+    if is_visible {
+        key.changed();
+    }
+}
+
+fn change<V: Stored>(key: &mut Key<'_>, effect: V::Effect) {
     // Only a cache entry is ever stored over one of the server's own strings.
     if key.is_missing() || key.is_string() {
         return put::<V>(key, effect);

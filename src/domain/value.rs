@@ -30,6 +30,11 @@ pub trait Effect: Sized {
     /// Refuses what no `encode` has written; never panics, whatever the bytes.
     fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt>;
 
+    /// Whether those who watch or track the key are told: not of what no reader can see.
+    fn is_visible(&self) -> bool {
+        true
+    }
+
     /// The highest fencing token that the effect carries, 0 if none: raises the token clock.
     fn highest_token(&self) -> u64 {
         0

@@ -159,3 +159,29 @@ fn one_who_waits_with_a_touch_touches_what_comes() {
     let left: Vec<i64> = waiters.into_iter().map(|waiter| waiter.reply().at(3).int() / 1_000).collect();
     assert_eq!(left.iter().map(|s| (s + 60) / 3_600).collect::<Vec<_>>(), [1, 3, 3, 5]);
 }
+
+#[test]
+fn a_reader_that_brings_its_value_need_not_load() {
+    let s = server!();
+    s.ok("CACHE.GETSET k VALUE mine TTL 1h GRACE 1h").is(list![status("STORED"), "mine", 0, 3_600_000]);
+    s.ok("PTTL k").is(within(7_190_000..=7_200_000));
+    s.ok("CACHE.GETSET k VALUE other TTL 1h").is(list![status("HIT"), "mine", 0, any()]);
+    s.ok("CACHE.EXPIRE k");
+    s.ok("CACHE.GETSET k VALUE new").is(list![status("STORED"), "new", 0, -1]);
+    s.ok("CACHE.ABSENT none TTL 1h");
+    s.ok("CACHE.GETSET none VALUE v").at(0).clone().is(status("ABSENT"));
+    s.ok("SET plain x");
+    s.ok("CACHE.GETSET plain VALUE v TTL 1h").is(list![status("HIT"), "x", 0, -1]);
+    s.ok("RPUSH list a");
+    s.refuses("CACHE.GETSET list VALUE v", "WRONGTYPE");
+}
+
+#[test]
+fn a_brought_value_supersedes_a_load_and_wakes_those_who_wait() {
+    let s = server!();
+    let t = s.ok("CACHE.GETSET k LEASE 1h").at(2).int();
+    let waiter = s.waits("CACHE.GETSET k BLOCK 1m");
+    s.ok("CACHE.GETSET k VALUE brought TTL 1h").at(0).clone().is(status("STORED"));
+    waiter.reply().at(1).clone().is("brought");
+    s.ok(format!("CACHE.SET k late TOKEN {t}")).is(0);
+}

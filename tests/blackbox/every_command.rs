@@ -145,9 +145,10 @@ fn a_change_breaks_a_watch() {
         "IDEMP.CLAIM i",
         "JOBQ.PUSH q p ID a",
         "JOBQ.POP q",
-        "CACHE.GETSET c",
         "CACHE.SET c v TTL 1h",
-        "CACHE.SET c w TTL 1h",
+        "CACHE.SET c w TTL 1h GRACE 1h",
+        "CACHE.GETSET c TOUCH 1h",
+        "CACHE.EXPIRE c",
     ] {
         watches.ok("WATCH u i q c");
         s.ok(change);

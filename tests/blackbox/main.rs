@@ -9,6 +9,7 @@ mod cache;
 mod cache_end;
 mod cache_invalidate;
 mod cache_over_string;
+mod cache_policy;
 mod cache_refusals;
 mod digest;
 mod every_command;

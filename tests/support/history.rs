@@ -103,6 +103,15 @@ fn write_jobs(s: &Client) {
 }
 
 fn write_cache(s: &Client) {
+    s.ok(
+        "CACHE.POLICY SET cache:ruled: TTL 2h GRACE 1h JITTER 50 ABSENTTL 3h LEASE 1h EARLY 1.5 COMPRESS 100",
+    );
+    s.ok("CACHE.POLICY SET cache:ruled:none");
+    s.ok("CACHE.POLICY SET cache:large COMPRESS 0");
+    s.ok(super::cmd!["CACHE.SET", "cache:ruled:packed", vec![b'v'; 5_000]]);
+    s.ok("CACHE.ABSENT cache:ruled:absent");
+    s.ok("CACHE.GETSET cache:ruled:lease");
+    s.ok("CACHE.GETSET cache:brought VALUE v TTL 1h GRACE 1h");
     s.ok("CACHE.SET cache:plain v");
     s.ok("CACHE.SET cache:ttl v TTL 1h GRACE 2h");
     s.ok("CACHE.GETSET cache:lease LEASE 1h");

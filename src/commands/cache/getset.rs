@@ -1,21 +1,21 @@
 //! CACHE.GETSET: the value, or the right to load it.
 
-use crate::domain::cache::{self, DEFAULT_LEASE, Entry, State};
-use crate::domain::refusal::Refusal;
+use crate::domain::cache::{self, Entry, State};
+use crate::domain::decision::Decision;
+use crate::domain::refusal::{Code, Refusal};
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use crate::server::command::{Call, Handler};
 use crate::server::ctx::Ctx;
 use crate::server::name::Name;
 use crate::server::reply::Reply;
-use crate::server::strings;
 
-use super::plain;
+use super::{plain, terms};
 use crate::commands::arguments::{Words, unknown};
 use crate::commands::commit;
 use crate::commands::waiting::{self, Decided, Waitable};
 
-/// `CACHE.GETSET key [LEASE d] [BLOCK d] [TOUCH d]`
+/// `CACHE.GETSET key [LEASE d] [BLOCK d] [TOUCH d]`, or `… VALUE v [TTL d] [GRACE d]`
 pub struct GetSet;
 
 impl Handler for GetSet {
@@ -24,18 +24,91 @@ impl Handler for GetSet {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
-        let mut request = cache::GetSet { lease: DEFAULT_LEASE, touch: None };
-        let mut block = None;
+        let mut asked = Asked::default();
         while let Some(option) = words.option()? {
             match option.folded() {
-                b"LEASE" => request.lease = words.duration("LEASE")?,
-                b"TOUCH" => request.touch = Some(words.duration("TOUCH")?),
-                b"BLOCK" => block = Some(words.duration("BLOCK")?),
+                b"LEASE" => asked.lease = Some(words.duration("LEASE")?),
+                b"TOUCH" => asked.touch = Some(words.duration("TOUCH")?),
+                b"BLOCK" => asked.block = Some(words.duration("BLOCK")?),
+                b"VALUE" => asked.value = Some(words.word("value")?),
+                b"TTL" => asked.ttl = Some(words.duration("TTL")?),
+                b"GRACE" => asked.grace = Some(words.duration_or_zero("GRACE")?),
                 _ => return Err(unknown(&option)),
             }
         }
-        waiting::answer(call, key, Getting(request), block)
+        asked.check()?;
+        if asked.value.is_some() {
+            let Asked { value, ttl, grace, .. } = asked;
+            return bring(call, key, &cache::Set { value, token: None, ttl, grace });
+        }
+        let (lease, early) = terms::of_load(key);
+        let request = cache::GetSet { lease: asked.lease.unwrap_or(lease), touch: asked.touch, early };
+        waiting::answer(call, key, Getting(request), asked.block)
     }
+}
+
+/// The options as they were given.
+#[derive(Default)]
+struct Asked<'a> {
+    lease: Option<u64>,
+    touch: Option<u64>,
+    block: Option<u64>,
+    value: Option<&'a [u8]>,
+    ttl: Option<u64>,
+    grace: Option<u64>,
+}
+
+impl Asked<'_> {
+    /// What loads and what brings its value have different options.
+    fn check(&self) -> Result<(), Refusal> {
+        let given = |options: &[(&'static str, Option<u64>)]| {
+            options.iter().find(|(_, value)| value.is_some()).map(|(name, _)| *name)
+        };
+        let of_load = given(&[("LEASE", self.lease), ("TOUCH", self.touch), ("BLOCK", self.block)]);
+        let of_value = given(&[("TTL", self.ttl), ("GRACE", self.grace)]);
+        match (self.value, of_load, of_value) {
+            (Some(_), Some(name), _) => {
+                Err(Refusal::err(format!("{name} cannot stand with VALUE: nothing is left to load")))
+            }
+            (None, _, Some(name)) => {
+                Err(Refusal::err(format!("{name} needs VALUE: CACHE.SET says it of a loaded value")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// GETSET with VALUE: a plain string is a HIT here too.
+fn bring(call: Call<'_>, key: Name<'_>, set: &cache::Set<'_>) -> Result<(), Refusal> {
+    let terms = terms::of(key);
+    let outcome = commit::write::<Entry, _>(call.ctx, key, |entry, now, tokens| {
+        let Decision { reply, effect } = cache::decide_getset_value(entry, set, &terms, now, tokens)?;
+        send(&reply, call.reply);
+        Ok(Decision { reply: (), effect })
+    });
+    match outcome {
+        Err(refusal) if refusal.code == Code::WrongType => {
+            send(&plain::hit(call.ctx, key, None).ok_or(refusal)?, call.reply);
+            Ok(())
+        }
+        outcome => outcome,
+    }
+}
+
+fn send(answer: &cache::Reply<'_>, reply: Reply<'_>) {
+    reply.array(4);
+    reply.simple(match answer.state {
+        State::Hit => c"HIT",
+        State::Refresh => c"REFRESH",
+        State::Stale => c"STALE",
+        State::Fill => c"FILL",
+        State::Busy => c"BUSY",
+        State::Absent => c"ABSENT",
+        State::Stored => c"STORED",
+    });
+    reply.bulk_or_null(answer.value.as_deref());
+    reply.uint(answer.token);
+    reply.int(answer.ms);
 }
 
 /// A GETSET that may wait.
@@ -67,13 +140,7 @@ impl Waitable for Getting {
 
     /// One of the server's own strings is a HIT, never leased.
     fn of_other_type(&self, ctx: Ctx<'_>, key: Name<'_>) -> Option<cache::Reply<'static>> {
-        let mut left = plain::left(ctx, key)?;
-        let value = strings::get(ctx, key)?;
-        if let Some(touch) = self.0.touch {
-            strings::expire_at(ctx, key, ctx.now_ms().saturating_add(touch));
-            left = Some(touch);
-        }
-        Some(cache::Reply::hit(&value, left).into_owned())
+        plain::hit(ctx, key, self.0.touch)
     }
 
     fn nothing(&self) -> cache::Reply<'static> {
@@ -81,18 +148,7 @@ impl Waitable for Getting {
     }
 
     fn reply(&self, answer: &cache::Reply<'_>, _key: Name<'_>, reply: Reply<'_>) {
-        reply.array(4);
-        reply.simple(match answer.state {
-            State::Hit => c"HIT",
-            State::Refresh => c"REFRESH",
-            State::Stale => c"STALE",
-            State::Fill => c"FILL",
-            State::Busy => c"BUSY",
-            State::Absent => c"ABSENT",
-        });
-        reply.bulk_or_null(answer.value.as_deref());
-        reply.uint(answer.token);
-        reply.int(answer.ms);
+        send(answer, reply);
     }
 
     fn put_back(&self, answer: &cache::Reply<'_>, ctx: Ctx<'_>, key: Name<'_>) {

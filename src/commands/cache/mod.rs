@@ -5,8 +5,10 @@ mod get;
 mod getset;
 pub mod invalidate;
 mod plain;
+pub mod policy;
 mod release;
 mod set;
+mod terms;
 
 pub use expire::Expire;
 pub use get::Get;

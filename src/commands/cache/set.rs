@@ -1,13 +1,14 @@
 //! CACHE.SET and CACHE.ABSENT: what was loaded, or that there is nothing.
 
-use crate::domain::cache::{self, DEFAULT_ABSENT, Entry};
+use crate::domain::cache::{self, Entry};
 use crate::domain::refusal::Refusal;
 use crate::server::command::{Call, Handler};
 use crate::server::name::Name;
 
 use crate::commands::arguments::{Words, unknown};
 use crate::commands::commit;
-use crate::commands::settings::CACHE_MAX_VALUE;
+
+use super::terms;
 
 /// `CACHE.SET key value [TOKEN t] [TTL d] [GRACE d]`
 pub struct Set;
@@ -19,12 +20,12 @@ impl Handler for Set {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
         let value = words.word("value")?;
-        let mut set = cache::Set { value: Some(value), token: None, ttl: None, grace: 0 };
+        let mut set = cache::Set { value: Some(value), token: None, ttl: None, grace: None };
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"TOKEN" => set.token = Some(words.token()?),
                 b"TTL" => set.ttl = Some(words.duration("TTL")?),
-                b"GRACE" => set.grace = words.duration_or_zero("GRACE")?,
+                b"GRACE" => set.grace = Some(words.duration_or_zero("GRACE")?),
                 _ => return Err(unknown(&option)),
             }
         }
@@ -41,7 +42,7 @@ impl Handler for Absent {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
-        let mut set = cache::Set { value: None, token: None, ttl: Some(DEFAULT_ABSENT), grace: 0 };
+        let mut set = cache::Set { value: None, token: None, ttl: None, grace: None };
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"TOKEN" => set.token = Some(words.token()?),
@@ -54,9 +55,9 @@ impl Handler for Absent {
 }
 
 fn store(call: Call<'_>, key: Name<'_>, set: &cache::Set<'_>) -> Result<(), Refusal> {
-    let most = CACHE_MAX_VALUE.get() as usize;
+    let terms = terms::of(key);
     let stored = commit::write_over_string::<Entry, _>(call.ctx, key, |entry, now, tokens| {
-        cache::decide_set(entry, set, most, now, tokens)
+        cache::decide_set(entry, set, &terms, now, tokens)
     })?;
     call.reply.int(i64::from(stored));
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::effects;
 use super::grammar::{KEY, duration, integer, multiple, option, text};
-use crate::commands::cache::{Absent, Expire, Get, GetSet, Release, Set, invalidate};
+use crate::commands::cache::{Absent, Expire, Get, GetSet, Release, Set, invalidate, policy};
 use crate::domain::cache::Entry;
 use crate::server::command::{Access, Keys, Spec, entry};
 
@@ -15,7 +15,15 @@ pub static ROWS: &[Spec] = &[
         summary: "Gets a value, or the one token with which to fill it",
         complexity: "O(1)",
         since: "0.1.0",
-        args: &[KEY, duration("LEASE"), duration("BLOCK"), duration("TOUCH")],
+        args: &[
+            KEY,
+            duration("LEASE"),
+            duration("BLOCK"),
+            duration("TOUCH"),
+            option("VALUE", text("value")),
+            duration("TTL"),
+            duration("GRACE"),
+        ],
         entry: entry::<GetSet>(),
     },
     Spec {
@@ -83,6 +91,60 @@ pub static ROWS: &[Spec] = &[
         since: "0.1.0",
         args: &[multiple(text("prefix"))],
         entry: entry::<invalidate::Prefix>(),
+    },
+    Spec {
+        name: "CACHE.POLICY|SET",
+        flags: "write deny-oom fast",
+        arity: -3,
+        keys: Keys::EveryShard,
+        summary: "Defines what rules the keys that begin with a prefix",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[
+            text("prefix"),
+            duration("TTL"),
+            duration("GRACE"),
+            option("JITTER", integer("percent")),
+            duration("ABSENTTL"),
+            duration("LEASE"),
+            option("EARLY", text("beta")),
+            option("COMPRESS", integer("bytes")),
+            option("MAXVALUE", integer("bytes")),
+        ],
+        entry: entry::<policy::Set>(),
+    },
+    Spec {
+        name: "CACHE.POLICY|DEL",
+        flags: "write fast",
+        arity: 3,
+        keys: Keys::EveryShard,
+        summary: "Deletes a policy",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[text("prefix")],
+        entry: entry::<policy::Delete>(),
+    },
+    Spec {
+        name: "CACHE.POLICY|GET",
+        flags: "readonly fast",
+        arity: 3,
+        keys: Keys::None,
+        summary: "Shows the fields of a policy",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[text("prefix")],
+        entry: entry::<policy::Get>(),
+    },
+    Spec {
+        name: "CACHE.POLICY|LIST",
+        flags: "readonly",
+        arity: 2,
+        keys: Keys::None,
+        summary: "Shows all policies",
+        complexity: "O(P) with P the number of policies",
+        since: "0.1.0",
+        args: &[],
+        entry: entry::<policy::List>(),
     },
     effects::<Entry>("CACHE._APPLY", "O(1)"),
 ];

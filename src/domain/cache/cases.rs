@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::world::*;
 use super::*;
+use crate::domain::decision::Decision;
 use crate::domain::value::{Lifetime, Value};
 
 #[test]
@@ -68,7 +69,7 @@ fn without_a_ttl_a_value_stays() {
 #[test]
 fn without_a_grace_the_end_of_the_ttl_is_a_miss() {
     let mut world = World::new();
-    world.set(&Set { grace: 0, ..plain(b"v") });
+    world.set(&Set { grace: None, ..plain(b"v") });
     assert_eq!(world.entry().lifetime(), Lifetime::Until(world.now + 100));
     world.now += 100;
     world.granted(State::Fill, 10);
@@ -144,9 +145,15 @@ fn a_re_sent_set_is_answered_alike() {
 fn a_value_over_the_limit_is_too_big() {
     let mut world = World::new();
     let set = plain(b"123");
-    let refusal = world.run(|state, now, tokens| decide_set(state, &set, 2, now, tokens)).unwrap_err();
+    let refusal = world
+        .run(|state, now, tokens| decide_set(state, &set, &Terms { limit: 2, ..TERMS }, now, tokens))
+        .unwrap_err();
     assert_eq!(refusal.to_string(), "TOOBIG value of 3 bytes: at most 2 are stored");
-    assert!(world.run(|state, now, tokens| decide_set(state, &set, 3, now, tokens)).unwrap());
+    assert!(
+        world
+            .run(|state, now, tokens| decide_set(state, &set, &Terms { limit: 3, ..TERMS }, now, tokens))
+            .unwrap()
+    );
 }
 
 #[test]
@@ -190,11 +197,14 @@ fn a_plain_string_can_be_answered_as_a_hit() {
 fn absence_is_known_for_its_ttl_and_then_somebody_looks_again() {
     let mut world = World::new();
     let token = world.granted(State::Fill, 10);
-    let none = Set { value: None, grace: 0, ..with(token, b"") };
+    let none = Set { value: None, grace: None, ..with(token, b"") };
     assert!(world.set(&none));
     world.now += 40;
     assert_eq!(brief(&world.getset(10)), (State::Absent, None, 60));
-    assert_eq!(brief(&world.get(GetSet { lease: 10, touch: Some(1_000) })), (State::Absent, None, 60));
+    assert_eq!(
+        brief(&world.get(GetSet { lease: 10, touch: Some(1_000), early: None })),
+        (State::Absent, None, 60)
+    );
     assert_eq!(world.entry().view(world.now), None);
     assert!(world.set(&none), "a re-send stores it again");
     assert_eq!(brief(&world.getset(10)), (State::Absent, None, 100));
@@ -273,7 +283,7 @@ fn an_expired_value_is_stale_for_its_grace_from_now_and_no_longer() {
 fn without_a_grace_an_expired_value_is_a_miss() {
     let mut world = World::new();
     assert!(!world.expire());
-    for set in [Set { grace: 0, ..plain(b"v") }, Set { value: None, grace: 0, ..plain(b"") }] {
+    for set in [Set { grace: None, ..plain(b"v") }, Set { value: None, grace: None, ..plain(b"") }] {
         world.set(&set);
         assert!(world.expire());
         assert!(world.primary.is_none());
@@ -314,7 +324,7 @@ fn an_expiry_fences_the_fill_in_flight_and_a_fill_sent_again() {
 #[test]
 fn a_touch_keeps_a_fresh_value_fresh() {
     let mut world = World::new();
-    let touching = |touch| GetSet { lease: 10, touch: Some(touch) };
+    let touching = |touch| GetSet { lease: 10, touch: Some(touch), early: None };
     world.set(&plain(b"v"));
     world.now += 99;
     assert_eq!(brief(&world.get(touching(70))), (State::Hit, Some(&b"v"[..]), 70));
@@ -323,4 +333,35 @@ fn a_touch_keeps_a_fresh_value_fresh() {
     world.now += 5;
     assert_eq!(brief(&world.get(touching(70))), (State::Refresh, Some(&b"v"[..]), 10));
     assert_eq!(brief(&world.get(touching(70))), (State::Stale, Some(&b"v"[..]), 50));
+}
+
+#[test]
+fn a_reader_that_brings_the_value_stores_it_where_nothing_is_fresh() {
+    let mut world = World::new();
+    let bring = |world: &mut World, value: &[u8]| {
+        let set = plain(value);
+        let reply = world.run(|state, now, tokens| {
+            let decision = decide_getset_value(state, &set, &TERMS, now, tokens)?;
+            Ok(Decision { reply: decision.reply.into_owned(), effect: decision.effect })
+        });
+        let reply = reply.unwrap();
+        assert_eq!(reply.token, 0);
+        (reply.state, reply.value.map(|value| value.into_owned()), reply.ms)
+    };
+    let was = |state, value: &[u8], ms| (state, Some(value.to_vec()), ms);
+    assert_eq!(bring(&mut world, b"a"), was(State::Stored, b"a", 100));
+    world.now += 40;
+    assert_eq!(bring(&mut world, b"b"), was(State::Hit, b"a", 60));
+    world.now += 60;
+    assert_eq!(bring(&mut world, b"c"), was(State::Stored, b"c", 100), "stale");
+    world.expire();
+    let token = world.granted(State::Refresh, 10);
+    assert_eq!(bring(&mut world, b"d"), was(State::Stored, b"d", 100), "another loads");
+    assert!(!world.set(&with(token, b"late")));
+    world.delete();
+    let token = world.granted(State::Fill, 10);
+    assert_eq!(bring(&mut world, b"e"), was(State::Stored, b"e", 100));
+    assert!(!world.set(&with(token, b"late")));
+    world.set(&Set { value: None, ..plain(b"") });
+    assert_eq!(bring(&mut world, b"f"), (State::Absent, None, 100));
 }

@@ -86,6 +86,11 @@ impl value::Effect for Effect {
         Ok(effect)
     }
 
+    /// Leases are the business of those who load. Client-side caches go on with the value that they have.
+    fn is_visible(&self) -> bool {
+        !matches!(self, Effect::Fill { .. } | Effect::Refresh { .. } | Effect::Release { .. })
+    }
+
     fn highest_token(&self) -> u64 {
         match self {
             Effect::Fill { token, .. } | Effect::Refresh { token, .. } | Effect::Release { token, .. } => {

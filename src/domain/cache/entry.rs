@@ -8,7 +8,7 @@ use crate::domain::value::{Lifetime, Value};
 
 use super::kept::{Form, Kept, NEVER, Packed};
 use super::lease::Lease;
-use super::{Effect, Horizon, Invalidations, encoding};
+use super::{Effect, Horizon, Invalidations, encoding, lz4};
 
 /// One cache key: 48 bytes, the value, and the lease while someone loads.
 ///
@@ -53,6 +53,8 @@ impl Entry {
         match self.packed.kept().form {
             Form::Plain => Some(Cow::Borrowed(bytes)),
             Form::Absent => None,
+            // It was found sound when it came in.
+            Form::Lz4 => lz4::unpacked(bytes),
         }
     }
 

@@ -10,12 +10,15 @@ use crate::domain::value::Value;
 
 use super::Effect;
 use super::entry::{Entry, Worth};
+use super::kept::{Form, NEVER};
+use super::policy::Early;
+use super::set::{Set, Terms, decide_set};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// Fresh.
     Hit,
-    /// Stale: you load it anew.
+    /// Stale, or elected before it is: you load it anew.
     Refresh,
     /// Stale, and another loads it.
     Stale,
@@ -25,6 +28,8 @@ pub enum State {
     Busy,
     /// It is known that there is nothing.
     Absent,
+    /// There was nothing fresh, and the value that the reader brought is there now.
+    Stored,
 }
 
 impl State {
@@ -37,6 +42,7 @@ impl State {
             State::Fill => "FILL",
             State::Busy => "BUSY",
             State::Absent => "ABSENT",
+            State::Stored => "STORED",
         }
     }
 }
@@ -48,7 +54,7 @@ pub struct Reply<'a> {
     pub value: Option<Cow<'a, [u8]>>,
     /// Above 0 for FILL and REFRESH.
     pub token: u64,
-    /// HIT and ABSENT: how long that stays fresh, -1 for ever. STALE: how much of its grace is left. FILL and
+    /// HIT, ABSENT and STORED: how long that stays fresh, -1 for ever. STALE: how much of its grace is left. FILL and
     /// REFRESH: the lease. BUSY: when to try again.
     pub ms: i64,
 }
@@ -77,6 +83,8 @@ pub struct GetSet {
     pub lease: u64,
     /// A value that is fresh stays so for this long, ms.
     pub touch: Option<u64>,
+    /// Whether a value may be loaded anew before its time; never by a call that touches.
+    pub early: Option<Early>,
 }
 
 /// Decides a GETSET as if it had no BLOCK: [`State::Busy`] means that a waiter keeps waiting.
@@ -97,9 +105,11 @@ pub fn decide_getset<'a>(
     let token = || tokens.next(now).max(state.map_or(0, Value::highest_token) + 1);
     let lease = request.lease;
     Ok(match worth {
-        Worth::Fresh(left) => fresh(value(), left, request.touch, now),
+        Worth::Fresh(left) if held > 0 || !elected(entry, request, left) => {
+            fresh(value(), left, request.touch, now)
+        }
         Worth::Stale(left) if held > 0 => Decision::answer(reply(State::Stale, value(), 0, left)),
-        Worth::Stale(_) => {
+        Worth::Fresh(_) | Worth::Stale(_) => {
             let token = token();
             Decision::change(
                 reply(State::Refresh, value(), token, lease),
@@ -115,6 +125,39 @@ pub fn decide_getset<'a>(
             )
         }
     })
+}
+
+/// Decides a GETSET that brings its value: what is fresh stands, else the value is stored as by a SET without
+/// token. A re-send finds it.
+pub fn decide_getset_value<'a>(
+    state: Option<&'a Entry>,
+    set: &Set<'a>,
+    terms: &Terms,
+    now: UnixMs,
+    tokens: &TokenClock,
+) -> Result<Decision<Reply<'a>, Effect>, Refusal> {
+    if let Some(entry) = state
+        && let Worth::Fresh(left) = entry.worth(now)
+    {
+        return Ok(fresh(entry.value(), left, None, now));
+    }
+    let stored = decide_set(state, &Set { token: None, ..*set }, terms, now, tokens)?;
+    let ms = match &stored.effect {
+        Some(Effect::Set { kept, .. }) if kept.fresh_until != NEVER => signed(kept.fresh_until - now),
+        _ => -1,
+    };
+    let reply = Reply { state: State::Stored, value: set.value.map(Cow::Borrowed), token: 0, ms };
+    Ok(Decision { reply, effect: stored.effect })
+}
+
+fn elected(entry: Option<&Entry>, request: &GetSet, left: Option<u64>) -> bool {
+    let kept = entry.and_then(Entry::kept);
+    match (kept, left, request.early, request.touch) {
+        (Some(kept), Some(left), Some(early), None) if kept.form != Form::Absent => {
+            early.elects(kept.load, left)
+        }
+        _ => false,
+    }
 }
 
 /// A value, or its absence, that is fresh for as long as is `left`.

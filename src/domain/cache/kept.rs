@@ -4,6 +4,8 @@ use crate::domain::bounds::{below, read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
 
+use super::lz4;
+
 /// What the bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
@@ -11,10 +13,12 @@ pub enum Form {
     Plain = 0,
     /// There is no value, and this is known. No bytes.
     Absent = 1,
+    /// The value in the block format of LZ4, its length before it.
+    Lz4 = 2,
 }
 
 impl Form {
-    const ALL: [Form; 2] = [Form::Plain, Form::Absent];
+    const ALL: [Form; 3] = [Form::Plain, Form::Absent, Form::Lz4];
 
     fn read(number: u64) -> Result<Self, Corrupt> {
         Form::ALL.into_iter().find(|form| *form as u64 == number).ok_or(Corrupt)
@@ -71,6 +75,7 @@ pub(super) fn sound(kept: &Kept, bytes: &[u8]) -> Result<Box<[u8]>, Corrupt> {
     let sound = match kept.form {
         Form::Plain => true,
         Form::Absent => bytes.is_empty(),
+        Form::Lz4 => lz4::unpacked(bytes).is_some(),
     };
     if sound { Ok(Box::from(bytes)) } else { Err(Corrupt) }
 }
@@ -96,7 +101,11 @@ impl Packed {
     }
 
     pub fn kept(self) -> Kept {
-        let form = if self.grant_and_form & 1 == 0 { Form::Plain } else { Form::Absent };
+        let form = match self.grant_and_form & 3 {
+            1 => Form::Absent,
+            2 => Form::Lz4,
+            _ => Form::Plain,
+        };
         Kept {
             grant: self.grant_and_form >> FORM_BITS,
             form,

@@ -25,7 +25,10 @@ mod getset;
 mod invalidation;
 mod kept;
 mod lease;
+mod lz4;
 mod marks;
+mod policies;
+mod policy;
 mod release;
 mod set;
 
@@ -34,6 +37,8 @@ mod cases;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod policy_cases;
+#[cfg(test)]
 mod saving;
 #[cfg(test)]
 mod world;
@@ -41,9 +46,11 @@ mod world;
 pub use effect::Effect;
 pub use entry::Entry;
 pub use expire::decide_expire;
-pub use getset::{GetSet, Reply, State, decide_getset};
+pub use getset::{GetSet, Reply, State, decide_getset, decide_getset_value};
 pub use invalidation::{Horizon, Invalidated, Invalidations, Reach, decide_invalidate};
 pub use lease::DEFAULT_LEASE;
 pub use marks::Mark;
+pub use policies::{MOST_POLICIES, Policies, PolicyEffect, decide_delete_policy, decide_set_policy};
+pub use policy::{DEFAULT_COMPRESS, Early, Policy};
 pub use release::decide_release;
-pub use set::{DEFAULT_ABSENT, Set, decide_set};
+pub use set::{DEFAULT_ABSENT, Set, Terms, decide_set};

@@ -114,7 +114,7 @@ fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
         match *step {
             Step::GetSet { lease, touch } => {
                 let left = row.lease_left(now);
-                let got = world.get(GetSet { lease, touch });
+                let got = world.get(GetSet { lease, touch, early: None });
                 answers.push(format!("{got:?}"));
                 let mut touched = None;
                 let expected = match row.served(now) {
@@ -161,9 +161,14 @@ fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
                     (Some(_), Some(_)) => (came_with.is_some_and(|value| value.bytes == bytes), false),
                     (Some(_), None) => (came_with.is_some(), came_with.is_some()),
                 };
-                let got = world.set(&Set { value: bytes.as_deref(), token, ttl, grace });
+                let got = world.set(&Set { value: bytes.as_deref(), token, ttl, grace: Some(grace) });
                 answers.push(format!("{got:?}"));
                 assert_eq!(got, answer);
+                // Absence lasts a minute unless told otherwise, and is never stale.
+                let (ttl, grace) = match value {
+                    Some(_) => (ttl, grace),
+                    None => (ttl.or(Some(60_000)), 0),
+                };
                 if stores {
                     row = Row {
                         value: Some(Stored {
@@ -223,8 +228,9 @@ fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
         assert_eq!(blocks(world.primary.as_ref()), blocks(world.replica.as_ref()), "replica = primary");
         // Of all tokens at most one can store something new.
         let live = granted.iter().filter(|token| {
-            let set = Set { value: Some(b"other"), token: Some(**token), ttl: None, grace: 0 };
-            let decision = decide_set(world.primary.as_ref(), &set, LIMIT, world.now, &world.tokens).unwrap();
+            let set = Set { value: Some(b"other"), token: Some(**token), ttl: None, grace: None };
+            let decision =
+                decide_set(world.primary.as_ref(), &set, &TERMS, world.now, &world.tokens).unwrap();
             assert_eq!(decision.reply, decision.effect.is_some());
             decision.reply
         });
@@ -280,7 +286,7 @@ proptest! {
                 }
                 State::Busy => prop_assert!(holder.is_some()),
                 State::Hit => prop_assert!(fills > crashes),
-                State::Refresh | State::Stale | State::Absent => prop_assert!(false, "nothing was stale"),
+                State::Refresh | State::Stale | State::Absent | State::Stored => prop_assert!(false, "nothing was stale"),
             }
             prop_assert!(fills <= lapsed + 1);
         }

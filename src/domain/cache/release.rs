@@ -37,7 +37,9 @@ mod tests {
     fn after_a_release_and_its_delay_the_next_reader_fills_and_the_old_token_is_fenced() {
         let tokens = TokenClock::new();
         let get = |entry: Option<&Entry>, now| {
-            let decision = decide_getset(entry, &GetSet { lease: 1_000, touch: None }, now, &tokens).unwrap();
+            let decision =
+                decide_getset(entry, &GetSet { lease: 1_000, touch: None, early: None }, now, &tokens)
+                    .unwrap();
             (decision.reply.state, decision.reply.token, decision.reply.ms, decision.effect)
         };
         let (_, first, _, fill) = get(None, EPOCH_MS);

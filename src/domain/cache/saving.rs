@@ -6,6 +6,7 @@ use super::Effect;
 use super::entry::Entry;
 use super::kept::{Form, Kept, LONGEST_LOAD, NEVER};
 use super::lease::Lease;
+use super::lz4;
 use crate::domain::codec::Corrupt;
 use crate::domain::time::LONGEST;
 use crate::domain::token;
@@ -17,7 +18,7 @@ fn bytes() -> impl Strategy<Value = Box<[u8]>> {
 
 fn kept() -> impl Strategy<Value = Kept> {
     let (token, time, span) = (1..token::BOUND, 0..1u64 << 53, 0..=LONGEST);
-    let form = prop_oneof![4 => Just(Form::Plain), 1 => Just(Form::Absent)];
+    let form = prop_oneof![4 => Just(Form::Plain), 1 => Just(Form::Absent), 1 => Just(Form::Lz4)];
     (token, form, prop_oneof![time, Just(NEVER)], span, 0..=LONGEST_LOAD)
         .prop_map(|(grant, form, fresh_until, grace, load)| Kept { grant, form, fresh_until, grace, load })
 }
@@ -27,6 +28,7 @@ fn values() -> impl Strategy<Value = (Kept, Box<[u8]>)> {
     (kept(), bytes()).prop_map(|(kept, bytes)| match kept.form {
         Form::Plain => (kept, bytes),
         Form::Absent => (kept, Box::default()),
+        Form::Lz4 => (kept, lz4::packed(&bytes.repeat(200), 1).unwrap_or(lz4::packed(&[0; 50], 1).unwrap())),
     })
 }
 
@@ -149,6 +151,7 @@ fn every_field_reaches_the_saved_bytes() {
         entry(kept, b"w", Some(lease)),
         entry(kept, b"", Some(lease)),
         entry(Kept { form: Form::Absent, ..kept }, b"", Some(lease)),
+        entry(Kept { form: Form::Lz4, ..kept }, b"v", Some(lease)),
         of(Kept { fresh_until: 6, ..kept }),
         of(Kept { fresh_until: NEVER, ..kept }),
         of(Kept { grace: 7, ..kept }),
@@ -186,6 +189,8 @@ fn fields_out_of_range_are_corrupt() {
         set(Kept { grace: LONGEST + 1, ..kept }, b""),
         set(Kept { load: LONGEST_LOAD + 1, ..kept }, b""),
         set(Kept { form: Form::Absent, ..kept }, b"something"),
+        set(Kept { form: Form::Lz4, ..kept }, b"something"),
+        set(Kept { form: Form::Lz4, ..kept }, b"\xff\xff\xff\xff\0"),
     ] {
         assert_eq!(Effect::decode(&effect.encode(), effect.payload()), Err(Corrupt), "{effect:?}");
     }

@@ -6,9 +6,10 @@ use crate::domain::time::{MINUTE, UnixMs};
 use crate::domain::token::TokenClock;
 use crate::domain::value::Value;
 
-use super::Effect;
 use super::entry::Entry;
 use super::kept::{Form, Kept, LONGEST_LOAD, NEVER};
+use super::policy::{DEFAULT_COMPRESS, Policy};
+use super::{Effect, lz4};
 
 /// What SET stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,10 +18,48 @@ pub struct Set<'a> {
     pub value: Option<&'a [u8]>,
     /// The token of the FILL or REFRESH that the value was loaded for; without one it is stored anyway.
     pub token: Option<u64>,
-    /// How long the value is fresh, ms; nothing: for ever.
+    /// How long the value is fresh, ms; nothing: as the policy says, or for ever.
     pub ttl: Option<u64>,
-    /// How long it may be served stale after that, ms.
-    pub grace: u64,
+    /// How long it may be served stale after that, ms; nothing: as the policy says, or not at all.
+    pub grace: Option<u64>,
+}
+
+/// The terms under which it is stored.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Terms {
+    pub policy: Policy,
+    /// The longest value on this server, bytes.
+    pub limit: usize,
+    /// Any number of 64 bits.
+    pub chance: u64,
+}
+
+impl Terms {
+    fn ttl(&self, set: &Set<'_>) -> Option<u64> {
+        let ttl = match set.value {
+            Some(_) => set.ttl.or(self.policy.ttl),
+            None => set.ttl.or(self.policy.absent_ttl).or(Some(DEFAULT_ABSENT)),
+        };
+        ttl.map(|ttl| self.policy.jittered(ttl, self.chance))
+    }
+
+    /// Of a value; absence is never served stale.
+    fn grace(&self, set: &Set<'_>) -> u64 {
+        set.value.and(set.grace.or(self.policy.grace)).unwrap_or(0)
+    }
+
+    fn limit(&self) -> usize {
+        self.policy.max_value.map_or(self.limit, |most| self.limit.min(most as usize))
+    }
+
+    /// The bytes that are kept, and their form.
+    fn form(&self, value: Option<&[u8]>) -> (Form, Box<[u8]>) {
+        let Some(value) = value else { return (Form::Absent, Box::default()) };
+        match lz4::packed(value, self.policy.compress.unwrap_or(DEFAULT_COMPRESS)) {
+            Some(packed) => (Form::Lz4, packed),
+            None => (Form::Plain, Box::from(value)),
+        }
+    }
 }
 
 /// What the token of a SET is worth.
@@ -40,17 +79,17 @@ pub const DEFAULT_ABSENT: u64 = MINUTE;
 /// Sent again it answers alike. While no other lease was granted it stores again, and the TTL counts
 /// anew; after that nothing changes, and the answer is still 1 if the value is the one that is there.
 ///
-/// `TOOBIG` when the value is longer than `limit` bytes.
+/// `TOOBIG` when the value is longer than the terms allow.
 pub fn decide_set(
     state: Option<&Entry>,
     set: &Set<'_>,
-    limit: usize,
+    terms: &Terms,
     now: UnixMs,
     tokens: &TokenClock,
 ) -> Result<Decision<bool, Effect>, Refusal> {
-    let bytes = set.value.unwrap_or_default();
-    if bytes.len() > limit {
-        let text = format!("value of {} bytes: at most {limit} are stored", bytes.len());
+    let (length, limit) = (set.value.map_or(0, <[u8]>::len), terms.limit());
+    if length > limit {
+        let text = format!("value of {length} bytes: at most {limit} are stored");
         return Err(Refusal::new(Code::TooBig, text));
     }
     let entry = state.filter(|entry| entry.stands(now));
@@ -63,14 +102,15 @@ pub fn decide_set(
             Right::Lost => return Ok(Decision::answer(false)),
         },
     };
+    let (form, bytes) = terms.form(set.value);
     let kept = Kept {
         grant,
-        form: if set.value.is_some() { Form::Plain } else { Form::Absent },
-        fresh_until: set.ttl.map_or(NEVER, |ttl| now.saturating_add(ttl)),
-        grace: set.grace,
+        form,
+        fresh_until: terms.ttl(set).map_or(NEVER, |ttl| now.saturating_add(ttl)),
+        grace: terms.grace(set),
         load: entry.map_or(0, |entry| load_time(entry, grant, now)),
     };
-    Ok(Decision::change(true, Effect::Set { kept, bytes: Box::from(bytes) }))
+    Ok(Decision::change(true, Effect::Set { kept, bytes }))
 }
 
 fn right(entry: Option<&Entry>, token: u64, value: Option<&[u8]>) -> Right {

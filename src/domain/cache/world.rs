@@ -7,7 +7,18 @@ use crate::domain::time::UnixMs;
 use crate::domain::token::{EPOCH_MS, TokenClock};
 use crate::domain::value::{Effect as _, Lifetime, Value};
 
-pub(super) const LIMIT: usize = 1_000;
+pub(super) const TERMS: Terms = Terms { policy: NO_POLICY, limit: 100_000, chance: 0 };
+
+pub(super) const NO_POLICY: Policy = Policy {
+    ttl: None,
+    grace: None,
+    jitter: None,
+    absent_ttl: None,
+    lease: None,
+    early: None,
+    compress: None,
+    max_value: None,
+};
 
 /// A primary with one key, and a replica that only ever applies what the primary sends.
 pub(super) struct World {
@@ -63,7 +74,7 @@ impl World {
     }
 
     pub fn getset(&mut self, lease: u64) -> Reply<'static> {
-        self.get(GetSet { lease, touch: None })
+        self.get(GetSet { lease, touch: None, early: None })
     }
 
     pub fn get(&mut self, request: GetSet) -> Reply<'static> {
@@ -75,7 +86,11 @@ impl World {
     }
 
     pub fn set(&mut self, set: &Set<'_>) -> bool {
-        self.run(|state, now, tokens| decide_set(state, set, LIMIT, now, tokens)).unwrap()
+        self.set_under(set, &TERMS)
+    }
+
+    pub fn set_under(&mut self, set: &Set<'_>, terms: &Terms) -> bool {
+        self.run(|state, now, tokens| decide_set(state, set, terms, now, tokens)).unwrap()
     }
 
     pub fn release(&mut self, token: u64, delay: u64) -> bool {
@@ -109,11 +124,11 @@ pub(super) fn blocks(entry: Option<&Entry>) -> Vec<Vec<u8>> {
 
 /// A SET with a TTL of 100 ms and a grace of 50 ms.
 pub(super) fn with(token: u64, value: &[u8]) -> Set<'_> {
-    Set { value: Some(value), token: Some(token), ttl: Some(100), grace: 50 }
+    Set { value: Some(value), token: Some(token), ttl: Some(100), grace: Some(50) }
 }
 
 pub(super) fn plain(value: &[u8]) -> Set<'_> {
-    Set { value: Some(value), token: None, ttl: Some(100), grace: 50 }
+    Set { value: Some(value), token: None, ttl: Some(100), grace: Some(50) }
 }
 
 pub(super) fn brief<'a>(reply: &'a Reply<'static>) -> (State, Option<&'a [u8]>, i64) {

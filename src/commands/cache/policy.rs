@@ -1,0 +1,99 @@
+//! CACHE.POLICY: what rules the keys that begin with a prefix.
+
+use crate::domain::cache::{self, Policies, Policy};
+use crate::domain::refusal::Refusal;
+use crate::server::command::{Call, Handler};
+use crate::server::reply::Reply;
+
+use crate::commands::arguments::{Words, unknown};
+use crate::commands::tables;
+
+/// `CACHE.POLICY SET prefix [TTL d] [GRACE d] [JITTER pct] [ABSENTTL d] [LEASE d] [EARLY beta] [COMPRESS bytes]
+/// [MAXVALUE bytes]`
+pub struct Set;
+
+impl Handler for Set {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        words.word("subcommand")?;
+        let prefix = words.word("prefix")?;
+        let mut policy = Policy::default();
+        while let Some(field) = words.option()? {
+            let value = words.peek();
+            match policy.set(field.folded(), value.unwrap_or_default()) {
+                Ok(None) => return Err(unknown(&field)),
+                known => {
+                    words.word("value")?;
+                    known?;
+                }
+            }
+        }
+        tables::write::<Policies, _>(call.ctx, |policies, _, _| {
+            cache::decide_set_policy(policies, prefix, policy)
+        })?;
+        call.reply.ok();
+        Ok(())
+    }
+}
+
+/// `CACHE.POLICY DEL prefix`
+pub struct Delete;
+
+impl Handler for Delete {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let prefix = call.args.get(2).unwrap_or_default();
+        let deleted = tables::write::<Policies, _>(call.ctx, |policies, _, _| {
+            Ok(cache::decide_delete_policy(policies, prefix))
+        })?;
+        call.reply.int(i64::from(deleted));
+        Ok(())
+    }
+}
+
+/// `CACHE.POLICY GET prefix`
+pub struct Get;
+
+impl Handler for Get {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let prefix = call.args.get(2).unwrap_or_default();
+        tables::read::<Policies, _>(|policies| match policies.get(prefix) {
+            Some(policy) => fields(policy, call.reply),
+            None => call.reply.null(),
+        });
+        Ok(())
+    }
+}
+
+/// `CACHE.POLICY LIST`
+pub struct List;
+
+impl Handler for List {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        tables::read::<Policies, _>(|policies| {
+            let all = policies.iter();
+            call.reply.map(all.len());
+            for (prefix, policy) in all {
+                call.reply.bulk(prefix);
+                fields(policy, call.reply);
+            }
+        });
+        Ok(())
+    }
+}
+
+fn fields(policy: &Policy, reply: Reply<'_>) {
+    let texts = policy.texts();
+    reply.map(texts.len());
+    for (name, text) in texts {
+        reply.bulk(name.as_bytes());
+        reply.bulk(text.as_bytes());
+    }
+}
