@@ -14,7 +14,7 @@ TEST_MODULE := $(CURDIR)/target/test-module/debug/libworkgate.so
 .DEFAULT_GOAL := help
 # Targets use the processors by themselves; run side by side, set-up and builds would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help setup build module worker run demo test test-module test-matrix test-docker bench bench-crowd check-so lint fmt clean
+.PHONY: help setup build module worker run demo test test-module test-matrix test-docker bench bench-crowd bench-guard bench-accept check-so lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,14 @@ bench: module ## measure the commands beside their peers and write docs/performa
 bench-crowd: module ## 10,000 readers of one cold key beside XREAD, and memory a key; writes docs/crowd.md
 	@server="$$(scripts/servers path)" && \
 	cargo bench --locked --bench crowd -- --server "$$server" --module $(MODULE) --report docs/crowd.md
+
+bench-guard: module ## count the commands' instructions under callgrind and compare with benches/guard.txt
+	@server="$$(scripts/servers path)" && \
+	cargo bench --locked --bench peers -- --server "$$server" --module $(MODULE) --instructions --guard benches/guard.txt
+
+bench-accept: module ## count them and write benches/guard.txt
+	@server="$$(scripts/servers path)" && \
+	cargo bench --locked --bench peers -- --server "$$server" --module $(MODULE) --instructions --guard benches/guard.txt --accept
 
 check-so: module
 	@scripts/check-so $(MODULE)

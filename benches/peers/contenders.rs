@@ -25,6 +25,13 @@ pub struct Contender {
     pub begun: usize,
 }
 
+impl Contender {
+    /// Whether it only serves to compare others with.
+    pub fn is_reference(&self) -> bool {
+        self.bar.is_none()
+    }
+}
+
 const V100: &[u8] = &[b'v'; 100];
 const P200: &[u8] = &[b'p'; 200];
 

@@ -10,15 +10,29 @@ const CONNECTIONS: usize = 10;
 
 /// The server's CPU time for one operation, in microseconds.
 pub fn round(server: &Server, contender: &mut Contender, operations: usize) -> Result<f64, String> {
-    let mut control = server.connect()?;
-    control.call(&[b"FLUSHALL", b"SYNC"])?;
-    (contender.setup)(&mut control)?;
-    let mut connections = (0..CONNECTIONS).map(|_| server.connect()).collect::<Result<Vec<_>, _>>()?;
+    let mut connections = prepare(server, contender)?;
     // A tenth of the round warms up.
     run(&mut connections, contender, operations / 10)?;
     let before = server.cpu()?;
     let done = run(&mut connections, contender, operations)?;
     Ok((server.cpu()? - before) as f64 / 1_000.0 / done as f64)
+}
+
+/// The same without a clock; how many operations it were.
+pub fn prepare_and_run(
+    server: &Server,
+    contender: &mut Contender,
+    operations: usize,
+) -> Result<usize, String> {
+    let mut connections = prepare(server, contender)?;
+    run(&mut connections, contender, operations)
+}
+
+fn prepare(server: &Server, contender: &Contender) -> Result<Vec<Connection>, String> {
+    let mut control = server.connect()?;
+    control.call(&[b"FLUSHALL", b"SYNC"])?;
+    (contender.setup)(&mut control)?;
+    (0..CONNECTIONS).map(|_| server.connect()).collect()
 }
 
 /// At least `operations` of them, rounded up to full batches; how many it were.

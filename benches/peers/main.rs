@@ -7,65 +7,31 @@
 //! ```text
 //! server    a server with the module, and its CPU time      contenders   what is compared with what, and the bars
 //! resp      commands out, replies in                        report       docs/performance.md
-//! load      one round of one contender
+//! load      one round of one contender                      instructions the same counted by callgrind
+//! options   the command line                                guard        the committed table of such counts
 //! ```
 
 mod contenders;
+mod guard;
+mod instructions;
 mod load;
+mod options;
 mod report;
 mod resp;
 mod server;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use contenders::contenders;
+use options::Options;
 use report::{Measured, Setting};
 use server::{Persistence, Server};
 
-/// Operations in a round, and rounds.
-const OPERATIONS: usize = 100_000;
-const ROUNDS: usize = 5;
-
-struct Options {
-    server: PathBuf,
-    module: PathBuf,
-    report: Option<PathBuf>,
-    operations: usize,
-    rounds: usize,
-}
-
-fn options() -> Result<Options, String> {
-    let mut options = Options {
-        server: "redis-server".into(),
-        module: PathBuf::new(),
-        report: None,
-        operations: OPERATIONS,
-        rounds: ROUNDS,
-    };
-    let mut words = std::env::args().skip(1);
-    while let Some(word) = words.next() {
-        let mut value = || words.next().ok_or(format!("{word} needs a value"));
-        let number = |text: String| text.parse().map_err(|_| format!("'{text}' is not a number"));
-        match word.as_str() {
-            "--server" => options.server = value()?.into(),
-            "--module" => options.module = value()?.into(),
-            "--report" => options.report = Some(value()?.into()),
-            "--operations" => options.operations = number(value()?)?,
-            "--rounds" => options.rounds = number(value()?)?,
-            // Cargo passes it to every bench.
-            "--bench" => {}
-            _ => return Err(format!("unknown argument '{word}'")),
-        }
-    }
-    if options.module.as_os_str().is_empty() {
-        return Err("--module PATH/libworkgate.so is missing; `make bench` gives it".into());
-    }
-    Ok(options)
-}
-
 fn run() -> Result<(), String> {
-    let options = options()?;
+    let options = options::read()?;
+    if options.instructions {
+        return instructions::run(&options);
+    }
     let mut settings = Vec::new();
     for persistence in [Persistence::Off, Persistence::EverySecond] {
         let server = Server::start(&options.server, &options.module, persistence)?;

@@ -24,6 +24,25 @@ pub struct Server {
 
 impl Server {
     pub fn start(program: &Path, module: &Path, persistence: Persistence) -> Result<Self, String> {
+        Server::launch(Command::new(program), module, persistence)
+    }
+
+    /// Under callgrind, which writes to `output` when the server ends.
+    pub fn counted(
+        program: &Path,
+        module: &Path,
+        persistence: Persistence,
+        output: &Path,
+    ) -> Result<Self, String> {
+        let mut valgrind = Command::new("valgrind");
+        valgrind
+            .args(["--quiet", "--tool=callgrind"])
+            .arg(format!("--callgrind-out-file={}", output.display()))
+            .arg(program);
+        Server::launch(valgrind, module, persistence)
+    }
+
+    fn launch(mut command: Command, module: &Path, persistence: Persistence) -> Result<Self, String> {
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .map_err(|error| format!("no free port: {error}"))?
@@ -31,7 +50,7 @@ impl Server {
         let folder = std::env::temp_dir().join(format!("workgate-bench-{}-{port}", std::process::id()));
         fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let append = if persistence == Persistence::Off { "no" } else { "yes" };
-        let child = Command::new(program)
+        let child = command
             .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", append])
             .arg("--dir")
             .arg(&folder)
@@ -39,12 +58,12 @@ impl Server {
             .arg(module)
             .stdout(Stdio::null())
             .spawn()
-            .map_err(|error| format!("cannot start {}: {error}", program.display()))?;
+            .map_err(|error| format!("cannot start {}: {error}", command.get_program().display()))?;
         let server = Server { child, port, folder };
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if begun.elapsed() > Duration::from_secs(10) {
-                return Err(format!("{} does not answer on port {port}", program.display()));
+            if begun.elapsed() > Duration::from_secs(60) {
+                return Err(format!("{} does not answer on port {port}", command.get_program().display()));
             }
             sleep(Duration::from_millis(20));
         }
@@ -53,6 +72,13 @@ impl Server {
 
     pub fn connect(&self) -> Result<Connection, String> {
         Connection::open(self.port)
+    }
+
+    /// Ends it in good order; it is done when this returns.
+    pub fn shut_down(&mut self) -> Result<(), String> {
+        // The server closes the connection instead of answering.
+        let _ = self.connect()?.call(&[b"SHUTDOWN", b"NOSAVE"]);
+        self.child.wait().map(drop).map_err(|error| format!("waiting for the server: {error}"))
     }
 
     /// CPU time that the server's main thread has used, in nanoseconds.

@@ -1,0 +1,68 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+/// Operations in a round, and rounds.
+const OPERATIONS: usize = 100_000;
+const ROUNDS: usize = 5;
+
+pub struct Options {
+    pub server: PathBuf,
+    pub module: PathBuf,
+    pub report: Option<PathBuf>,
+    pub operations: usize,
+    pub rounds: usize,
+    /// Counts instructions instead of measuring times.
+    pub instructions: bool,
+    /// The table of ratios that a count must keep to.
+    pub guard: Option<PathBuf>,
+    /// Writes that table anew.
+    pub accept: bool,
+    /// Only contenders with this in their name.
+    pub only: String,
+    /// Where callgrind's output stays.
+    pub profiles: Option<PathBuf>,
+    /// Counts with `appendonly everysec`.
+    pub aof: bool,
+}
+
+pub fn read() -> Result<Options, String> {
+    let mut options = Options {
+        server: "redis-server".into(),
+        module: PathBuf::new(),
+        report: None,
+        operations: OPERATIONS,
+        rounds: ROUNDS,
+        instructions: false,
+        guard: None,
+        accept: false,
+        only: String::new(),
+        profiles: None,
+        aof: false,
+    };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        let mut value = || words.next().ok_or(format!("{word} needs a value"));
+        let number = |text: String| text.parse().map_err(|_| format!("'{text}' is not a number"));
+        match word.as_str() {
+            "--server" => options.server = value()?.into(),
+            "--module" => options.module = value()?.into(),
+            "--report" => options.report = Some(value()?.into()),
+            "--operations" => options.operations = number(value()?)?,
+            "--rounds" => options.rounds = number(value()?)?,
+            "--instructions" => options.instructions = true,
+            "--guard" => options.guard = Some(value()?.into()),
+            "--accept" => options.accept = true,
+            "--only" => options.only = value()?,
+            "--profiles" => options.profiles = Some(value()?.into()),
+            "--aof" => options.aof = true,
+            // Cargo passes it to every bench.
+            "--bench" => {}
+            _ => return Err(format!("unknown argument '{word}'")),
+        }
+    }
+    if options.module.as_os_str().is_empty() {
+        return Err("--module PATH/libworkgate.so is missing; `make bench` gives it".into());
+    }
+    Ok(options)
+}
