@@ -76,7 +76,8 @@ impl Counter<'_> {
     }
 
     fn output(&self, contender: &str) -> PathBuf {
-        let plain: String = contender.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+        let plain: String =
+            contender.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
         let folder = self.profiles.map_or_else(std::env::temp_dir, Path::to_owned);
         folder.join(format!("callgrind.{}.{plain}", std::process::id()))
     }

@@ -16,7 +16,7 @@ use crate::server::replicate;
 use super::arguments::integer;
 use super::commit;
 use super::stored::Stored;
-use super::{tables, world};
+use super::{tables, tick, world};
 
 pub struct Apply<V>(PhantomData<V>);
 
@@ -67,6 +67,7 @@ impl Handler for ApplyWorld {
         }
         let word = |index: usize| args.get(index).unwrap_or_default();
         match args.len() {
+            3 if word(1) == tick::NAME.to_bytes() => tick::take(word(2)),
             3 => tables::apply_named(word(1), word(2)),
             5 => {
                 let encoding = integer("encoding", word(3), 0, u64::from(u32::MAX))?;

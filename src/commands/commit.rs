@@ -11,7 +11,7 @@ use crate::server::name::Name;
 use crate::server::{replicate, waiters};
 
 use super::stored::Stored;
-use super::world;
+use super::{tick, world};
 
 impl From<WrongType> for Refusal {
     fn from(_: WrongType) -> Self {
@@ -27,7 +27,38 @@ pub fn write<V: Stored, R>(
     name: Name<'_>,
     decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
 ) -> Result<R, Refusal> {
-    write_and_serve(ctx, name, OverString::Refused, decide)
+    write_and_serve(ctx, name, OverString::Refused, Carrier::Effect, decide)
+}
+
+/// As [`write`], for a command whose effect is carried by `carrier`.
+pub fn write_carried<V: Stored, R>(
+    ctx: Ctx<'_>,
+    name: Name<'_>,
+    carrier: Carrier,
+    decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
+) -> Result<R, Refusal> {
+    write_and_serve(ctx, name, OverString::Refused, carrier, decide)
+}
+
+/// What takes an effect to replicas and to the append-only file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// Its family's `_APPLY`.
+    Effect,
+    /// The client's own command as it came, behind a tick (see [`super::tick`]). Only for a command whose
+    /// effect follows from its arguments and the time, without the state: [`repeat`] makes it happen again.
+    Command,
+}
+
+/// Makes the effect of a command happen that came as its own carrier, and passes it on.
+pub fn repeat<V: Stored>(ctx: Ctx<'_>, name: Name<'_>, effect: V::Effect) -> Result<(), Refusal> {
+    let mut key = Key::for_writing(ctx, name);
+    key.value::<V>()?;
+    apply::<V>(&mut key, effect);
+    key.changed();
+    tick::pass_on(ctx);
+    replicate::verbatim(ctx);
+    Ok(())
 }
 
 /// As [`write`], for a command that replaces one of the server's own strings as if nothing were there.
@@ -36,7 +67,7 @@ pub fn write_over_string<V: Stored, R>(
     name: Name<'_>,
     decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
 ) -> Result<R, Refusal> {
-    write_and_serve(ctx, name, OverString::Replaced, decide)
+    write_and_serve(ctx, name, OverString::Replaced, Carrier::Effect, decide)
 }
 
 /// What becomes of one of the server's own strings under the key.
@@ -50,10 +81,11 @@ fn write_and_serve<V: Stored, R>(
     ctx: Ctx<'_>,
     name: Name<'_>,
     over: OverString,
+    carrier: Carrier,
     decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
 ) -> Result<R, Refusal> {
     waiters::serve(ctx, name);
-    let (reply, changed) = decide_and_commit(ctx, name, over, decide)?;
+    let (reply, changed) = decide_and_commit(ctx, name, over, carrier, decide)?;
     if changed {
         waiters::serve(ctx, name);
     }
@@ -66,13 +98,14 @@ pub fn write_alone<V: Stored, R>(
     name: Name<'_>,
     decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
 ) -> Result<R, Refusal> {
-    decide_and_commit(ctx, name, OverString::Refused, decide).map(|(reply, _)| reply)
+    decide_and_commit(ctx, name, OverString::Refused, Carrier::Effect, decide).map(|(reply, _)| reply)
 }
 
 fn decide_and_commit<V: Stored, R>(
     ctx: Ctx<'_>,
     name: Name<'_>,
     over: OverString,
+    carrier: Carrier,
     decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
 ) -> Result<(R, bool), Refusal> {
     let mut key = Key::for_writing(ctx, name);
@@ -89,7 +122,15 @@ fn decide_and_commit<V: Stored, R>(
     let decision = world::tokens(|tokens| decide(state, now, tokens))?;
     let changed = decision.effect.is_some();
     if let Some(effect) = decision.effect {
-        commit::<V>(ctx, &mut key, name, effect);
+        match carrier {
+            Carrier::Effect => commit::<V>(ctx, &mut key, name, effect),
+            Carrier::Command => {
+                tick::announce(ctx, now);
+                replicate::verbatim(ctx);
+                apply::<V>(&mut key, effect);
+                key.changed();
+            }
+        }
     }
     Ok((decision.reply, advanced || changed))
 }

@@ -22,5 +22,6 @@ mod table;
 mod tables;
 #[cfg(feature = "test-commands")]
 mod testing;
+mod tick;
 mod waiting;
 mod world;

@@ -10,7 +10,7 @@ use crate::server::ctx::Ctx;
 use crate::server::native::{Aux, BesideKeys};
 use crate::server::{replicate, timer};
 
-use super::tables;
+use super::{tables, tick};
 
 static TOKENS: MainThread<Option<TokenClock>> = MainThread::new(None);
 
@@ -23,6 +23,7 @@ pub fn tokens<R>(body: impl FnOnce(&mut TokenClock) -> R) -> R {
 /// that no token is issued twice by this process.
 pub fn load_started() {
     tokens(TokenClock::start_over);
+    tick::set(0);
     tables::load_started();
 }
 
@@ -36,14 +37,25 @@ const CLOCK: &CStr = c"clock";
 
 /// All of it, as a rewritten AOF carries it.
 pub fn saved() -> Vec<BesideKeys> {
-    let clock = Clock::save().map(|bytes| BesideKeys { name: CLOCK, encoding: Clock::ENCODING, bytes });
-    clock.into_iter().chain(tables::saved()).collect()
+    clock().into_iter().chain(tables::saved()).collect()
+}
+
+fn clock() -> Option<BesideKeys> {
+    Clock::save().map(|bytes| BesideKeys { name: CLOCK, encoding: Clock::ENCODING, bytes })
+}
+
+/// Says in the AOF of this server alone how the clock and the last tick stand.
+pub fn clock_to_aof(ctx: Ctx<'_>) {
+    if let Some(state) = clock() {
+        replicate::table_to_aof(ctx, &state);
+    }
 }
 
 /// An AOF that is rewritten without an RDB preamble carries what belongs to no key before the first key of
 /// ours. Where there is none, nobody asks the module for anything: so all of it also goes behind what the
 /// rewrite writes.
 pub fn rewrite_began(ctx: Ctx<'_>) {
+    tick::say_again();
     timer::start(ctx, 0, append);
 }
 
@@ -64,7 +76,7 @@ pub fn load(name: &[u8], encoding: u32, bytes: &[u8]) -> Result<(), Corrupt> {
     if encoding <= Clock::ENCODING && Clock::load(encoding, bytes) { Ok(()) } else { Err(Corrupt) }
 }
 
-/// The carrier of the token clock in RDB files.
+/// The carrier of the token clock and of the last tick in RDB files.
 pub struct Clock;
 
 impl Aux for Clock {
@@ -72,19 +84,21 @@ impl Aux for Clock {
     const ENCODING: u32 = 1;
 
     fn save() -> Option<Vec<u8>> {
-        let last = tokens(|clock| clock.last());
-        (last > 0).then(|| {
+        let (last, tick) = (tokens(|clock| clock.last()), tick::last());
+        (last > 0 || tick > 0).then(|| {
             let mut writer = Writer::new();
             writer.int(last);
+            writer.int(tick);
             writer.finish()
         })
     }
 
     fn load(_encoding: u32, bytes: &[u8]) -> bool {
         let mut reader = Reader::new(bytes);
-        match reader.int() {
-            Ok(last) if reader.is_empty() => {
+        match (reader.int(), reader.int()) {
+            (Ok(last), Ok(tick)) if reader.is_empty() => {
                 tokens(|clock| clock.saw(last));
+                tick::set(tick);
                 true
             }
             _ => false,

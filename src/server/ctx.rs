@@ -17,6 +17,19 @@ pub struct Ctx<'a> {
     call: PhantomData<&'a ()>,
 }
 
+/// Where a command comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A client of a primary.
+    Client,
+    /// A client of a replica that lets clients write: what it writes is no part of the primary's history.
+    ClientOfReplica,
+    /// The primary's link or the append-only file: what a primary has decided.
+    History,
+    /// Another primary that hands over a slot to this one.
+    Import,
+}
+
 /// How urgent a line in the server's log is.
 #[derive(Clone, Copy)]
 pub enum Level {
@@ -91,6 +104,22 @@ impl<'a> Ctx<'a> {
     /// Whether this call comes from the primary's link or from loading the AOF.
     pub fn is_replay(self) -> bool {
         self.flags() & (raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING) != 0
+    }
+
+    /// Where this call comes from, asked once for all that a hot command needs to know of it.
+    pub fn origin(self) -> Origin {
+        let flags = self.flags();
+        let has = |flag| flags & flag != 0;
+        let primary = has(raw::REDISMODULE_CTX_FLAGS_MASTER);
+        if has(raw::REDISMODULE_CTX_FLAGS_LOADING) || has(raw::REDISMODULE_CTX_FLAGS_REPLICATED) && !primary {
+            Origin::History
+        } else if has(raw::REDISMODULE_CTX_FLAGS_REPLICATED) {
+            Origin::Import
+        } else if primary {
+            Origin::Client
+        } else {
+            Origin::ClientOfReplica
+        }
     }
 
     pub fn is_primary(self) -> bool {

@@ -40,6 +40,7 @@ mod ratelimit_places;
 mod ratelimit_policy;
 mod ratelimit_refusals;
 mod ratelimit_several;
+mod ratelimit_verbatim;
 mod ratelimit_window;
 mod record_keyspace_wait;
 mod record_wait;

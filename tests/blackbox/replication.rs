@@ -142,9 +142,9 @@ fn one_effect_is_replicated_for_a_change_and_none_for_a_refusal() {
     s.call("JOBQ.ACK q a 1");
     s.ok("JOBQ.GET q a");
     assert_eq!(stream.taken(&s), Vec::<String>::new());
-    s.ok("RATELIMIT.CHECK u 1/1h");
+    s.ok("RATELIMIT.CHECK u 1/1h UPTO");
     assert_eq!(stream.taken(&s).len(), 1);
-    s.ok("RATELIMIT.CHECK u 1/1h");
+    s.ok("RATELIMIT.CHECK u 1/1h UPTO");
     assert_eq!(stream.taken(&s).len(), 0);
 }
 

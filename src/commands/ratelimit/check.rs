@@ -1,15 +1,18 @@
 //! CHECK and PEEK.
 
+use crate::domain::decision::Decision;
 use crate::domain::ratelimit::{self, Check, HIGHEST_FACTOR, LONGEST_ID, Lockout, Request, Subject, Verdict};
 use crate::domain::refusal::Refusal;
 use crate::server::command::{Call, Handler};
+use crate::server::ctx::Origin;
 use crate::server::name::Name;
 use crate::server::reply::Reply;
 
 use super::limits::{self, Named};
 use super::rows::rows;
 use crate::commands::arguments::{Words, unknown};
-use crate::commands::commit;
+use crate::commands::commit::{self, Carrier};
+use crate::commands::tick;
 
 /// BRIEF's answer when a call can never pass: the least integer that every client language holds.
 const NEVER: i64 = -((1 << 53) - 1);
@@ -32,12 +35,41 @@ impl Handler for CheckLimits {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let policies = Named::new();
         let (key, check, shape) = read_check(call, &policies)?;
-        let verdict = commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
+        let plain = policies.get().is_none() && check.is_plain();
+        let carrier = match call.ctx.origin() {
+            Origin::Client if plain => Carrier::Command,
+            Origin::Client | Origin::ClientOfReplica => Carrier::Effect,
+            origin => return repeat(call, key, &check, plain, origin),
+        };
+        let verdict = commit::write_carried::<Subject, _>(call.ctx, key, carrier, |subject, now, _| {
             ratelimit::decide_check(subject, &check, now)
         })?;
         answer(&verdict, shape, policies.get().is_some(), call.reply);
         Ok(())
     }
+}
+
+/// A plain CHECK that a primary allowed: it takes, and is not judged again. That happened at the last tick; a
+/// primary that imports the slot, whom no tick reaches, takes its own time.
+fn repeat(
+    call: Call<'_>,
+    key: Name<'_>,
+    check: &Check<'_>,
+    plain: bool,
+    origin: Origin,
+) -> Result<(), Refusal> {
+    if !plain {
+        return Err(Refusal::err("only plain calls of this command are replicated"));
+    }
+    if origin == Origin::Import {
+        commit::write::<Subject, _>(call.ctx, key, |_, now, _| {
+            Ok(Decision::change((), ratelimit::taken(&check.request, now)))
+        })?;
+    } else {
+        commit::repeat::<Subject>(call.ctx, key, ratelimit::taken(&check.request, tick::last()))?;
+    }
+    call.reply.ok();
+    Ok(())
 }
 
 /// `RATELIMIT.PEEK key [limit|@policy …] [COST …] [DETAIL]`

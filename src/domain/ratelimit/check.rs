@@ -36,6 +36,21 @@ impl<'a> Check<'a> {
     }
 }
 
+impl Check<'_> {
+    /// Whether what it takes, once it is allowed, follows from the call and the time alone: see [`taken`].
+    pub fn is_plain(&self) -> bool {
+        let Check { request, upto, shadow, lockout, hold } = self;
+        let has_options = *upto || *shadow || lockout.is_some() || hold.is_some();
+        !has_options && request.asks().iter().all(|ask| !ask.limit.rule.kind.has_periods())
+    }
+}
+
+/// What a plain CHECK ([`Check::is_plain`]) takes that was allowed at `now`, whatever the state.
+pub fn taken(request: &Request<'_>, now: UnixMs) -> Effect {
+    let takes = request.asks().iter().map(|ask| take(None, ask, now)).collect();
+    Effect::Taken { now, takes, hold: None }
+}
+
 type Decided<'a> = Result<Decision<Verdict<'a>, Effect>, Refusal>;
 
 /// RATELIMIT.CHECK: takes each limit's cost when all of them allow, else nothing. The rows show the

@@ -49,7 +49,7 @@ mod take;
 mod verdict;
 mod window;
 
-pub use check::{Check, decide_check, peek, standing};
+pub use check::{Check, decide_check, peek, standing, taken};
 pub use effect::{Counter, Effect};
 pub use few::Few;
 pub use give_back::{counter, decide_refund, decide_reset, decide_settle, of_hold};
