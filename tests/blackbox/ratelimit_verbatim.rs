@@ -161,5 +161,5 @@ fn a_replica_that_lets_clients_write_does_not_mistake_them_for_its_primary() {
     r.ok("RATELIMIT.CHECK own 1/1h").at(0).clone().is(0);
     s.pipeline(vec!["RATELIMIT.CHECK k 1000/1h"; 50]);
     s.in_step_with(&r);
-    r.ok("WORKGATE.DIGEST k").is(&s.ok("WORKGATE.DIGEST k"));
+    r.ok("WORKGATE.DIGEST k").is(s.ok("WORKGATE.DIGEST k"));
 }
