@@ -174,9 +174,6 @@ fn what_is_not_built_yet_is_refused() {
     s.ok("JOBQ.PUSH q p ID a");
     let untouched = Untouched::on(&s);
     for options in [
-        "ID x MATCH",
-        "MATCH",
-        "AT 4102444800000",
         "PRIORITY 1",
         "LIFO",
         "GROUP g",
@@ -193,16 +190,10 @@ fn what_is_not_built_yet_is_refused() {
     }
     untouched.refuses("q", "JOBQ.POP q ALSO 1 r", "ERR");
     for command in [
-        "JOBQ.MPUSH q 2 a b",
-        "JOBQ.MACK q 1 a 1",
-        "JOBQ.MEXTEND q 1 a 1",
         "JOBQ.LOG q a 1 line",
         "JOBQ.RESULT q a",
         "JOBQ.LIST q ready",
         "JOBQ.UPDATE q a NOW",
-        "JOBQ.CANCEL q a",
-        "JOBQ.REDRIVE q",
-        "JOBQ.PURGE q done",
         "JOBQ.PAUSE q",
         "JOBQ.RESUME q",
         "JOBQ.CONFIG SET q lease 1m",

@@ -93,6 +93,16 @@ fn write_jobs(s: &Client) {
     s.ok("JOBQ.PUSH jobs payload ID delayed DELAY 1h BACKOFF list:1s,1m");
     s.ok(super::cmd!["JOBQ.PUSH", "jobs", b"\0\xff", "ID", b"\0\xfe"]);
     s.ok("JOBQ.PUSH jobs payload");
+    s.ok("JOBQ.MPUSH jobs:batch 4 a b c d IDS 4 a b c d RETRIES 0");
+    let popped = s.ok("JOBQ.POP jobs:batch COUNT 3 LEASE 1h");
+    let token = |at: usize| popped.at(at).at(1).int();
+    s.ok(format!("JOBQ.MEXTEND jobs:batch 2 a {} b {} LEASE 2h", token(0), token(1)));
+    s.ok(format!("JOBQ.FAIL jobs:batch c {}", token(2)));
+    s.ok("JOBQ.REDRIVE jobs:batch");
+    s.ok("JOBQ.CANCEL jobs:batch a d");
+    s.ok(format!("JOBQ.MACK jobs:batch 1 b {}", token(1)));
+    s.ok("JOBQ.MPUSH jobs:purged 2 a b");
+    s.ok("JOBQ.PURGE jobs:purged ready LIMIT 1");
     // Larger than one block of the encoding, with slots that were used and freed.
     let large = "x".repeat(300);
     s.pipeline((0..1_000).map(|_| format!("JOBQ.PUSH jobs:large {large}")));

@@ -1,10 +1,30 @@
 //! JOBQ.
 
 use super::effects;
-use super::grammar::{KEY, duration, flag, integer, option, text};
-use crate::commands::jobq::{Ack, Extend, Fail, Get, Pop, Push, Release, Stats};
+use super::grammar::{KEY, duration, flag, integer, multiple, one_of, option, optional, text};
+use crate::commands::jobq::{
+    Ack, AckMany, Cancel, Extend, ExtendMany, Fail, Get, Pop, Purge, Push, PushMany, Redrive, Release, Stats,
+};
 use crate::domain::jobq::Queue;
-use crate::server::command::{Access, Keys, Spec, entry};
+use crate::server::command::{Access, Arg, ArgType, Keys, Spec, entry};
+
+const MATCH: Arg = flag("MATCH", "match");
+const NAME: Arg = option("NAME", text("name"));
+const DUE: Arg = optional(one_of("due", &[duration("DELAY"), option("AT", integer("unix-ms"))]));
+const RETRIES: Arg = option("RETRIES", integer("retries"));
+const BACKOFF: Arg = option("BACKOFF", text("spec"));
+const META: Arg = option("META", text("meta"));
+const HELD: Arg =
+    multiple(Arg { kind: ArgType::Block, parts: &[text("id"), integer("token")], ..text("job") });
+const IDS: Arg = option(
+    "IDS",
+    Arg { kind: ArgType::Block, parts: &[integer("count"), multiple(text("id"))], ..text("ids") },
+);
+const LIMIT: Arg = option("LIMIT", integer("limit"));
+const ENDED: Arg = one_of(
+    "state",
+    &[flag("READY", "ready"), flag("DELAYED", "delayed"), flag("DONE", "done"), flag("DEAD", "dead")],
+);
 
 pub static ROWS: &[Spec] = &[
     Spec {
@@ -19,14 +39,38 @@ pub static ROWS: &[Spec] = &[
             KEY,
             text("payload"),
             option("ID", text("id")),
-            option("NAME", text("name")),
-            duration("DELAY"),
-            option("RETRIES", integer("retries")),
-            option("BACKOFF", text("spec")),
+            MATCH,
+            NAME,
+            DUE,
+            RETRIES,
+            BACKOFF,
             duration("LEASE"),
-            option("META", text("meta")),
+            META,
         ],
         entry: entry::<Push>(),
+    },
+    Spec {
+        name: "JOBQ.MPUSH",
+        flags: "write deny-oom",
+        arity: -4,
+        keys: Keys::At(1, Access::Update),
+        summary: "Adds several jobs to a queue, all or nothing",
+        complexity: "O(P log N) with P the number of payloads and N the number of jobs",
+        since: "0.1.0",
+        args: &[
+            KEY,
+            integer("count"),
+            multiple(text("payload")),
+            IDS,
+            MATCH,
+            NAME,
+            DUE,
+            RETRIES,
+            BACKOFF,
+            duration("LEASE"),
+            META,
+        ],
+        entry: entry::<PushMany>(),
     },
     Spec {
         name: "JOBQ.POP",
@@ -111,6 +155,61 @@ pub static ROWS: &[Spec] = &[
         since: "0.1.0",
         args: &[KEY],
         entry: entry::<Stats>(),
+    },
+    Spec {
+        name: "JOBQ.MACK",
+        flags: "write",
+        arity: -5,
+        keys: Keys::At(1, Access::Update),
+        summary: "Reports several jobs as done, each by itself",
+        complexity: "O(J log N) with J the number of jobs given and N the number of jobs",
+        since: "0.1.0",
+        args: &[KEY, integer("count"), HELD],
+        entry: entry::<AckMany>(),
+    },
+    Spec {
+        name: "JOBQ.MEXTEND",
+        flags: "write",
+        arity: -5,
+        keys: Keys::At(1, Access::Update),
+        summary: "Renews the leases of several jobs, each by itself",
+        complexity: "O(J log N) with J the number of jobs given and N the number of jobs",
+        since: "0.1.0",
+        args: &[KEY, integer("count"), HELD, duration("LEASE")],
+        entry: entry::<ExtendMany>(),
+    },
+    Spec {
+        name: "JOBQ.CANCEL",
+        flags: "write",
+        arity: -3,
+        keys: Keys::At(1, Access::Update),
+        summary: "Removes jobs that wait, and asks the workers of active ones to stop",
+        complexity: "O(J log N) with J the number of ids and N the number of jobs",
+        since: "0.1.0",
+        args: &[KEY, multiple(text("id"))],
+        entry: entry::<Cancel>(),
+    },
+    Spec {
+        name: "JOBQ.REDRIVE",
+        flags: "write",
+        arity: -2,
+        keys: Keys::At(1, Access::Update),
+        summary: "Makes dead jobs ready again",
+        complexity: "O(L log N) with L the LIMIT and N the number of jobs; by ERROR it looks at 10,000 jobs at most",
+        since: "0.1.0",
+        args: &[KEY, IDS, option("ERROR", text("prefix")), LIMIT],
+        entry: entry::<Redrive>(),
+    },
+    Spec {
+        name: "JOBQ.PURGE",
+        flags: "write",
+        arity: -3,
+        keys: Keys::At(1, Access::Update),
+        summary: "Removes the oldest jobs of a state",
+        complexity: "O(L log N) with L the LIMIT and N the number of jobs",
+        since: "0.1.0",
+        args: &[KEY, ENDED, duration("OLDER"), LIMIT],
+        entry: entry::<Purge>(),
     },
     effects::<Queue>("JOBQ._APPLY", "O(C log N) with C the number of jobs changed and N the number of jobs"),
 ];

@@ -84,7 +84,10 @@ mod tests {
             // The name of a subcommand is two arguments.
             let named = 1 + row.name.matches('|').count() as i32;
             // So are an option's word and its value.
-            let words = |arg: &Arg| 1 + i32::from(arg.token.is_some() && arg.kind != ArgType::Token);
+            let words = |arg: &Arg| {
+                let value = if arg.kind == ArgType::Block { arg.parts.len() as i32 } else { 1 };
+                value + i32::from(arg.token.is_some() && arg.kind != ArgType::Token)
+            };
             let least = named + row.args.iter().filter(|arg| !arg.optional).map(words).sum::<i32>();
             let open = row.args.iter().any(|arg| arg.optional || arg.multiple);
             assert_eq!(row.arity, if open { -least } else { least }, "{}", row.name);

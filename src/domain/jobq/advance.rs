@@ -59,6 +59,9 @@ impl Queue {
 
     fn lapse(&mut self, serial: Serial, now: UnixMs) {
         count(&mut self.totals.stalled);
+        if self.job(serial).is_some_and(Job::is_cancelled) {
+            return self.remove(serial);
+        }
         let mut died = false;
         self.change(serial, |job| {
             died = job.dies_of_next_stall();

@@ -10,6 +10,13 @@ impl Queue {
         self.clock = self.clamp(effect.now);
         let now = self.clock;
         match effect.change {
+            Change::Many(changes) => changes.into_iter().for_each(|change| self.make(change, now)),
+            change => self.make(change, now),
+        }
+    }
+
+    fn make(&mut self, change: Change, now: UnixMs) {
+        match change {
             Change::Advance { steps } => self.advance(now, steps),
             Change::Push { serial, job } => self.push(serial, job, now),
             Change::Pop { grants } => {
@@ -53,6 +60,15 @@ impl Queue {
                     job.at = deadline;
                 }
             }),
+            Change::Remove { serial } => self.remove(serial),
+            Change::Flag { serial } => self.change(serial, |job| job.extra_mut().cancelled = true),
+            Change::Redrive { serials } => {
+                for serial in serials {
+                    self.change(serial, |job| job.begin_again(now));
+                }
+            }
+            // A batch holds no batch.
+            Change::Many(_) => {}
         }
     }
 
@@ -103,6 +119,18 @@ impl Queue {
                 }
             }
         });
+    }
+}
+
+impl Job {
+    /// Ready as if it had just been pushed.
+    fn begin_again(&mut self, now: UnixMs) {
+        if self.state == State::Dead {
+            (self.state, self.settled) = (State::Ready, Settled::Open);
+            (self.at, self.place) = (now, now);
+            // Whoever held it has nothing to say any more.
+            (self.token, self.failures, self.stalls) = (0, 0, 0);
+        }
     }
 }
 

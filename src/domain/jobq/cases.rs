@@ -25,7 +25,7 @@ fn a_failing_job_is_tried_again_after_two_four_and_eight_seconds_and_then_is_dea
         let job = world.pop_one();
         assert_eq!(job.attempt, attempt);
         let due = world.now + wait;
-        assert_eq!(world.fail(b"a", job.token, &FAIL), Ok(Failed { state: State::Delayed, due }));
+        assert_eq!(world.fail(b"a", job.token, &FAIL), Ok(Failed { state: Some(State::Delayed), due }));
         world.now = due - 1;
         assert_eq!(world.pop(1, None), []);
         assert_eq!(world.state(b"a"), State::Delayed);
@@ -34,7 +34,7 @@ fn a_failing_job_is_tried_again_after_two_four_and_eight_seconds_and_then_is_dea
     }
     let job = world.pop_one();
     assert_eq!(job.attempt, 4);
-    assert_eq!(world.fail(b"a", job.token, &FAIL), Ok(Failed { state: State::Dead, due: 0 }));
+    assert_eq!(world.fail(b"a", job.token, &FAIL), Ok(Failed { state: Some(State::Dead), due: 0 }));
     world.now += HOUR;
     assert_eq!(world.pop(1, None), []);
     assert_eq!(stats(world.primary.as_ref(), world.now).dead, 1);
@@ -62,10 +62,10 @@ fn a_fail_after_a_stall_is_a_failure_like_any_other() {
     let job = world.pop_one();
     world.now += 150;
     let due = world.now + 2_000;
-    assert_eq!(world.fail(b"a", job.token, &FAIL), Ok(Failed { state: State::Delayed, due }));
+    assert_eq!(world.fail(b"a", job.token, &FAIL), Ok(Failed { state: Some(State::Delayed), due }));
     world.now += 2_000;
     // Said again when the wait is over: the same answer, and no second failure.
-    assert_eq!(world.fail(b"a", job.token, &FAIL), Ok(Failed { state: State::Delayed, due }));
+    assert_eq!(world.fail(b"a", job.token, &FAIL), Ok(Failed { state: Some(State::Delayed), due }));
     assert_eq!(world.pop_one().attempt, 2);
     assert_eq!(world.queue().totals.stalled, 1);
     assert_eq!(world.queue().totals.failed, 1);
@@ -76,7 +76,7 @@ fn an_extend_after_the_lease_is_fenced_and_does_not_bring_it_back() {
     let mut world = world_with(&[b"a"]);
     let job = world.pop_one();
     world.now += 99;
-    assert_eq!(world.extend(b"a", job.token, Some(100)), Ok(()));
+    assert_eq!(world.extend(b"a", job.token, Some(100)), Ok(Extended::Held));
     world.now += 100;
     assert_eq!(world.extend(b"a", job.token, Some(100)).unwrap_err().code, Code::Fenced);
     assert_eq!(world.state(b"a"), State::Ready);
@@ -116,7 +116,7 @@ fn the_fourth_stall_is_death_and_is_seen_before_anything_moves_the_job() {
     world.advance();
     assert_eq!(seen(&world), expected);
     assert_eq!(world.queue().totals, totals);
-    let dead = Failed { state: State::Dead, due: 0 };
+    let dead = Failed { state: Some(State::Dead), due: 0 };
     assert_eq!(world.fail(b"a", job_token, &FAIL), Ok(dead));
     assert_eq!(world.release(b"a", job_token, 0).unwrap_err().code, Code::Fenced);
     // Its work was done after all.
@@ -128,7 +128,7 @@ fn the_fourth_stall_is_death_and_is_seen_before_anything_moves_the_job() {
 fn a_copy_leaves_the_leases_with_the_original() {
     let mut world = world_with(&[b"a", b"b", b"c"]);
     let popped = world.pop(2, None);
-    assert_eq!(world.fail(b"b", popped[1].token, &FAIL).map(|failed| failed.state), Ok(State::Delayed));
+    assert_eq!(world.fail(b"b", popped[1].token, &FAIL).map(|failed| failed.state), Ok(Some(State::Delayed)));
     let before = blocks(world.primary.as_ref());
     let mut copy = World::new();
     (copy.primary, copy.replica) = (Some(world.queue().duplicate()), Some(world.queue().duplicate()));
@@ -166,7 +166,7 @@ fn a_clock_that_was_set_back_makes_nothing_due_early_and_no_token_smaller() {
     let mut world = world_with(&[b"a"]);
     let first = world.pop_one();
     world.now -= HOUR;
-    world.push(&Push { delay: 10, ..named(b"b") });
+    world.push(&Push { due: Due::After(10), ..named(b"b") });
     assert_eq!(world.queue().next_due(), Some(START + 10));
     assert_eq!(world.pop(1, None), []);
     assert_eq!(world.state(b"a"), State::Active);

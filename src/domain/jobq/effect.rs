@@ -81,6 +81,20 @@ pub enum Change {
         serial: Serial,
         deadline: UnixMs,
     },
+    /// The job is taken out, whatever its state.
+    Remove {
+        serial: Serial,
+    },
+    /// Its worker is to be told that it should stop.
+    Flag {
+        serial: Serial,
+    },
+    /// Dead jobs are tried again from the beginning.
+    Redrive {
+        serials: Vec<Serial>,
+    },
+    /// Several changes one after the other, as a batch makes them; none of them is again a batch.
+    Many(Vec<Change>),
 }
 
 const ADVANCE: u8 = 1;
@@ -90,56 +104,28 @@ const ACK: u8 = 4;
 const FAIL: u8 = 5;
 const RELEASE: u8 = 6;
 const EXTEND: u8 = 7;
+const REMOVE: u8 = 8;
+const FLAG: u8 = 9;
+const REDRIVE: u8 = 10;
+const MANY: u8 = 11;
 
 impl value::Effect for Effect {
     fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::new();
-        let kind = match &self.change {
-            Change::Advance { .. } => ADVANCE,
-            Change::Push { .. } => PUSH,
-            Change::Pop { .. } => POP,
-            Change::Ack { .. } => ACK,
-            Change::Fail { .. } => FAIL,
-            Change::Release { .. } => RELEASE,
-            Change::Extend { .. } => EXTEND,
-        };
-        writer.byte(kind);
         writer.int(self.now);
         match &self.change {
-            Change::Advance { steps } => writer.int((*steps).into()),
-            Change::Push { serial, job } => {
-                writer.int(*serial);
-                write_new(&mut writer, job);
-            }
-            Change::Pop { grants } => {
-                writer.int(grants.len() as u64);
-                for grant in grants {
-                    writer.int(grant.serial);
-                    writer.int(grant.token);
-                    writer.int(grant.deadline);
+            Change::Many(changes) => {
+                writer.byte(MANY);
+                writer.int(changes.len() as u64);
+                for change in changes {
+                    write_change(&mut writer, change);
+                    // A payload travels beside the effect only where it is the only one.
+                    if let Change::Push { job, .. } = change {
+                        writer.bytes(&job.payload);
+                    }
                 }
             }
-            Change::Ack { serial, result } => {
-                writer.int(*serial);
-                writer.option(result.as_deref(), Writer::bytes);
-            }
-            Change::Fail { serial, error, fate } => {
-                writer.int(*serial);
-                writer.option(error.as_deref(), Writer::bytes);
-                let due = match fate {
-                    Fate::Retry { due } => Some(*due),
-                    Fate::Dead => None,
-                };
-                writer.option(due, Writer::int);
-            }
-            Change::Release { serial, due } => {
-                writer.int(*serial);
-                writer.option(*due, Writer::int);
-            }
-            Change::Extend { serial, deadline } => {
-                writer.int(*serial);
-                writer.int(*deadline);
-            }
+            change => write_change(&mut writer, change),
         }
         writer.finish()
     }
@@ -153,34 +139,23 @@ impl value::Effect for Effect {
 
     fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
         let mut reader = Reader::new(head);
-        let (kind, now) = (reader.byte()?, below(FAR, &mut reader)?);
-        if (kind == PUSH) != payload.is_some() {
+        let now = below(FAR, &mut reader)?;
+        let change = if reader.clone().byte()? == MANY {
+            reader.byte()?;
+            let count = reader.count(2)?;
+            let changes = (0..count).map(|_| read_one_of_many(&mut reader)).collect::<Result<_, _>>()?;
+            Change::Many(changes)
+        } else {
+            let mut change = read_change(&mut reader)?;
+            if let Change::Push { job, .. } = &mut change {
+                job.payload = payload.ok_or(Corrupt)?.into();
+            }
+            change
+        };
+        if payload.is_some() && !matches!(change, Change::Push { .. }) {
             return Err(Corrupt);
         }
-        let reader = &mut reader;
-        let change = match kind {
-            ADVANCE => Change::Advance { steps: reader.narrow()? },
-            PUSH => {
-                Change::Push { serial: near(reader)?, job: read_new(reader, payload.unwrap_or_default())? }
-            }
-            POP => {
-                let count = reader.count(3)?;
-                let grant = |reader: &mut Reader<'_>| {
-                    Ok(Grant { serial: near(reader)?, token: live_token(reader)?, deadline: near(reader)? })
-                };
-                Change::Pop { grants: (0..count).map(|_| grant(reader)).collect::<Result<_, _>>()? }
-            }
-            ACK => Change::Ack { serial: near(reader)?, result: reader.option(boxed)? },
-            FAIL => {
-                let (serial, error) = (near(reader)?, reader.option(boxed)?);
-                let fate = reader.option(near)?.map_or(Fate::Dead, |due| Fate::Retry { due });
-                Change::Fail { serial, error, fate }
-            }
-            RELEASE => Change::Release { serial: near(reader)?, due: reader.option(near)? },
-            EXTEND => Change::Extend { serial: near(reader)?, deadline: near(reader)? },
-            _ => return Err(Corrupt),
-        };
-        reader.clone().end()?;
+        reader.end()?;
         Ok(Effect { now, change })
     }
 
@@ -190,6 +165,107 @@ impl value::Effect for Effect {
             _ => 0,
         }
     }
+}
+
+/// A change without payloads.
+fn write_change(writer: &mut Writer, change: &Change) {
+    match change {
+        Change::Advance { steps } => {
+            writer.byte(ADVANCE);
+            writer.int((*steps).into());
+        }
+        Change::Push { serial, job } => {
+            writer.byte(PUSH);
+            writer.int(*serial);
+            write_new(writer, job);
+        }
+        Change::Pop { grants } => {
+            writer.byte(POP);
+            writer.int(grants.len() as u64);
+            for grant in grants {
+                writer.int(grant.serial);
+                writer.int(grant.token);
+                writer.int(grant.deadline);
+            }
+        }
+        Change::Ack { serial, result } => {
+            writer.byte(ACK);
+            writer.int(*serial);
+            writer.option(result.as_deref(), Writer::bytes);
+        }
+        Change::Fail { serial, error, fate } => {
+            writer.byte(FAIL);
+            writer.int(*serial);
+            writer.option(error.as_deref(), Writer::bytes);
+            let due = match fate {
+                Fate::Retry { due } => Some(*due),
+                Fate::Dead => None,
+            };
+            writer.option(due, Writer::int);
+        }
+        Change::Release { serial, due } => {
+            writer.byte(RELEASE);
+            writer.int(*serial);
+            writer.option(*due, Writer::int);
+        }
+        Change::Extend { serial, deadline } => {
+            writer.byte(EXTEND);
+            writer.int(*serial);
+            writer.int(*deadline);
+        }
+        Change::Remove { serial } => {
+            writer.byte(REMOVE);
+            writer.int(*serial);
+        }
+        Change::Flag { serial } => {
+            writer.byte(FLAG);
+            writer.int(*serial);
+        }
+        Change::Redrive { serials } => {
+            writer.byte(REDRIVE);
+            writer.int(serials.len() as u64);
+            serials.iter().for_each(|&serial| writer.int(serial));
+        }
+        Change::Many(_) => debug_assert!(false, "a batch holds no batch"),
+    }
+}
+
+/// A change; a PUSH is left without its payload.
+fn read_change(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
+    Ok(match reader.byte()? {
+        ADVANCE => Change::Advance { steps: reader.narrow()? },
+        PUSH => Change::Push { serial: near(reader)?, job: read_new(reader)? },
+        POP => {
+            let count = reader.count(3)?;
+            let grant = |reader: &mut Reader<'_>| {
+                Ok(Grant { serial: near(reader)?, token: live_token(reader)?, deadline: near(reader)? })
+            };
+            Change::Pop { grants: (0..count).map(|_| grant(reader)).collect::<Result<_, _>>()? }
+        }
+        ACK => Change::Ack { serial: near(reader)?, result: reader.option(boxed)? },
+        FAIL => {
+            let (serial, error) = (near(reader)?, reader.option(boxed)?);
+            let fate = reader.option(near)?.map_or(Fate::Dead, |due| Fate::Retry { due });
+            Change::Fail { serial, error, fate }
+        }
+        RELEASE => Change::Release { serial: near(reader)?, due: reader.option(near)? },
+        EXTEND => Change::Extend { serial: near(reader)?, deadline: near(reader)? },
+        REMOVE => Change::Remove { serial: near(reader)? },
+        FLAG => Change::Flag { serial: near(reader)? },
+        REDRIVE => {
+            let count = reader.count(1)?;
+            Change::Redrive { serials: (0..count).map(|_| near(reader)).collect::<Result<_, _>>()? }
+        }
+        _ => return Err(Corrupt),
+    })
+}
+
+fn read_one_of_many(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
+    let mut change = read_change(reader)?;
+    if let Change::Push { job, .. } = &mut change {
+        job.payload = boxed(reader)?;
+    }
+    Ok(change)
 }
 
 pub(super) fn boxed(reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
@@ -229,9 +305,9 @@ fn write_new(writer: &mut Writer, job: &NewJob) {
     writer.int(job.lease);
 }
 
-fn read_new(reader: &mut Reader<'_>, payload: &[u8]) -> Result<NewJob, Corrupt> {
+fn read_new(reader: &mut Reader<'_>) -> Result<NewJob, Corrupt> {
     Ok(NewJob {
-        payload: payload.into(),
+        payload: Bytes::default(),
         due: near(reader)?,
         id: reader.option(chosen_id)?,
         name: reader.option(boxed)?,

@@ -27,7 +27,8 @@ pub struct Fail<'a> {
 /// What FAIL answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failed {
-    pub state: State,
+    /// None when its cancellation was asked for: it is gone.
+    pub state: Option<State>,
     /// When it is tried again, in Unix milliseconds; 0 when it is not.
     pub due: UnixMs,
 }
@@ -76,21 +77,25 @@ pub fn decide_fail(
     let now = queue.clamp(now);
     match (job.state, job.settled) {
         (State::Done, _) => return Err(fenced("the job was acknowledged")),
-        (State::Dead, _) => return Ok(Decision::answer(Failed { state: State::Dead, due: 0 })),
+        (State::Dead, _) => return Ok(Decision::answer(Failed { state: Some(State::Dead), due: 0 })),
         // The same again: also when the wait is over meanwhile.
         (_, Settled::Failed) => {
-            return Ok(Decision::answer(Failed { state: State::Delayed, due: job.place }));
+            return Ok(Decision::answer(Failed { state: Some(State::Delayed), due: job.place }));
         }
         _ => {}
     }
+    if job.is_cancelled() {
+        let gone = Failed { state: None, due: 0 };
+        return Ok(Decision::change(gone, Effect { now, change: Change::Remove { serial } }));
+    }
     let failures = job.attempt();
     let (answer, fate) = if fail.dead || failures > job.retries {
-        (Failed { state: State::Dead, due: 0 }, Fate::Dead)
+        (Failed { state: Some(State::Dead), due: 0 }, Fate::Dead)
     } else {
         let default = Backoff::default();
         let backoff = job.backoff.as_deref().unwrap_or(&default);
         let due = now + fail.delay.unwrap_or_else(|| backoff.wait(failures, fail.chance));
-        (Failed { state: State::Delayed, due }, Fate::Retry { due })
+        (Failed { state: Some(State::Delayed), due }, Fate::Retry { due })
     };
     let change = Change::Fail { serial, error: fail.error.map(Box::from), fate };
     Ok(Decision::change(answer, Effect { now, change }))
@@ -111,11 +116,22 @@ pub fn decide_release(
         (_, Settled::Released) => Ok(Decision::answer(())),
         // Its lease ran out: it is where a release would bring it.
         (State::Ready, _) if delay == 0 => Ok(Decision::answer(())),
+        _ if job.is_cancelled() => {
+            Ok(Decision::change((), Effect { now, change: Change::Remove { serial } }))
+        }
         _ => {
             let due = (delay > 0).then(|| now + delay);
             Ok(Decision::change((), Effect { now, change: Change::Release { serial, due } }))
         }
     }
+}
+
+/// What EXTEND answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extended {
+    Held,
+    /// And its cancellation was asked for: the worker should stop.
+    Cancelled,
 }
 
 /// Decides an EXTEND: the lease is renewed from now on. A lease that has run out is not.
@@ -125,7 +141,7 @@ pub fn decide_extend(
     token: u64,
     lease: Option<u64>,
     now: UnixMs,
-) -> Result<Decision<(), Effect>, Refusal> {
+) -> Result<Decision<Extended, Effect>, Refusal> {
     let (queue, serial, job) = held(queue, id, token)?;
     let now = queue.clamp(now);
     if job.state != State::Active || job.at <= now {
@@ -133,5 +149,6 @@ pub fn decide_extend(
     }
     let own = if job.lease > 0 { job.lease } else { DEFAULT_LEASE };
     let deadline = now + lease.unwrap_or(own);
-    Ok(Decision::change((), Effect { now, change: Change::Extend { serial, deadline } }))
+    let extended = if job.is_cancelled() { Extended::Cancelled } else { Extended::Held };
+    Ok(Decision::change(extended, Effect { now, change: Change::Extend { serial, deadline } }))
 }

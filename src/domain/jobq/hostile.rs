@@ -121,7 +121,7 @@ proptest! {
             let _ = world.fail(&id, token, &Fail { chance: u64::MAX, ..FAIL });
         }
         let _ = (stats(world.primary.as_ref(), now), world.queue().next_due(), world.queue().memory());
-        world.push(&Push { delay: LONGEST, ..plain(b"x") });
+        world.push(&Push { due: Due::After(LONGEST), ..plain(b"x") });
         prop_assert_eq!(saved(world.queue()), blocks(world.replica.as_ref()));
         prop_assert!(loaded(&saved(world.queue())).is_ok());
     }

@@ -66,6 +66,8 @@ pub struct Extra {
     /// Of the last failure.
     pub error: Option<Box<[u8]>>,
     pub result: Option<Box<[u8]>>,
+    /// Its cancellation was asked for while it was active: its worker is told, and it is not tried again.
+    pub cancelled: bool,
 }
 
 impl Job {
@@ -75,6 +77,10 @@ impl Job {
 
     pub fn id(&self) -> Option<&[u8]> {
         self.extra.as_ref()?.id.as_deref()
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.extra.as_ref().is_some_and(|extra| extra.cancelled)
     }
 
     /// Which run the current or next one is, from 1.

@@ -11,15 +11,18 @@
 //! effect   what is replicated                    finish   ACK, FAIL, RELEASE, EXTEND
 //! apply    an effect made to happen              advance  what time has made due
 //! persist  the binary form                       view     GET and STATS, as of now
-//! backoff  when to try again
+//! backoff  when to try again                     batch    MPUSH, MACK, MEXTEND
+//!                                                manage   CANCEL, REDRIVE, PURGE
 //! ```
 
 mod advance;
 mod apply;
 mod backoff;
+mod batch;
 mod effect;
 mod finish;
 mod job;
+mod manage;
 mod persist;
 mod pop;
 mod push;
@@ -42,11 +45,13 @@ mod saving;
 mod world;
 
 pub use backoff::Backoff;
+pub use batch::{Each, decide_ack_many, decide_extend_many, decide_push_many};
 pub use effect::Effect;
-pub use finish::{Fail, Failed, decide_ack, decide_extend, decide_fail, decide_release};
+pub use finish::{Extended, Fail, Failed, decide_ack, decide_extend, decide_fail, decide_release};
 pub use job::{Job, State};
+pub use manage::{Cancelled, Moved, Redrive, decide_cancel, decide_purge, decide_redrive};
 pub use pop::{Pop, Popped, decide_pop};
-pub use push::{Push, Pushed, decide_push};
+pub use push::{Due, Push, Pushed, decide_push};
 use queue::automatic_id;
 pub use queue::{Queue, Totals};
 pub use view::{JobView, Stats, job, stats};

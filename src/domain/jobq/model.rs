@@ -30,6 +30,7 @@ pub(super) struct Row {
     pub lease: Option<u64>,
     pub backoff: Option<Backoff>,
     pub word: Word,
+    pub cancelled: bool,
 }
 
 /// What a POP hands out, but for the token.
@@ -79,6 +80,11 @@ impl Model {
                     row.state = State::Ready;
                     row.line = row.at;
                 }
+                State::Active if row.cancelled => {
+                    self.totals.stalled += 1;
+                    row.state = State::Done;
+                    row.at = 0;
+                }
                 State::Active => {
                     self.totals.stalled += 1;
                     row.stalls += 1;
@@ -119,11 +125,14 @@ impl Model {
             return Pushed::Duplicate(id.into());
         }
         let id = push.id.map_or_else(|| automatic_id(self.totals.pushed), Box::from);
-        let due = now + push.delay;
+        let due = match push.due {
+            Due::After(delay) => now + delay,
+            Due::At(time) => now.max(time),
+        };
         self.rows.push(Row {
             id: id.to_vec(),
             payload: push.payload.to_vec(),
-            state: if push.delay == 0 { State::Ready } else { State::Delayed },
+            state: if due <= now { State::Ready } else { State::Delayed },
             at: due,
             line: due,
             token: 0,
@@ -133,6 +142,7 @@ impl Model {
             lease: push.lease,
             backoff: push.backoff.clone(),
             word: Word::Nothing,
+            cancelled: false,
         });
         self.totals.pushed += 1;
         self.changed(now);
@@ -190,9 +200,13 @@ impl Model {
         let row = self.held(id, token)?;
         match (row.state, row.word) {
             (State::Done, _) => return Err(Code::Fenced),
-            (State::Dead, _) => return Ok(Failed { state: State::Dead, due: 0 }),
-            (_, Word::Failed(due)) => return Ok(Failed { state: State::Delayed, due }),
+            (State::Dead, _) => return Ok(Failed { state: Some(State::Dead), due: 0 }),
+            (_, Word::Failed(due)) => return Ok(Failed { state: Some(State::Delayed), due }),
             _ => {}
+        }
+        if row.cancelled {
+            self.gone(id, now);
+            return Ok(Failed { state: None, due: 0 });
         }
         row.failures += 1;
         row.word = Word::Failed(due);
@@ -200,7 +214,7 @@ impl Model {
             row.state = State::Dead;
             row.at = now;
             self.totals.died += 1;
-            Failed { state: State::Dead, due: 0 }
+            Failed { state: Some(State::Dead), due: 0 }
         } else {
             let waits = fail.delay.map_or_else(|| waits(row.backoff.as_ref(), row.failures), |d| d..=d);
             assert!(due >= now && waits.contains(&(due - now)), "{due} at {now} is none of {waits:?}");
@@ -208,7 +222,7 @@ impl Model {
             row.at = due;
             row.line = due;
             self.totals.retried += 1;
-            Failed { state: State::Delayed, due }
+            Failed { state: Some(State::Delayed), due }
         };
         self.totals.failed += 1;
         self.changed(now);
@@ -224,6 +238,10 @@ impl Model {
             (State::Ready, _) if delay == 0 => return Ok(()),
             _ => {}
         }
+        if row.cancelled {
+            self.gone(id, now);
+            return Ok(());
+        }
         row.word = Word::Released;
         (row.state, row.at) =
             if delay == 0 { (State::Ready, row.line) } else { (State::Delayed, now + delay) };
@@ -231,14 +249,70 @@ impl Model {
         Ok(())
     }
 
-    pub fn extend(&mut self, id: &[u8], token: u64, lease: Option<u64>, now: UnixMs) -> Result<(), Code> {
+    pub fn extend(
+        &mut self,
+        id: &[u8],
+        token: u64,
+        lease: Option<u64>,
+        now: UnixMs,
+    ) -> Result<Extended, Code> {
         let now = self.advance(now);
         let row = self.held(id, token)?;
         if row.state != State::Active {
             return Err(Code::Fenced);
         }
         row.at = now + lease.or(row.lease).unwrap_or(DEFAULT_LEASE);
+        let cancelled = row.cancelled;
         self.changed(now);
-        Ok(())
+        Ok(if cancelled { Extended::Cancelled } else { Extended::Held })
+    }
+
+    fn gone(&mut self, id: &[u8], now: UnixMs) {
+        self.rows.retain(|row| row.id != id);
+        self.changed(now);
+    }
+
+    pub fn cancel(&mut self, id: &[u8], now: UnixMs) -> Cancelled {
+        let now = self.advance(now);
+        let Some(row) = self.rows.iter_mut().find(|row| row.id == id) else { return Cancelled::Gone };
+        match row.state {
+            State::Ready | State::Delayed => {
+                self.gone(id, now);
+                Cancelled::Removed
+            }
+            State::Active => {
+                if !std::mem::replace(&mut row.cancelled, true) {
+                    self.changed(now);
+                }
+                Cancelled::Flagged
+            }
+            State::Done | State::Dead => Cancelled::Gone,
+        }
+    }
+
+    pub fn redrive(&mut self, limit: usize, now: UnixMs) -> Moved {
+        let now = self.advance(now);
+        let mut dead: Vec<&mut Row> = self.rows.iter_mut().filter(|row| row.state == State::Dead).collect();
+        dead.sort_by_key(|row| row.at);
+        let (all, moved) = (dead.len(), dead.len().min(limit));
+        for row in dead.into_iter().take(limit) {
+            (row.state, row.at, row.line, row.word) = (State::Ready, now, now, Word::Nothing);
+            (row.token, row.failures, row.stalls) = (0, 0, 0);
+        }
+        if moved > 0 {
+            self.changed(now);
+        }
+        Moved { moved, left: all - moved }
+    }
+
+    pub fn purge(&mut self, state: State, older: u64, now: UnixMs) -> Moved {
+        let now = self.advance(now);
+        let all = self.rows.iter().filter(|row| row.state == state).count();
+        self.rows.retain(|row| row.state != state || row.at + older > now);
+        let left = self.rows.iter().filter(|row| row.state == state).count();
+        if left < all {
+            self.changed(now);
+        }
+        Moved { moved: all - left, left }
     }
 }

@@ -115,6 +115,9 @@ impl Value for Queue {
         for (serial, job) in &self.jobs {
             let mut job = Job::clone(job);
             if job.state == State::Active {
+                if job.is_cancelled() {
+                    continue;
+                }
                 job.state = State::Ready;
                 job.at = job.place;
             }
@@ -150,6 +153,7 @@ fn write_job(writer: &mut Writer, serial: Serial, job: &Job) {
         for part in [&extra.id, &extra.name, &extra.meta, &extra.error, &extra.result] {
             writer.option(part.as_deref(), Writer::bytes);
         }
+        writer.bool(extra.cancelled);
     });
 }
 
@@ -174,8 +178,8 @@ fn read_job(reader: &mut Reader<'_>) -> Result<(Serial, Job), Corrupt> {
         extra: reader.option(|reader| {
             let id = reader.option(chosen_id)?;
             let mut part = || reader.option(boxed);
-            let extra = Extra { id, name: part()?, meta: part()?, error: part()?, result: part()? };
-            Ok(Box::new(extra))
+            let (name, meta, error, result) = (part()?, part()?, part()?, part()?);
+            Ok(Box::new(Extra { id, name, meta, error, result, cancelled: reader.bool()? }))
         })?,
     };
     Ok((serial, job))

@@ -39,6 +39,18 @@ enum Step {
         by: usize,
         lease: Option<u64>,
     },
+    /// The job of that grant, or (none) the one with that id.
+    Cancel {
+        by: Option<usize>,
+        id: u8,
+    },
+    Redrive {
+        limit: usize,
+    },
+    Purge {
+        state: State,
+        older: u64,
+    },
     Forward(u64),
     Back(u64),
     /// Both servers start again from what they saved.
@@ -74,6 +86,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(by, delay, dead, chance)| Step::Fail { by, delay, dead, chance }),
         3 => (by(), delay()).prop_map(|(by, delay)| Step::Release { by, delay }),
         2 => (by(), lease()).prop_map(|(by, lease)| Step::Extend { by, lease }),
+        2 => (prop::option::of(by()), 0..4u8).prop_map(|(by, id)| Step::Cancel { by, id }),
+        1 => (1..4usize).prop_map(|limit| Step::Redrive { limit }),
+        1 => (prop::sample::select(vec![State::Ready, State::Done, State::Dead]), 1..60u64)
+            .prop_map(|(state, older)| Step::Purge { state, older }),
         8 => (0..40u64).prop_map(Step::Forward),
         1 => (1_000..40_000u64).prop_map(Step::Forward),
         1 => prop_oneof![4 => Just(DAY / 2), 1 => Just(4 * DAY)].prop_map(Step::Forward),
@@ -128,12 +144,11 @@ impl Play {
                 let push = Push {
                     payload: &[retries as u8],
                     id: id.as_ref().map(|id| &id[..]),
-                    name: None,
-                    meta: None,
-                    delay,
+                    due: Due::After(delay),
                     retries,
                     backoff: backoff.clone(),
                     lease,
+                    ..plain(b"")
                 };
                 let pushed = self.world.push(&push);
                 assert_eq!(pushed, self.model.push(&push, now));
@@ -174,18 +189,39 @@ impl Play {
                 let due = answer.as_ref().map_or(0, |failed| failed.due);
                 assert_eq!(answer, self.model.fail(&id, token, &fail, due, now));
                 let other = Fail { chance: chance.wrapping_add(1), ..fail };
-                self.again(&answer, |world| world.fail(&id, token, &other));
+                if answer != Ok(Failed { state: None, due: 0 }) {
+                    self.again(&answer, |world| world.fail(&id, token, &other));
+                }
             }
             Step::Release { by, delay } => {
                 let Grant { id, token } = self.grant(by);
                 let answer = code(self.world.release(&id, token, delay));
                 assert_eq!(answer, self.model.release(&id, token, delay, now));
-                self.again(&answer, |world| world.release(&id, token, delay));
+                // A job whose cancellation was asked for is gone when it comes back.
+                if answer.is_err() || self.model.rows.iter().any(|row| row.id == id) {
+                    self.again(&answer, |world| world.release(&id, token, delay));
+                }
             }
             Step::Extend { by, lease } => {
                 let Grant { id, token } = self.grant(by);
                 let answer = code(self.world.extend(&id, token, lease));
                 assert_eq!(answer, self.model.extend(&id, token, lease, now));
+            }
+            Step::Cancel { by, id } => {
+                let id = by.map_or_else(|| vec![b'a' + id], |by| self.grant(by).id);
+                let twice = self.world.cancel(&[&id, &id]);
+                let once = self.model.cancel(&id, now);
+                assert_eq!(twice[0], once);
+                let again = if once == Cancelled::Removed { Cancelled::Gone } else { once };
+                assert_eq!(twice[1], again);
+                self.again(&Ok(vec![again]), |world| Ok(world.cancel(&[&id])));
+            }
+            Step::Redrive { limit } => {
+                let redrive = Redrive { ids: None, error: None, limit };
+                assert_eq!(self.world.redrive(&redrive), self.model.redrive(limit, now));
+            }
+            Step::Purge { state, older } => {
+                assert_eq!(self.world.purge(state, older), self.model.purge(state, older, now));
             }
             Step::Forward(ms) => self.world.now += ms,
             Step::Back(ms) => self.world.now -= ms,

@@ -5,7 +5,17 @@ use super::backoff::Backoff;
 use super::effect::{Change, Effect, NewJob};
 use super::queue::Queue;
 use crate::domain::decision::Decision;
+use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time::UnixMs;
+
+/// When a job may first be popped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// So many milliseconds after the push.
+    After(u64),
+    /// At this time, in Unix milliseconds; one that has passed is now.
+    At(UnixMs),
+}
 
 /// A PUSH. Durations are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,7 +25,9 @@ pub struct Push<'a> {
     pub id: Option<&'a [u8]>,
     pub name: Option<&'a [u8]>,
     pub meta: Option<&'a [u8]>,
-    pub delay: u64,
+    pub due: Due,
+    /// MATCH: a known id must have this payload.
+    pub must_match: bool,
     pub retries: u32,
     /// `None` is the default.
     pub backoff: Option<Backoff>,
@@ -32,17 +44,30 @@ pub enum Pushed {
 }
 
 /// Decides a PUSH. An id is remembered for as long as its job is kept, done and dead ones included.
-pub fn decide_push(queue: Option<&Queue>, push: &Push<'_>, now: UnixMs) -> Decision<Pushed, Effect> {
+///
+/// Refuses (`MISMATCH`), when asked to look, an id that is known with another payload.
+pub fn decide_push(
+    queue: Option<&Queue>,
+    push: &Push<'_>,
+    now: UnixMs,
+) -> Result<Decision<Pushed, Effect>, Refusal> {
     if let Some(id) = push.id
-        && queue.is_some_and(|queue| queue.find(id).is_some())
+        && let Some((_, known)) = queue.and_then(|queue| queue.find(id))
     {
-        return Decision::answer(Pushed::Duplicate(id.into()));
+        if push.must_match && *known.payload != *push.payload {
+            let text = format!("the id '{}' is known with another payload", shown(id));
+            return Err(Refusal::new(Code::Mismatch, text));
+        }
+        return Ok(Decision::answer(Pushed::Duplicate(id.into())));
     }
     let now = queue.map_or(now, |queue| queue.clamp(now));
     let serial = queue.map_or(0, |queue| queue.next_serial);
     let job = NewJob {
         payload: push.payload.into(),
-        due: now + push.delay,
+        due: match push.due {
+            Due::After(delay) => now + delay,
+            Due::At(time) => time.max(now),
+        },
         id: push.id.map(Box::from),
         name: push.name.map(Box::from),
         meta: push.meta.map(Box::from),
@@ -51,5 +76,5 @@ pub fn decide_push(queue: Option<&Queue>, push: &Push<'_>, now: UnixMs) -> Decis
         lease: push.lease.unwrap_or(0),
     };
     let id = push.id.map_or_else(|| automatic_id(serial), Box::from);
-    Decision::change(Pushed::New(id), Effect { now, change: Change::Push { serial, job } })
+    Ok(Decision::change(Pushed::New(id), Effect { now, change: Change::Push { serial, job } }))
 }

@@ -16,6 +16,7 @@ fn full_job() -> Job {
         meta: Some(Box::from(*b"meta")),
         error: Some(Box::from(*b"error")),
         result: Some(Box::from(*b"result")),
+        cancelled: true,
     };
     Job {
         payload: Box::from(*b"payload"),
@@ -55,7 +56,7 @@ fn every_field_reaches_the_saved_bytes_and_comes_back() {
         |queue| queue.totals.stalled += 1,
         |queue| queue.totals.died += 1,
     ];
-    let of_job: [fn(&mut Job); 22] = [
+    let of_job: [fn(&mut Job); 23] = [
         |job| job.payload = Box::default(),
         |job| (job.state, job.at) = (State::Ready, job.place),
         |job| job.state = State::Dead,
@@ -73,6 +74,7 @@ fn every_field_reaches_the_saved_bytes_and_comes_back() {
         |job| job.backoff = Some(Box::new(Backoff::Fixed(20))),
         |job| job.backoff = Some(Box::new(Backoff::List([19].into()))),
         |job| job.extra = None,
+        |job| job.extra_mut().cancelled = false,
         |job| job.extra_mut().id = None,
         |job| job.extra_mut().name = Some(Box::default()),
         |job| job.extra_mut().meta = None,
@@ -192,7 +194,7 @@ fn a_large_queue_is_saved_in_several_blocks_in_the_order_of_pushing() {
     let mut queue = Queue::default();
     for serial in 0..300 {
         let push = Push { payload: &[7; 1_000], ..plain(b"") };
-        queue.apply(decide_push(Some(&queue), &push, START).effect.expect("a push"));
+        queue.apply(decide_push(Some(&queue), &push, START).unwrap().effect.expect("a push"));
         assert_eq!(queue.next_serial, serial + 1);
     }
     let blocks = saved(&queue);

@@ -32,6 +32,7 @@ fn state_at(job: &Job, now: UnixMs) -> Option<State> {
     let kept = |age| now < job.at.saturating_add(age);
     match job.state {
         State::Delayed if job.at <= now => Some(State::Ready),
+        State::Active if job.at <= now && job.is_cancelled() => None,
         State::Active if job.at <= now && job.dies_of_next_stall() => Some(State::Dead),
         State::Active if job.at <= now => Some(State::Ready),
         State::Done if !kept(KEEP_DONE.0) => None,
@@ -100,6 +101,9 @@ pub fn stats(queue: Option<&Queue>, now: UnixMs) -> Stats {
     for job in ended(State::Active, 0).filter_map(|(_, serial)| queue.job(*serial)) {
         stats.active -= 1;
         count(&mut stats.totals.stalled);
+        if job.is_cancelled() {
+            continue;
+        }
         if job.dies_of_next_stall() {
             stats.dead += 1;
             count(&mut stats.totals.died);

@@ -56,7 +56,7 @@ impl World {
     }
 
     pub fn push(&mut self, push: &Push<'_>) -> Pushed {
-        self.run(|queue, now, _| Ok(decide_push(queue, push, now))).expect("never refused")
+        self.run(|queue, now, _| decide_push(queue, push, now)).expect("never refused")
     }
 
     pub fn pop(&mut self, count: usize, lease: Option<u64>) -> Vec<Popped<'static>> {
@@ -87,8 +87,20 @@ impl World {
         self.run(|queue, now, _| decide_release(queue, id, token, delay, now))
     }
 
-    pub fn extend(&mut self, id: &[u8], token: u64, lease: Option<u64>) -> Result<(), Refusal> {
+    pub fn extend(&mut self, id: &[u8], token: u64, lease: Option<u64>) -> Result<Extended, Refusal> {
         self.run(|queue, now, _| decide_extend(queue, id, token, lease, now))
+    }
+
+    pub fn cancel(&mut self, ids: &[&[u8]]) -> Vec<Cancelled> {
+        self.run(|queue, now, _| Ok(decide_cancel(queue, ids, now))).expect("never refused")
+    }
+
+    pub fn redrive(&mut self, redrive: &Redrive<'_>) -> Moved {
+        self.run(|queue, now, _| Ok(decide_redrive(queue, redrive, now))).expect("never refused")
+    }
+
+    pub fn purge(&mut self, state: State, older: u64) -> Moved {
+        self.run(|queue, now, _| Ok(decide_purge(queue, state, older, 1_000, now))).expect("never refused")
     }
 
     pub fn queue(&self) -> &Queue {
@@ -102,7 +114,17 @@ impl World {
 
 /// A job without options.
 pub(super) fn plain(payload: &[u8]) -> Push<'_> {
-    Push { payload, id: None, name: None, meta: None, delay: 0, retries: 3, backoff: None, lease: None }
+    Push {
+        payload,
+        id: None,
+        must_match: false,
+        name: None,
+        meta: None,
+        due: Due::After(0),
+        retries: 3,
+        backoff: None,
+        lease: None,
+    }
 }
 
 /// A job with an id, which is its payload too.

@@ -1,0 +1,192 @@
+//! ACK, FAIL, RELEASE and EXTEND, and the first and last for many jobs: what a worker says.
+
+use crate::domain::jobq::{self, Each, Extended, MOST_AT_ONCE, Queue};
+use crate::domain::refusal::Refusal;
+use crate::server::chance;
+use crate::server::command::{Call, Handler};
+use crate::server::name::Name;
+use crate::server::reply::Reply;
+
+use super::{small, state_name};
+use crate::commands::arguments::{Words, unknown};
+use crate::commands::commit;
+
+/// The queue, job and token that a worker's word is about.
+fn held<'a>(words: &mut Words<'a>) -> Result<(Name<'a>, &'a [u8], u64), Refusal> {
+    Ok((words.name("key")?, words.id("id")?, words.token()?))
+}
+
+/// `JOBQ.ACK key id token [RESULT b]`
+pub struct Ack;
+
+impl Handler for Ack {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let (key, id, token) = held(&mut words)?;
+        let mut result = None;
+        while let Some(option) = words.option()? {
+            match option.folded() {
+                b"RESULT" => result = Some(small("RESULT", &mut words)?),
+                _ => return Err(unknown(&option)),
+            }
+        }
+        commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
+            jobq::decide_ack(queue, id, token, result, now)
+        })?;
+        call.reply.ok();
+        Ok(())
+    }
+}
+
+/// `JOBQ.FAIL key id token [ERROR text] [DELAY d] [DEAD]`
+pub struct Fail;
+
+impl Handler for Fail {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let (key, id, token) = held(&mut words)?;
+        let mut fail = jobq::Fail { error: None, delay: None, dead: false, chance: chance::number() };
+        while let Some(option) = words.option()? {
+            match option.folded() {
+                b"ERROR" => fail.error = Some(small("ERROR", &mut words)?),
+                b"DELAY" => fail.delay = Some(words.duration_or_zero("DELAY")?),
+                b"DEAD" => fail.dead = true,
+                _ => return Err(unknown(&option)),
+            }
+        }
+        if fail.dead && fail.delay.is_some() {
+            return Err(Refusal::err("give either DELAY or DEAD, not both: a dead job is not tried again"));
+        }
+        let failed = commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
+            jobq::decide_fail(queue, id, token, &fail, now)
+        })?;
+        call.reply.array(2);
+        call.reply.simple(failed.state.map_or(c"cancelled", state_name));
+        call.reply.uint(failed.due);
+        Ok(())
+    }
+}
+
+/// `JOBQ.RELEASE key id token [DELAY d]`
+pub struct Release;
+
+impl Handler for Release {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let (key, id, token) = held(&mut words)?;
+        let mut delay = 0;
+        while let Some(option) = words.option()? {
+            match option.folded() {
+                b"DELAY" => delay = words.duration_or_zero("DELAY")?,
+                _ => return Err(unknown(&option)),
+            }
+        }
+        commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
+            jobq::decide_release(queue, id, token, delay, now)
+        })?;
+        call.reply.ok();
+        Ok(())
+    }
+}
+
+/// `JOBQ.EXTEND key id token [LEASE d]`
+pub struct Extend;
+
+impl Handler for Extend {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let (key, id, token) = held(&mut words)?;
+        let mut lease = None;
+        while let Some(option) = words.option()? {
+            match option.folded() {
+                b"LEASE" => lease = Some(words.duration("LEASE")?),
+                _ => return Err(unknown(&option)),
+            }
+        }
+        let extended = commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
+            jobq::decide_extend(queue, id, token, lease, now)
+        })?;
+        call.reply.int(extended_as(extended));
+        Ok(())
+    }
+}
+
+/// 1 while it is held, 2 when it is and should stop.
+fn extended_as(extended: Extended) -> i64 {
+    match extended {
+        Extended::Held => 1,
+        Extended::Cancelled => 2,
+    }
+}
+
+/// `n id token …`
+fn jobs<'a>(words: &mut Words<'a>) -> Result<Vec<(&'a [u8], u64)>, Refusal> {
+    let count = words.integer("the number of jobs", 1, MOST_AT_ONCE as u64)?;
+    (0..count).map(|_| Ok((words.id("id")?, words.token()?))).collect()
+}
+
+/// -1 for a token that is good no more, 0 for a job that is gone.
+fn answer_each<R>(each: &[Each<R>], reply: Reply<'_>, yes: impl Fn(&R) -> i64) {
+    reply.array(each.len());
+    for one in each {
+        reply.int(match one {
+            Each::Yes(answer) => yes(answer),
+            Each::Gone => 0,
+            Each::Fenced => -1,
+        });
+    }
+}
+
+/// `JOBQ.MACK key n id token …`
+pub struct AckMany;
+
+impl Handler for AckMany {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let key = words.name("key")?;
+        let jobs = jobs(&mut words)?;
+        if let Some(option) = words.option()? {
+            return Err(unknown(&option));
+        }
+        let each = commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
+            Ok(jobq::decide_ack_many(queue, &jobs, now))
+        })?;
+        answer_each(&each, call.reply, |()| 1);
+        Ok(())
+    }
+}
+
+/// `JOBQ.MEXTEND key n id token … [LEASE d]`
+pub struct ExtendMany;
+
+impl Handler for ExtendMany {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let key = words.name("key")?;
+        let jobs = jobs(&mut words)?;
+        let mut lease = None;
+        while let Some(option) = words.option()? {
+            match option.folded() {
+                b"LEASE" => lease = Some(words.duration("LEASE")?),
+                _ => return Err(unknown(&option)),
+            }
+        }
+        let each = commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
+            Ok(jobq::decide_extend_many(queue, &jobs, lease, now))
+        })?;
+        answer_each(&each, call.reply, |extended| extended_as(*extended));
+        Ok(())
+    }
+}
