@@ -6,6 +6,7 @@ use crate::domain::{breaker, cache, idemp, jobq, ratelimit};
 use crate::server::ctx::{Ctx, Level};
 use crate::server::{command, config, events, guard, info, native, waiters};
 
+use super::cache::invalidate;
 use super::{aftermath, eviction, policy_file, settings, table, tables, world};
 
 /// Registers everything; an error makes the server refuse the module.
@@ -65,6 +66,13 @@ const INFO: &[info::Section] = &[
     info::Section {
         name: "memory",
         fields: || vec![("eviction_may_drop_claims", eviction::may_drop().into())],
+    },
+    info::Section {
+        name: "cache",
+        fields: || {
+            let (tags, prefixes) = invalidate::remembered();
+            vec![("invalidated_tags", tags as u64), ("invalidated_prefixes", prefixes as u64)]
+        },
     },
     info::Section {
         name: "waiters",

@@ -196,3 +196,124 @@ fn an_invalidation_is_one_effect_and_so_is_what_a_reader_finds() {
     s.ok("CACHE.GETSET k LEASE 1h");
     assert_eq!(stream.taken(&s), Vec::<String>::new(), "written down once");
 }
+
+#[test]
+fn a_tag_reaches_what_was_stored_with_it_in_all_databases() {
+    let s = server!();
+    s.ok("CACHE.SET one v TTL 1h TAGS 2 user:1 page").is(1);
+    s.ok("CACHE.SET two v TAGS 1 user:2").is(1);
+    s.ok("CACHE.SET three v").is(1);
+    s.ok("CACHE.GETSET brought VALUE v TTL 1h TAGS 1 user:1").at(0).clone().is(status("STORED"));
+    s.refuses("CACHE.GETSET brought TAGS 1 user:1", "ERR TAGS needs VALUE");
+    s.ok("SELECT 3");
+    s.ok("CACHE.SET elsewhere v TTL 1h GRACE 1m TAGS 3 a b user:1").is(1);
+    s.ok("CACHE.INVALIDATE TAG user:1 nobody").is(status("OK"));
+    s.ok("CACHE.GET elsewhere").is(nil());
+    s.ok("CACHE.GETSET elsewhere").is(list![status("REFRESH"), "v", token(), any()]);
+    s.ok("SELECT 0");
+    assert_eq!(reads(&s, "one").0, "FILL");
+    assert_eq!(reads(&s, "two").0, "HIT");
+    assert_eq!(reads(&s, "brought").0, "FILL");
+    assert_eq!(reads(&s, "three").0, "HIT");
+    // Any byte, and a value stored anew without tags has none.
+    s.ok(cmd!["CACHE.SET", "two", "v", "TAGS", 1, b"\0\xff\r\n"]);
+    s.ok("CACHE.INVALIDATE TAG user:2");
+    assert_eq!(reads(&s, "two").0, "HIT");
+    s.ok(cmd!["CACHE.INVALIDATE", "TAG", b"\0\xff\r\n"]);
+    assert_eq!(reads(&s, "two").0, "FILL");
+}
+
+#[test]
+fn a_fill_in_flight_is_fenced_by_a_tag_that_it_will_have() {
+    let s = server!();
+    let (_, before) = reads(&s, "k");
+    s.ok("CACHE.INVALIDATE TAG t");
+    let (_, unconcerned) = reads(&s, "other");
+    s.ok(format!("CACHE.SET k old TOKEN {before} TTL 1h TAGS 2 s t")).is(0);
+    s.ok(format!("CACHE.SET other v TOKEN {unconcerned} TTL 1h TAGS 1 t")).is(1);
+    s.ok("CACHE.GET k").is(nil());
+    // Its lease has ended: the next reader does not wait for nothing.
+    let (state, after) = reads(&s, "k");
+    assert_eq!(state, "FILL");
+    s.ok(format!("CACHE.SET k old TOKEN {before} TTL 1h TAGS 2 s t")).is(0);
+    s.ok(format!("CACHE.SET k new TOKEN {after} TTL 1h TAGS 2 s t")).is(1);
+    s.ok(format!("CACHE.SET k new TOKEN {after} TTL 1h TAGS 2 s t")).is(1);
+    s.ok("CACHE.GET k").is("new");
+    // With the token of what is stored already no tag can be added.
+    s.ok(format!("CACHE.SET k new TOKEN {after} TTL 1h TAGS 1 u")).is(0);
+    s.ok("CACHE.INVALIDATE TAG s");
+    s.ok(format!("CACHE.SET k new TOKEN {after} TTL 1h TAGS 2 s t")).is(0);
+}
+
+#[test]
+fn who_waits_for_a_fenced_fill_is_sent_to_load() {
+    let s = server!();
+    let (_, before) = reads(&s, "k");
+    let w = s.waits("CACHE.GETSET k LEASE 1h BLOCK 1m");
+    s.ok("CACHE.INVALIDATE TAG t");
+    w.still_waits(&s);
+    s.ok(format!("CACHE.SET k old TOKEN {before} TTL 1h TAGS 1 t")).is(0);
+    w.reply().is(list![status("FILL"), nil(), token(), 3_600_000]);
+}
+
+#[test]
+fn info_tells_how_much_is_remembered() {
+    let s = server!();
+    s.ok("CACHE.INVALIDATE TAG a b c");
+    s.ok("CACHE.INVALIDATE TAG a d");
+    s.ok("CACHE.INVALIDATE PREFIX user:1 user: other");
+    let info = s.ok("INFO workgate").text();
+    assert!(info.contains("invalidated_tags:4") && info.contains("invalidated_prefixes:2"), "{info}");
+}
+
+#[test]
+fn wrong_tags_are_refused_and_change_nothing() {
+    let s = server!();
+    s.ok("CACHE.SET k v TTL 1h TAGS 1 t");
+    let before = s.ok("WORKGATE.DIGEST");
+    for rest in ["TAGS", "TAGS 0", "TAGS 2 a", "TAGS 33 a", "TAGS x a", "TAGS 1 a TAGS 1 b", "TAGS 1 a b"] {
+        s.refuses(format!("CACHE.SET k w TTL 1h {rest}"), "ERR");
+    }
+    s.refuses(cmd!["CACHE.SET", "k", "w", "TAGS", 1, ""], "ERR tag of 0 bytes");
+    s.refuses(cmd!["CACHE.SET", "k", "w", "TAGS", 1, vec![b't'; 129]], "ERR tag of 129 bytes");
+    s.refuses(cmd!["CACHE.INVALIDATE", "TAG", "t", ""], "ERR tag of 0 bytes");
+    s.ok("WORKGATE.DIGEST").is(&before);
+    let many: Vec<String> = (0..32).map(|tag| format!("t{tag}")).collect();
+    s.ok(format!("CACHE.SET k w TTL 1h TAGS 32 {}", many.join(" "))).is(1);
+    s.ok("CACHE.INVALIDATE TAG t31");
+    s.ok("CACHE.GET k").is(nil());
+}
+
+#[test]
+fn a_tagged_entry_takes_its_invalidation_along_and_keeps_its_tags() {
+    let mut s = server!("appendonly yes", "appendfsync always");
+    s.ok("CACHE.SET gone v TTL 1h GRACE 30m TAGS 2 a b");
+    s.ok("CACHE.INVALIDATE TAG b");
+    s.ok("CACHE.SET kept v TTL 1h TAGS 2 a b");
+    let other = server!();
+    for key in ["gone", "kept"] {
+        other.ok(cmd!["RESTORE", key, 0, s.ok(format!("DUMP {key}")).bytes().to_vec()]);
+    }
+    other.ok("CACHE.GET gone").is(nil());
+    other.ok("CACHE.GET kept").is("v");
+    other.ok("CACHE.INVALIDATE TAG a");
+    other.ok("CACHE.GET kept").is(nil());
+    s.ok("COPY gone copy");
+    s.ok("CACHE.GET copy").is(nil());
+    s.crash_and_restart();
+    s.ok("CACHE.GET gone").is(nil());
+    s.ok("CACHE.GET kept").is("v");
+    s.ok("CACHE.INVALIDATE TAG a");
+    s.ok("CACHE.GET kept").is(nil());
+}
+
+#[test]
+fn clients_of_a_cluster_are_told_to_invalidate_on_every_primary() {
+    let s = server!();
+    let info = s.ok("COMMAND INFO CACHE.INVALIDATE").at(0).clone();
+    for row in info.at(9).items() {
+        let tips: Vec<_> = row.at(7).items().iter().map(crate::support::Reply::text).collect();
+        assert_eq!(tips, ["request_policy:all_shards", "response_policy:all_succeeded"]);
+    }
+    assert_eq!(info.at(9).items().len(), 2);
+}

@@ -9,6 +9,7 @@ pub fn write_history(s: &Client) {
     write_claims(s);
     write_jobs(s);
     write_cache(s);
+    invalidate(s);
     write_breakers(s);
 }
 
@@ -143,6 +144,18 @@ fn write_cache(s: &Client) {
     s.ok("CACHE.GETSET cache:touched TOUCH 3h");
     s.ok("CACHE.GETSET cache:string TOUCH 3h");
     s.ok(super::cmd!["CACHE.SET", "cache:large", vec![b'v'; 200_000], "TTL", "1h"]);
+}
+
+fn invalidate(s: &Client) {
+    for key in ["tagged", "gone", "gone:grace"] {
+        s.ok(format!("CACHE.SET cache:{key} v TTL 3h GRACE 2h TAGS 2 all {key}"));
+    }
+    s.ok("CACHE.GETSET prefix:lease LEASE 1h");
+    s.ok("CACHE.SET prefix:endless v");
+    s.ok("CACHE.INVALIDATE TAG gone gone:grace nobody");
+    s.ok("CACHE.INVALIDATE PREFIX prefix: cache:none");
+    // One that somebody has met since.
+    s.ok("CACHE.GETSET cache:gone:grace LEASE 1h");
 }
 
 fn write_breakers(s: &Client) {

@@ -1,6 +1,6 @@
 //! CACHE.GETSET: the value, or the right to load it.
 
-use crate::domain::cache::{self, Entry, State};
+use crate::domain::cache::{self, Entry, State, Tags};
 use crate::domain::decision::Decision;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::time::UnixMs;
@@ -10,12 +10,12 @@ use crate::server::ctx::Ctx;
 use crate::server::name::Name;
 use crate::server::reply::Reply;
 
-use super::{plain, terms};
+use super::{plain, tags, terms};
 use crate::commands::arguments::{Words, unknown};
 use crate::commands::commit;
 use crate::commands::waiting::{self, Decided, Waitable};
 
-/// `CACHE.GETSET key [LEASE d] [BLOCK d] [TOUCH d]`, or `… VALUE v [TTL d] [GRACE d]`
+/// `CACHE.GETSET key [LEASE d] [BLOCK d] [TOUCH d]`, or `… VALUE v [TTL d] [GRACE d] [TAGS n tag …]`
 pub struct GetSet;
 
 impl Handler for GetSet {
@@ -33,13 +33,19 @@ impl Handler for GetSet {
                 b"VALUE" => asked.value = Some(words.word("value")?),
                 b"TTL" => asked.ttl = Some(words.duration("TTL")?),
                 b"GRACE" => asked.grace = Some(words.duration_or_zero("GRACE")?),
+                b"TAGS" => asked.tags = Some(tags::read(&mut words)?),
                 _ => return Err(unknown(&option)),
             }
         }
         asked.check()?;
         if asked.value.is_some() {
-            let Asked { value, ttl, grace, .. } = asked;
-            return bring(call, key, &cache::Set { value, token: None, ttl, grace });
+            let Asked { value, ttl, grace, tags, .. } = asked;
+            return bring(
+                call,
+                key,
+                &cache::Set { value, token: None, ttl, grace },
+                tags.unwrap_or_default(),
+            );
         }
         let (lease, early) = terms::of_load(key);
         let request = cache::GetSet { lease: asked.lease.unwrap_or(lease), touch: asked.touch, early };
@@ -56,6 +62,7 @@ struct Asked<'a> {
     value: Option<&'a [u8]>,
     ttl: Option<u64>,
     grace: Option<u64>,
+    tags: Option<Tags>,
 }
 
 impl Asked<'_> {
@@ -65,7 +72,8 @@ impl Asked<'_> {
             options.iter().find(|(_, value)| value.is_some()).map(|(name, _)| *name)
         };
         let of_load = given(&[("LEASE", self.lease), ("TOUCH", self.touch), ("BLOCK", self.block)]);
-        let of_value = given(&[("TTL", self.ttl), ("GRACE", self.grace)]);
+        let of_value =
+            given(&[("TTL", self.ttl), ("GRACE", self.grace), ("TAGS", self.tags.as_ref().map(|_| 0))]);
         match (self.value, of_load, of_value) {
             (Some(_), Some(name), _) => {
                 Err(Refusal::err(format!("{name} cannot stand with VALUE: nothing is left to load")))
@@ -79,10 +87,11 @@ impl Asked<'_> {
 }
 
 /// GETSET with VALUE: a plain string is a HIT here too.
-fn bring(call: Call<'_>, key: Name<'_>, set: &cache::Set<'_>) -> Result<(), Refusal> {
+fn bring(call: Call<'_>, key: Name<'_>, set: &cache::Set<'_>, tags: Tags) -> Result<(), Refusal> {
     let terms = terms::of(key);
     let outcome = commit::write::<Entry, _>(call.ctx, key, |entry, now, tokens| {
-        let Decision { reply, effect } = cache::decide_getset_value(entry, set, &terms, now, tokens)?;
+        let decision = cache::decide_getset_value(entry, set, &terms, now, tokens)?;
+        let Decision { reply, effect } = cache::tagged(decision, tags);
         send(&reply, call.reply);
         Ok(Decision { reply: (), effect })
     });

@@ -1,6 +1,6 @@
 //! CACHE.INVALIDATE: entries that are named by what they have in common.
 
-use crate::domain::cache::{self, Entry, Horizon, Invalidations, Reach};
+use crate::domain::cache::{self, Entry, Horizon, Invalidations, Mark, Reach, Tags};
 use crate::domain::refusal::Refusal;
 use crate::server::cell::MainThread;
 use crate::server::command::{Call, Handler};
@@ -22,6 +22,27 @@ pub fn settled(entry: &Entry) {
 /// What the entry under `key` becomes by what was invalidated, where that makes a difference.
 pub fn overruled(entry: &Entry, key: &[u8]) -> Option<cache::Effect> {
     tables::read(|marks: &Invalidations| entry.invalidated(key, marks))
+}
+
+/// The newest invalidation that concerns a value with these tags under `key`.
+pub fn newest(key: &[u8], tags: &Tags) -> Option<Mark> {
+    tables::read(|marks: &Invalidations| marks.over(key, tags.iter()))
+}
+
+/// How many tags and prefixes are remembered as invalidated.
+pub fn remembered() -> (usize, usize) {
+    tables::read(Invalidations::counts)
+}
+
+/// `CACHE.INVALIDATE TAG tag [tag …]`
+pub struct Tag;
+
+impl Handler for Tag {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        invalidate(call, Reach::Tag)
+    }
 }
 
 /// `CACHE.INVALIDATE PREFIX prefix [prefix …]`

@@ -8,6 +8,7 @@ mod plain;
 pub mod policy;
 mod release;
 mod set;
+mod tags;
 mod terms;
 
 pub use expire::Expire;

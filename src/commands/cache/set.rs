@@ -1,6 +1,6 @@
 //! CACHE.SET and CACHE.ABSENT: what was loaded, or that there is nothing.
 
-use crate::domain::cache::{self, Entry};
+use crate::domain::cache::{self, Entry, Tags};
 use crate::domain::refusal::Refusal;
 use crate::server::command::{Call, Handler};
 use crate::server::name::Name;
@@ -8,9 +8,9 @@ use crate::server::name::Name;
 use crate::commands::arguments::{Words, unknown};
 use crate::commands::commit;
 
-use super::terms;
+use super::{invalidate, tags, terms};
 
-/// `CACHE.SET key value [TOKEN t] [TTL d] [GRACE d]`
+/// `CACHE.SET key value [TOKEN t] [TTL d] [GRACE d] [TAGS n tag …]`
 pub struct Set;
 
 impl Handler for Set {
@@ -20,16 +20,18 @@ impl Handler for Set {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
         let value = words.word("value")?;
+        let mut with = Tags::default();
         let mut set = cache::Set { value: Some(value), token: None, ttl: None, grace: None };
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"TOKEN" => set.token = Some(words.token()?),
                 b"TTL" => set.ttl = Some(words.duration("TTL")?),
                 b"GRACE" => set.grace = Some(words.duration_or_zero("GRACE")?),
+                b"TAGS" => with = tags::read(&mut words)?,
                 _ => return Err(unknown(&option)),
             }
         }
-        store(call, key, &set)
+        store(call, key, &set, with)
     }
 }
 
@@ -50,14 +52,19 @@ impl Handler for Absent {
                 _ => return Err(unknown(&option)),
             }
         }
-        store(call, key, &set)
+        store(call, key, &set, Tags::default())
     }
 }
 
-fn store(call: Call<'_>, key: Name<'_>, set: &cache::Set<'_>) -> Result<(), Refusal> {
+fn store(call: Call<'_>, key: Name<'_>, set: &cache::Set<'_>, tags: Tags) -> Result<(), Refusal> {
     let terms = terms::of(key);
     let stored = commit::write_over_string::<Entry, _>(call.ctx, key, |entry, now, tokens| {
-        cache::decide_set(entry, set, &terms, now, tokens)
+        let decide = || cache::decide_set(entry, set, &terms, now, tokens);
+        if tags.is_empty() {
+            return decide();
+        }
+        let mark = invalidate::newest(key.bytes(), &tags);
+        cache::decide_tagged(entry, tags, set.token, mark, now, decide)
     })?;
     call.reply.int(i64::from(stored));
     Ok(())

@@ -4,7 +4,14 @@ use super::effects;
 use super::grammar::{KEY, duration, integer, multiple, option, text};
 use crate::commands::cache::{Absent, Expire, Get, GetSet, Release, Set, invalidate, policy};
 use crate::domain::cache::Entry;
-use crate::server::command::{Access, Keys, Spec, entry};
+use crate::server::command::{Access, Arg, ArgType, Keys, Spec, entry};
+
+/// `[TAGS n tag …]`
+const TAGS: Arg = Arg {
+    kind: ArgType::Block,
+    parts: &[integer("numtags"), multiple(text("tag"))],
+    ..option("TAGS", text("tags"))
+};
 
 pub static ROWS: &[Spec] = &[
     Spec {
@@ -23,6 +30,7 @@ pub static ROWS: &[Spec] = &[
             option("VALUE", text("value")),
             duration("TTL"),
             duration("GRACE"),
+            TAGS,
         ],
         entry: entry::<GetSet>(),
     },
@@ -34,7 +42,14 @@ pub static ROWS: &[Spec] = &[
         summary: "Stores a value, unless its token was superseded or its key invalidated",
         complexity: "O(W) with W the number of clients that wait",
         since: "0.1.0",
-        args: &[KEY, text("value"), option("TOKEN", integer("token")), duration("TTL"), duration("GRACE")],
+        args: &[
+            KEY,
+            text("value"),
+            option("TOKEN", integer("token")),
+            duration("TTL"),
+            duration("GRACE"),
+            TAGS,
+        ],
         entry: entry::<Set>(),
     },
     Spec {
@@ -82,12 +97,23 @@ pub static ROWS: &[Spec] = &[
         entry: entry::<Get>(),
     },
     Spec {
+        name: "CACHE.INVALIDATE|TAG",
+        flags: "write",
+        arity: -3,
+        keys: Keys::EveryShard,
+        summary: "Makes all values stale that have a tag, and the fills in flight that will have it worthless",
+        complexity: "O(N log(M)) with N the number of tags and M of those that are remembered",
+        since: "0.1.0",
+        args: &[multiple(text("tag"))],
+        entry: entry::<invalidate::Tag>(),
+    },
+    Spec {
         name: "CACHE.INVALIDATE|PREFIX",
         flags: "write",
         arity: -3,
         keys: Keys::EveryShard,
         summary: "Makes all values stale whose keys begin with a prefix, and the fills in flight worthless",
-        complexity: "O(N) with N the number of prefixes",
+        complexity: "O(N log(M)) with N the number of prefixes and M of those that are remembered",
         since: "0.1.0",
         args: &[multiple(text("prefix"))],
         entry: entry::<invalidate::Prefix>(),

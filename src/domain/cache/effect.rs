@@ -6,6 +6,7 @@ use crate::domain::time::UnixMs;
 use crate::domain::value;
 
 use super::kept::{Kept, sound};
+use super::tags::Tags;
 
 /// A change of an [`Entry`](super::Entry). All spans are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub enum Effect {
     Release { token: u64, at: UnixMs, delay: u64 },
     /// A value, or its absence, is stored and all leases end. The bytes are the payload.
     Set { kept: Kept, bytes: Box<[u8]> },
+    /// The same, with tags.
+    SetTagged { kept: Kept, tags: Tags, bytes: Box<[u8]> },
     /// Fills in flight are fenced: what was granted before `grant` stores nothing. What may be served
     /// stale is stale from `at`, the rest is dropped.
     Expire { grant: u64, at: UnixMs },
@@ -32,6 +35,7 @@ const SET: u8 = 3;
 const RELEASE: u8 = 4;
 const EXPIRE: u8 = 5;
 const TOUCH: u8 = 6;
+const SET_TAGGED: u8 = 7;
 
 impl value::Effect for Effect {
     fn encode(&self) -> Vec<u8> {
@@ -50,13 +54,18 @@ impl value::Effect for Effect {
                 w.byte(SET);
                 kept.write(&mut w);
             }
+            Effect::SetTagged { kept, tags, bytes: _ } => {
+                w.byte(SET_TAGGED);
+                kept.write(&mut w);
+                tags.write(&mut w);
+            }
         }
         w.finish()
     }
 
     fn payload(&self) -> Option<&[u8]> {
         match self {
-            Effect::Set { bytes, .. } => Some(bytes),
+            Effect::Set { bytes, .. } | Effect::SetTagged { bytes, .. } => Some(bytes),
             _ => None,
         }
     }
@@ -80,6 +89,11 @@ impl value::Effect for Effect {
                 let kept = Kept::read(&mut r)?;
                 Effect::Set { kept, bytes: sound(&kept, bytes)? }
             }
+            (SET_TAGGED, Some(bytes)) => {
+                let kept = Kept::read(&mut r)?;
+                let tags = Tags::read(&mut r)?;
+                Effect::SetTagged { kept, tags, bytes: sound(&kept, bytes)? }
+            }
             _ => return Err(Corrupt),
         };
         r.end()?;
@@ -96,7 +110,7 @@ impl value::Effect for Effect {
             Effect::Fill { token, .. } | Effect::Refresh { token, .. } | Effect::Release { token, .. } => {
                 *token
             }
-            Effect::Set { kept, .. } => kept.grant,
+            Effect::Set { kept, .. } | Effect::SetTagged { kept, .. } => kept.grant,
             Effect::Expire { grant, .. } => *grant,
             Effect::Touch { .. } => 0,
         }

@@ -6,23 +6,27 @@ use crate::domain::codec::{Corrupt, Reader, Writer};
 use super::entry::Entry;
 use super::kept::{Kept, sound};
 use super::lease::Lease;
+use super::tags::Tags;
 
 /// First byte of an entry's block: which parts follow.
 const HAS_VALUE: u8 = 1;
 const HAS_LEASE: u8 = 2;
 /// The lease has been given back.
 const RELEASED: u8 = 4;
+/// Of the value.
+const HAS_TAGS: u8 = 8;
 
 /// The one block of an entry that holds something.
 pub(super) fn write(entry: &Entry) -> Vec<u8> {
     let mut w = Writer::new();
-    let lease = match &entry.lease {
+    let lease = match entry.lease() {
         Some(lease) if lease.released => HAS_LEASE | RELEASED,
         Some(_) => HAS_LEASE,
         None => 0,
     };
-    w.byte(if entry.bytes.is_some() { HAS_VALUE } else { 0 } | lease);
-    if let Some(lease) = &entry.lease {
+    let tags = if entry.tags().is_empty() { 0 } else { HAS_TAGS };
+    w.byte(if entry.bytes.is_some() { HAS_VALUE | tags } else { 0 } | lease);
+    if let Some(lease) = entry.lease() {
         w.int(lease.token);
         w.int(lease.since);
         w.int(lease.span);
@@ -30,6 +34,9 @@ pub(super) fn write(entry: &Entry) -> Vec<u8> {
     if let (Some(kept), Some(bytes)) = (entry.kept(), &entry.bytes) {
         kept.write(&mut w);
         w.bytes(bytes);
+        if !entry.tags().is_empty() {
+            entry.tags().write(&mut w);
+        }
     }
     w.finish()
 }
@@ -38,7 +45,8 @@ pub(super) fn read(block: &[u8]) -> Result<Entry, Corrupt> {
     let mut r = Reader::new(block);
     let parts = r.byte()?;
     let has = |part| parts & part != 0;
-    if parts > HAS_VALUE | HAS_LEASE | RELEASED || has(RELEASED) && !has(HAS_LEASE) {
+    let known = parts <= HAS_VALUE | HAS_LEASE | RELEASED | HAS_TAGS;
+    if !known || has(RELEASED) && !has(HAS_LEASE) || has(HAS_TAGS) && !has(HAS_VALUE) {
         return Err(Corrupt);
     }
     let mut lease = None;
@@ -50,7 +58,9 @@ pub(super) fn read(block: &[u8]) -> Result<Entry, Corrupt> {
     }
     let entry = if has(HAS_VALUE) {
         let kept = Kept::read(&mut r)?;
-        Entry::holding(kept, sound(&kept, r.bytes()?)?, lease.map(Box::new))
+        let bytes = sound(&kept, r.bytes()?)?;
+        let tags = if has(HAS_TAGS) { Tags::read(&mut r)? } else { Tags::default() };
+        Entry::holding(kept, bytes, lease).with(tags)
     } else {
         lease.map(Entry::leased).ok_or(Corrupt)?
     };

@@ -6,8 +6,10 @@ use crate::domain::codec::Corrupt;
 use crate::domain::time::UnixMs;
 use crate::domain::value::{Lifetime, Value};
 
+use super::aside::Aside;
 use super::kept::{Form, Kept, NEVER, Packed};
 use super::lease::Lease;
+use super::tags::Tags;
 use super::{Effect, Horizon, Invalidations, encoding, lz4};
 
 /// One cache key: 48 bytes, the value, and the lease while someone loads.
@@ -19,8 +21,7 @@ pub struct Entry {
     pub(super) bytes: Option<Box<[u8]>>,
     /// Means nothing without bytes.
     packed: Packed,
-    /// Rare, so apart: most entries are loaded once and read often.
-    pub(super) lease: Option<Box<Lease>>,
+    aside: Aside,
 }
 
 /// What an entry is worth to a reader.
@@ -34,12 +35,26 @@ pub(super) enum Worth {
 }
 
 impl Entry {
-    pub(super) fn holding(kept: Kept, bytes: Box<[u8]>, lease: Option<Box<Lease>>) -> Self {
-        Entry { bytes: Some(bytes), packed: Packed::of(kept), lease }
+    pub(super) fn holding(kept: Kept, bytes: Box<[u8]>, lease: Option<Lease>) -> Self {
+        Entry { bytes: Some(bytes), packed: Packed::of(kept), aside: Aside::new(lease, Tags::default()) }
+    }
+
+    /// Its value with these tags.
+    pub(super) fn with(self, tags: Tags) -> Self {
+        Entry { aside: Aside::new(self.lease().copied(), tags), ..self }
+    }
+
+    pub(super) fn lease(&self) -> Option<&Lease> {
+        self.aside.lease()
+    }
+
+    /// Of the value.
+    pub(super) fn tags(&self) -> &Tags {
+        self.aside.tags()
     }
 
     pub(super) fn leased(lease: Lease) -> Self {
-        Entry { lease: Some(Box::new(lease)), ..Entry::default() }
+        Entry { aside: Aside::new(Some(lease), Tags::default()), ..Entry::default() }
     }
 
     /// What is known of the value, if there is one or its absence.
@@ -88,13 +103,13 @@ impl Entry {
     /// All fills in flight are fenced; what may be served stale is stale for its grace from `at`, and
     /// not longer than it would have been.
     fn expire(&mut self, grant: u64, at: UnixMs) {
-        self.lease = None;
+        self.aside.set_lease(None);
         match self.kept() {
             Some(kept) if kept.grace > 0 => {
                 let fresh_until = kept.fresh_until.min(at);
                 self.packed = Packed::of(Kept { grant, fresh_until, ..kept });
             }
-            _ => self.bytes = None,
+            _ => (self.bytes, self.aside) = (None, Aside::default()),
         }
     }
 
@@ -108,9 +123,9 @@ impl Entry {
     /// What the newest invalidation that concerns the entry under `key` makes of it, where it makes a
     /// difference. It does so for a value, and a lease, that was granted before.
     pub fn invalidated(&self, key: &[u8], marks: &Invalidations) -> Option<Effect> {
-        let mark = marks.over(key, std::iter::empty())?;
+        let mark = marks.over(key, self.tags().iter())?;
         let value = self.kept().is_some_and(|kept| kept.grant < mark.token);
-        let lease = self.lease.as_ref().is_some_and(|lease| lease.token < mark.token);
+        let lease = self.lease().is_some_and(|lease| lease.token < mark.token);
         (value || lease).then_some(Effect::Expire { grant: mark.token, at: mark.at })
     }
 
@@ -122,13 +137,14 @@ impl Entry {
             Lifetime::Over => 0,
         };
         // Which tags a load will have is not known before it is stored.
-        Horizon { tagged: if self.lease.is_some() { end } else { 0 }, any: end }
+        let may_have_tags = self.lease().is_some() || !self.tags().is_empty();
+        Horizon { tagged: if may_have_tags { end } else { 0 }, any: end }
     }
 
     /// When a waiter should look at the entry again, if nothing happens to it before: the lease runs
     /// out, or the entry ends. A time that has passed means: now.
     pub fn next_due(&self) -> Option<UnixMs> {
-        match (&self.lease, self.lifetime()) {
+        match (self.lease(), self.lifetime()) {
             (Some(lease), _) => Some(lease.deadline()),
             (None, Lifetime::Until(end)) => Some(end),
             (None, Lifetime::Endless | Lifetime::Over) => None,
@@ -147,19 +163,22 @@ impl Value for Entry {
                 *self = Entry::leased(Lease { token, since, span: lease, released: false });
             }
             Effect::Refresh { token, since, lease } => {
-                self.lease = Some(Box::new(Lease { token, since, span: lease, released: false }));
+                self.aside.set_lease(Some(Lease { token, since, span: lease, released: false }));
             }
             Effect::Release { token, at, delay } => {
-                self.lease = Some(Box::new(Lease { token, since: at, span: delay, released: true }));
+                self.aside.set_lease(Some(Lease { token, since: at, span: delay, released: true }));
             }
             Effect::Set { kept, bytes } => *self = Entry::holding(kept, bytes, None),
+            Effect::SetTagged { kept, tags, bytes } => {
+                *self = Entry::holding(kept, bytes, None).with(tags);
+            }
             Effect::Expire { grant, at } => self.expire(grant, at),
             Effect::Touch { fresh_until } => self.touch(fresh_until),
         }
     }
 
     fn lifetime(&self) -> Lifetime {
-        let lease = self.lease.as_ref().map(|lease| lease.kept_until());
+        let lease = self.lease().map(|lease| lease.kept_until());
         match (self.kept(), lease) {
             (Some(kept), _) if kept.fresh_until == NEVER => Lifetime::Endless,
             (Some(kept), lease) => Lifetime::Until(kept.stale_until().max(lease.unwrap_or(0))),
@@ -184,22 +203,22 @@ impl Value for Entry {
     }
 
     fn memory(&self) -> usize {
-        size_of::<Entry>()
-            + self.bytes.as_ref().map_or(0, |bytes| bytes.len())
-            + self.lease.as_ref().map_or(0, |_| size_of::<Lease>())
+        size_of::<Entry>() + self.bytes.as_ref().map_or(0, |bytes| bytes.len()) + self.aside.heap()
     }
 
     fn free_effort(&self) -> usize {
-        1 + usize::from(self.bytes.is_some()) + usize::from(self.lease.is_some())
+        1 + usize::from(self.bytes.is_some()) + 2 * usize::from(!self.aside.is_empty())
     }
 
     /// The copy has the value but not the lease: whoever loads, loads for the original.
     fn duplicate(&self) -> Self {
-        Entry { lease: None, ..self.clone() }
+        let mut copy = self.clone();
+        copy.aside.set_lease(None);
+        copy
     }
 
     fn highest_token(&self) -> u64 {
         let grant = self.kept().map_or(0, |kept| kept.grant);
-        grant.max(self.lease.as_ref().map_or(0, |lease| lease.token))
+        grant.max(self.lease().map_or(0, |lease| lease.token))
     }
 }

@@ -98,7 +98,7 @@ pub fn decide_getset<'a>(
 ) -> Result<Decision<Reply<'a>, Effect>, Refusal> {
     let entry = state.filter(|entry| entry.stands(now));
     let worth = entry.map_or(Worth::Nothing, |entry| entry.worth(now));
-    let held = entry.and_then(|entry| entry.lease.as_ref()).map_or(0, |lease| lease.left(now));
+    let held = entry.and_then(|entry| entry.lease()).map_or(0, |lease| lease.left(now));
     let value = || entry.and_then(Entry::value);
     let reply = |state, value, token, ms| Reply { state, value, token, ms: signed(ms) };
     // Above what the entry has seen, even if the clock has not heard of it.

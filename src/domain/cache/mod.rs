@@ -17,6 +17,7 @@
 //!
 //! A clock that steps back makes leases stand still until it has caught up, and values last longer.
 
+mod aside;
 mod effect;
 mod encoding;
 mod entry;
@@ -31,6 +32,7 @@ mod policies;
 mod policy;
 mod release;
 mod set;
+mod tags;
 
 #[cfg(test)]
 mod cases;
@@ -54,3 +56,4 @@ pub use policies::{MOST_POLICIES, Policies, PolicyEffect, decide_delete_policy, 
 pub use policy::{DEFAULT_COMPRESS, Early, Policy};
 pub use release::decide_release;
 pub use set::{DEFAULT_ABSENT, Set, Terms, decide_set};
+pub use tags::{MOST_TAGS_OF_A_KEY, Tags, decide_tagged, tagged};

@@ -17,7 +17,7 @@ pub fn decide_release(
     now: UnixMs,
 ) -> Result<Decision<(), Effect>, Refusal> {
     let entry = state.filter(|entry| entry.stands(now));
-    match entry.and_then(|entry| entry.lease.as_ref()) {
+    match entry.and_then(|entry| entry.lease()) {
         Some(lease) if lease.token != token => {}
         Some(lease) if lease.released => return Ok(Decision::answer(())),
         Some(_) => return Ok(Decision::change((), Effect::Release { token, at: now, delay })),

@@ -7,6 +7,7 @@ use super::entry::Entry;
 use super::kept::{Form, Kept, LONGEST_LOAD, NEVER};
 use super::lease::Lease;
 use super::lz4;
+use super::tags::Tags;
 use crate::domain::codec::Corrupt;
 use crate::domain::time::LONGEST;
 use crate::domain::token;
@@ -32,6 +33,14 @@ fn values() -> impl Strategy<Value = (Kept, Box<[u8]>)> {
     })
 }
 
+/// One or several.
+fn some_tags() -> impl Strategy<Value = Tags> {
+    prop::collection::vec("[a-z]{1,4}", 1..4).prop_map(|tags| {
+        let tags: Vec<&[u8]> = tags.iter().map(|tag| tag.as_bytes()).collect();
+        Tags::new(&tags).unwrap()
+    })
+}
+
 fn effects() -> impl Strategy<Value = Effect> {
     let (token, time, span) = (1..token::BOUND, 0..1u64 << 53, 0..=LONGEST);
     let lease = (token.clone(), time.clone(), span);
@@ -42,6 +51,7 @@ fn effects() -> impl Strategy<Value = Effect> {
         (token, time.clone()).prop_map(|(grant, at)| Effect::Expire { grant, at }),
         time.prop_map(|fresh_until| Effect::Touch { fresh_until }),
         values().prop_map(|(kept, bytes)| Effect::Set { kept, bytes }),
+        (values(), some_tags()).prop_map(|((kept, bytes), tags)| Effect::SetTagged { kept, tags, bytes }),
     ]
 }
 
@@ -50,11 +60,8 @@ fn entries() -> impl Strategy<Value = Entry> {
         .prop_map(|(token, since, span, released)| Lease { token, since, span, released });
     prop_oneof![
         lease.clone().prop_map(Entry::leased),
-        (values(), prop::option::of(lease)).prop_map(|((kept, bytes), lease)| Entry::holding(
-            kept,
-            bytes,
-            lease.map(Box::new)
-        )),
+        (values(), prop::option::of(lease), prop_oneof![Just(Tags::default()), some_tags()])
+            .prop_map(|((kept, bytes), lease, tags)| Entry::holding(kept, bytes, lease).with(tags)),
     ]
 }
 
@@ -141,9 +148,7 @@ proptest! {
 fn every_field_reaches_the_saved_bytes() {
     let lease = Lease { token: 9, since: 3, span: 4, released: false };
     let kept = Kept { grant: 7, form: Form::Plain, fresh_until: 5, grace: 6, load: 8 };
-    let entry = |kept, bytes: &[u8], lease: Option<Lease>| {
-        Entry::holding(kept, Box::from(bytes), lease.map(Box::new))
-    };
+    let entry = |kept, bytes: &[u8], lease: Option<Lease>| Entry::holding(kept, Box::from(bytes), lease);
     let of = |kept| entry(kept, b"v", Some(lease));
     let leased = |lease| entry(kept, b"v", Some(lease));
     let all = [

@@ -116,7 +116,7 @@ pub fn decide_set(
 fn right(entry: Option<&Entry>, token: u64, value: Option<&[u8]>) -> Right {
     let Some(entry) = entry else { return Right::Lost };
     let filled = entry.kept().is_some_and(|kept| kept.grant == token);
-    match &entry.lease {
+    match entry.lease() {
         Some(lease) if lease.token == token && !lease.released => Right::Store,
         None if filled => Right::Store,
         Some(_) if filled && entry.value().as_deref() == value => Right::Stored,
@@ -126,7 +126,7 @@ fn right(entry: Option<&Entry>, token: u64, value: Option<&[u8]>) -> Right {
 
 /// From the grant of the lease to now, ms; of a re-sent SET, what its first sending took.
 fn load_time(entry: &Entry, grant: u64, now: UnixMs) -> u64 {
-    match (&entry.lease, entry.kept()) {
+    match (entry.lease(), entry.kept()) {
         (Some(lease), _) if lease.token == grant => now.saturating_sub(lease.since).min(LONGEST_LOAD),
         (_, Some(kept)) if kept.grant == grant => kept.load,
         _ => 0,
