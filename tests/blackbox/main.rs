@@ -16,6 +16,7 @@ mod every_command;
 mod far_future;
 mod gap_matrix;
 mod harness;
+mod histories;
 mod hostile_restore;
 mod idemp_claim;
 mod idemp_extend;

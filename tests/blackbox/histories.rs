@@ -1,0 +1,242 @@
+//! Random histories of all families on a live server: a replica that was there from the start, one that joins
+//! later, the append-only file, its rewritten form and the RDB file hold the same by WORKGATE.DIGEST.
+
+use std::time::Duration;
+
+use crate::support::{Client, Reply, Snapshot, eventually, server};
+
+/// A generator of numbers that needs no more than to be the same each time (xorshift64*).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % bound
+    }
+
+    fn one_of<'a>(&mut self, choices: &[&'a str]) -> &'a str {
+        choices[self.below(choices.len())]
+    }
+
+    /// So short that it passes during the history, or so long that it outlives the test.
+    fn duration(&mut self) -> &'static str {
+        self.one_of(&["3ms", "20ms", "1h", "2h", "3h"])
+    }
+
+    fn key(&mut self, family: &str) -> String {
+        format!("{family}:{}", self.below(3))
+    }
+}
+
+/// What was handed out: (key, id, token).
+type Grants = Vec<(String, String, i64)>;
+
+struct History<'s> {
+    client: &'s Client,
+    numbers: Numbers,
+    jobs: Grants,
+    claims: Grants,
+    fills: Grants,
+    refused: usize,
+}
+
+impl History<'_> {
+    fn run(&mut self, command: String) -> Reply {
+        let reply = self.client.call(&command[..]);
+        if let Reply::Error(text) = &reply {
+            // Only what a history may run into: a grant that is over, an id with other content.
+            let known = ["FENCED", "NOJOB", "NOHOLD", "MISMATCH"];
+            assert!(known.iter().any(|word| text.starts_with(word)), "{command}: {text}");
+            self.refused += 1;
+        }
+        reply
+    }
+
+    fn grant(&mut self, which: fn(&mut Self) -> &mut Grants) -> Option<(String, String, i64)> {
+        let count = which(self).len();
+        (count > 0).then(|| {
+            let at = self.numbers.below(count);
+            which(self)[at].clone()
+        })
+    }
+
+    fn limit(&mut self) {
+        let n = &mut self.numbers;
+        let (key, d) = (n.key("limit"), n.duration());
+        let name = n.one_of(&["", "a=", "b=", "c="]);
+        let spec = n.one_of(&[
+            "9/1h",
+            "5/2h:burst=7",
+            "3/20ms",
+            "4/1h:fixed",
+            "20/month@Europe/Berlin",
+            "2/5ms:bucket",
+        ]);
+        let (cost, id, holder) = (1 + n.below(4), n.below(4), n.below(4));
+        let command = match n.below(14) {
+            0..=3 => format!("RATELIMIT.CHECK {key} {name}{spec} COST {cost}"),
+            4 => format!("RATELIMIT.CHECK {key} {name}{spec} z=inf/day@UTC UPTO COST {cost}"),
+            5 => format!("RATELIMIT.CHECK {key} {name}{spec} COST {cost} HOLD h{id} {d}"),
+            6 => format!("RATELIMIT.SETTLE {key} h{id} COST {cost}"),
+            7 => format!("RATELIMIT.CHECK {key} {name}{spec} LOCKOUT 3ms FACTOR 2 MAX 1h"),
+            8 => format!("RATELIMIT.REFUND {key} {name}{spec} COST {cost}"),
+            9 => format!("RATELIMIT.RESET {key} {}", name.trim_end_matches('=')),
+            10 => format!("RATELIMIT.ACQUIRE {key} w{holder} MAX 2 LEASE {d}"),
+            11 => format!("RATELIMIT.RELEASE {key} w{holder}"),
+            12 if id == 0 => format!("RATELIMIT.LOCK {key} 3ms"),
+            12 => format!("RATELIMIT.UNLOCK {key}"),
+            _ => format!("CL.THROTTLE throttle:{id} 3 10 3600 {cost}"),
+        };
+        self.run(command);
+    }
+
+    fn claim(&mut self) {
+        let n = &mut self.numbers;
+        let (key, d, choice) = (n.key("claim"), n.duration(), n.below(9));
+        let known = self.grant(|history| &mut history.claims);
+        match (choice, known) {
+            (4, Some((key, _, token))) => {
+                drop(self.run(format!("IDEMP.COMPLETE {key} {token} result TTL {d}")))
+            }
+            (5, Some((key, _, token))) => drop(self.run(format!("IDEMP.RELEASE {key} {token}"))),
+            (6, Some((key, _, token))) => {
+                drop(self.run(format!("IDEMP.EXTEND {key} {token} LEASE {d} CHECKPOINT c")))
+            }
+            (7, _) => drop(self.run(format!("IDEMP.SEEN seen:{key} 2h {choice} {d}"))),
+            _ => {
+                let reply = self.run(format!("IDEMP.CLAIM {key} LEASE {d} TTL 4h PAYLOAD p"));
+                if reply.at(0).text() == "CLAIMED" {
+                    self.claims.push((key, String::new(), reply.at(2).int()));
+                }
+            }
+        }
+    }
+
+    fn job(&mut self) {
+        let n = &mut self.numbers;
+        let (key, d, choice, id) = (n.key("jobs"), n.duration(), n.below(16), n.below(6));
+        let known = self.grant(|history| &mut history.jobs);
+        match (choice, known) {
+            (0..=2, _) => drop(self.run(format!("JOBQ.PUSH {key} payload ID j{id} DELAY {d} RETRIES 1"))),
+            (3..=4, _) => drop(self.run(format!("JOBQ.MPUSH {key} 3 a b c RETRIES 2 BACKOFF list:1ms,1h"))),
+            (5, Some((key, id, token))) => drop(self.run(format!("JOBQ.ACK {key} {id} {token} RESULT r"))),
+            (6, Some((key, id, token))) => drop(self.run(format!("JOBQ.FAIL {key} {id} {token} ERROR e"))),
+            (7, Some((key, id, token))) => {
+                drop(self.run(format!("JOBQ.RELEASE {key} {id} {token} DELAY {d}")))
+            }
+            (8, Some((key, id, token))) => {
+                drop(self.run(format!("JOBQ.EXTEND {key} {id} {token} LEASE {d}")))
+            }
+            (9, Some((key, id, token))) => drop(self.run(format!("JOBQ.MACK {key} 2 {id} {token} gone 7"))),
+            (10, Some((key, id, _))) => drop(self.run(format!("JOBQ.CANCEL {key} {id} j1"))),
+            (11, _) => drop(self.run(format!("JOBQ.REDRIVE {key} LIMIT 2"))),
+            (12, _) => drop(self.run(format!("JOBQ.PURGE {key} done OLDER 3ms LIMIT 2"))),
+            _ => {
+                let popped = self.run(format!("JOBQ.POP {key} COUNT 2 LEASE {d}"));
+                for job in popped.items() {
+                    self.jobs.push((key.clone(), job.at(0).text(), job.at(1).int()));
+                }
+            }
+        }
+    }
+
+    fn cache(&mut self) {
+        let n = &mut self.numbers;
+        let (key, d, choice) = (n.key("cache"), n.duration(), n.below(12));
+        let known = self.grant(|history| &mut history.fills);
+        match (choice, known) {
+            (0..=2, Some((key, _, token))) => {
+                drop(self.run(format!("CACHE.SET {key} value TOKEN {token} TTL {d} GRACE 1h")));
+            }
+            (3, Some((key, _, token))) => drop(self.run(format!("CACHE.RELEASE {key} {token} DELAY {d}"))),
+            (4, _) => drop(self.run(format!("CACHE.SET {key} value TTL {d}"))),
+            (5, _) => drop(self.run(format!("CACHE.EXPIRE {key}"))),
+            (6, _) => drop(self.run(format!("CACHE.ABSENT {key} TTL {d}"))),
+            (7, _) => drop(self.run(format!("CACHE.GETSET {key} VALUE v TTL {d}"))),
+            (8, _) if n_is_rare(&mut self.numbers) => {
+                drop(self.run("CACHE.INVALIDATE PREFIX cache:1".to_owned()))
+            }
+            _ => {
+                let reply = self.run(format!("CACHE.GETSET {key} LEASE {d}"));
+                if reply.at(2).int() > 0 {
+                    self.fills.push((key, String::new(), reply.at(2).int()));
+                }
+            }
+        }
+    }
+
+    fn breaker(&mut self) {
+        let n = &mut self.numbers;
+        let (key, choice) = (n.key("breaker"), n.below(6));
+        let command = match choice {
+            0..=1 => format!("BREAKER.REPORT {key} OK 3"),
+            2..=3 => format!("BREAKER.REPORT {key} FAIL 4"),
+            4 => format!("BREAKER.CONFIG SET {key} open 3ms min_calls 5 probe_lease 3ms"),
+            _ => format!("BREAKER.ALLOW {key}"),
+        };
+        self.run(command);
+    }
+}
+
+fn n_is_rare(numbers: &mut Numbers) -> bool {
+    numbers.below(3) == 0
+}
+
+fn write(client: &Client, seed: u64, commands: usize) {
+    let mut history = History {
+        client,
+        numbers: Numbers(seed),
+        jobs: Grants::new(),
+        claims: Grants::new(),
+        fills: Grants::new(),
+        refused: 0,
+    };
+    for _ in 0..commands {
+        match history.numbers.below(12) {
+            0..=3 => history.limit(),
+            4..=5 => history.claim(),
+            6..=8 => history.job(),
+            9..=10 => history.cache(),
+            _ => history.breaker(),
+        }
+        if history.numbers.below(20) == 0 {
+            std::thread::sleep(Duration::from_millis(4));
+        }
+    }
+    assert!(history.refused < commands / 3, "most of a history is not refused");
+}
+
+/// Whatever was short is over: nothing changes by itself between two looks.
+fn settle() {
+    std::thread::sleep(Duration::from_millis(120));
+}
+
+#[test]
+fn every_copy_of_a_history_is_equal() {
+    for seed in [1, 20, 300] {
+        let mut s = server!("appendonly yes", "appendfsync always", "aof-use-rdb-preamble no");
+        let early = s.replica(&[]);
+        write(&s, seed, 600);
+        settle();
+        let late = s.replica(&[]);
+        for replica in [&early, &late] {
+            s.in_step_with(replica);
+            assert_eq!(Snapshot::of(replica), Snapshot::of(&s), "a replica, seed {seed}");
+        }
+        drop((early, late));
+        let before = Snapshot::of(&s);
+        assert!(before.len() > 8, "the history is there");
+        s.ok("DEBUG RELOAD");
+        assert_eq!(Snapshot::of(&s), before, "the RDB file, seed {seed}");
+        s.crash_and_restart();
+        assert_eq!(Snapshot::of(&s), before, "the append-only file, seed {seed}");
+        s.ok("BGREWRITEAOF");
+        eventually("the file is rewritten", || {
+            s.info("aof_rewrite_in_progress") == "0" && s.info("aof_rewrite_scheduled") == "0"
+        });
+        s.crash_and_restart();
+        assert_eq!(Snapshot::of(&s), before, "the rewritten file, seed {seed}");
+    }
+}
