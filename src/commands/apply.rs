@@ -14,6 +14,7 @@ use crate::server::native::Native;
 use crate::server::replicate;
 
 use super::arguments::integer;
+use super::cache::stats;
 use super::commit;
 use super::stored::Stored;
 use super::{tables, tick, world};
@@ -92,9 +93,11 @@ fn add_block<V: Stored>(
     if key.is_missing() {
         key.put(V::default());
     }
+    let name = key.name();
     let value = key.value_mut::<V>()?.ok_or_else(damaged)?;
-    let sound =
-        (block.is_empty() || value.load_block(encoding, block)) && (!last || value.finish_load(call.ctx));
+    stats::uncount(value);
+    let sound = (block.is_empty() || value.load_block(encoding, block))
+        && (!last || value.finish_load(call.ctx, Some(name)));
     if sound { Ok(()) } else { Err(damaged()) }
 }
 

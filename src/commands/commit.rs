@@ -10,6 +10,7 @@ use crate::server::key::{Key, WrongType};
 use crate::server::name::Name;
 use crate::server::{replicate, waiters};
 
+use super::cache::stats;
 use super::stored::Stored;
 use super::{tick, world};
 
@@ -112,7 +113,11 @@ fn decide_and_commit<V: Stored, R>(
     let now = ctx.now_ms();
     let overdue = state_of::<V>(&key, over)?.and_then(|value| {
         // No family has both.
-        value.overruled(name.bytes()).or_else(|| value.overdue(now))
+        let overruled = value.overruled(name.bytes());
+        if overruled.is_some() {
+            stats::note(stats::class_of(name.bytes()), |stats| stats.invalidated += 1);
+        }
+        overruled.or_else(|| value.overdue(now))
     });
     let advanced = overdue.is_some();
     if let Some(effect) = overdue {
@@ -174,10 +179,13 @@ fn change<V: Stored>(key: &mut Key<'_>, effect: V::Effect) {
         return put::<V>(key, effect);
     }
     // Any other type was refused when the effect was decided.
+    let name = key.name();
     if let Ok(Some(value)) = key.value_mut::<V>() {
         let before = value.lifetime();
+        stats::uncount(value);
         value.apply(effect);
         value.settled();
+        stats::count(value, name);
         let after = value.lifetime();
         arm(key, before, after);
     }
@@ -189,6 +197,7 @@ fn put<V: Stored>(key: &mut Key<'_>, effect: V::Effect) {
     value.settled();
     let after = value.lifetime();
     if after != Lifetime::Over {
+        stats::count(&mut value, key.name());
         key.put(value);
         arm(key, Lifetime::Endless, after);
     }

@@ -9,7 +9,7 @@ use crate::server::ctx::Ctx;
 use crate::server::native::{BesideKeys, Native, TypeSlot};
 use crate::server::{replicate, waiters};
 
-use super::cache::invalidate;
+use super::cache::{invalidate, stats};
 use super::world;
 
 /// What the server has to know of a family.
@@ -89,7 +89,7 @@ impl<V: Stored> Native for V {
         self.load(encoding, block).is_ok()
     }
 
-    fn finish_load(&mut self, ctx: Ctx<'_>) -> bool {
+    fn finish_load(&mut self, ctx: Ctx<'_>, key: Option<&[u8]>) -> bool {
         let token = self.highest_token();
         // A RESTORE must not be able to exhaust the token clock; a file of our own may be ahead of
         // a server clock that was set back, and a replica takes what its primary took.
@@ -101,6 +101,7 @@ impl<V: Stored> Native for V {
         }
         world::tokens(|clock| clock.saw(token));
         self.settled();
+        stats::count(self, key.unwrap_or_default());
         true
     }
 
@@ -112,8 +113,14 @@ impl<V: Stored> Native for V {
         Value::free_effort(self)
     }
 
-    fn duplicate(&self) -> Option<Self> {
-        Some(Value::duplicate(self))
+    fn duplicate(&self, key: &[u8]) -> Option<Self> {
+        let mut copy = Value::duplicate(self);
+        stats::count(&mut copy, key);
+        Some(copy)
+    }
+
+    fn freed(self) {
+        stats::uncount(&self);
     }
 
     fn aof_preface() -> Vec<BesideKeys> {

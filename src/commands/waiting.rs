@@ -41,6 +41,9 @@ pub trait Waitable: 'static {
         false
     }
 
+    /// Called when the client begins to wait.
+    fn waits(&self) {}
+
     /// When something may be there though nobody touches the key.
     fn next_due(state: &Self::Value) -> Option<UnixMs>;
 
@@ -83,8 +86,9 @@ pub fn answer<W: Waitable>(
         (Ok(Found::Decided(Some(nothing))), Some(timeout)) => {
             let request = Rc::new(request);
             let waiting = Box::new(Waiting(Rc::clone(&request)));
-            if waiters::block(ctx, key, timeout, waiting, until::<W>(ctx, key)).is_err() {
-                request.reply(&nothing, key, call.reply);
+            match waiters::block(ctx, key, timeout, waiting, until::<W>(ctx, key)) {
+                Ok(_) => request.waits(),
+                Err(_) => request.reply(&nothing, key, call.reply),
             }
         }
         (Ok(Found::Decided(_)), _) => {}

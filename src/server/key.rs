@@ -46,6 +46,10 @@ impl<'a> Key<'a> {
         unsafe { api!(RedisModule_KeyType)(self.raw) }
     }
 
+    pub fn name(&self) -> &'a [u8] {
+        self.name.bytes()
+    }
+
     pub fn is_missing(&self) -> bool {
         self.kind() == raw::REDISMODULE_KEYTYPE_EMPTY as c_int
     }

@@ -33,14 +33,17 @@ pub trait Native: Default + 'static {
     /// Adds one block of what `save` wrote; false if it is not that.
     fn load_block(&mut self, encoding: u32, block: &[u8]) -> bool;
 
-    /// Called after the last block; false refuses the value.
-    fn finish_load(&mut self, ctx: Ctx<'_>) -> bool;
+    /// Called after the last block, with the name of the key; false refuses the value.
+    fn finish_load(&mut self, ctx: Ctx<'_>, key: Option<&[u8]>) -> bool;
 
     fn memory(&self) -> usize;
     fn free_effort(&self) -> usize;
 
-    /// For COPY; `None` refuses.
-    fn duplicate(&self) -> Option<Self>;
+    /// For COPY, with the name of the copy; `None` refuses.
+    fn duplicate(&self, key: &[u8]) -> Option<Self>;
+
+    /// It leaves the keyspace, or a client's argument, maybe in the server's background thread.
+    fn freed(self);
 
     /// What stands once before the values in a rewritten AOF, carried by [`Native::APPLY_BESIDE`]. A file
     /// with an RDB preamble does without; one without would otherwise lose the [`Aux`] state.
@@ -215,7 +218,7 @@ fn read_value<T: Native>(io: *mut raw::RedisModuleIO, encoding: u32) -> Option<T
             return None;
         }
     }
-    value.finish_load(Ctx::nowhere()).then_some(value)
+    value.finish_load(Ctx::nowhere(), key_of(io)).then_some(value)
 }
 
 fn save_bytes(io: *mut raw::RedisModuleIO, bytes: &[u8]) {
@@ -345,10 +348,10 @@ extern "C" fn digest<T: Native>(digest: *mut raw::RedisModuleDigest, value: *mut
     });
 }
 
-/// May run in the server's background thread: dropping a value touches nothing but its memory.
+/// May run in the server's background thread: what [`Native::freed`] does touches nothing but the value.
 extern "C" fn free<T: Native>(value: *mut c_void) {
     // SAFETY: made by `into_value` of this type and freed once.
-    quietly((), || drop(unsafe { Box::from_raw(value.cast::<T>()) }));
+    quietly((), || unsafe { Box::from_raw(value.cast::<T>()) }.freed());
 }
 
 extern "C" fn free_effort<T: Native>(_: *mut raw::RedisModuleKeyOptCtx, value: *const c_void) -> usize {
@@ -374,12 +377,14 @@ extern "C" fn copy<T: Native>(ctx: *mut raw::RedisModuleKeyOptCtx, value: *const
     quietly(std::ptr::null_mut(), || {
         // SAFETY: the server passes a value of this type; the context is its own for this call, and so is the
         // name.
-        let (value, from) = unsafe {
+        let (value, from, to) = unsafe {
             let from = api!(RedisModule_GetKeyNameFromOptCtx)(ctx);
-            (value_of::<T>(value), (!from.is_null()).then(|| bytes_of(from)))
+            let to = api!(RedisModule_GetToKeyNameFromOptCtx)(ctx);
+            let bytes = |name: *const raw::RedisModuleString| (!name.is_null()).then(|| bytes_of(name));
+            (value_of::<T>(value), bytes(from), bytes(to))
         };
         let alone = from.and_then(|from| value.alone(from));
-        match alone.as_ref().unwrap_or(value).duplicate() {
+        match alone.as_ref().unwrap_or(value).duplicate(to.unwrap_or_default()) {
             Some(copied) => into_value(copied),
             None => std::ptr::null_mut(),
         }

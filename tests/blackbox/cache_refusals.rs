@@ -167,14 +167,6 @@ fn a_fill_sent_again_leaves_the_value() {
 }
 
 #[test]
-fn what_is_not_built_yet_is_refused() {
-    let s = server!();
-    s.ok("CACHE.SET k v");
-    let untouched = Untouched::on(&s);
-    untouched.refuses("k", "CACHE.STATS", "ERR");
-}
-
-#[test]
 fn a_key_of_any_bytes_holds_a_value_of_any_bytes() {
     let s = server!();
     let key = b"k\0\xff\r\n";

@@ -11,6 +11,7 @@ mod cache_invalidate;
 mod cache_over_string;
 mod cache_policy;
 mod cache_refusals;
+mod cache_stats;
 mod digest;
 mod every_command;
 mod far_future;

@@ -1,11 +1,11 @@
 //! CACHE.GET: a fresh value, or nothing.
 
-use crate::domain::cache::Entry;
+use crate::domain::cache::{Entry, State};
 use crate::domain::refusal::{Code, Refusal};
 use crate::server::command::{Call, Handler};
 use crate::server::strings;
 
-use super::{invalidate, plain};
+use super::{invalidate, plain, stats};
 use crate::commands::commit;
 
 /// `CACHE.GET key`
@@ -18,17 +18,23 @@ impl Handler for Get {
         let key = call.args.name(1);
         let seen = commit::read::<Entry, _>(call.ctx, key, |entry, now| {
             let fresh = entry.filter(|entry| invalidate::overruled(entry, key.bytes()).is_none());
-            call.reply.bulk_or_null(fresh.and_then(|entry| entry.view(now)).as_deref());
-            Ok(())
+            let value = fresh.and_then(|entry| entry.view(now));
+            call.reply.bulk_or_null(value.as_deref());
+            Ok(match (value, fresh) {
+                (Some(_), _) => State::Hit,
+                (None, Some(entry)) if entry.is_absent(now) => State::Absent,
+                _ => State::Busy,
+            })
         });
         // One of the server's own strings, which is rare, is asked for only then.
         match seen {
             Err(refusal) if refusal.code == Code::WrongType => {
                 let string = plain::left(call.ctx, key).and_then(|_| strings::get(call.ctx, key));
                 call.reply.bulk(&string.ok_or(refusal)?);
-                Ok(())
+                stats::note_answer(stats::class_of(key.bytes()), State::Hit);
             }
-            seen => seen,
+            seen => stats::note_answer(stats::class_of(key.bytes()), seen?),
         }
+        Ok(())
     }
 }

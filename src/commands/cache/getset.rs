@@ -1,6 +1,6 @@
 //! CACHE.GETSET: the value, or the right to load it.
 
-use crate::domain::cache::{self, Entry, State, Tags};
+use crate::domain::cache::{self, Class, Entry, State, Tags};
 use crate::domain::decision::Decision;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::time::UnixMs;
@@ -10,7 +10,8 @@ use crate::server::ctx::Ctx;
 use crate::server::name::Name;
 use crate::server::reply::Reply;
 
-use super::{plain, tags, terms};
+use super::terms::{self, Load};
+use super::{plain, stats, tags};
 use crate::commands::arguments::{Words, unknown};
 use crate::commands::commit;
 use crate::commands::waiting::{self, Decided, Waitable};
@@ -47,9 +48,9 @@ impl Handler for GetSet {
                 tags.unwrap_or_default(),
             );
         }
-        let (lease, early) = terms::of_load(key);
+        let Load { lease, early, class } = terms::of_load(key);
         let request = cache::GetSet { lease: asked.lease.unwrap_or(lease), touch: asked.touch, early };
-        waiting::answer(call, key, Getting(request), asked.block)
+        waiting::answer(call, key, Getting { request, class }, asked.block)
     }
 }
 
@@ -88,27 +89,28 @@ impl Asked<'_> {
 
 /// GETSET with VALUE: a plain string is a HIT here too.
 fn bring(call: Call<'_>, key: Name<'_>, set: &cache::Set<'_>, tags: Tags) -> Result<(), Refusal> {
-    let terms = terms::of(key);
+    let (terms, class) = terms::of(key);
     let outcome = commit::write::<Entry, _>(call.ctx, key, |entry, now, tokens| {
         let decision = cache::decide_getset_value(entry, set, &terms, now, tokens)?;
         let Decision { reply, effect } = cache::tagged(decision, tags);
-        send(&reply, call.reply);
+        send(class, &reply, call.reply);
         Ok(Decision { reply: (), effect })
     });
     match outcome {
         Err(refusal) if refusal.code == Code::WrongType => {
-            send(&plain::hit(call.ctx, key, None).ok_or(refusal)?, call.reply);
+            send(class, &plain::hit(call.ctx, key, None).ok_or(refusal)?, call.reply);
             Ok(())
         }
         outcome => outcome,
     }
 }
 
-fn send(answer: &cache::Reply<'_>, reply: Reply<'_>) {
+fn send(class: Class, answer: &cache::Reply<'_>, reply: Reply<'_>) {
+    stats::note_answer(class, answer.state);
     reply.array(4);
     reply.simple(match answer.state {
         State::Hit => c"HIT",
-        State::Refresh => c"REFRESH",
+        State::Refresh | State::Elected => c"REFRESH",
         State::Stale => c"STALE",
         State::Fill => c"FILL",
         State::Busy => c"BUSY",
@@ -121,14 +123,18 @@ fn send(answer: &cache::Reply<'_>, reply: Reply<'_>) {
 }
 
 /// A GETSET that may wait.
-struct Getting(cache::GetSet);
+struct Getting {
+    request: cache::GetSet,
+    /// Where it is counted.
+    class: Class,
+}
 
 impl Waitable for Getting {
     type Value = Entry;
     type Answer<'v> = cache::Reply<'v>;
 
     fn decide<'v>(&self, entry: Option<&'v Entry>, now: UnixMs, tokens: &TokenClock) -> Decided<'v, Self> {
-        cache::decide_getset(entry, &self.0, now, tokens)
+        cache::decide_getset(entry, &self.request, now, tokens)
     }
 
     fn is_nothing(answer: &cache::Reply<'_>) -> bool {
@@ -140,7 +146,11 @@ impl Waitable for Getting {
     }
 
     fn is_for_all(&self, answer: &cache::Reply<'_>) -> bool {
-        matches!(answer.state, State::Hit | State::Absent) && self.0.touch.is_none()
+        matches!(answer.state, State::Hit | State::Absent) && self.request.touch.is_none()
+    }
+
+    fn waits(&self) {
+        stats::note(self.class, |stats| stats.waits += 1);
     }
 
     fn next_due(entry: &Entry) -> Option<UnixMs> {
@@ -149,7 +159,7 @@ impl Waitable for Getting {
 
     /// One of the server's own strings is a HIT, never leased.
     fn of_other_type(&self, ctx: Ctx<'_>, key: Name<'_>) -> Option<cache::Reply<'static>> {
-        plain::hit(ctx, key, self.0.touch)
+        plain::hit(ctx, key, self.request.touch)
     }
 
     fn nothing(&self) -> cache::Reply<'static> {
@@ -157,7 +167,7 @@ impl Waitable for Getting {
     }
 
     fn reply(&self, answer: &cache::Reply<'_>, _key: Name<'_>, reply: Reply<'_>) {
-        send(answer, reply);
+        send(self.class, answer, reply);
     }
 
     fn put_back(&self, answer: &cache::Reply<'_>, ctx: Ctx<'_>, key: Name<'_>) {

@@ -8,6 +8,7 @@ mod plain;
 pub mod policy;
 mod release;
 mod set;
+pub mod stats;
 mod tags;
 mod terms;
 

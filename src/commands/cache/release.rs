@@ -1,9 +1,10 @@
 //! CACHE.RELEASE: the load failed.
 
 use crate::domain::cache::{self, Entry};
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Code, Refusal};
 use crate::server::command::{Call, Handler};
 
+use super::stats;
 use crate::commands::arguments::{Words, unknown};
 use crate::commands::commit;
 
@@ -24,9 +25,13 @@ impl Handler for Release {
                 _ => return Err(unknown(&option)),
             }
         }
-        commit::write::<Entry, _>(call.ctx, key, |entry, now, _| {
+        let released = commit::write::<Entry, _>(call.ctx, key, |entry, now, _| {
             cache::decide_release(entry, token, delay, now)
-        })?;
+        });
+        if released.as_ref().is_err_and(|refusal| refusal.code == Code::Fenced) {
+            stats::note(stats::class_of(key.bytes()), |stats| stats.fenced += 1);
+        }
+        released?;
         call.reply.ok();
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::server::name::Name;
 use crate::commands::arguments::{Words, unknown};
 use crate::commands::commit;
 
-use super::{invalidate, tags, terms};
+use super::{invalidate, stats, tags, terms};
 
 /// `CACHE.SET key value [TOKEN t] [TTL d] [GRACE d] [TAGS n tag …]`
 pub struct Set;
@@ -57,7 +57,7 @@ impl Handler for Absent {
 }
 
 fn store(call: Call<'_>, key: Name<'_>, set: &cache::Set<'_>, tags: Tags) -> Result<(), Refusal> {
-    let terms = terms::of(key);
+    let (terms, class) = terms::of(key);
     let stored = commit::write_over_string::<Entry, _>(call.ctx, key, |entry, now, tokens| {
         let decide = || cache::decide_set(entry, set, &terms, now, tokens);
         if tags.is_empty() {
@@ -66,6 +66,9 @@ fn store(call: Call<'_>, key: Name<'_>, set: &cache::Set<'_>, tags: Tags) -> Res
         let mark = invalidate::newest(key.bytes(), &tags);
         cache::decide_tagged(entry, tags, set.token, mark, now, decide)
     })?;
+    if !stored {
+        stats::note(class, |stats| stats.fenced += 1);
+    }
     call.reply.int(i64::from(stored));
     Ok(())
 }

@@ -1,14 +1,18 @@
 //! What rules a key: its policy, and the server's own limit.
 
-use crate::domain::cache::{DEFAULT_LEASE, Early, Policies, Policy, Terms};
+use crate::domain::cache::{Class, DEFAULT_LEASE, Early, Policies, Policy, Terms, UNRULED};
 use crate::server::chance;
 use crate::server::name::Name;
 
+use super::stats;
 use crate::commands::settings::CACHE_MAX_VALUE;
 use crate::commands::tables;
 
-fn policy(key: Name<'_>) -> Policy {
-    tables::read::<Policies, _>(|all| all.of(key.bytes()).map(|(_, policy)| *policy)).unwrap_or_default()
+fn policy(key: Name<'_>) -> (Policy, Class) {
+    tables::read::<Policies, _>(|all| match all.of(key.bytes()) {
+        Some((prefix, policy)) => (*policy, stats::class_of_prefix(all, prefix)),
+        None => (Policy::default(), UNRULED),
+    })
 }
 
 /// Chance costs a call of the server, so it is asked only where something is left to it.
@@ -16,15 +20,26 @@ fn chance(policy: &Policy) -> u64 {
     if policy.is_left_to_chance() { chance::number() } else { 0 }
 }
 
-/// The terms of a value under this key.
-pub fn of(key: Name<'_>) -> Terms {
-    let policy = policy(key);
-    Terms { policy, limit: CACHE_MAX_VALUE.get() as usize, chance: chance(&policy) }
+/// The terms of a value under this key, and where it is counted.
+pub fn of(key: Name<'_>) -> (Terms, Class) {
+    let (policy, class) = policy(key);
+    (Terms { policy, limit: CACHE_MAX_VALUE.get() as usize, chance: chance(&policy) }, class)
 }
 
-/// The lease of a load under this key, ms, and whether it may come early.
-pub fn of_load(key: Name<'_>) -> (u64, Option<Early>) {
-    let policy = policy(key);
+/// The terms of a load.
+pub struct Load {
+    /// In milliseconds.
+    pub lease: u64,
+    /// Whether it may come before a value is stale.
+    pub early: Option<Early>,
+    /// Where it is counted.
+    pub class: Class,
+}
+
+/// The terms of a load under this key.
+pub fn of_load(key: Name<'_>) -> Load {
+    let (policy, class) = policy(key);
     let early = policy.early.filter(|beta| *beta > 0);
-    (policy.lease.unwrap_or(DEFAULT_LEASE), early.map(|beta| Early { beta, chance: chance(&policy) }))
+    let early = early.map(|beta| Early { beta, chance: chance(&policy) });
+    Load { lease: policy.lease.unwrap_or(DEFAULT_LEASE), early, class }
 }

@@ -1,8 +1,8 @@
 //! CACHE.
 
 use super::effects;
-use super::grammar::{KEY, duration, integer, multiple, option, text};
-use crate::commands::cache::{Absent, Expire, Get, GetSet, Release, Set, invalidate, policy};
+use super::grammar::{KEY, duration, integer, multiple, option, optional, text};
+use crate::commands::cache::{Absent, Expire, Get, GetSet, Release, Set, invalidate, policy, stats};
 use crate::domain::cache::Entry;
 use crate::server::command::{Access, Arg, ArgType, Keys, Spec, entry};
 
@@ -171,6 +171,17 @@ pub static ROWS: &[Spec] = &[
         since: "0.1.0",
         args: &[],
         entry: entry::<policy::List>(),
+    },
+    Spec {
+        name: "CACHE.STATS",
+        flags: "readonly",
+        arity: -1,
+        keys: Keys::None,
+        summary: "Shows what has happened to the entries of one policy, or of all",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[optional(text("prefix"))],
+        entry: entry::<stats::Show>(),
     },
     effects::<Entry>("CACHE._APPLY", "O(1)"),
 ];

@@ -100,6 +100,11 @@ impl Entry {
         }
     }
 
+    /// Whether it is known that there is nothing.
+    pub fn is_absent(&self, now: UnixMs) -> bool {
+        matches!(self.worth(now), Worth::Fresh(_)) && self.value().is_none()
+    }
+
     /// All fills in flight are fenced; what may be served stale is stale for its grace from `at`, and
     /// not longer than it would have been.
     fn expire(&mut self, grant: u64, at: UnixMs) {
@@ -156,6 +161,16 @@ impl Value for Entry {
     type Effect = Effect;
 
     const ENCODING: u32 = 1;
+
+    const COUNTED: bool = true;
+
+    fn class(&self) -> u16 {
+        self.packed.class()
+    }
+
+    fn classify(&mut self, class: u16) {
+        self.packed.classify(class);
+    }
 
     fn apply(&mut self, effect: Effect) {
         match effect {
@@ -214,6 +229,7 @@ impl Value for Entry {
     fn duplicate(&self) -> Self {
         let mut copy = self.clone();
         copy.aside.set_lease(None);
+        copy.classify(0);
         copy
     }
 

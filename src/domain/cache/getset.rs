@@ -18,7 +18,9 @@ use super::set::{Set, Terms, decide_set};
 pub enum State {
     /// Fresh.
     Hit,
-    /// Stale, or elected before it is: you load it anew.
+    /// Still fresh, and elected: you load it anew. The word is that of REFRESH.
+    Elected,
+    /// Stale: you load it anew.
     Refresh,
     /// Stale, and another loads it.
     Stale,
@@ -37,7 +39,7 @@ impl State {
     pub fn word(self) -> &'static str {
         match self {
             State::Hit => "HIT",
-            State::Refresh => "REFRESH",
+            State::Refresh | State::Elected => "REFRESH",
             State::Stale => "STALE",
             State::Fill => "FILL",
             State::Busy => "BUSY",
@@ -111,8 +113,9 @@ pub fn decide_getset<'a>(
         Worth::Stale(left) if held > 0 => Decision::answer(reply(State::Stale, value(), 0, left)),
         Worth::Fresh(_) | Worth::Stale(_) => {
             let token = token();
+            let state = if matches!(worth, Worth::Fresh(_)) { State::Elected } else { State::Refresh };
             Decision::change(
-                reply(State::Refresh, value(), token, lease),
+                reply(state, value(), token, lease),
                 Effect::Refresh { token, since: now, lease },
             )
         }

@@ -80,34 +80,47 @@ pub(super) fn sound(kept: &Kept, bytes: &[u8]) -> Result<Box<[u8]>, Corrupt> {
     if sound { Ok(Box::from(bytes)) } else { Err(Corrupt) }
 }
 
-/// [`Kept`] in three words: a token leaves eleven bits of its word free, a grace 25.
+/// [`Kept`] in three words: a token leaves eleven bits of its word free, a grace 25. Two of the eleven hold the
+/// form, nine the class under which the entry is counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Packed {
     fresh_until: UnixMs,
-    grant_and_form: u64,
+    grant_and_class_and_form: u64,
     grace_and_load: u64,
 }
 
-const FORM_BITS: u32 = 11;
+const GRANT_AT: u32 = 11;
+const CLASS_AT: u32 = 2;
+const CLASS: u64 = 511 << CLASS_AT;
 const LOAD_BITS: u32 = 25;
 
 impl Packed {
     pub fn of(kept: Kept) -> Self {
         Packed {
             fresh_until: kept.fresh_until,
-            grant_and_form: kept.grant << FORM_BITS | kept.form as u64,
+            grant_and_class_and_form: kept.grant << GRANT_AT | kept.form as u64,
             grace_and_load: kept.grace << LOAD_BITS | kept.load.min(LONGEST_LOAD),
         }
     }
 
+    /// 0 when it was not classified.
+    pub fn class(self) -> u16 {
+        ((self.grant_and_class_and_form & CLASS) >> CLASS_AT) as u16
+    }
+
+    pub fn classify(&mut self, class: u16) {
+        let others = self.grant_and_class_and_form & !CLASS;
+        self.grant_and_class_and_form = others | (u64::from(class) << CLASS_AT) & CLASS;
+    }
+
     pub fn kept(self) -> Kept {
-        let form = match self.grant_and_form & 3 {
+        let form = match self.grant_and_class_and_form & 3 {
             1 => Form::Absent,
             2 => Form::Lz4,
             _ => Form::Plain,
         };
         Kept {
-            grant: self.grant_and_form >> FORM_BITS,
+            grant: self.grant_and_class_and_form >> GRANT_AT,
             form,
             fresh_until: self.fresh_until,
             grace: self.grace_and_load >> LOAD_BITS,
@@ -127,7 +140,12 @@ mod tests {
         for form in Form::ALL {
             let grant = token::BOUND - 1;
             let kept = Kept { grant, form, fresh_until: NEVER, grace: LONGEST, load: LONGEST_LOAD };
-            assert_eq!(Packed::of(kept).kept(), kept);
+            let mut packed = Packed::of(kept);
+            assert_eq!((packed.kept(), packed.class()), (kept, 0));
+            packed.classify(511);
+            assert_eq!((packed.kept(), packed.class()), (kept, 511));
+            packed.classify(1);
+            assert_eq!((packed.kept(), packed.class()), (kept, 1));
             let least = Kept { grant: 1, form, fresh_until: 0, grace: 0, load: 0 };
             assert_eq!(Packed::of(least).kept(), least);
         }

@@ -32,6 +32,7 @@ mod policies;
 mod policy;
 mod release;
 mod set;
+mod stats;
 mod tags;
 
 #[cfg(test)]
@@ -56,4 +57,5 @@ pub use policies::{MOST_POLICIES, Policies, PolicyEffect, decide_delete_policy, 
 pub use policy::{DEFAULT_COMPRESS, Early, Policy};
 pub use release::decide_release;
 pub use set::{DEFAULT_ABSENT, Set, Terms, decide_set};
+pub use stats::{CLASSES, Class, Classes, Stats, UNRULED};
 pub use tags::{MOST_TAGS_OF_A_KEY, Tags, decide_tagged, tagged};

@@ -286,7 +286,7 @@ proptest! {
                 }
                 State::Busy => prop_assert!(holder.is_some()),
                 State::Hit => prop_assert!(fills > crashes),
-                State::Refresh | State::Stale | State::Absent | State::Stored => prop_assert!(false, "nothing was stale"),
+                State::Refresh | State::Stale | State::Absent | State::Stored | State::Elected => prop_assert!(false, "nothing was stale"),
             }
             prop_assert!(fills <= lapsed + 1);
         }

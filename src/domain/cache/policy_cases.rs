@@ -68,7 +68,7 @@ fn a_value_is_loaded_anew_before_its_time_by_one_whom_chance_elects() {
     world.now += 40;
     world.set(&with(token, b"w"));
     let elected = world.get(early(0));
-    assert_eq!(brief(&elected), (State::Refresh, Some(&b"w"[..]), 10));
+    assert_eq!(brief(&elected), (State::Elected, Some(&b"w"[..]), 10));
     assert_eq!(brief(&world.get(early(0))), (State::Hit, Some(&b"w"[..]), 100), "one at a time");
     assert!(world.set(&with(elected.token, b"x")));
     world.set(&bare(Some(b"for ever")));

@@ -1,0 +1,136 @@
+//! What has happened to the entries of a policy since the server started.
+
+use std::collections::HashMap;
+
+/// Counted on this server alone; nothing of it is replicated or saved.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Reads that were answered with a fresh value.
+    pub hits: u64,
+    /// Reads that were answered with a stale value.
+    pub stale: u64,
+    /// Reads that were answered with the knowledge that there is nothing.
+    pub absent: u64,
+    /// Reads that were answered with nothing.
+    pub misses: u64,
+    /// Tokens that were granted for a miss or a stale value.
+    pub fills: u64,
+    /// Tokens that were granted for a value that was still fresh.
+    pub early: u64,
+    /// Reads that waited.
+    pub waits: u64,
+    /// Values, absences and releases that came with a token that was superseded.
+    pub fenced: u64,
+    /// Entries that were met after they had been invalidated by a tag or a prefix.
+    pub invalidated: u64,
+}
+
+impl Stats {
+    /// The share of reads that needed no load, 0 to 1; nothing before the first read.
+    pub fn hit_ratio(&self) -> Option<f64> {
+        let served = self.hits + self.stale + self.absent;
+        let reads = served + self.misses;
+        (reads > 0).then(|| served as f64 / reads as f64)
+    }
+
+    /// The counters by their names.
+    pub fn rows(&self) -> [(&'static str, u64); 9] {
+        [
+            ("hits", self.hits),
+            ("stale", self.stale),
+            ("absent", self.absent),
+            ("misses", self.misses),
+            ("fills", self.fills),
+            ("early", self.early),
+            ("waits", self.waits),
+            ("fenced", self.fenced),
+            ("invalidated", self.invalidated),
+        ]
+    }
+
+    /// Both together.
+    pub fn plus(self, other: Stats) -> Stats {
+        Stats {
+            hits: self.hits + other.hits,
+            stale: self.stale + other.stale,
+            absent: self.absent + other.absent,
+            misses: self.misses + other.misses,
+            fills: self.fills + other.fills,
+            early: self.early + other.early,
+            waits: self.waits + other.waits,
+            fenced: self.fenced + other.fenced,
+            invalidated: self.invalidated + other.invalidated,
+        }
+    }
+}
+
+/// The number under which entries and events are counted; 0 is for an entry that is not counted.
+pub type Class = u16;
+
+/// Of what no policy rules.
+pub const UNRULED: Class = 1;
+
+/// Classes are below this: an entry keeps its class in nine bits.
+pub const CLASSES: usize = 512;
+
+/// Which prefix has which class.
+#[derive(Debug, Default)]
+pub struct Classes(HashMap<Box<[u8]>, Class>);
+
+const FIRST: usize = UNRULED as usize + 1;
+
+impl Classes {
+    /// The class of a prefix, if it has one.
+    pub fn get(&self, prefix: &[u8]) -> Option<Class> {
+        self.0.get(prefix).copied()
+    }
+
+    /// The class of a prefix; the second of the answer tells whether it is a new one. Where all are given, one
+    /// that `is_free` is given anew, else the prefix is counted with what no policy rules.
+    pub fn give(&mut self, prefix: &[u8], is_free: impl Fn(Class, &[u8]) -> bool) -> (Class, bool) {
+        if let Some(class) = self.get(prefix) {
+            return (class, false);
+        }
+        let class = if FIRST + self.0.len() < CLASSES {
+            (FIRST + self.0.len()) as Class
+        } else {
+            let free = self.0.iter().find(|(prefix, class)| is_free(**class, prefix));
+            let Some((freed, class)) = free.map(|(prefix, class)| (prefix.clone(), *class)) else {
+                return (UNRULED, false);
+            };
+            self.0.remove(&freed);
+            class
+        };
+        self.0.insert(prefix.into(), class);
+        (class, true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ratio_counts_what_needed_no_load() {
+        let stats = Stats { hits: 5, stale: 1, absent: 2, misses: 2, fills: 3, ..Stats::default() };
+        assert_eq!(stats.hit_ratio(), Some(0.8));
+        assert_eq!(stats.plus(stats).hits, 10);
+        assert_eq!(stats.plus(stats).hit_ratio(), Some(0.8));
+        assert_eq!(Stats::default().hit_ratio(), None);
+    }
+
+    #[test]
+    fn a_class_is_given_once_and_again_only_when_it_is_free() {
+        let mut classes = Classes::default();
+        let name = |i: usize| i.to_string().into_bytes();
+        for i in 0..CLASSES - FIRST {
+            assert_eq!(classes.give(&name(i), |_, _| false), ((FIRST + i) as Class, true));
+        }
+        assert_eq!(classes.give(&name(7), |_, _| true), ((FIRST + 7) as Class, false));
+        assert_eq!(classes.give(b"more", |_, _| false), (UNRULED, false));
+        let free = (FIRST + 9) as Class;
+        assert_eq!(classes.give(b"more", |class, prefix| class == free && prefix == name(9)), (free, true));
+        assert_eq!(classes.get(&name(9)), None);
+        assert_eq!(classes.get(b"more"), Some(free));
+    }
+}
