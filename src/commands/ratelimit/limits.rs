@@ -3,8 +3,11 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use crate::domain::ratelimit::{Limit, MOST_LIMITS, Policies, Policy, Request, is_limit, is_policy_name};
+use crate::domain::ratelimit::{
+    Limit, MOST_LIMITS, Policies, Policy, Recent, Request, is_limit, is_policy_name,
+};
 use crate::domain::refusal::Refusal;
+use crate::server::cell::MainThread;
 
 use crate::commands::arguments::Words;
 use crate::commands::tables;
@@ -12,12 +15,16 @@ use crate::commands::tables;
 /// The policies that a call names, in their order. Most calls name none, and allocate nothing for it.
 pub type Named = OnceCell<Vec<Rc<Policy>>>;
 
+static RECENT: MainThread<Recent> = MainThread::new(Recent::new());
+
 /// Limits come first; the first argument that is none begins the options. `policies` keeps those that the
 /// call names, if it does.
 pub fn read<'a>(words: &mut Words<'a>, policies: &'a Named) -> Result<Request<'a>, Refusal> {
     let begin = words.position();
     let is_plain = |word: &[u8]| is_limit(word) && !is_policy_name(word);
-    let request = Request::parse(std::iter::from_fn(|| words.next_if(is_plain)))?;
+    let mut recent = RECENT.borrow();
+    let limits = std::iter::from_fn(|| words.next_if(is_plain)).map(|text| recent.parse(text));
+    let request = Request::of(limits)?;
     if !words.peek().is_some_and(is_policy_name) {
         return Ok(request);
     }

@@ -38,6 +38,7 @@ mod places;
 mod policy;
 #[cfg(test)]
 mod properties;
+mod recent;
 mod request;
 mod rule;
 mod settle;
@@ -59,6 +60,7 @@ pub use lock::{HIGHEST_FACTOR, Lockout};
 pub use name::Name;
 pub use places::{Places, decide_acquire, decide_lock, decide_release, decide_unlock};
 pub use policy::{Policies, Policy, PolicyEffect, decide_delete_policy, decide_set_policy};
+pub use recent::Recent;
 pub use request::{Ask, Request};
 pub use rule::{Kind, Rule};
 pub use spec::{Limit, is_limit, is_policy_name};
