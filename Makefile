@@ -6,6 +6,7 @@ COUNT      ?=
 IMAGE      ?= valkey/valkey:8
 
 MODULE      := $(CURDIR)/target/release/libworkgate.so
+NOOP        := $(CURDIR)/target/release/examples/libnoop.so
 WORKER      := $(CURDIR)/target/release/workgate
 DEMO        := $(CURDIR)/target/release/workgate-demo
 # The test commands are in a build of their own, so that they never stand where the release is.
@@ -61,8 +62,10 @@ test-docker: test-module ## the black-box tests on a server in a container (IMAG
 	fi
 
 bench: module ## measure the commands beside their peers and write docs/performance.md (minutes)
-	@server="$$(scripts/servers path)" && \
-	cargo bench --locked --bench peers -- --server "$$server" --module $(MODULE) --report docs/performance.md
+	cargo build --locked --release --example noop
+	@server="$$(scripts/servers path)" && newer="$$(scripts/servers path valkey-9)" || echo "bench: no second server" && \
+	cargo bench --locked --bench peers -- --server "$$server" $${newer:+--second-server "$$newer"} \
+		--module $(MODULE) --noop $(NOOP) --report docs/performance.md
 
 bench-crowd: module ## 10,000 readers of one cold key beside XREAD, and memory a key; writes docs/crowd.md
 	@server="$$(scripts/servers path)" && \

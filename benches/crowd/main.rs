@@ -51,7 +51,7 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
 }
 
 fn measure(options: &Options) -> Result<String, String> {
-    let start = || Server::start(&options.server, &options.module, Persistence::Off);
+    let start = || Server::start(&options.server, &[&options.module], Persistence::Off);
     let server = start()?;
     let version = server.version()?;
     let woken = crowd::rounds(&server)?;

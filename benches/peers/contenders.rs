@@ -9,11 +9,12 @@ pub type Step = fn(wire: &mut Vec<u8>, number: usize, earlier: Option<&Reply>);
 /// What has to be there before a round.
 pub type Setup = fn(&mut Connection) -> Result<(), String>;
 
-/// At most this many times the cost of that one.
+/// What a contender is compared with.
 pub struct Bar {
     pub of: &'static str,
-    /// Without persistence, and with `appendonly everysec` where another one is set.
-    pub most: f64,
+    /// At most this many times its cost: without persistence, and with `appendonly everysec` where another one is
+    /// set. What is not ours has no bar.
+    pub most: Option<f64>,
     pub most_with_aof: Option<f64>,
 }
 
@@ -47,10 +48,15 @@ fn ours(
     setup: Setup,
     steps: &'static [Step],
 ) -> Contender {
-    Contender { bar: Some(Bar { of, most, most_with_aof }), ..plain(name, setup, steps) }
+    Contender { bar: Some(Bar { of, most: Some(most), most_with_aof }), ..plain(name, setup, steps) }
 }
 
-fn nothing(_: &mut Connection) -> Result<(), String> {
+/// What somebody would use instead of `of`.
+pub fn against(name: &'static str, of: &'static str, setup: Setup, steps: &'static [Step]) -> Contender {
+    Contender { bar: Some(Bar { of, most: None, most_with_aof: None }), ..plain(name, setup, steps) }
+}
+
+pub fn nothing(_: &mut Connection) -> Result<(), String> {
     Ok(())
 }
 

@@ -65,7 +65,7 @@ impl Counter<'_> {
     /// The instructions of a server's whole life, and how many operations were in it.
     fn run(&self, contender: &mut Contender, operations: usize) -> Result<(u64, usize), String> {
         let output = self.output(contender.name);
-        let mut server = Server::counted(self.server, self.module, self.persistence, &output)?;
+        let mut server = Server::counted(self.server, &[self.module], self.persistence, &output)?;
         let done = load::prepare_and_run(&server, contender, operations)?;
         server.shut_down()?;
         let total = total(&output)?;

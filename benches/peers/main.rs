@@ -8,21 +8,24 @@
 //! server    a server with the module, and its CPU time      contenders   what is compared with what, and the bars
 //! resp      commands out, replies in                        report       docs/performance.md
 //! load      one round of one contender                      instructions the same counted by callgrind
+//! scripts   what would be written in Lua instead            latency      what one connection sees
 //! options   the command line                                guard        the committed table of such counts
 //! ```
 
 mod contenders;
 mod guard;
 mod instructions;
+mod latency;
 mod load;
 mod options;
 mod report;
 mod resp;
+mod scripts;
 mod server;
 
 use std::process::ExitCode;
 
-use contenders::contenders;
+use contenders::{Contender, contenders};
 use options::Options;
 use report::{Measured, Setting};
 use server::{Persistence, Server};
@@ -33,13 +36,15 @@ fn run() -> Result<(), String> {
         return instructions::run(&options);
     }
     let mut settings = Vec::new();
-    for persistence in [Persistence::Off, Persistence::EverySecond] {
-        let server = Server::start(&options.server, &options.module, persistence)?;
-        settings.push(Setting {
-            persistence,
-            version: server.version()?,
-            measured: measure(&server, &options)?,
-        });
+    for program in options.servers() {
+        for persistence in [Persistence::Off, Persistence::EverySecond] {
+            let server = Server::start(program, &options.modules(), persistence)?;
+            settings.push(Setting {
+                persistence,
+                version: server.version()?,
+                measured: measure(&server, &options)?,
+            });
+        }
     }
     let text = report::render(&settings, options.operations, options.rounds);
     match &options.report {
@@ -53,7 +58,7 @@ fn run() -> Result<(), String> {
 
 /// All contenders, round by round; the medians.
 fn measure(server: &Server, options: &Options) -> Result<Vec<Measured>, String> {
-    let mut contenders = contenders();
+    let mut contenders = all_contenders();
     let mut rounds: Vec<Vec<f64>> = vec![Vec::new(); contenders.len()];
     for round in 0..options.rounds {
         for (contender, results) in contenders.iter_mut().zip(&mut rounds) {
@@ -61,12 +66,20 @@ fn measure(server: &Server, options: &Options) -> Result<Vec<Measured>, String> 
             results.push(load::round(server, contender, options.operations)?);
         }
     }
-    let measured = |(contender, mut results): (contenders::Contender, Vec<f64>)| {
+    let measured = |(mut contender, mut results): (Contender, Vec<f64>)| {
         results.sort_by(f64::total_cmp);
         let (least, most) = (results[0], results[results.len() - 1]);
-        Measured { name: contender.name, bar: contender.bar, micros: results[results.len() / 2], least, most }
+        let latency =
+            |depth: &usize| latency::measure(server, &mut contender, *depth, options.operations * depth / 64);
+        let latencies = latency::DEPTHS.iter().map(latency).collect::<Result<_, String>>()?;
+        let micros = results[results.len() / 2];
+        Ok(Measured { name: contender.name, bar: contender.bar, micros, least, most, latencies })
     };
-    Ok(contenders.into_iter().zip(rounds).map(measured).collect())
+    contenders.into_iter().zip(rounds).map(measured).collect()
+}
+
+fn all_contenders() -> Vec<Contender> {
+    contenders().into_iter().chain(scripts::contenders()).collect()
 }
 
 fn main() -> ExitCode {

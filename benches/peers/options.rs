@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Operations in a round, and rounds.
 const OPERATIONS: usize = 100_000;
@@ -8,7 +8,11 @@ const ROUNDS: usize = 5;
 
 pub struct Options {
     pub server: PathBuf,
+    /// A newer one.
+    pub second_server: Option<PathBuf>,
     pub module: PathBuf,
+    /// The module of `benches/noop`.
+    pub noop: PathBuf,
     pub report: Option<PathBuf>,
     pub operations: usize,
     pub rounds: usize,
@@ -26,10 +30,22 @@ pub struct Options {
     pub aof: bool,
 }
 
+impl Options {
+    pub fn servers(&self) -> impl Iterator<Item = &PathBuf> {
+        std::iter::once(&self.server).chain(&self.second_server)
+    }
+
+    pub fn modules(&self) -> [&Path; 2] {
+        [&self.module, &self.noop]
+    }
+}
+
 pub fn read() -> Result<Options, String> {
     let mut options = Options {
         server: "redis-server".into(),
+        second_server: None,
         module: PathBuf::new(),
+        noop: PathBuf::new(),
         report: None,
         operations: OPERATIONS,
         rounds: ROUNDS,
@@ -46,6 +62,8 @@ pub fn read() -> Result<Options, String> {
         let number = |text: String| text.parse().map_err(|_| format!("'{text}' is not a number"));
         match word.as_str() {
             "--server" => options.server = value()?.into(),
+            "--second-server" => options.second_server = Some(value()?.into()),
+            "--noop" => options.noop = value()?.into(),
             "--module" => options.module = value()?.into(),
             "--report" => options.report = Some(value()?.into()),
             "--operations" => options.operations = number(value()?)?,

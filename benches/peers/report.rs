@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::fs;
 
 use crate::contenders::Bar;
+use crate::latency::{DEPTHS, Latency};
 use crate::server::Persistence;
 
 /// One contender's rounds.
@@ -14,6 +15,8 @@ pub struct Measured {
     pub micros: f64,
     pub least: f64,
     pub most: f64,
+    /// For each of [`DEPTHS`].
+    pub latencies: Vec<Latency>,
 }
 
 /// All contenders on one server.
@@ -48,6 +51,7 @@ pub fn render(settings: &[Setting], operations: usize, rounds: usize) -> String 
         for measured in &setting.measured {
             row(&mut text, setting, measured);
         }
+        latencies(&mut text, setting);
     }
     text
 }
@@ -59,7 +63,7 @@ fn row(text: &mut String, setting: &Setting, measured: &Measured) {
         let of = setting.measured.iter().find(|other| other.name == bar.of)?;
         let most = match setting.persistence {
             Persistence::Off => bar.most,
-            Persistence::EverySecond => bar.most_with_aof.unwrap_or(bar.most),
+            Persistence::EverySecond => bar.most_with_aof.or(bar.most),
         };
         Some((of, most))
     });
@@ -67,10 +71,28 @@ fn row(text: &mut String, setting: &Setting, measured: &Measured) {
         None => writeln!(text, " | | |"),
         Some((of, bar)) => {
             let ratio = micros / of.micros;
-            let met = if ratio <= bar { "met" } else { "missed" };
-            writeln!(text, " {ratio:.2} | {} | {bar} {met} |", of.name)
+            let bar = bar.map_or(String::new(), |bar| {
+                format!("{bar} {}", if ratio <= bar { "met" } else { "missed" })
+            });
+            writeln!(text, " {ratio:.2} | {} | {bar} |", of.name)
         }
     };
+}
+
+/// What one connection sees; `µs` from sending a batch to its last reply.
+fn latencies(text: &mut String, setting: &Setting) {
+    for (at, depth) in DEPTHS.iter().enumerate() {
+        let _ = writeln!(
+            text,
+            "\nOne connection, {depth} in flight: operations a second, and µs until all that was sent is answered.\n\n\
+             | operation | per second | p50 | p99 | p99.9 |\n| --- | --- | --- | --- | --- |",
+        );
+        for measured in &setting.measured {
+            let Latency { per_second, p50, p99, p999 } = &measured.latencies[at];
+            let _ =
+                writeln!(text, "| {} | {per_second:.0} | {p50:.0} | {p99:.0} | {p999:.0} |", measured.name);
+        }
+    }
 }
 
 /// The date by the machine's clock, in UTC.

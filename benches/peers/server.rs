@@ -23,14 +23,14 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(program: &Path, module: &Path, persistence: Persistence) -> Result<Self, String> {
-        Server::launch(Command::new(program), module, persistence)
+    pub fn start(program: &Path, modules: &[&Path], persistence: Persistence) -> Result<Self, String> {
+        Server::launch(Command::new(program), modules, persistence)
     }
 
     /// Under callgrind, which writes to `output` when the server ends.
     pub fn counted(
         program: &Path,
-        module: &Path,
+        modules: &[&Path],
         persistence: Persistence,
         output: &Path,
     ) -> Result<Self, String> {
@@ -39,10 +39,10 @@ impl Server {
             .args(["--quiet", "--tool=callgrind"])
             .arg(format!("--callgrind-out-file={}", output.display()))
             .arg(program);
-        Server::launch(valgrind, module, persistence)
+        Server::launch(valgrind, modules, persistence)
     }
 
-    fn launch(mut command: Command, module: &Path, persistence: Persistence) -> Result<Self, String> {
+    fn launch(mut command: Command, modules: &[&Path], persistence: Persistence) -> Result<Self, String> {
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .map_err(|error| format!("no free port: {error}"))?
@@ -54,8 +54,7 @@ impl Server {
             .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", append])
             .arg("--dir")
             .arg(&folder)
-            .arg("--loadmodule")
-            .arg(module)
+            .args(modules.iter().flat_map(|module| [Path::new("--loadmodule"), module]))
             .stdout(Stdio::null())
             .spawn()
             .map_err(|error| format!("cannot start {}: {error}", command.get_program().display()))?;
