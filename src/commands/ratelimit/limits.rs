@@ -15,7 +15,7 @@ use crate::commands::tables;
 /// The policies that a call names, in their order. Most calls name none, and allocate nothing for it.
 pub type Named = OnceCell<Vec<Rc<Policy>>>;
 
-static RECENT: MainThread<Recent> = MainThread::new(Recent::new());
+static RECENT: MainThread<Recent> = MainThread::new(Recent::empty());
 
 /// Limits come first; the first argument that is none begins the options. `policies` keeps those that the
 /// call names, if it does.

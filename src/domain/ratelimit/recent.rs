@@ -22,7 +22,7 @@ struct Slot {
 pub struct Recent([Option<Slot>; SLOTS]);
 
 impl Recent {
-    pub const fn new() -> Self {
+    pub const fn empty() -> Self {
         Recent([None; SLOTS])
     }
 
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_what_would_be_read() {
-        let mut recent = Recent::new();
+        let mut recent = Recent::empty();
         let long = format!("{}=1/1s", "n".repeat(60));
         let texts = ["10/1m", "a=10/1m", "b=10/1m", "7/1h:burst=9", "1/day@UTC", "x=3/1d:fixed", &long];
         let wrong = ["", "10/0s", "@p", "a b=1/1s", "10/1m:x", "=1/1s"];
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn texts_that_share_a_slot_are_told_apart() {
-        let mut recent = Recent::new();
+        let mut recent = Recent::empty();
         let texts: Vec<String> = (1..2_000).map(|count| format!("{count}/1m")).collect();
         for text in texts.iter().chain(texts.iter().rev()) {
             assert_eq!(recent.parse(text.as_bytes()), Limit::parse(text.as_bytes()));
