@@ -29,8 +29,11 @@ unsafe extern "C" fn five(
 }
 
 /// Called by the server when it loads the module.
+///
+/// # Safety
+/// The context is the one that the server gives to a module it loads.
 #[unsafe(no_mangle)]
-pub extern "C" fn RedisModule_OnLoad(
+pub unsafe extern "C" fn RedisModule_OnLoad(
     ctx: *mut raw::RedisModuleCtx,
     _argv: *mut *mut raw::RedisModuleString,
     _argc: c_int,
