@@ -38,7 +38,11 @@ mod tags;
 #[cfg(test)]
 mod cases;
 #[cfg(test)]
+mod ends;
+#[cfg(test)]
 mod model;
+#[cfg(test)]
+mod naive;
 #[cfg(test)]
 mod policy_cases;
 #[cfg(test)]

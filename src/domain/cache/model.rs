@@ -1,68 +1,30 @@
-//! The entry under any history, against a naive model: a value with its two ends, and the last lease.
+//! The entry under any history, against the naive model.
 
 use proptest::prelude::*;
 
+use super::naive::Row;
 use super::world::*;
 use super::*;
-use crate::domain::time::UnixMs;
 use crate::domain::value::Value;
-
-#[derive(Debug, Clone, Default)]
-struct Row {
-    value: Option<Stored>,
-    lease: Option<Granted>,
-}
-
-#[derive(Debug, Clone)]
-struct Stored {
-    /// Nothing where absence was stored.
-    bytes: Option<Vec<u8>>,
-    /// The lease's token that it came with, if any.
-    by: Option<u64>,
-    fresh_until: Option<UnixMs>,
-    grace: u64,
-}
-
-impl Stored {
-    fn gone_at(&self) -> Option<UnixMs> {
-        self.fresh_until.map(|end| end + self.grace)
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Granted {
-    token: u64,
-    at: UnixMs,
-    span: u64,
-    released: bool,
-}
-
-impl Row {
-    fn lease_left(&self, now: UnixMs) -> u64 {
-        self.lease.as_ref().map_or(0, |lease| lease.span.saturating_sub(now.saturating_sub(lease.at)))
-    }
-
-    fn served(&self, now: UnixMs) -> Option<&Stored> {
-        self.value.as_ref().filter(|value| value.gone_at().is_none_or(|gone| now < gone))
-    }
-
-    fn ended(&self, now: UnixMs) -> bool {
-        let times = |lease: &Granted| if lease.released { 1 } else { 2 };
-        let remembered = |lease: &Granted| now < lease.at + (times(lease) * lease.span).max(60_000);
-        self.served(now).is_none() && !self.lease.as_ref().is_some_and(remembered)
-    }
-}
 
 #[derive(Debug, Clone)]
 enum Step {
     GetSet {
         lease: u64,
         touch: Option<u64>,
+        /// Whether those may be elected who meet a fresh value.
+        early: bool,
     },
     /// By the n-th newest token that was ever granted, or by none.
     Set {
         by: Option<usize>,
         value: Option<u8>,
+        ttl: Option<u64>,
+        grace: u64,
+    },
+    /// A GETSET that brings its value.
+    Bring {
+        value: u8,
         ttl: Option<u64>,
         grace: u64,
     },
@@ -81,9 +43,12 @@ enum Step {
 
 fn steps(backwards: bool) -> impl Strategy<Value = Vec<Step>> {
     let step = prop_oneof![
-        8 => (1..40u64).prop_map(|lease| Step::GetSet { lease, touch: None }),
-        2 => (1..40u64, 1..40u64).prop_map(|(lease, touch)| Step::GetSet { lease, touch: Some(touch) }),
-        1 => (30_000..90_000u64).prop_map(|lease| Step::GetSet { lease, touch: None }),
+        8 => (1..40u64, any::<bool>()).prop_map(|(lease, early)| Step::GetSet { lease, touch: None, early }),
+        2 => (1..40u64, 1..40u64, any::<bool>())
+            .prop_map(|(lease, touch, early)| Step::GetSet { lease, touch: Some(touch), early }),
+        1 => (30_000..90_000u64).prop_map(|lease| Step::GetSet { lease, touch: None, early: false }),
+        2 => (0..3u8, prop::option::weighted(0.9, 1..60u64), 0..60u64)
+            .prop_map(|(value, ttl, grace)| Step::Bring { value, ttl, grace }),
         2 => (0..2usize, prop_oneof![Just(0), 0..40u64, 50_000..90_000u64])
             .prop_map(|(by, delay)| Step::Release { by, delay }),
         1 => Just(Step::Expire),
@@ -98,148 +63,136 @@ fn steps(backwards: bool) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..80)
 }
 
-/// Runs a history against the model and returns all answers.
-fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
-    let mut world = World { sweeps, ..World::new() };
-    let mut row = Row::default();
-    let mut granted: Vec<u64> = Vec::new();
-    let mut answers = Vec::new();
-    for step in steps {
-        let now = world.now;
-        world.sweep();
-        if row.ended(now) {
-            row = Row::default();
+/// The world and the model side by side.
+struct Both {
+    world: World,
+    row: Row,
+    granted: Vec<u64>,
+}
+
+impl Both {
+    fn token(&self, nth_newest: usize) -> u64 {
+        self.granted.iter().rev().nth(nth_newest).copied().unwrap_or(77)
+    }
+
+    fn getset(&mut self, request: GetSet) -> String {
+        let now = self.world.now;
+        let before = blocks(self.world.primary.as_ref());
+        let expected = self.row.getset(&request, now);
+        let got = self.world.get(request);
+        assert_eq!((got.state, got.value.as_deref().map(<[u8]>::to_vec), got.ms), expected);
+        match (got.state, request.touch) {
+            (State::Fill | State::Refresh | State::Elected, _) => {
+                assert!(self.granted.iter().all(|old| *old < got.token), "tokens strictly rise");
+                self.granted.push(got.token);
+                self.row.granted(got.state, got.token, request.lease, now);
+            }
+            (State::Hit, Some(touch)) => self.row.touched(now + touch),
+            _ => {
+                assert_eq!(got.token, 0);
+                assert_eq!(before, blocks(self.world.primary.as_ref()), "a reader changes nothing");
+            }
         }
-        let before = blocks(world.primary.as_ref());
+        format!("{got:?}")
+    }
+
+    fn set(&mut self, set: &Set<'_>) -> String {
+        let before = blocks(self.world.primary.as_ref());
+        let (answer, stores) = self.row.may_set(set.token, set.value);
+        let got = self.world.set(set);
+        assert_eq!(got, answer);
+        if stores {
+            self.row.set(set, self.world.now);
+            if set.token.is_none() {
+                // Its own token is never handed out, but stands in the same order.
+                let own = self.world.entry().highest_token();
+                assert!(self.granted.iter().all(|old| *old < own));
+            }
+        } else {
+            assert_eq!(before, blocks(self.world.primary.as_ref()), "a lost SET changes nothing");
+        }
+        format!("{got:?}")
+    }
+
+    fn bring(&mut self, set: &Set<'_>) -> String {
+        let now = self.world.now;
+        let (state, bytes) = match self.row.fresh(now) {
+            Some(value) if value.bytes.is_some() => (State::Hit, value.bytes.clone()),
+            Some(_) => (State::Absent, None),
+            None => (State::Stored, set.value.map(<[u8]>::to_vec)),
+        };
+        let got = self.world.bring(set);
+        assert_eq!((got.state, got.value.as_deref().map(<[u8]>::to_vec), got.token), (state, bytes, 0));
+        if state == State::Stored {
+            assert_eq!(got.ms, set.ttl.map_or(-1, |ttl| ttl as i64));
+            self.row.set(set, now);
+        }
+        format!("{got:?}")
+    }
+
+    fn step(&mut self, step: &Step) -> Option<String> {
+        let now = self.world.now;
         match *step {
-            Step::GetSet { lease, touch } => {
-                let left = row.lease_left(now);
-                let got = world.get(GetSet { lease, touch, early: None });
-                answers.push(format!("{got:?}"));
-                let mut touched = None;
-                let expected = match row.served(now) {
-                    Some(value) if value.fresh_until.is_none_or(|end| now < end) => {
-                        let ms = value.fresh_until.map_or(-1, |end| (end - now) as i64);
-                        match (&value.bytes, touch) {
-                            (None, _) => (State::Absent, None, ms),
-                            (bytes, None) => (State::Hit, bytes.as_deref(), ms),
-                            (bytes, Some(touch)) => {
-                                touched = Some(now + touch);
-                                (State::Hit, bytes.as_deref(), touch as i64)
-                            }
-                        }
-                    }
-                    Some(value) if left > 0 => {
-                        (State::Stale, value.bytes.as_deref(), (value.gone_at().unwrap() - now) as i64)
-                    }
-                    Some(value) => (State::Refresh, value.bytes.as_deref(), lease as i64),
-                    None if left > 0 => (State::Busy, None, left as i64),
-                    None => (State::Fill, None, lease as i64),
-                };
-                assert_eq!(brief(&got), expected);
-                if matches!(got.state, State::Fill | State::Refresh) {
-                    assert!(granted.iter().all(|old| *old < got.token), "tokens strictly rise");
-                    granted.push(got.token);
-                    row.lease = Some(Granted { token: got.token, at: now, span: lease, released: false });
-                    if got.state == State::Fill {
-                        row.value = None;
-                    }
-                } else if touched.is_some() {
-                    row.value.as_mut().unwrap().fresh_until = touched;
-                } else {
-                    assert_eq!(got.token, 0);
-                    assert_eq!(before, blocks(world.primary.as_ref()), "a reader changes nothing");
-                }
+            Step::GetSet { lease, touch, early } => {
+                let early = early.then_some(Early { beta: 1_000, chance: 1 << 62 });
+                return Some(self.getset(GetSet { lease, touch, early }));
             }
             Step::Set { by, value, ttl, grace } => {
-                let token = by.map(|by| granted.iter().rev().nth(by).copied().unwrap_or(77));
-                let bytes = value.map(|value| vec![value]);
-                let came_with = row.value.as_ref().filter(|value| value.by.is_some() && value.by == token);
-                let (answer, stores) = match (token, &row.lease) {
-                    (None, _) => (true, true),
-                    (Some(token), Some(lease)) if lease.token == token => (!lease.released, !lease.released),
-                    (Some(_), Some(_)) => (came_with.is_some_and(|value| value.bytes == bytes), false),
-                    (Some(_), None) => (came_with.is_some(), came_with.is_some()),
-                };
-                let got = world.set(&Set { value: bytes.as_deref(), token, ttl, grace: Some(grace) });
-                answers.push(format!("{got:?}"));
-                assert_eq!(got, answer);
-                // Absence lasts a minute unless told otherwise, and is never stale.
-                let (ttl, grace) = match value {
-                    Some(_) => (ttl, grace),
-                    None => (ttl.or(Some(60_000)), 0),
-                };
-                if stores {
-                    row = Row {
-                        value: Some(Stored {
-                            bytes,
-                            by: token,
-                            fresh_until: ttl.map(|ttl| now + ttl),
-                            grace,
-                        }),
-                        lease: None,
-                    };
-                    if token.is_none() {
-                        // Its own token is never handed out, but stands in the same order.
-                        let own = world.entry().highest_token();
-                        assert!(granted.iter().all(|old| *old < own));
-                    }
-                } else {
-                    assert_eq!(before, blocks(world.primary.as_ref()), "a lost SET changes nothing");
-                }
+                let (token, bytes) = (by.map(|by| self.token(by)), value.map(|value| [value]));
+                let value = bytes.as_ref().map(|bytes| &bytes[..]);
+                return Some(self.set(&Set { value, token, ttl, grace: Some(grace) }));
+            }
+            Step::Bring { value, ttl, grace } => {
+                let set = Set { value: Some(&[value]), token: None, ttl, grace: Some(grace) };
+                return Some(self.bring(&set));
             }
             Step::Release { by, delay } => {
-                let token = granted.iter().rev().nth(by).copied().unwrap_or(77);
-                let got = world.release(token, delay);
-                answers.push(format!("{got:?}"));
-                match row.lease.as_mut().filter(|lease| lease.token == token) {
-                    None => assert!(!got),
-                    Some(lease) => {
-                        assert!(got);
-                        if !lease.released {
-                            *lease = Granted { token, at: now, span: delay, released: true };
-                        }
-                    }
-                }
+                let token = self.token(by);
+                assert_eq!(self.world.release(token, delay), self.row.release(token, delay, now));
             }
-            Step::Expire => {
-                let got = world.expire();
-                answers.push(format!("{got:?}"));
-                assert_eq!(got, !row.ended(now) && (row.value.is_some() || row.lease.is_some()));
-                row.lease = None;
-                row.value = row.value.filter(|value| value.grace > 0).map(|value| Stored {
-                    fresh_until: Some(value.fresh_until.map_or(now, |end| end.min(now))),
-                    // Its token is worth nothing any more.
-                    by: None,
-                    ..value
-                });
-            }
-            Step::Forward(ms) => world.now += ms,
-            Step::Back(ms) => world.now -= ms,
+            Step::Expire => assert_eq!(self.world.expire(), self.row.expire(now)),
+            Step::Forward(ms) => self.world.now += ms,
+            Step::Back(ms) => self.world.now -= ms,
             Step::Delete => {
-                world.delete();
-                row = Row::default();
+                self.world.delete();
+                self.row = Row::default();
             }
             Step::Failover => {
-                std::mem::swap(&mut world.primary, &mut world.replica);
-                world.tokens.skip(now);
+                std::mem::swap(&mut self.world.primary, &mut self.world.replica);
+                self.world.tokens.skip(now);
             }
         }
-        assert_eq!(blocks(world.primary.as_ref()), blocks(world.replica.as_ref()), "replica = primary");
+        None
+    }
+
+    fn check(&self) {
+        let World { primary, replica, now, tokens, .. } = &self.world;
+        assert_eq!(blocks(primary.as_ref()), blocks(replica.as_ref()), "replica = primary");
         // Of all tokens at most one can store something new.
-        let live = granted.iter().filter(|token| {
+        let live = self.granted.iter().filter(|token| {
             let set = Set { value: Some(b"other"), token: Some(**token), ttl: None, grace: None };
-            let decision =
-                decide_set(world.primary.as_ref(), &set, &TERMS, world.now, &world.tokens).unwrap();
+            let decision = decide_set(primary.as_ref(), &set, &TERMS, *now, tokens).unwrap();
             assert_eq!(decision.reply, decision.effect.is_some());
             decision.reply
         });
         assert!(live.count() <= 1);
-        let fresh = row
-            .served(world.now)
-            .filter(|value| value.fresh_until.is_none_or(|end| world.now < end))
-            .and_then(|value| value.bytes.as_deref());
-        assert_eq!(world.primary.as_ref().and_then(|entry| entry.view(world.now)).as_deref(), fresh);
+        let fresh = self.row.fresh(*now).and_then(|value| value.bytes.as_deref());
+        assert_eq!(primary.as_ref().and_then(|entry| entry.view(*now)).as_deref(), fresh);
+    }
+}
+
+/// Runs a history against the model and returns all answers.
+fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
+    let world = World { sweeps, ..World::new() };
+    let mut both = Both { world, row: Row::default(), granted: Vec::new() };
+    let mut answers = Vec::new();
+    for step in steps {
+        both.world.sweep();
+        if both.row.ended(both.world.now) {
+            both.row = Row::default();
+        }
+        answers.extend(both.step(step));
+        both.check();
     }
     answers
 }

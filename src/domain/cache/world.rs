@@ -93,6 +93,14 @@ impl World {
         self.run(|state, now, tokens| decide_set(state, set, terms, now, tokens)).unwrap()
     }
 
+    pub fn bring(&mut self, set: &Set<'_>) -> Reply<'static> {
+        self.run(|state, now, tokens| {
+            decide_getset_value(state, set, &TERMS, now, tokens)
+                .map(|d| Decision { reply: d.reply.into_owned(), effect: d.effect })
+        })
+        .unwrap()
+    }
+
     pub fn release(&mut self, token: u64, delay: u64) -> bool {
         self.run(|state, now, _| decide_release(state, token, delay, now)).is_ok()
     }
