@@ -12,6 +12,7 @@ mod cache_over_string;
 mod cache_policy;
 mod cache_refusals;
 mod cache_stats;
+mod cluster;
 mod digest;
 mod every_command;
 mod far_future;

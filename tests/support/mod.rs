@@ -18,6 +18,7 @@
 #![allow(dead_code, unused_imports, unused_macros)]
 
 mod client;
+mod cluster;
 mod command;
 mod dump;
 mod history;
@@ -32,6 +33,7 @@ mod waiter;
 mod want;
 
 pub use client::Client;
+pub use cluster::Cluster;
 pub use command::{Arg, Command};
 pub use dump::Dump;
 pub use history::write_history;

@@ -1,0 +1,61 @@
+//! Three primaries that share the slots.
+
+use std::net::TcpListener;
+
+use super::instance::Server;
+use super::wait::eventually;
+
+/// A cluster of one's own for one test.
+pub struct Cluster {
+    pub nodes: Vec<Server>,
+}
+
+const SLOTS: [(u16, u16); 3] = [(0, 5460), (5461, 10922), (10923, 16383)];
+
+impl Cluster {
+    /// Starts three primaries with the module and waits until each knows the others.
+    pub fn start() -> Cluster {
+        let buses: Vec<u16> = SLOTS.iter().map(|_| free_port()).collect();
+        let nodes: Vec<Server> = buses
+            .iter()
+            .map(|bus| Server::start(&["cluster-enabled yes", &format!("cluster-port {bus}")]))
+            .collect();
+        for (node, (first, last)) in nodes.iter().zip(SLOTS) {
+            node.ok(format!("CLUSTER ADDSLOTSRANGE {first} {last}"));
+        }
+        for (node, bus) in nodes.iter().zip(&buses).skip(1) {
+            nodes[0].ok(format!("CLUSTER MEET 127.0.0.1 {} {bus}", node.port()));
+        }
+        eventually("all know all slots", || {
+            nodes.iter().all(|node| {
+                let info = node.ok("CLUSTER INFO").text();
+                info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:3")
+            })
+        });
+        Cluster { nodes }
+    }
+
+    /// The node that owns the key's slot.
+    pub fn owner(&self, key: &str) -> &Server {
+        let slot = self.nodes[0].ok(format!("CLUSTER KEYSLOT {key}")).int() as u16;
+        let at = SLOTS.iter().position(|(first, last)| (*first..=*last).contains(&slot));
+        &self.nodes[at.expect("every slot has an owner")]
+    }
+
+    /// A key of each node, in their order, that begins with `prefix`.
+    pub fn keys(&self, prefix: &str) -> Vec<String> {
+        self.nodes
+            .iter()
+            .map(|node| {
+                let mut keys = (0..).map(|number| format!("{prefix}{number}"));
+                keys.find(|key| self.owner(key).port() == node.port()).expect("a key of the node")
+            })
+            .collect()
+    }
+}
+
+/// For the nodes' own talk: by default it is the port plus 10,000, which may be too high.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
+    listener.local_addr().expect("a bound listener has an address").port()
+}
