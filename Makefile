@@ -63,9 +63,11 @@ test-docker: test-module ## the black-box tests on a server in a container (IMAG
 
 bench: module ## measure the commands beside their peers and write docs/performance.md (minutes)
 	cargo build --locked --release --example noop
-	@server="$$(scripts/servers path)" && newer="$$(scripts/servers path valkey-9)" || echo "bench: no second server" && \
+	@server="$$(scripts/servers path)" || exit 1; \
+	newer="$$(scripts/servers path valkey-9)" || echo "bench: no second server"; \
+	peers="$$(scripts/peers)" || echo "bench: peers could not be fetched"; \
 	cargo bench --locked --bench peers -- --server "$$server" $${newer:+--second-server "$$newer"} \
-		--module $(MODULE) --noop $(NOOP) --report docs/performance.md
+		--module $(MODULE) --noop $(NOOP) --report docs/performance.md $${peers:+--peers "$$peers"}
 
 bench-crowd: module ## 10,000 readers of one cold key beside XREAD, and memory a key; writes docs/crowd.md
 	@server="$$(scripts/servers path)" && \

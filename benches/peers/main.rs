@@ -8,13 +8,16 @@
 //! server    a server with the module, and its CPU time      contenders   what is compared with what, and the bars
 //! resp      commands out, replies in                        report       docs/performance.md
 //! load      one round of one contender                      instructions the same counted by callgrind
+//! items     memory, RDB file and fork                      charts       the same as SVG files
 //! scripts   what would be written in Lua instead            latency      what one connection sees
 //! options   the command line                                guard        the committed table of such counts
 //! ```
 
+mod charts;
 mod contenders;
 mod guard;
 mod instructions;
+mod items;
 mod latency;
 mod load;
 mod options;
@@ -23,6 +26,7 @@ mod resp;
 mod scripts;
 mod server;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use contenders::{Contender, contenders};
@@ -43,12 +47,19 @@ fn run() -> Result<(), String> {
                 persistence,
                 version: server.version()?,
                 measured: measure(&server, &options)?,
+                items: if persistence == Persistence::Off { items::all(&server)? } else { vec![] },
             });
         }
     }
     let text = report::render(&settings, options.operations, options.rounds);
     match &options.report {
-        Some(path) => std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display())),
+        Some(path) => {
+            let folder = path.parent().unwrap_or(Path::new("."));
+            for (number, setting) in settings.iter().enumerate() {
+                charts::draw(folder, number, setting)?;
+            }
+            std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+        }
         None => {
             print!("{text}");
             Ok(())
@@ -58,7 +69,7 @@ fn run() -> Result<(), String> {
 
 /// All contenders, round by round; the medians.
 fn measure(server: &Server, options: &Options) -> Result<Vec<Measured>, String> {
-    let mut contenders = all_contenders();
+    let mut contenders = all_contenders(options);
     let mut rounds: Vec<Vec<f64>> = vec![Vec::new(); contenders.len()];
     for round in 0..options.rounds {
         for (contender, results) in contenders.iter_mut().zip(&mut rounds) {
@@ -78,8 +89,9 @@ fn measure(server: &Server, options: &Options) -> Result<Vec<Measured>, String> 
     contenders.into_iter().zip(rounds).map(measured).collect()
 }
 
-fn all_contenders() -> Vec<Contender> {
-    contenders().into_iter().chain(scripts::contenders()).collect()
+fn all_contenders(options: &Options) -> Vec<Contender> {
+    let published = scripts::published(&options.peers);
+    contenders().into_iter().chain(scripts::contenders()).chain(published).collect()
 }
 
 fn main() -> ExitCode {

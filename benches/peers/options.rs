@@ -13,6 +13,8 @@ pub struct Options {
     pub module: PathBuf,
     /// The module of `benches/noop`.
     pub noop: PathBuf,
+    /// Where `scripts/peers` has put what it fetched.
+    pub peers: PathBuf,
     pub report: Option<PathBuf>,
     pub operations: usize,
     pub rounds: usize,
@@ -46,6 +48,7 @@ pub fn read() -> Result<Options, String> {
         second_server: None,
         module: PathBuf::new(),
         noop: PathBuf::new(),
+        peers: PathBuf::new(),
         report: None,
         operations: OPERATIONS,
         rounds: ROUNDS,
@@ -65,6 +68,7 @@ pub fn read() -> Result<Options, String> {
             "--second-server" => options.second_server = Some(value()?.into()),
             "--noop" => options.noop = value()?.into(),
             "--module" => options.module = value()?.into(),
+            "--peers" => options.peers = value()?.into(),
             "--report" => options.report = Some(value()?.into()),
             "--operations" => options.operations = number(value()?)?,
             "--rounds" => options.rounds = number(value()?)?,

@@ -3,9 +3,14 @@
 use std::fmt::Write;
 use std::fs;
 
+use crate::charts;
 use crate::contenders::Bar;
+use crate::items::{COUNT, Items};
 use crate::latency::{DEPTHS, Latency};
 use crate::server::Persistence;
+
+const NOT_MEASURED: &str = "\nMissing as peers, because nothing here fetches or builds them yet: redis-cell, BullMQ, \
+     memcached. What `scripts/peers` could not fetch is missing too.\n";
 
 /// One contender's rounds.
 pub struct Measured {
@@ -24,6 +29,25 @@ pub struct Setting {
     pub persistence: Persistence,
     pub version: String,
     pub measured: Vec<Measured>,
+    /// Only where nothing else is written to the disk meanwhile.
+    pub items: Vec<Items>,
+}
+
+impl Setting {
+    pub fn title(&self) -> String {
+        let persistence = match self.persistence {
+            Persistence::Off => "no persistence",
+            Persistence::EverySecond => "appendonly yes, appendfsync everysec",
+        };
+        format!("{}, {persistence}", self.version)
+    }
+}
+
+impl Measured {
+    /// Whether it is one of our commands.
+    pub fn is_ours(&self) -> bool {
+        self.bar.as_ref().is_some_and(|bar| bar.most.is_some())
+    }
 }
 
 pub fn render(settings: &[Setting], operations: usize, rounds: usize) -> String {
@@ -39,12 +63,10 @@ pub fn render(settings: &[Setting], operations: usize, rounds: usize) -> String 
         processor(),
         std::thread::available_parallelism().map_or(0, usize::from),
     );
-    for setting in settings {
-        let persistence = match setting.persistence {
-            Persistence::Off => "no persistence",
-            Persistence::EverySecond => "`appendonly yes`, `appendfsync everysec`",
-        };
-        let _ = writeln!(text, "\n## {}, {persistence}\n", setting.version);
+    text.push_str(NOT_MEASURED);
+    for (number, setting) in settings.iter().enumerate() {
+        let title = setting.title();
+        let _ = writeln!(text, "\n## {title}\n\n![CPU time of each operation]({})\n", charts::name(number));
         text.push_str(
             "| operation | µs | least–most | ratio | of | bar |\n| --- | --- | --- | --- | --- | --- |\n",
         );
@@ -52,6 +74,7 @@ pub fn render(settings: &[Setting], operations: usize, rounds: usize) -> String 
             row(&mut text, setting, measured);
         }
         latencies(&mut text, setting);
+        items(&mut text, setting);
     }
     text
 }
@@ -77,6 +100,20 @@ fn row(text: &mut String, setting: &Setting, measured: &Measured) {
             writeln!(text, " {ratio:.2} | {} | {bar} |", of.name)
         }
     };
+}
+
+fn items(text: &mut String, setting: &Setting) {
+    if setting.items.is_empty() {
+        return;
+    }
+    let _ = writeln!(
+        text,
+        "\n{COUNT} items: bytes each in memory and in the RDB file, ms to save all and to fork with all in memory.\n\n\
+         | item | bytes | RDB bytes | save | fork |\n| --- | --- | --- | --- | --- |",
+    );
+    for Items { what, bytes, rdb_bytes, save_ms, fork_ms } in &setting.items {
+        let _ = writeln!(text, "| {what} | {bytes:.0} | {rdb_bytes:.0} | {save_ms:.0} | {fork_ms:.1} |");
+    }
 }
 
 /// What one connection sees; `µs` from sending a batch to its last reply.

@@ -1,7 +1,10 @@
 //! What would be written in Lua instead, by hand and as well as we can.
 
 use std::collections::HashMap;
-use std::sync::{LazyLock, Mutex};
+use std::fs;
+use std::path::Path;
+use std::sync::{LazyLock, Mutex, OnceLock};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::contenders::{Contender, Step, against, nothing};
 use crate::resp::{Connection, write};
@@ -60,8 +63,11 @@ const ALL: &[&str] = &[GCRA, LOG, CLAIM, GET_OR_LOCK];
 /// The names by which the server knows the scripts.
 static NAMES: LazyLock<Mutex<HashMap<&'static str, Vec<u8>>>> = LazyLock::new(Mutex::default);
 
+/// As `scripts/peers` fetches it: the moving window of the Python package `limits`.
+static MOVING_WINDOW: OnceLock<String> = OnceLock::new();
+
 fn load(server: &mut Connection) -> Result<(), String> {
-    for script in ALL {
+    for script in ALL.iter().copied().chain(MOVING_WINDOW.get().map(String::as_str)) {
         let name = server.call(&[b"SCRIPT", b"LOAD", script.as_bytes()])?.bytes().to_vec();
         NAMES.lock().expect("no one panicked").insert(script, name);
     }
@@ -82,6 +88,21 @@ fn call(wire: &mut Vec<u8>, script: &str, words: &[&[u8]]) {
 
 fn scripted(name: &'static str, of: &'static str, steps: &'static [Step]) -> Contender {
     against(name, of, load, steps)
+}
+
+/// Those that libraries publish, as far as they have been fetched.
+pub fn published(folder: &Path) -> Vec<Contender> {
+    let Ok(text) = fs::read_to_string(folder.join("limits-moving-window.lua")) else { return vec![] };
+    MOVING_WINDOW.get_or_init(|| text);
+    vec![scripted(
+        "limits 5.8.0 (PyPI) moving window of 10, denied",
+        "CHECK window of 10, denied",
+        &[|w, _, _| {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+            let script = MOVING_WINDOW.get().map_or("", String::as_str);
+            call(w, script, &[b"1", b"u", now.to_string().as_bytes(), b"10", b"86400", b"1"]);
+        }],
+    )]
 }
 
 pub fn contenders() -> Vec<Contender> {

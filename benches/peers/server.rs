@@ -80,6 +80,13 @@ impl Server {
         self.child.wait().map(drop).map_err(|error| format!("waiting for the server: {error}"))
     }
 
+    /// Bytes of the RDB file that was saved last.
+    pub fn snapshot_size(&self) -> Result<u64, String> {
+        let path = self.folder.join("dump.rdb");
+        let size = fs::metadata(&path).map(|file| file.len());
+        size.map_err(|error| format!("{}: {error}", path.display()))
+    }
+
     /// CPU time that the server's main thread has used, in nanoseconds.
     pub fn cpu(&self) -> Result<u64, String> {
         let path = format!("/proc/{0}/task/{0}/schedstat", self.child.id());
