@@ -86,6 +86,18 @@ impl<'a> Words<'a> {
         integer(what, self.word(what)?, least, most)
     }
 
+    /// A whole number of 32 bits, which may be negative.
+    pub fn signed(&mut self, what: &str) -> Result<i32, Refusal> {
+        let text = self.word(what)?;
+        let digits = text.strip_prefix(b"-").unwrap_or(text);
+        let canonical = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+        let number = canonical.then(|| std::str::from_utf8(text).ok()?.parse().ok()).flatten();
+        number.ok_or_else(|| {
+            let (given, least, most) = (shown(text), i32::MIN, i32::MAX);
+            Refusal::err(format!("{what} '{given}': must be a whole number between {least} and {most}"))
+        })
+    }
+
     /// A fencing token.
     pub fn token(&mut self) -> Result<u64, Refusal> {
         self.integer("token", 1, (1 << 53) - 1)

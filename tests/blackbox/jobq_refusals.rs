@@ -19,6 +19,15 @@ fn malformed_pushes_are_refused_and_change_nothing() {
         "DELAY 1w",
         "DELAY 1s DELAY 1s",
         "DELAY 99999999999999999999d",
+        "PRIORITY",
+        "PRIORITY x",
+        "PRIORITY +1",
+        "PRIORITY -",
+        "PRIORITY 1.5",
+        "PRIORITY 2147483648",
+        "PRIORITY -2147483649",
+        "PRIORITY 1 PRIORITY 1",
+        "LIFO LIFO",
         "RETRIES",
         "RETRIES -1",
         "RETRIES x",
@@ -174,8 +183,6 @@ fn what_is_not_built_yet_is_refused() {
     s.ok("JOBQ.PUSH q p ID a");
     let untouched = Untouched::on(&s);
     for options in [
-        "PRIORITY 1",
-        "LIFO",
         "GROUP g",
         "EXPIRE 1h",
         "UNIQUE k",

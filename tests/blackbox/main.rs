@@ -27,6 +27,7 @@ mod idemp_seen;
 mod jobq_batch;
 mod jobq_finish;
 mod jobq_manage;
+mod jobq_order;
 mod jobq_push;
 mod jobq_refusals;
 mod jobq_wait;

@@ -102,6 +102,10 @@ fn write_jobs(s: &Client) {
     s.ok("JOBQ.REDRIVE jobs:batch");
     s.ok("JOBQ.CANCEL jobs:batch a d");
     s.ok(format!("JOBQ.MACK jobs:batch 1 b {}", token(1)));
+    s.ok("JOBQ.MPUSH jobs:ranked 3 a b c IDS 3 a b c PRIORITY 7");
+    s.ok("JOBQ.PUSH jobs:ranked d ID d PRIORITY -2147483648 DELAY 1h");
+    s.ok("JOBQ.MPUSH jobs:ranked 2 e f IDS 2 e f LIFO");
+    s.ok("JOBQ.POP jobs:ranked COUNT 2 LEASE 1h");
     s.ok("JOBQ.MPUSH jobs:purged 2 a b");
     s.ok("JOBQ.PURGE jobs:purged ready LIMIT 1");
     // Larger than one block of the encoding, with slots that were used and freed.

@@ -24,6 +24,8 @@ fn plain(payload: &[u8]) -> jobq::Push<'_> {
         name: None,
         meta: None,
         due: Due::After(0),
+        priority: 0,
+        lifo: false,
         retries: DEFAULT_RETRIES,
         backoff: None,
         lease: None,
@@ -48,6 +50,8 @@ fn common<'a>(
         }
         b"DELAY" => push.due = Due::After(words.duration_or_zero("DELAY")?),
         b"AT" => push.due = Due::At(words.integer("AT", 0, LATEST)?),
+        b"PRIORITY" => push.priority = words.signed("PRIORITY")?,
+        b"LIFO" => push.lifo = true,
         b"RETRIES" => push.retries = words.integer("RETRIES", 0, MOST_RETRIES.into())? as u32,
         b"BACKOFF" => push.backoff = Some(Backoff::parse(words.word("BACKOFF")?)?),
         b"LEASE" => push.lease = Some(words.duration("LEASE")?),
@@ -82,7 +86,7 @@ fn answer(pushed: &Pushed, reply: Reply<'_>) {
     reply.simple(outcome);
 }
 
-/// `JOBQ.PUSH key payload [ID id [MATCH]] [NAME n] [DELAY d | AT unix_ms] [RETRIES n] [BACKOFF spec] [LEASE d]
+/// `JOBQ.PUSH key payload [ID id [MATCH]] [NAME n] [DELAY d | AT unix_ms] [PRIORITY p] [LIFO] [RETRIES n] [BACKOFF spec] [LEASE d]
 /// [META b]`
 pub struct Push;
 

@@ -25,7 +25,7 @@ impl Handler for Get {
             };
             let job = view.job;
             let extra = job.extra.as_deref();
-            reply.map(17);
+            reply.map(19);
             reply.bulk(b"id");
             reply.bulk(&view.id);
             reply.bulk(b"state");
@@ -54,6 +54,10 @@ impl Handler for Get {
             }
             reply.bulk(b"cancel_requested");
             reply.int(i64::from(job.is_cancelled()));
+            reply.bulk(b"priority");
+            reply.int(job.priority.into());
+            reply.bulk(b"lifo");
+            reply.int(i64::from(job.lifo));
             reply.bulk(b"lease_ms");
             reply.uint(job.lease);
             reply.bulk(b"backoff");

@@ -11,6 +11,8 @@ use crate::server::command::{Access, Arg, ArgType, Keys, Spec, entry};
 const MATCH: Arg = flag("MATCH", "match");
 const NAME: Arg = option("NAME", text("name"));
 const DUE: Arg = optional(one_of("due", &[duration("DELAY"), option("AT", integer("unix-ms"))]));
+const PRIORITY: Arg = option("PRIORITY", integer("priority"));
+const LIFO: Arg = flag("LIFO", "lifo");
 const RETRIES: Arg = option("RETRIES", integer("retries"));
 const BACKOFF: Arg = option("BACKOFF", text("spec"));
 const META: Arg = option("META", text("meta"));
@@ -42,6 +44,8 @@ pub static ROWS: &[Spec] = &[
             MATCH,
             NAME,
             DUE,
+            PRIORITY,
+            LIFO,
             RETRIES,
             BACKOFF,
             duration("LEASE"),
@@ -65,6 +69,8 @@ pub static ROWS: &[Spec] = &[
             MATCH,
             NAME,
             DUE,
+            PRIORITY,
+            LIFO,
             RETRIES,
             BACKOFF,
             duration("LEASE"),

@@ -85,6 +85,8 @@ impl Queue {
             failures: 0,
             stalls: 0,
             retries: new.retries,
+            priority: new.priority,
+            lifo: new.lifo,
             lease: new.lease,
             backoff: new.backoff,
             extra: (extra != Extra::default()).then(|| Box::new(extra)),

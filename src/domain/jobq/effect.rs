@@ -41,6 +41,8 @@ pub struct NewJob {
     pub retries: u32,
     pub backoff: Option<Box<Backoff>>,
     pub lease: u64,
+    pub priority: i32,
+    pub lifo: bool,
 }
 
 /// A change of a queue at `now`.
@@ -290,6 +292,10 @@ pub(super) fn lease(reader: &mut Reader<'_>) -> Result<u64, Corrupt> {
     below(LONGEST + 1, reader)
 }
 
+pub(super) fn priority(reader: &mut Reader<'_>) -> Result<i32, Corrupt> {
+    i32::try_from(reader.signed()?).map_err(|_| Corrupt)
+}
+
 /// An id that a pusher may choose; the others are automatic.
 pub(super) fn chosen_id(reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
     boxed(reader).and_then(|id| if matches!(id.first(), None | Some(b'#')) { Err(Corrupt) } else { Ok(id) })
@@ -303,6 +309,8 @@ fn write_new(writer: &mut Writer, job: &NewJob) {
     writer.int(job.retries.into());
     writer.option(job.backoff.as_deref(), |writer, backoff| backoff.write(writer));
     writer.int(job.lease);
+    writer.signed(job.priority.into());
+    writer.bool(job.lifo);
 }
 
 fn read_new(reader: &mut Reader<'_>) -> Result<NewJob, Corrupt> {
@@ -315,5 +323,7 @@ fn read_new(reader: &mut Reader<'_>) -> Result<NewJob, Corrupt> {
         retries: reader.narrow()?,
         backoff: reader.option(|reader| Backoff::read(reader).map(Box::new))?,
         lease: lease(reader)?,
+        priority: priority(reader)?,
+        lifo: reader.bool()?,
     })
 }

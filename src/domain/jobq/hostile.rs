@@ -40,8 +40,9 @@ fn backoffs() -> impl Strategy<Value = Backoff> {
 fn new_jobs() -> impl Strategy<Value = NewJob> {
     let backoff = prop::option::of(backoffs().prop_map(Box::new));
     let lease = prop_oneof![0..50u64, LONGEST - 1..=LONGEST];
-    (bytes(), times(), ids(), part(), part(), prop_oneof![0..4u32, Just(u32::MAX)], backoff, lease).prop_map(
-        |(payload, due, id, name, meta, retries, backoff, lease)| NewJob {
+    let rank = (prop_oneof![-1..2i32, any::<i32>()], any::<bool>());
+    (bytes(), times(), ids(), part(), part(), prop_oneof![0..4u32, Just(u32::MAX)], backoff, lease, rank)
+        .prop_map(|(payload, due, id, name, meta, retries, backoff, lease, (priority, lifo))| NewJob {
             payload,
             due,
             id,
@@ -50,8 +51,9 @@ fn new_jobs() -> impl Strategy<Value = NewJob> {
             retries,
             backoff,
             lease,
-        },
-    )
+            priority,
+            lifo,
+        })
 }
 
 fn changes() -> impl Strategy<Value = Change> {

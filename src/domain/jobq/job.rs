@@ -48,6 +48,10 @@ pub struct Job {
     pub failures: u32,
     pub stalls: u32,
     pub retries: u32,
+    /// Lower ones are served first.
+    pub priority: i32,
+    /// Joins the head of those of its priority, not the end.
+    pub lifo: bool,
     /// In milliseconds; 0 is as the POP says.
     pub lease: u64,
     /// `None` is the default.

@@ -80,7 +80,7 @@ pub fn decide_redrive(queue: Option<&Queue>, redrive: &Redrive<'_>, now: UnixMs)
                 .collect()
         }
         None => {
-            let dead = queue.lane(State::Dead).iter().take(LOOKED_AT).map(|(_, serial)| *serial);
+            let dead = queue.serials(State::Dead).take(LOOKED_AT);
             dead.filter(|serial| queue.job(*serial).is_some_and(fits)).take(redrive.limit).collect()
         }
     };
@@ -106,7 +106,7 @@ pub fn decide_purge(
         let since = if state == State::Delayed { job.created } else { job.at };
         since.saturating_add(older) <= now
     };
-    let lane = queue.lane(state).iter().take(LOOKED_AT).map(|(_, serial)| *serial);
+    let lane = queue.serials(state).take(LOOKED_AT);
     let gone: Vec<Change> = lane
         .filter(|serial| queue.job(*serial).is_some_and(old))
         .take(limit)

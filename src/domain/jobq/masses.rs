@@ -24,6 +24,8 @@ fn standing(state: State, at: UnixMs) -> Job {
         failures: 0,
         stalls: 0,
         retries: 0,
+        priority: 0,
+        lifo: false,
         lease: 0,
         backoff: None,
         extra: None,
@@ -44,7 +46,7 @@ fn world_of(jobs: impl Iterator<Item = Job>) -> World {
 }
 
 fn serials(queue: &Queue, state: State) -> Vec<Serial> {
-    queue.lane(state).iter().map(|(_, serial)| *serial).collect()
+    queue.serials(state).collect()
 }
 
 #[test]

@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! queue    the state: slab, lanes, ids           push     PUSH
+//! line     the jobs that are ready, in order
 //! job      one job                               pop      POP
 //! effect   what is replicated                    finish   ACK, FAIL, RELEASE, EXTEND
 //! apply    an effect made to happen              advance  what time has made due
@@ -22,6 +23,7 @@ mod batch;
 mod effect;
 mod finish;
 mod job;
+mod line;
 mod manage;
 mod persist;
 mod pop;

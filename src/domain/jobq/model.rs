@@ -27,6 +27,8 @@ pub(super) struct Row {
     pub failures: u32,
     pub stalls: u32,
     pub retries: u32,
+    pub priority: i32,
+    pub lifo: bool,
     pub lease: Option<u64>,
     pub backoff: Option<Backoff>,
     pub word: Word,
@@ -139,6 +141,8 @@ impl Model {
             failures: 0,
             stalls: 0,
             retries: push.retries,
+            priority: push.priority,
+            lifo: push.lifo,
             lease: push.lease,
             backoff: push.backoff.clone(),
             word: Word::Nothing,
@@ -152,11 +156,15 @@ impl Model {
     /// `tokens` are those that the queue chose.
     pub fn pop(&mut self, pop: &Pop, tokens: &[u64], now: UnixMs) -> Vec<Handed> {
         let now = self.advance(now);
-        // A stable sort: jobs of one time stay in the order of pushing.
-        let mut ready: Vec<&mut Row> = self.rows.iter_mut().filter(|row| row.state == State::Ready).collect();
-        ready.sort_by_key(|row| row.line);
+        let rows = self.rows.iter_mut().enumerate();
+        let mut ready: Vec<(usize, &mut Row)> = rows.filter(|(_, row)| row.state == State::Ready).collect();
+        ready.sort_by_key(|(nth, row)| {
+            // Those of one time in the order of pushing; LIFO is all of that backwards, in front.
+            let sign = if row.lifo { -1 } else { 1 };
+            (row.priority, sign, sign * row.line as i64, sign * *nth as i64)
+        });
         let mut handed = Vec::new();
-        for (row, token) in ready.into_iter().take(pop.count).zip(tokens) {
+        for ((_, row), token) in ready.into_iter().take(pop.count).zip(tokens) {
             row.state = State::Active;
             row.at = now + row.lease.or(pop.lease).unwrap_or(DEFAULT_LEASE);
             row.token = *token;

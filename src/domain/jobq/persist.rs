@@ -1,7 +1,7 @@
 //! The binary form: the queue's own fields, then its jobs in the order of pushing.
 
 use super::backoff::Backoff;
-use super::effect::{Effect, FAR, boxed, chosen_id, lease, near};
+use super::effect::{Effect, FAR, boxed, chosen_id, lease, near, priority};
 use super::job::{Extra, Job, Settled, State};
 use super::queue::{Queue, Serial, Totals};
 use crate::domain::codec::{Corrupt, Reader, Writer};
@@ -97,8 +97,8 @@ impl Value for Queue {
     }
 
     fn memory(&self) -> usize {
-        // Two nodes of ordered sets for each job, each about two thirds full.
-        size_of::<Self>() + self.weight + self.jobs.len() * 60
+        // Two nodes of ordered sets for each job, each about two thirds full; one at least for a priority.
+        size_of::<Self>() + self.weight + self.jobs.len() * 60 + self.line.priorities() * 240
     }
 
     fn free_effort(&self) -> usize {
@@ -148,6 +148,8 @@ fn write_job(writer: &mut Writer, serial: Serial, job: &Job) {
     for field in [job.failures, job.stalls, job.retries] {
         writer.int(field.into());
     }
+    writer.signed(job.priority.into());
+    writer.bool(job.lifo);
     writer.option(job.backoff.as_deref(), |writer, backoff| backoff.write(writer));
     writer.option(job.extra.as_deref(), |writer, extra| {
         for part in [&extra.id, &extra.name, &extra.meta, &extra.error, &extra.result] {
@@ -174,6 +176,8 @@ fn read_job(reader: &mut Reader<'_>) -> Result<(Serial, Job), Corrupt> {
         failures: reader.narrow()?,
         stalls: reader.narrow()?,
         retries: reader.narrow()?,
+        priority: priority(reader)?,
+        lifo: reader.bool()?,
         backoff: reader.option(|reader| Backoff::read(reader).map(Box::new))?,
         extra: reader.option(|reader| {
             let id = reader.option(chosen_id)?;

@@ -45,7 +45,7 @@ impl Popped<'_> {
     }
 }
 
-/// Decides a POP of a queue that has advanced to `now`: the jobs that have been ready longest.
+/// Decides a POP of a queue that has advanced to `now`: the first of the line.
 pub fn decide_pop<'q>(
     queue: Option<&'q Queue>,
     pop: &Pop,
@@ -60,8 +60,8 @@ pub fn decide_pop<'q>(
     let mut grants = Vec::new();
     let mut popped = Vec::new();
     let mut bytes = 0;
-    let ready = queue.lane(State::Ready).iter().take(pop.count.min(MOST_AT_ONCE));
-    for (token, &(_, serial)) in (first_token..).zip(ready) {
+    let ready = queue.serials(State::Ready).take(pop.count.min(MOST_AT_ONCE));
+    for (token, serial) in (first_token..).zip(ready) {
         let Some(job) = queue.job(serial) else { continue };
         bytes += job.payload.len();
         if bytes > BYTES_AT_ONCE && !grants.is_empty() {

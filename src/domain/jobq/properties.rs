@@ -14,6 +14,7 @@ enum Step {
         id: Option<u8>,
         delay: u64,
         retries: u32,
+        rank: (i32, bool),
         backoff: Option<Backoff>,
         lease: Option<u64>,
     },
@@ -75,10 +76,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         0..4u32,
         prop::option::weighted(0.7, backoffs()),
         prop::option::weighted(0.2, 1..40u64),
+        (prop_oneof![2 => Just(0), 1 => -1..2i32], prop::bool::weighted(0.2)),
     );
     let step = prop_oneof![
-        8 => push.prop_map(|(id, delay, retries, backoff, lease)| {
-            Step::Push { id, delay, retries, backoff, lease }
+        8 => push.prop_map(|(id, delay, retries, backoff, lease, rank)| {
+            Step::Push { id, delay, retries, rank, backoff, lease }
         }),
         10 => (1..4usize, lease()).prop_map(|(count, lease)| Step::Pop { count, lease }),
         2 => by().prop_map(|by| Step::Ack { by }),
@@ -139,12 +141,14 @@ impl Play {
     fn step(&mut self, step: &Step) {
         let now = self.world.now;
         match *step {
-            Step::Push { id, delay, retries, ref backoff, lease } => {
+            Step::Push { id, delay, retries, ref backoff, lease, rank } => {
                 let id = id.map(|id| [b'a' + id]);
                 let push = Push {
                     payload: &[retries as u8],
                     id: id.as_ref().map(|id| &id[..]),
                     due: Due::After(delay),
+                    priority: rank.0,
+                    lifo: rank.1,
                     retries,
                     backoff: backoff.clone(),
                     lease,

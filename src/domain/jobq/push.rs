@@ -28,6 +28,10 @@ pub struct Push<'a> {
     pub due: Due,
     /// MATCH: a known id must have this payload.
     pub must_match: bool,
+    /// Lower ones are served first.
+    pub priority: i32,
+    /// At the head of those of its priority.
+    pub lifo: bool,
     pub retries: u32,
     /// `None` is the default.
     pub backoff: Option<Backoff>,
@@ -74,6 +78,8 @@ pub fn decide_push(
         retries: push.retries,
         backoff: push.backoff.clone().filter(|backoff| *backoff != Backoff::default()).map(Box::new),
         lease: push.lease.unwrap_or(0),
+        priority: push.priority,
+        lifo: push.lifo,
     };
     let id = push.id.map_or_else(|| automatic_id(serial), Box::from);
     Ok(Decision::change(Pushed::New(id), Effect { now, change: Change::Push { serial, job } }))

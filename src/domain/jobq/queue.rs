@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::job::{Job, State};
+use super::line::Line;
 use crate::domain::time::UnixMs;
 
 /// Counts the pushes of a queue: names a job for as long as the queue lives.
 pub type Serial = u64;
 
-/// The jobs of one state in their order: by a time, then by the order of pushing.
+/// The jobs of one state that a time orders, then the order of pushing.
 pub(super) type Lane = BTreeSet<(UnixMs, Serial)>;
 
 /// What has happened so far.
@@ -23,14 +24,16 @@ pub struct Totals {
     pub died: u64,
 }
 
-/// A queue: its jobs by serial, and an ordered lane for each state.
+/// A queue: its jobs by serial, and the jobs of each state in their order.
 ///
 /// A serial is never used again, so an automatic id (`#` and the serial) needs no index of its own
 /// and never comes back for another job.
 #[derive(Debug, Default)]
 pub struct Queue {
     pub(super) jobs: BTreeMap<Serial, Box<Job>>,
-    lanes: [Lane; 5],
+    pub(super) line: Line,
+    /// Of every state but [`State::Ready`], whose jobs stand in the line.
+    lanes: [Lane; 4],
     /// Only ids that their pushers chose.
     ids: HashMap<Box<[u8]>, Serial>,
     /// The latest time seen: the queue's clock never runs backwards.
@@ -44,13 +47,21 @@ pub struct Queue {
 }
 
 impl Queue {
-    pub(super) fn lane(&self, state: State) -> &Lane {
-        &self.lanes[state as usize]
+    /// The jobs of a state by time; those that are ready have [`Queue::line`] instead.
+    pub(super) fn timed(&self, state: State) -> &Lane {
+        &self.lanes[lane_of(state)]
+    }
+
+    /// The jobs of a state in its order.
+    pub(super) fn serials(&self, state: State) -> impl Iterator<Item = Serial> {
+        let ready = (state == State::Ready).then(|| self.line.serials());
+        let timed = (state != State::Ready).then(|| self.timed(state).iter().map(|(_, serial)| *serial));
+        ready.into_iter().flatten().chain(timed.into_iter().flatten())
     }
 
     /// How many jobs are in a state, as far as the queue has advanced.
     pub fn count(&self, state: State) -> usize {
-        self.lane(state).len()
+        if state == State::Ready { self.line.len() } else { self.timed(state).len() }
     }
 
     /// `now` for a queue that may have seen a later time.
@@ -62,9 +73,9 @@ impl Queue {
         self.jobs.get(&serial).map(|job| &**job)
     }
 
-    /// The first job of a lane.
+    /// The first job of a state that a time orders.
     pub(super) fn first(&self, state: State) -> Option<(UnixMs, Serial)> {
-        self.lane(state).first().copied()
+        self.timed(state).first().copied()
     }
 
     /// A job by the id that its clients use.
@@ -85,7 +96,7 @@ impl Queue {
             self.ids.insert(id.into(), serial);
         }
         self.weight += job.weight();
-        self.lanes[job.state as usize].insert((job.at, serial));
+        self.enter(serial, job.standing());
         self.jobs.insert(serial, Box::new(job));
         true
     }
@@ -93,23 +104,37 @@ impl Queue {
     /// Changes a job and moves it to the lane that it then belongs to.
     pub(super) fn change(&mut self, serial: Serial, change: impl FnOnce(&mut Job)) {
         let Some(job) = self.jobs.get_mut(&serial) else { return };
-        let before = (job.state, job.at, job.weight());
+        let before = (job.standing(), job.weight());
         change(job);
-        let after = (job.state, job.at, job.weight());
-        self.weight = self.weight - before.2 + after.2;
-        if (before.0, before.1) != (after.0, after.1) {
-            self.lanes[before.0 as usize].remove(&(before.1, serial));
-            self.lanes[after.0 as usize].insert((after.1, serial));
+        let after = (job.standing(), job.weight());
+        self.weight = self.weight - before.1 + after.1;
+        if before.0 != after.0 {
+            self.leave(serial, before.0);
+            self.enter(serial, after.0);
         }
     }
 
     pub(super) fn remove(&mut self, serial: Serial) {
         let Some(job) = self.jobs.remove(&serial) else { return };
-        self.lanes[job.state as usize].remove(&(job.at, serial));
+        self.leave(serial, job.standing());
         if let Some(id) = job.id() {
             self.ids.remove(id);
         }
         self.weight -= job.weight();
+    }
+
+    fn enter(&mut self, serial: Serial, Standing { state, at, priority, lifo }: Standing) {
+        match state {
+            State::Ready => self.line.insert(priority, lifo, at, serial),
+            _ => _ = self.lanes[lane_of(state)].insert((at, serial)),
+        }
+    }
+
+    fn leave(&mut self, serial: Serial, Standing { state, at, priority, lifo }: Standing) {
+        match state {
+            State::Ready => self.line.remove(priority, lifo, at, serial),
+            _ => _ = self.lanes[lane_of(state)].remove(&(at, serial)),
+        }
     }
 
     /// When something may become poppable though nobody touches the queue.
@@ -119,7 +144,31 @@ impl Queue {
     }
 }
 
+/// Where a job stands among the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Standing {
+    state: State,
+    at: UnixMs,
+    priority: i32,
+    lifo: bool,
+}
+
+/// Which of the lanes is that of a state.
+fn lane_of(state: State) -> usize {
+    match state {
+        State::Delayed => 0,
+        State::Active => 1,
+        State::Done => 2,
+        State::Dead => 3,
+        State::Ready => unreachable!("the ready stand in the line"),
+    }
+}
+
 impl Job {
+    fn standing(&self) -> Standing {
+        Standing { state: self.state, at: self.at, priority: self.priority, lifo: self.lifo }
+    }
+
     /// The id that clients use for this job.
     pub(super) fn shown_id(&self, serial: Serial) -> Cow<'_, [u8]> {
         self.id().map_or_else(|| Cow::Owned(automatic_id(serial).into()), Cow::Borrowed)

@@ -29,6 +29,8 @@ fn full_job() -> Job {
         failures: 15,
         stalls: 16,
         retries: 17,
+        priority: -18,
+        lifo: true,
         lease: 18,
         backoff: Some(Box::new(Backoff::Fixed(19))),
         extra: Some(Box::new(extra)),
@@ -56,7 +58,7 @@ fn every_field_reaches_the_saved_bytes_and_comes_back() {
         |queue| queue.totals.stalled += 1,
         |queue| queue.totals.died += 1,
     ];
-    let of_job: [fn(&mut Job); 23] = [
+    let of_job: [fn(&mut Job); 25] = [
         |job| job.payload = Box::default(),
         |job| (job.state, job.at) = (State::Ready, job.place),
         |job| job.state = State::Dead,
@@ -69,6 +71,8 @@ fn every_field_reaches_the_saved_bytes_and_comes_back() {
         |job| job.failures += 1,
         |job| job.stalls += 1,
         |job| job.retries += 1,
+        |job| job.priority = i32::MIN,
+        |job| job.lifo = false,
         |job| job.lease += 1,
         |job| job.backoff = None,
         |job| job.backoff = Some(Box::new(Backoff::Fixed(20))),
@@ -152,6 +156,8 @@ fn an_effect_out_of_range_is_corrupt() {
         name: None,
         meta: None,
         retries: 0,
+        priority: 0,
+        lifo: false,
         backoff: None,
         lease: 0,
     };

@@ -85,14 +85,14 @@ pub fn stats(queue: Option<&Queue>, now: UnixMs) -> Stats {
         oldest_ready_ms: 0,
         totals: queue.totals,
     };
-    let mut oldest = queue.first(State::Ready).map(|(place, _)| place);
+    let mut oldest = queue.line.oldest();
     let mut became_ready = |place: UnixMs| {
         stats.ready += 1;
         oldest = Some(oldest.map_or(place, |oldest| oldest.min(place)));
     };
     let ended = |state, age| {
-        let lane = queue.lane(state).iter();
-        lane.take_while(move |(at, _)| at.saturating_add(age) <= now).take(LOOKED_AT)
+        let timed = queue.timed(state).iter();
+        timed.take_while(move |(at, _)| at.saturating_add(age) <= now).take(LOOKED_AT)
     };
     for (due, _) in ended(State::Delayed, 0) {
         stats.delayed -= 1;

@@ -121,6 +121,8 @@ pub(super) fn plain(payload: &[u8]) -> Push<'_> {
         name: None,
         meta: None,
         due: Due::After(0),
+        priority: 0,
+        lifo: false,
         retries: 3,
         backoff: None,
         lease: None,
@@ -173,9 +175,15 @@ pub(super) fn advanced(queue: &Queue, now: UnixMs) -> Queue {
 pub(super) fn check_indexes(queue: &Queue) {
     for state in State::ALL {
         let jobs = queue.jobs.iter().filter(|(_, job)| job.state == state);
-        let mut expected: Vec<_> = jobs.map(|(serial, job)| (job.at, *serial)).collect();
-        expected.sort_unstable();
-        assert_eq!(queue.lane(state).iter().copied().collect::<Vec<_>>(), expected, "{state:?}");
+        let mut expected: Vec<_> = jobs.map(|(serial, job)| (*serial, job)).collect();
+        expected.sort_by_key(|(serial, job)| match state {
+            State::Ready if job.lifo => (job.priority, 0, u64::MAX - job.at, u64::MAX - serial),
+            State::Ready => (job.priority, 1, job.at, *serial),
+            _ => (0, 0, job.at, *serial),
+        });
+        let expected: Vec<_> = expected.into_iter().map(|(serial, _)| serial).collect();
+        assert_eq!(queue.serials(state).collect::<Vec<_>>(), expected, "{state:?}");
+        assert_eq!(queue.count(state), expected.len(), "{state:?}");
     }
     let weight: usize = queue.jobs.values().map(|job| job.weight()).sum();
     assert_eq!(queue.weight, weight);
