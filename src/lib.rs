@@ -18,7 +18,8 @@
 //!
 //! 1. a handler in [`commands`] reads its arguments;
 //! 2. `decide` of its family in [`domain`] answers and says what would change (an *effect*);
-//! 3. `commands/commit.rs` replicates the effect as an internal `_APPLY` command and applies it;
+//! 3. `commands/commit.rs` replicates the effect as an internal `_APPLY` command (where it follows from the command
+//!    and the time alone: as the command itself, see `commands/tick.rs`) and applies it;
 //! 4. clients that wait for the key are served (`server/waiters`).
 //!
 //! Replicas, the AOF loader and AOF rewrites only ever apply effects, so they cannot differ from
