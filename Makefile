@@ -15,7 +15,7 @@ TEST_MODULE := $(CURDIR)/target/test-module/debug/libworkgate.so
 .DEFAULT_GOAL := help
 # Targets use the processors by themselves; run side by side, set-up and builds would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help setup build module worker run demo test test-module test-matrix test-docker bench bench-crowd bench-guard bench-accept check-so lint fmt clean
+.PHONY: help setup build module worker run demo test test-module test-matrix test-docker bench bench-growth bench-crowd bench-guard bench-accept check-so lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,10 @@ bench: module ## measure the commands beside their peers and write docs/performa
 	peers="$$(scripts/peers)" || echo "bench: peers could not be fetched"; \
 	cargo bench --locked --bench peers -- --server "$$server" $${newer:+--second-server "$$newer"} \
 		--module $(MODULE) --noop $(NOOP) --report docs/performance.md $${peers:+--peers "$$peers"}
+
+bench-growth: module ## the cost of each verb from 1,000 to 10 million jobs, memory and RDB; writes docs/growth.md (minutes, 8 GB)
+	@server="$$(scripts/servers path)" && \
+	cargo bench --locked --bench growth -- --server "$$server" --module $(MODULE) --report docs/growth.md
 
 bench-crowd: module ## 10,000 readers of one cold key beside XREAD, and memory a key; writes docs/crowd.md
 	@server="$$(scripts/servers path)" && \

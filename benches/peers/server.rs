@@ -54,6 +54,8 @@ impl Server {
             .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", append])
             .arg("--dir")
             .arg(&folder)
+            // DEBUG RELOAD, to time it.
+            .args(["--enable-debug-command", "yes"])
             .args(modules.iter().flat_map(|module| [Path::new("--loadmodule"), module]))
             .stdout(Stdio::null())
             .spawn()

@@ -1,0 +1,39 @@
+//! Commands in a pipeline, and the server's CPU for them.
+
+use crate::resp::{Connection, Reply};
+use crate::server::Server;
+
+const DEPTH: usize = 32;
+
+/// Server CPU of one of `count` commands, in microseconds; their replies.
+pub fn run(
+    server: &Server,
+    control: &mut Connection,
+    count: usize,
+    mut command: impl FnMut(&mut Vec<u8>, usize),
+) -> Result<(f64, Vec<Reply>), String> {
+    let mut replies = Vec::with_capacity(count);
+    let before = server.cpu()?;
+    let mut sent = 0;
+    while sent < count {
+        let batch = DEPTH.min(count - sent);
+        let mut wire = Vec::new();
+        (sent..sent + batch).for_each(|number| command(&mut wire, number));
+        control.send(&wire)?;
+        for _ in 0..batch {
+            match control.reply()? {
+                Reply::Error(text) => return Err(text),
+                reply => replies.push(reply),
+            }
+        }
+        sent += batch;
+    }
+    Ok(((server.cpu()? - before) as f64 / 1e3 / count as f64, replies))
+}
+
+/// A number in a section of INFO.
+pub fn info(control: &mut Connection, section: &[u8], field: &str) -> Result<f64, String> {
+    let info = control.call(&[b"INFO", section])?.text();
+    let value = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    value.and_then(|value| value.trim().parse().ok()).ok_or_else(|| format!("INFO lacks {field}"))
+}
