@@ -18,6 +18,8 @@
 //! debt only looks larger from an earlier time.
 
 mod apply;
+#[cfg(test)]
+mod arbitrary;
 mod bucket;
 mod calendar;
 mod check;
