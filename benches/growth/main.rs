@@ -57,7 +57,7 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
 }
 
 fn measure(options: &Options) -> Result<String, String> {
-    let start = || Server::start(&options.server, &options.module, Persistence::Off);
+    let start = || Server::start(&options.server, &[&options.module], Persistence::Off);
     let version = start()?.version()?;
     let sizes: Vec<usize> =
         [1_000, 100_000, 1_000_000, 10_000_000].into_iter().filter(|size| *size <= options.jobs).collect();

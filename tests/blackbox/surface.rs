@@ -185,13 +185,32 @@ fn effects_are_taken_from_the_primary_only() {
 fn a_full_server_drains() {
     let s = server!();
     s.ok("JOBQ.PUSH q p ID a");
+    s.ok("JOBQ.MPUSH other 3 p p p IDS 3 b c d");
     let t = s.ok("IDEMP.CLAIM k").at(2).int();
+    let fill = s.ok("CACHE.GETSET c").at(2).int();
+    s.ok("RATELIMIT.CHECK l 10/1h COST 5 HOLD h 1h");
+    s.ok("RATELIMIT.ACQUIRE l holder MAX 1");
     s.ok("CONFIG SET maxmemory 1");
-    for call in
-        ["JOBQ.PUSH q p", "IDEMP.CLAIM new", "RATELIMIT.CHECK u 1/1m", "CACHE.GETSET c", "CACHE.SET c v"]
-    {
+    for call in [
+        "JOBQ.PUSH q p",
+        "JOBQ.MPUSH q 1 p",
+        "IDEMP.CLAIM new",
+        "RATELIMIT.CHECK u 1/1m",
+        "RATELIMIT.ACQUIRE l other MAX 9",
+        "CACHE.GETSET c",
+        "CACHE.SET c v",
+    ] {
         s.refuses(call, "OOM");
     }
+    s.ok("RATELIMIT.SETTLE l h COST 1");
+    s.ok("RATELIMIT.REFUND l 10/1h COST 1");
+    s.ok("RATELIMIT.RELEASE l holder").is(1);
+    s.ok("RATELIMIT.UNLOCK l").is(0);
+    s.ok("RATELIMIT.RESET l");
+    s.ok(format!("CACHE.RELEASE c {fill}"));
+    s.ok("CACHE.EXPIRE c");
+    s.ok("JOBQ.CANCEL other b").is(list![1]);
+    s.ok("JOBQ.PURGE other ready LIMIT 1").is(list![1, 1]);
     let job = s.ok("JOBQ.POP q").at(0).at(1).int();
     s.ok(format!("JOBQ.EXTEND q a {job}")).is(1);
     s.ok(format!("JOBQ.ACK q a {job}")).is(status("OK"));
