@@ -15,6 +15,11 @@ impl<R, E> Decision<R, E> {
         Decision { reply, effect: None }
     }
 
+    /// The same change with another answer.
+    pub fn map<T>(self, answer: impl FnOnce(R) -> T) -> Decision<T, E> {
+        Decision { reply: answer(self.reply), effect: self.effect }
+    }
+
     /// An answer that is true once `effect` has been applied.
     pub fn change(reply: R, effect: E) -> Self {
         Decision { reply, effect: Some(effect) }

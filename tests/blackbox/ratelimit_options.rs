@@ -59,6 +59,17 @@ fn a_refund_gives_back_and_shows_the_rows() {
 }
 
 #[test]
+fn a_refund_of_more_limits_than_a_key_may_hold_changes_nothing() {
+    let s = server!();
+    for n in 1..=16 {
+        s.ok(format!("RATELIMIT.CHECK u l{n}=9/1h COST 5"));
+    }
+    let untouched = Untouched::on(&s);
+    untouched.refuses("u", "RATELIMIT.REFUND u l1=9/1h other=9/1h COST 1", "ERR");
+    s.ok("RATELIMIT.REFUND u l1=9/1h COST 1").at(0).at(6).clone().is(4);
+}
+
+#[test]
 fn reset_forgets_some_or_all() {
     let s = server!();
     s.ok("RATELIMIT.CHECK u a=10/1h b=10/1h 10/1m COST 5");

@@ -24,12 +24,13 @@ impl Handler for Refund {
             return Err(Refusal::err("no limit given: expected [name=]count/period such as 10/1m"));
         }
         request.set_cost_or(cost(&mut words)?, 0)?;
-        commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
-            Ok(ratelimit::decide_refund(subject, &request, now))
+        let at = commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
+            Ok(ratelimit::decide_refund(subject, &request, now)?.map(|()| now))
         })?;
         request.set_cost(b"1")?;
-        commit::read::<Subject, _>(call.ctx, key, |subject, now| {
-            rows(&ratelimit::standing(subject, &request, now)?, call.reply);
+        // As of the same moment, at which there was no reason to refuse.
+        commit::read::<Subject, _>(call.ctx, key, |subject, _| {
+            rows(&ratelimit::standing(subject, &request, at)?, call.reply);
             Ok(())
         })
     }
@@ -46,11 +47,12 @@ impl Handler for Settle {
         let key = words.name("key")?;
         let id = words.id_of("hold id", LONGEST_ID)?;
         let costs = cost(&mut words)?;
-        commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
-            ratelimit::decide_settle(subject, id, costs, now)
+        let at = commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
+            Ok(ratelimit::decide_settle(subject, id, costs, now)?.map(|()| now))
         })?;
-        commit::read::<Subject, _>(call.ctx, key, |subject, now| {
-            rows(&ratelimit::of_hold(subject, id, now)?, call.reply);
+        // As of the same moment, at which the hold was open.
+        commit::read::<Subject, _>(call.ctx, key, |subject, _| {
+            rows(&ratelimit::of_hold(subject, id, at)?, call.reply);
             Ok(())
         })
     }

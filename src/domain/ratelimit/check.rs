@@ -206,7 +206,11 @@ pub fn standing<'a>(
     Ok(Verdict::new(rows.into_iter().chain(lock.map(|lock| Row::locked(&lock, now))).collect()))
 }
 
-fn refuse_too_many(state: Option<&Subject>, request: &Request<'_>, now: UnixMs) -> Result<(), Refusal> {
+pub(super) fn refuse_too_many(
+    state: Option<&Subject>,
+    request: &Request<'_>,
+    now: UnixMs,
+) -> Result<(), Refusal> {
     let Some(subject) = state else { return Ok(()) };
     if subject.len() + request.asks().len() <= MOST_LIMITS {
         return Ok(());

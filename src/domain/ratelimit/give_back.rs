@@ -15,8 +15,14 @@ use crate::domain::decision::Decision;
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time::UnixMs;
 
-/// RATELIMIT.REFUND: gives back each limit's cost (0 gives back nothing), as far as anything is taken.
-pub fn decide_refund(state: Option<&Subject>, request: &Request<'_>, now: UnixMs) -> Decision<(), Effect> {
+/// RATELIMIT.REFUND: gives back each limit's cost (0 gives back nothing), as far as anything is taken. Refuses
+/// what CHECK would: limits that the key could not hold.
+pub fn decide_refund(
+    state: Option<&Subject>,
+    request: &Request<'_>,
+    now: UnixMs,
+) -> Result<Decision<(), Effect>, Refusal> {
+    check::refuse_too_many(state, request, now)?;
     let in_use = |limit: &Limit<'_>| {
         state.and_then(|subject| subject.find(limit, |held| !held.is_full(now))).unwrap_or(false)
     };
@@ -28,10 +34,10 @@ pub fn decide_refund(state: Option<&Subject>, request: &Request<'_>, now: UnixMs
     };
     let asks = request.asks().iter().filter(|ask| ask.cost > 0 && in_use(&ask.limit));
     let refunds: Vec<Take> = asks.map(|ask| refund(&ask.limit, ask.cost)).collect();
-    match refunds.is_empty() {
+    Ok(match refunds.is_empty() {
         true => Decision::answer(()),
         false => Decision::change((), Effect::Refunded { now, refunds: refunds.into_iter().collect() }),
-    }
+    })
 }
 
 /// RATELIMIT.SETTLE: replaces what a hold charges by the actual costs. Refuses (`NOHOLD`) an id that is not

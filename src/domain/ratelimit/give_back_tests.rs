@@ -19,7 +19,7 @@ fn check(subject: &mut Subject, limit: &str, cost: u64, hold: Option<&[u8]>, now
 }
 
 fn refund(subject: &mut Subject, limit: &str, cost: u64, now: UnixMs) {
-    let decision = decide_refund(Some(subject), &request(&[limit], &cost.to_string()), now);
+    let decision = decide_refund(Some(subject), &request(&[limit], &cost.to_string()), now).unwrap();
     decision.effect.into_iter().for_each(|effect| subject.apply(effect));
 }
 
@@ -57,7 +57,7 @@ fn a_refund_gives_back_up_to_the_capacity_and_never_more() {
         refund(&mut subject, limit, 1, 1_000);
         assert_eq!(subject.lifetime(), Lifetime::Over);
     }
-    assert!(decide_refund(None, &request(&["10/1m"], "1"), 1_000).effect.is_none());
+    assert!(decide_refund(None, &request(&["10/1m"], "1"), 1_000).unwrap().effect.is_none());
 }
 
 #[test]
