@@ -165,6 +165,11 @@ impl<'a> Keyword<'a> {
         Keyword { given, folded }
     }
 
+    /// As it was given.
+    pub fn given(&self) -> &'a [u8] {
+        self.given
+    }
+
     /// In upper case; empty when it is longer than any option.
     pub fn folded(&self) -> &[u8] {
         if self.given.len() <= Keyword::LONGEST { &self.folded[..self.given.len()] } else { b"" }

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use crate::domain::token::TokenClock;
-use crate::domain::value::Value;
+use crate::domain::value::{Lifetime, Value};
 use crate::domain::{breaker, cache, idemp, jobq, ratelimit};
 use crate::server::ctx::Ctx;
 use crate::server::native::{BesideKeys, Native, TypeSlot};
@@ -115,6 +115,10 @@ impl<V: Stored> Native for V {
 
     fn duplicate(&self, key: &[u8]) -> Option<Self> {
         let mut copy = Value::duplicate(self);
+        if copy.lifetime() == Lifetime::Over && self.overruled(key).is_none() {
+            // What is only leased has nothing to copy: an empty key would stay behind.
+            return None;
+        }
         stats::count(&mut copy, key);
         Some(copy)
     }

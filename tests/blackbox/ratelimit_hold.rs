@@ -42,6 +42,7 @@ fn a_call_sent_again_answers_alike_and_takes_nothing() {
         "tokens=1000/1h COST 401 HOLD call-1 10m",
         "tokens=1001/1h COST 400 HOLD call-1 10m",
         "tokens=1000/1h COST 400 HOLD call-1 11m",
+        "tokens=1000/1h COST 400 UPTO HOLD call-1 10m",
         "tokens=1000/1h more=1/1s COST tokens=400 HOLD call-1 10m",
     ] {
         untouched.refuses("u", format!("RATELIMIT.CHECK u {other}"), "MISMATCH");

@@ -36,6 +36,10 @@ fn a_copy_has_free_places() {
     s.ok("RATELIMIT.CHECK u 10/1h");
     s.ok("COPY u v").is(1);
     s.ok("RATELIMIT.ACQUIRE v b MAX 1").at(0).clone().is(1);
+    // Places alone leave nothing to copy.
+    s.ok("RATELIMIT.ACQUIRE only a MAX 1");
+    s.refuses("COPY only w", "ERR");
+    s.ok("EXISTS w").is(0);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! CHECK and PEEK.
 
 use crate::domain::decision::Decision;
-use crate::domain::ratelimit::{self, Check, HIGHEST_FACTOR, LONGEST_ID, Lockout, Request, Subject, Verdict};
-use crate::domain::refusal::Refusal;
+use crate::domain::ratelimit::{
+    self, Check, HIGHEST_FACTOR, LONGEST_ID, Lockout, Request, Subject, Verdict, is_limit,
+};
+use crate::domain::refusal::{Refusal, shown};
 use crate::server::command::{Call, Handler};
 use crate::server::ctx::Origin;
 use crate::server::name::Name;
@@ -10,7 +12,7 @@ use crate::server::reply::Reply;
 
 use super::limits::{self, Named};
 use super::rows::rows;
-use crate::commands::arguments::{Words, unknown};
+use crate::commands::arguments::{Keyword, Words, unknown};
 use crate::commands::commit::{self, Carrier};
 use crate::commands::tick;
 
@@ -113,15 +115,15 @@ fn read_check<'a>(call: Call<'a>, policies: &'a Named) -> Result<(Name<'a>, Chec
             b"FACTOR" => lockout.factor = Some(words.integer("FACTOR", 1, HIGHEST_FACTOR)?),
             b"MAX" => lockout.most = Some(words.duration("MAX")?),
             b"HOLD" => {
-                let id = words.id_of("HOLD", LONGEST_ID)?;
-                check.hold = Some((id, words.duration("HOLD")?));
+                let id = words.id_of("the id of HOLD", LONGEST_ID)?;
+                check.hold = Some((id, words.duration("the duration of HOLD")?));
             }
             b"DETAIL" if shape == Shape::Plain => shape = Shape::Detail,
             b"BRIEF" if shape == Shape::Plain => shape = Shape::Brief,
             b"BRIEF" | b"DETAIL" => {
                 return Err(Refusal::err("give either DETAIL or BRIEF, not both"));
             }
-            _ => return Err(unknown(&option)),
+            _ => return Err(misplaced(&option)),
         }
     }
     check.lockout = lockout.read()?;
@@ -133,6 +135,15 @@ fn read_check<'a>(call: Call<'a>, policies: &'a Named) -> Result<(Name<'a>, Chec
         return Err(Refusal::err("SHADOW does not go with BRIEF, which could not tell what was denied"));
     }
     Ok((key, check, shape))
+}
+
+/// An option that is none, or a limit where options stand.
+fn misplaced(option: &Keyword<'_>) -> Refusal {
+    if is_limit(option.given()) {
+        let limit = shown(option.given());
+        return Refusal::err(format!("limit '{limit}' stands behind an option: limits come first"));
+    }
+    unknown(option)
 }
 
 /// LOCKOUT and its sub-options as far as they were given.
@@ -164,7 +175,7 @@ fn read_peek<'a>(call: Call<'a>, policies: &'a Named) -> Result<(Name<'a>, Reque
         match option.folded() {
             b"COST" => request.set_cost(words.word("COST")?)?,
             b"DETAIL" => shape = Shape::Detail,
-            _ => return Err(unknown(&option)),
+            _ => return Err(misplaced(&option)),
         }
     }
     Ok((key, request, shape))

@@ -70,6 +70,9 @@ fn cost<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
     cost.ok_or_else(|| Refusal::err("COST is missing: expected COST n or COST name=n[,name=n]"))
 }
 
+/// The most names of a RESET; a key holds 16 limits.
+const MOST_NAMES: usize = 1_000;
+
 /// `RATELIMIT.RESET key [name …]`
 pub struct Reset;
 
@@ -79,6 +82,10 @@ impl Handler for Reset {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
+        let given = call.args.len() - 2;
+        if given > MOST_NAMES {
+            return Err(Refusal::err(format!("{given} names: at most {MOST_NAMES} are allowed in a call")));
+        }
         let names = std::iter::from_fn(|| words.next_if(|_| true));
         let counters = names.map(ratelimit::counter).collect::<Result<Vec<Counter>, _>>()?;
         let forgotten = commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {

@@ -29,6 +29,7 @@ fn change(parts: &mut Parts, effect: Effect) {
             parts.purge(now);
             for take in takes.as_slice() {
                 settle::drain(parts, &take.limit(), now);
+                settle::part(parts, &take.limit(), now);
                 take_one(parts, take, takes.as_slice().len(), now);
             }
             if let Some(hold) = hold {
@@ -87,11 +88,13 @@ fn opened(hold: NewHold, takes: Few<Take>, now: UnixMs) -> Hold {
         asked: hold.asked.unwrap_or(take.cost),
         taken: take.cost,
         cost: take.cost,
+        counted: true,
         owed: settle::units(&take.rule, take.cost),
         name: take.name,
         rule: take.rule,
     };
-    Hold { id: hold.id, at: now, until: hold.until, charges: takes.into_iter().map(charge).collect() }
+    let (upto, charges) = (hold.asked.is_some(), takes.into_iter().map(charge).collect());
+    Hold { id: hold.id, at: now, until: hold.until, upto, charges }
 }
 
 fn reset(parts: &mut Parts, counters: &[Counter]) {

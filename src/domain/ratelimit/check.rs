@@ -153,12 +153,12 @@ fn answer_again<'a>(state: Option<&Subject>, check: &Check<'a>, hold: &Hold, now
     let charges = hold.charges.as_slice();
     let length = check.hold.map_or(0, |(_, length)| length);
     let alike = asks.len() == charges.len()
+        && check.upto == hold.upto
         && hold.at.saturating_add(length) == hold.until
-        && asks.iter().zip(charges).all(|(ask, charge)| {
-            ask.limit == charge.limit()
-                && ask.cost == charge.asked
-                && (check.upto || ask.cost == charge.taken)
-        });
+        && asks
+            .iter()
+            .zip(charges)
+            .all(|(ask, charge)| ask.limit == charge.limit() && ask.cost == charge.asked);
     if !alike {
         let text = format!("hold '{}' is open with other limits, costs or duration", shown(&hold.id));
         return Err(Refusal::new(Code::Mismatch, text));

@@ -15,11 +15,12 @@ pub fn for_all(text: &[u8], least: u64) -> Result<u64, Refusal> {
     amount(text, least).map_err(|fault| refusal(text, &fault))
 }
 
-/// Calls `set` with the index of each listed limit and its cost, from `least` to 10^12. An unnamed limit is
+/// Calls `set` with the index of each listed limit and its cost, from `least` to 10^12; `of` says whose limits they are. An unnamed limit is
 /// listed by its spec (`10/1m=3`). An unknown name and one that is listed twice are errors.
 pub fn by_name<'l>(
     text: &[u8],
     least: u64,
+    of: &str,
     limits: impl Iterator<Item = Limit<'l>> + Clone,
     mut set: impl FnMut(usize, u64),
 ) -> Result<(), Refusal> {
@@ -36,7 +37,7 @@ pub fn by_name<'l>(
             None => Some(limit.rule) == unnamed,
         });
         let Some(index) = found else {
-            return Err(refusal(text, &format!("no limit of this call is named '{}'", shown(name))));
+            return Err(refusal(text, &format!("no limit of this {of} is named '{}'", shown(name))));
         };
         if std::mem::replace(&mut listed[index], true) {
             return Err(refusal(text, &format!("'{}' is listed twice", shown(name))));

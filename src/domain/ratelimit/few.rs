@@ -45,6 +45,7 @@ impl<T> FromIterator<T> for Few<T> {
         many.push(first);
         many.push(second);
         many.extend(items);
+        many.shrink_to_fit();
         Few::Many(many)
     }
 }

@@ -53,7 +53,7 @@ pub fn decide_settle(
     let mut settled: Vec<u64> = charges.iter().map(|charge| charge.cost).collect();
     if cost::is_by_name(costs) {
         let limits = charges.iter().map(|charge| charge.limit());
-        cost::by_name(costs, 0, limits, |at, cost| settled[at] = cost)?;
+        cost::by_name(costs, 0, "hold", limits, |at, cost| settled[at] = cost)?;
     } else {
         settled.fill(cost::for_all(costs, 0)?);
     }
@@ -98,19 +98,24 @@ pub fn counter(text: &[u8]) -> Result<Counter, Refusal> {
 /// forgotten.
 pub fn decide_reset(state: Option<&Subject>, counters: &[Counter], now: UnixMs) -> Decision<u64, Effect> {
     let Some(subject) = state else { return Decision::answer(0) };
-    let (mut found, mut full) = (Vec::new(), 0);
+    let holds = subject.extras().map(|extras| &extras.holds);
+    let (mut found, mut in_use, mut all) = (Vec::new(), 0, 0);
     subject.each(|limit, held| {
-        if let Some(counter) = counters.iter().find(|counter| counter.is(&limit)) {
+        let counts = u64::from(!held.is_full(now));
+        all += counts;
+        if let Some(counter) = counters.iter().find(|counter| counter.is(&limit))
+            && (counts > 0 || holds.is_some_and(|holds| holds.charge(&limit)))
+        {
             found.push(counter.clone());
+            in_use += counts;
         }
-        full += u64::from(held.is_full(now));
     });
     if counters.is_empty() {
-        return Decision::change(subject.len() as u64 - full, Effect::Cleared);
+        return Decision::change(all, Effect::Cleared);
     }
-    match found.len() as u64 {
-        0 => Decision::answer(0),
-        count => Decision::change(count, Effect::Reset { counters: found }),
+    match found.is_empty() {
+        true => Decision::answer(0),
+        false => Decision::change(in_use, Effect::Reset { counters: found }),
     }
 }
 

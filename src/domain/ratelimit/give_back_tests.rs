@@ -118,7 +118,7 @@ fn costs_are_settled_by_name_and_the_unlisted_stay() {
     settle(&mut subject, b"h", "in=0,out=7", 1_000).unwrap();
     assert_eq!((used(&subject, "in=100/1h", 1_000), used(&subject, "out=100/1h", 1_000)), (0, 7));
     let refusal = settle(&mut subject, b"h", "x=1", 1_000).unwrap_err();
-    assert_eq!(refusal.to_string(), "ERR COST 'x=1': no limit of this call is named 'x'");
+    assert_eq!(refusal.to_string(), "ERR COST 'x=1': no limit of this hold is named 'x'");
     let refusal = settle(&mut subject, b"h", "1000000000001", 1_000).unwrap_err();
     assert!(refusal.to_string().ends_with("must be between 0 and 1000000000000"));
 }
@@ -135,6 +135,38 @@ fn a_period_that_has_ended_is_left_alone() {
     assert!(check(&mut subject, "a=10/1m", 3, None, 61_000));
     settle(&mut subject, b"h", "0", 61_000).unwrap();
     assert_eq!(used(&subject, "a=10/1m", 61_000), 3);
+}
+
+#[test]
+fn what_began_anew_under_the_name_is_not_given_back() {
+    for first in ["x=10/100ms", "x=10/100ms:bucket", "x=10/100ms:fixed"] {
+        for then in ["x=10/1h", "x=10/1h:fixed", "x=10/day@UTC"] {
+            let mut subject = Subject::default();
+            assert!(check(&mut subject, first, 5, Some(b"h"), 10_000));
+            assert!(check(&mut subject, then, 5, None, 10_200));
+            settle(&mut subject, b"h", "0", 10_300).unwrap();
+            assert_eq!(used(&subject, then, 10_300), 5, "{first} {then}");
+        }
+    }
+    // A part of the window has left, and the period is longer afterwards.
+    let mut subject = Subject::default();
+    assert!(check(&mut subject, "x=10/100ms", 2, Some(b"h"), 10_000));
+    assert!(check(&mut subject, "x=10/100ms", 3, None, 10_050));
+    assert!(check(&mut subject, "x=10/100ms", 1, None, 10_120));
+    assert!(check(&mut subject, "x=10/1h", 1, None, 10_130));
+    let before = used(&subject, "x=10/1h", 10_140);
+    settle(&mut subject, b"h", "0", 10_140).unwrap();
+    assert_eq!(used(&subject, "x=10/1h", 10_140), before);
+}
+
+#[test]
+fn reset_counts_what_is_in_use() {
+    let mut subject = Subject::default();
+    assert!(check(&mut subject, "s=5/50ms", 1, None, 1_000));
+    assert!(check(&mut subject, "l=5/1h", 1, None, 1_000));
+    let counters = [counter(b"s").unwrap(), counter(b"l").unwrap()];
+    assert_eq!(decide_reset(Some(&subject), &counters[..1], 1_050), Decision::answer(0));
+    assert_eq!(decide_reset(Some(&subject), &counters, 1_050).reply, 1);
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub struct Charge {
     pub taken: u64,
     /// What is charged now: what was taken until it is settled, 0 to 10^12.
     pub cost: u64,
+    /// Whether it is still a part of what is counted: false once the limit began anew, or counts by another kind.
+    pub counted: bool,
     /// How much of the charge a bucket would give back: in its units (1/count ms), see [`super::settle`].
     pub owed: u128,
 }
@@ -40,6 +42,8 @@ pub struct Hold {
     /// When the call was made.
     pub at: UnixMs,
     pub until: UnixMs,
+    /// Whether the call said UPTO.
+    pub upto: bool,
     pub charges: Few<Charge>,
 }
 
@@ -85,6 +89,14 @@ impl Holds {
             .iter_mut()
             .flat_map(|hold| hold.charges.as_mut_slice())
             .filter(move |charge| charge.limit().same(&limit))
+    }
+
+    /// All charges to a limit with the time of their calls.
+    pub fn each_charge_to(&mut self, limit: Limit<'_>, mut each: impl FnMut(UnixMs, &mut Charge)) {
+        for hold in &mut self.list {
+            let charges = hold.charges.as_mut_slice().iter_mut();
+            charges.filter(|charge| charge.limit().same(&limit)).for_each(|charge| each(hold.at, charge));
+        }
     }
 
     /// Adds a hold. Only an effect that another state decided can find no room or its id taken: it is left out.

@@ -66,7 +66,7 @@ impl<'a> Request<'a> {
         let asks = self.asks.as_mut_slice();
         asks.iter_mut().for_each(|ask| ask.cost = unlisted);
         let limits: Few<Limit<'a>> = asks.iter().map(|ask| ask.limit).collect();
-        cost::by_name(text, 1, limits.as_slice().iter().copied(), |at, cost| asks[at].cost = cost)
+        cost::by_name(text, 1, "call", limits.as_slice().iter().copied(), |at, cost| asks[at].cost = cost)
     }
 
     /// The same limits, each at this cost.

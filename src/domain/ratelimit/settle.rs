@@ -48,6 +48,24 @@ pub fn drain(parts: &mut Parts, limit: &Limit<'_>, now: UnixMs) {
     }
 }
 
+/// Parts open holds from what a call of `limit` will begin anew or count by another kind: what they charged is
+/// not among it, and must not be given back by what others have taken.
+pub fn part(parts: &mut Parts, limit: &Limit<'_>, now: UnixMs) {
+    if parts.extras.holds.is_empty() {
+        return;
+    }
+    let Some(held) = parts.find_mut(limit) else { return };
+    let kind = |rule: &Rule| std::mem::discriminant(&rule.kind);
+    let anew = held.is_full(now) || kind(&held.rule) != kind(&limit.rule);
+    let left_until = match &held.usage {
+        Usage::Window(window) => window.left_until(held.rule.period_ms, now),
+        _ => None,
+    };
+    parts.extras.holds.each_charge_to(*limit, |at, charge| {
+        charge.counted &= !anew && left_until.is_none_or(|left| at > left);
+    });
+}
+
 /// Gives each charge of a hold its new cost.
 pub fn settle(parts: &mut Parts, id: &[u8], costs: &[u64], now: UnixMs) {
     let Some(hold) = parts.extras.holds.find_mut(id) else { return };
@@ -77,6 +95,7 @@ fn owed_now(parts: &mut Parts, id: &[u8], index: usize) -> u128 {
 /// Corrects the use of one limit; what the charge could give back afterwards.
 fn correct(held: &mut Held, charge: &Charge, owed: u128, cost: u64, at: UnixMs, now: UnixMs) -> u128 {
     match &mut held.usage {
+        Usage::Window(_) | Usage::Period(_) if !charge.counted => {}
         Usage::Window(window) => window.correct(at, charge.cost, cost, held.rule.period_ms, now),
         Usage::Period(period) if period.span.start <= at && at < period.span.end => {
             period.correct(charge.cost, cost);

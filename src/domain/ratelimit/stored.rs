@@ -7,8 +7,8 @@
 //! window  := n (time cost)*                      the first time absolute, then differences
 //!            and, named, retained?
 //! period  := start length used
-//! extra   := LOCK from length | LEVEL count until | HOLD id at until charges | LEASE holder end
-//! charge  := flags name? … asked taken cost owed
+//! extra   := LOCK from length | LEVEL count until | HOLD id at until upto charges | LEASE holder end
+//! charge  := flags name? … asked taken cost counted owed
 //! ```
 
 use super::MOST_LIMITS;

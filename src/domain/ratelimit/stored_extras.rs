@@ -48,6 +48,7 @@ fn save_hold(writer: &mut Writer, hold: &Hold) {
     writer.bytes(&hold.id);
     writer.int(hold.at);
     writer.int(hold.until);
+    writer.bool(hold.upto);
     let charges = hold.charges.as_slice();
     writer.int(charges.len() as u64);
     for charge in charges {
@@ -55,6 +56,7 @@ fn save_hold(writer: &mut Writer, hold: &Hold) {
         writer.int(charge.asked);
         writer.int(charge.taken);
         writer.int(charge.cost);
+        writer.bool(charge.counted);
         writer.int((charge.owed >> 64) as u64);
         writer.int(charge.owed as u64);
     }
@@ -93,7 +95,7 @@ pub fn load(extras: &mut Extras, reader: &mut Reader<'_>) -> Result<(), Corrupt>
 
 fn load_hold(reader: &mut Reader<'_>) -> Result<Hold, Corrupt> {
     let id = read_id(reader, LONGEST_ID)?;
-    let (at, until) = (reader.int()?, reader.int()?);
+    let (at, until, upto) = (reader.int()?, reader.int()?, reader.bool()?);
     let count = reader.count(6)?;
     if count > MOST_LIMITS {
         return Err(Corrupt);
@@ -101,16 +103,18 @@ fn load_hold(reader: &mut Reader<'_>) -> Result<Hold, Corrupt> {
     let charges: Few<Charge> = (0..count).map(|_| load_charge(reader)).collect::<Result<_, _>>()?;
     let list = charges.as_slice();
     let twice = |at: usize| list[..at].iter().any(|earlier| earlier.limit().same(&list[at].limit()));
-    if (0..list.len()).any(twice) { Err(Corrupt) } else { Ok(Hold { id, at, until, charges }) }
+    if (0..list.len()).any(twice) { Err(Corrupt) } else { Ok(Hold { id, at, until, upto, charges }) }
 }
 
 fn load_charge(reader: &mut Reader<'_>) -> Result<Charge, Corrupt> {
     let (name, rule) = read_limit(reader)?;
     let (asked, taken, cost) = (read_cost(reader, 1)?, read_cost(reader, 1)?, read_cost(reader, 0)?);
+    let counted = reader.bool()?;
     let (high, low) = (reader.int()?, reader.int()?);
     // The most that a cost of 10^12 can be in any bucket's units has 79 bits.
     if high >> 16 != 0 {
         return Err(Corrupt);
     }
-    Ok(Charge { name, rule, asked, taken, cost, owed: u128::from(high) << 64 | u128::from(low) })
+    let owed = u128::from(high) << 64 | u128::from(low);
+    Ok(Charge { name, rule, asked, taken, cost, counted, owed })
 }

@@ -289,6 +289,11 @@ impl Window {
         (window.sum - front < MOST).then_some(window)
     }
 
+    /// The time up to which everything taken has left; none while nothing has.
+    pub fn left_until(&self, last_period: u64, now: UnixMs) -> Option<UnixMs> {
+        self.clock(now).checked_sub(self.keep(last_period))
+    }
+
     /// Gives back `cost`, the oldest that still counts within `period` first.
     pub fn refund(&mut self, last_period: u64, period: u64, cost: u64, now: UnixMs) {
         let clock = self.clock(now);
