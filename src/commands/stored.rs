@@ -115,7 +115,7 @@ impl<V: Stored> Native for V {
 
     fn duplicate(&self, key: &[u8]) -> Option<Self> {
         let mut copy = Value::duplicate(self);
-        if copy.lifetime() == Lifetime::Over && self.overruled(key).is_none() {
+        if copy.lifetime() == Lifetime::Over && self.lifetime() != Lifetime::Over {
             // What is only leased has nothing to copy: an empty key would stay behind.
             return None;
         }
