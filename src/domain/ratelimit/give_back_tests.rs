@@ -261,4 +261,35 @@ proptest! {
             prop_assert!(used(&subject, limit, now) >= least.div_ceil(200));
         }
     }
+
+    /// Refunds against a list, the oldest that counts first; never more is left than there is.
+    #[test]
+    fn a_refund_is_never_above_what_was_taken(
+        steps in prop::collection::vec((0u64..60, 1u64..8, any::<bool>()), 1..60),
+    ) {
+        for limit in ["a=20/100ms", "a=20/100ms:fixed", "a=20/100ms:burst=20"] {
+            let (mut subject, mut now) = (Subject::default(), 1_000);
+            let mut list: Vec<(UnixMs, u64)> = Vec::new();
+            for &(step, cost, back) in &steps {
+                now += step;
+                list.retain(|(at, _)| now < at + 100);
+                if back {
+                    refund(&mut subject, limit, cost, now);
+                    let mut left = cost;
+                    for (_, taken) in &mut list {
+                        let part = left.min(*taken);
+                        *taken -= part;
+                        left -= part;
+                    }
+                } else if check(&mut subject, limit, cost, None, now) {
+                    list.push((now, cost));
+                }
+                let is = used(&subject, limit, now);
+                prop_assert!(is <= 20);
+                if limit == "a=20/100ms" {
+                    prop_assert_eq!(is, list.iter().map(|(_, cost)| cost).sum::<u64>());
+                }
+            }
+        }
+    }
 }
