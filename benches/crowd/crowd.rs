@@ -125,10 +125,7 @@ fn fill(readers: &mut [Readers]) -> Result<String, String> {
 fn blocked(control: &mut Connection, count: usize) -> Result<(), String> {
     let begun = Instant::now();
     loop {
-        let info = control.call(&[b"INFO", b"clients"])?.text();
-        let field = info.lines().find_map(|line| line.strip_prefix("blocked_clients:"));
-        let now: usize =
-            field.and_then(|field| field.trim().parse().ok()).ok_or("INFO lacks blocked_clients")?;
+        let now = control.info(b"clients", "blocked_clients")? as usize;
         if now == count {
             return Ok(());
         }

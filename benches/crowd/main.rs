@@ -10,6 +10,8 @@
 
 mod crowd;
 mod memory;
+#[path = "../peers/page.rs"]
+mod page;
 mod readers;
 mod report;
 #[path = "../peers/resp.rs"]
@@ -18,37 +20,10 @@ mod resp;
 #[path = "../peers/server.rs"]
 mod server;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
+use page::Options;
 use server::{Persistence, Server};
-
-struct Options {
-    server: PathBuf,
-    module: PathBuf,
-    report: Option<PathBuf>,
-}
-
-fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
-    let (mut server, mut module, mut report) = (None, None, None);
-    while let Some(word) = words.next() {
-        let slot = match word.as_str() {
-            "--server" => &mut server,
-            "--module" => &mut module,
-            "--report" => &mut report,
-            // What cargo itself gives to every benchmark.
-            "--bench" => continue,
-            other => return Err(format!("unknown argument '{other}'")),
-        };
-        *slot = Some(PathBuf::from(words.next().ok_or(format!("{word} needs a value"))?));
-    }
-    let missing = |name: &str| format!("{name} is missing: run make bench-crowd");
-    Ok(Options {
-        server: server.ok_or_else(|| missing("--server"))?,
-        module: module.ok_or_else(|| missing("--module"))?,
-        report,
-    })
-}
 
 fn measure(options: &Options) -> Result<String, String> {
     let start = || Server::start(&options.server, &[&options.module], Persistence::Off);
@@ -66,21 +41,5 @@ fn main() -> ExitCode {
     if words.next_if(|word| word == readers::WORD).is_some() {
         return readers::main(words);
     }
-    let page = options(words).and_then(|options| Ok((measure(&options)?, options.report)));
-    match page {
-        Err(fault) => {
-            eprintln!("crowd: {fault}");
-            ExitCode::FAILURE
-        }
-        Ok((page, report)) => {
-            print!("{page}");
-            match report.map(|path| std::fs::write(path, &page)) {
-                Some(Err(error)) => {
-                    eprintln!("crowd: writing the report: {error}");
-                    ExitCode::FAILURE
-                }
-                _ => ExitCode::SUCCESS,
-            }
-        }
-    }
+    page::run("bench-crowd", words, |_, _| Ok(false), measure)
 }

@@ -49,7 +49,7 @@ fn fill(
     steps: usize,
 ) -> Result<f64, String> {
     control.call(&[b"FLUSHALL"])?;
-    let before = used(control)?;
+    let before = control.info(b"memory", "used_memory")?;
     for batch in 0..KEYS / 1_000 {
         let keys: Vec<String> = (0..1_000).map(|key| format!("key:{:09}", batch * 1_000 + key)).collect();
         let mut tokens = vec![String::new(); keys.len()];
@@ -67,11 +67,5 @@ fn fill(
             }
         }
     }
-    Ok((used(control)? - before) / KEYS as f64)
-}
-
-fn used(control: &mut Connection) -> Result<f64, String> {
-    let info = control.call(&[b"INFO", b"memory"])?.text();
-    let field = info.lines().find_map(|line| line.strip_prefix("used_memory:"));
-    field.and_then(|field| field.trim().parse().ok()).ok_or_else(|| "INFO lacks used_memory".to_owned())
+    Ok((control.info(b"memory", "used_memory")? - before) / KEYS as f64)
 }

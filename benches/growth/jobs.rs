@@ -59,25 +59,25 @@ pub fn measure(server: &Server, kind: Kind, jobs: usize) -> Result<Queue, String
     let mut control = server.connect()?;
     let delay: &[u8] = if kind == Kind::Delayed { b"1h" } else { b"0s" };
     let payloads = payloads();
-    let list = list(&mut control, jobs, &payloads)?;
-    let empty = load::info(&mut control, b"memory", "used_memory")?;
+    let list = list(server, &mut control, jobs, &payloads)?;
+    let empty = control.info(b"memory", "used_memory")?;
     fill(&mut control, jobs, |wire, batch| {
         let mut words: Vec<&[u8]> = vec![b"JOBQ.MPUSH", b"q", b"1000"];
         words.extend(payloads.iter().take(batch).map(|payload| &payload[..]));
         words.extend([&b"DELAY"[..], delay]);
         write(wire, &words);
     })?;
-    let bytes_a_job = (load::info(&mut control, b"memory", "used_memory")? - empty) / jobs as f64;
+    let bytes_a_job = (control.info(b"memory", "used_memory")? - empty) / jobs as f64;
     control.call(&[b"CONFIG", b"SET", b"slowlog-log-slower-than", SLOW])?;
     control.call(&[b"SLOWLOG", b"RESET"])?;
     let verbs = verbs(server, &mut control, kind, jobs)?;
     let slow_calls = control.call(&[b"SLOWLOG", b"LEN"])?.int();
-    let (save_s, rdb_bytes) = save(&mut control)?;
+    let (save_s, rdb_bytes) = save(server, &mut control)?;
     control.call(&[b"BGSAVE"])?;
-    while load::info(&mut control, b"persistence", "rdb_bgsave_in_progress")? > 0.0 {
+    while control.info(b"persistence", "rdb_bgsave_in_progress")? > 0.0 {
         std::thread::sleep(std::time::Duration::from_millis(50));
     }
-    let fork_ms = load::info(&mut control, b"stats", "latest_fork_usec")? / 1e3;
+    let fork_ms = control.info(b"stats", "latest_fork_usec")? / 1e3;
     let begun = Instant::now();
     let reload_s = match control.call(&[b"DEBUG", b"RELOAD"]) {
         Ok(_) => begun.elapsed().as_secs_f64(),
@@ -110,30 +110,29 @@ fn fill(control: &mut Connection, jobs: usize, command: impl Fn(&mut Vec<u8>, us
 }
 
 /// The same payloads in a list: bytes each, seconds to save, bytes of the file each.
-fn list(control: &mut Connection, jobs: usize, payloads: &[[u8; 200]]) -> Result<(f64, f64, f64), String> {
-    let empty = load::info(control, b"memory", "used_memory")?;
+fn list(
+    server: &Server,
+    control: &mut Connection,
+    jobs: usize,
+    payloads: &[[u8; 200]],
+) -> Result<(f64, f64, f64), String> {
+    let empty = control.info(b"memory", "used_memory")?;
     fill(control, jobs, |wire, batch| {
         let mut words: Vec<&[u8]> = vec![b"RPUSH", b"list"];
         words.extend(payloads.iter().take(batch).map(|payload| &payload[..]));
         write(wire, &words);
     })?;
-    let bytes = (load::info(control, b"memory", "used_memory")? - empty) / jobs as f64;
-    let (seconds, size) = save(control)?;
+    let bytes = (control.info(b"memory", "used_memory")? - empty) / jobs as f64;
+    let (seconds, size) = save(server, control)?;
     control.call(&[b"DEL", b"list"])?;
     Ok((bytes, seconds, size / jobs as f64))
 }
 
 /// Seconds to save, and the size of the file.
-fn save(control: &mut Connection) -> Result<(f64, f64), String> {
+fn save(server: &Server, control: &mut Connection) -> Result<(f64, f64), String> {
     let begun = Instant::now();
     control.call(&[b"SAVE"])?;
-    let seconds = begun.elapsed().as_secs_f64();
-    let word = |reply: crate::resp::Reply| reply.at(1).text();
-    let folder = word(control.call(&[b"CONFIG", b"GET", b"dir"])?);
-    let name = word(control.call(&[b"CONFIG", b"GET", b"dbfilename"])?);
-    let path = std::path::Path::new(&folder).join(name);
-    let size = std::fs::metadata(&path).map_err(|error| format!("{}: {error}", path.display()))?.len();
-    Ok((seconds, size as f64))
+    Ok((begun.elapsed().as_secs_f64(), server.snapshot_size()? as f64))
 }
 
 /// `#` and a serial in base 36, as the queue names its jobs.

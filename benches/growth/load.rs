@@ -30,10 +30,3 @@ pub fn run(
     }
     Ok(((server.cpu()? - before) as f64 / 1e3 / count as f64, replies))
 }
-
-/// A number in a section of INFO.
-pub fn info(control: &mut Connection, section: &[u8], field: &str) -> Result<f64, String> {
-    let info = control.call(&[b"INFO", section])?.text();
-    let value = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-    value.and_then(|value| value.trim().parse().ok()).ok_or_else(|| format!("INFO lacks {field}"))
-}

@@ -11,6 +11,8 @@
 mod checks;
 mod jobs;
 mod load;
+#[path = "../peers/page.rs"]
+mod page;
 mod report;
 #[path = "../peers/resp.rs"]
 mod resp;
@@ -18,49 +20,17 @@ mod resp;
 #[path = "../peers/server.rs"]
 mod server;
 
-use std::path::PathBuf;
+use std::cell::Cell;
 use std::process::ExitCode;
 
+use page::Options;
 use server::{Persistence, Server};
 
-struct Options {
-    server: PathBuf,
-    module: PathBuf,
-    report: Option<PathBuf>,
-    /// The largest queue.
-    jobs: usize,
-}
-
-fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
-    let (mut server, mut module, mut report, mut jobs) = (None, None, None, 10_000_000);
-    while let Some(word) = words.next() {
-        // What cargo itself gives to every benchmark.
-        if word == "--bench" {
-            continue;
-        }
-        let value = words.next().ok_or(format!("{word} needs a value"))?;
-        match word.as_str() {
-            "--server" => server = Some(PathBuf::from(value)),
-            "--module" => module = Some(PathBuf::from(value)),
-            "--report" => report = Some(PathBuf::from(value)),
-            "--jobs" => jobs = value.parse().map_err(|_| format!("--jobs {value} is no number"))?,
-            other => return Err(format!("unknown argument '{other}'")),
-        }
-    }
-    let missing = |name: &str| format!("{name} is missing: run make bench-growth");
-    Ok(Options {
-        server: server.ok_or_else(|| missing("--server"))?,
-        module: module.ok_or_else(|| missing("--module"))?,
-        report,
-        jobs,
-    })
-}
-
-fn measure(options: &Options) -> Result<String, String> {
+fn measure(options: &Options, largest: usize) -> Result<String, String> {
     let start = || Server::start(&options.server, &[&options.module], Persistence::Off);
     let version = start()?.version()?;
     let sizes: Vec<usize> =
-        [1_000, 100_000, 1_000_000, 10_000_000].into_iter().filter(|size| *size <= options.jobs).collect();
+        [1_000, 100_000, 1_000_000, 10_000_000].into_iter().filter(|size| *size <= largest).collect();
     let mut queues = Vec::new();
     for kind in [jobs::Kind::Ready, jobs::Kind::Delayed] {
         for &size in &sizes {
@@ -77,21 +47,14 @@ fn measure(options: &Options) -> Result<String, String> {
 }
 
 fn main() -> ExitCode {
-    let page = options(std::env::args().skip(1)).and_then(|options| Ok((measure(&options)?, options.report)));
-    match page {
-        Err(fault) => {
-            eprintln!("growth: {fault}");
-            ExitCode::FAILURE
+    // `--jobs`: the largest queue.
+    let largest = Cell::new(10_000_000);
+    let jobs = |word: &str, value: &str| {
+        let known = word == "--jobs";
+        if known {
+            largest.set(value.parse().map_err(|_| format!("--jobs {value} is no number"))?);
         }
-        Ok((page, report)) => {
-            print!("{page}");
-            match report.map(|path| std::fs::write(path, &page)) {
-                Some(Err(error)) => {
-                    eprintln!("growth: writing the report: {error}");
-                    ExitCode::FAILURE
-                }
-                _ => ExitCode::SUCCESS,
-            }
-        }
-    }
+        Ok(known)
+    };
+    page::run("bench-growth", std::env::args().skip(1), jobs, |options| measure(options, largest.get()))
 }

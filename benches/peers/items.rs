@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::resp::{Connection, write};
+use crate::resp::write;
 use crate::server::Server;
 
 /// How many of each.
@@ -42,7 +42,7 @@ pub fn all(server: &Server) -> Result<Vec<Items>, String> {
 fn measure(server: &Server, what: &'static str, fill: Fill) -> Result<Items, String> {
     let mut control = server.connect()?;
     control.call(&[b"FLUSHALL", b"SYNC"])?;
-    let empty = field(&mut control, "used_memory")?;
+    let empty = control.info(b"all", "used_memory")?;
     for batch in 0..COUNT / 1_000 {
         let mut wire = Vec::new();
         (0..1_000).for_each(|item| fill(&mut wire, &format!("key:{:09}", batch * 1_000 + item)));
@@ -51,21 +51,15 @@ fn measure(server: &Server, what: &'static str, fill: Fill) -> Result<Items, Str
             control.reply()?;
         }
     }
-    let bytes = (field(&mut control, "used_memory")? - empty) / COUNT as f64;
+    let bytes = (control.info(b"all", "used_memory")? - empty) / COUNT as f64;
     let begun = Instant::now();
     control.call(&[b"SAVE"])?;
     let save_ms = begun.elapsed().as_secs_f64() * 1_000.0;
     let rdb_bytes = server.snapshot_size()? as f64 / COUNT as f64;
     control.call(&[b"BGSAVE"])?;
-    let fork_ms = field(&mut control, "latest_fork_usec")? / 1_000.0;
-    while field(&mut control, "rdb_bgsave_in_progress")? > 0.0 {
+    let fork_ms = control.info(b"all", "latest_fork_usec")? / 1_000.0;
+    while control.info(b"all", "rdb_bgsave_in_progress")? > 0.0 {
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
     Ok(Items { what, bytes, rdb_bytes, save_ms, fork_ms })
-}
-
-fn field(control: &mut Connection, name: &str) -> Result<f64, String> {
-    let info = control.call(&[b"INFO", b"all"])?.text();
-    let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')?.trim().parse().ok());
-    value.ok_or(format!("INFO has no {name}"))
 }

@@ -69,6 +69,13 @@ impl Connection {
         }
     }
 
+    /// A number in a section of INFO.
+    pub fn info(&mut self, section: &[u8], field: &str) -> Result<f64, String> {
+        let info = self.call(&[b"INFO", section])?.text();
+        let value = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        value.and_then(|value| value.trim().parse().ok()).ok_or_else(|| format!("INFO has no {field}"))
+    }
+
     pub fn reply(&mut self) -> Result<Reply, String> {
         loop {
             let mut at = self.read;

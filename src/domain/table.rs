@@ -1,7 +1,12 @@
 //! State that belongs to no key: one table for the whole server, whatever the database.
 
-use super::codec::Corrupt;
+use std::collections::BTreeMap;
+
+use super::codec::{Corrupt, Reader, Writer};
 use super::value::Effect;
+
+/// What a table holds by names, in their order.
+pub type Named<V> = BTreeMap<Box<[u8]>, V>;
 
 /// A table that the module holds beside the keys. It changes by effects, as values do.
 pub trait Table: Default {
@@ -22,4 +27,35 @@ pub trait Table: Default {
     /// Reads what [`Table::save`] wrote; `encoding` is that of the writer and at most
     /// [`Table::ENCODING`]. Checks every length before allocating.
     fn load(encoding: u32, bytes: &[u8]) -> Result<Self, Corrupt>;
+}
+
+/// The canonical form of what a table holds by names.
+pub fn save_named<V>(entries: &Named<V>, write: impl Fn(&V, &mut Writer)) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.int(entries.len() as u64);
+    for (name, entry) in entries {
+        w.bytes(name);
+        write(entry, &mut w);
+    }
+    w.finish()
+}
+
+/// Reads what [`save_named`] wrote: names that `is_name` allows, in their order.
+pub fn load_named<V>(
+    bytes: &[u8],
+    is_name: impl Fn(&[u8]) -> bool,
+    read: impl Fn(&[u8], &mut Reader<'_>) -> Result<V, Corrupt>,
+) -> Result<Named<V>, Corrupt> {
+    let mut r = Reader::new(bytes);
+    let mut entries: Named<V> = Named::new();
+    for _ in 0..r.int()? {
+        let name = r.bytes()?;
+        let in_order = entries.last_key_value().is_none_or(|(last, _)| **last < *name);
+        if !is_name(name) || !in_order {
+            return Err(Corrupt);
+        }
+        entries.insert(name.into(), read(name, &mut r)?);
+    }
+    r.end()?;
+    Ok(entries)
 }

@@ -1,12 +1,11 @@
 //! The policies of a server, by the prefixes that they rule.
 
-use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::decision::Decision;
 use crate::domain::refusal::Refusal;
-use crate::domain::table::Table;
+use crate::domain::table::{Named, Table, load_named, save_named};
 use crate::domain::value;
 
 use super::invalidation::LONGEST_PREFIX;
@@ -17,7 +16,7 @@ pub const MOST_POLICIES: usize = 500;
 
 /// A key is ruled by the longest prefix that it begins with.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Policies(BTreeMap<Box<[u8]>, Policy>);
+pub struct Policies(Named<Policy>);
 
 impl Policies {
     /// The prefix that rules a key, and its policy.
@@ -126,27 +125,10 @@ impl Table for Policies {
     }
 
     fn save(&self) -> Vec<u8> {
-        let mut w = Writer::new();
-        w.int(self.0.len() as u64);
-        for (prefix, policy) in self.iter() {
-            w.bytes(prefix);
-            policy.write(&mut w);
-        }
-        w.finish()
+        save_named(&self.0, Policy::write)
     }
 
     fn load(_encoding: u32, bytes: &[u8]) -> Result<Self, Corrupt> {
-        let mut r = Reader::new(bytes);
-        let mut policies = BTreeMap::<Box<[u8]>, _>::new();
-        for _ in 0..r.int()? {
-            let prefix = r.bytes()?;
-            let in_order = policies.last_key_value().is_none_or(|(last, _)| **last < *prefix);
-            if prefix.len() > LONGEST_PREFIX || !in_order {
-                return Err(Corrupt);
-            }
-            policies.insert(prefix.into(), Policy::read(&mut r)?);
-        }
-        r.end()?;
-        Ok(Policies(policies))
+        load_named(bytes, |prefix| prefix.len() <= LONGEST_PREFIX, |_, r| Policy::read(r)).map(Policies)
     }
 }

@@ -1,6 +1,5 @@
 //! Named policies: limits that the server knows, so that a call names them as `@name`.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::MOST_LIMITS;
@@ -10,7 +9,7 @@ use super::spec::Limit;
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::decision::Decision;
 use crate::domain::refusal::{Code, Refusal, shown};
-use crate::domain::table::Table;
+use crate::domain::table::{Named, Table, load_named, save_named};
 use crate::domain::value;
 
 /// Policies on one server.
@@ -84,7 +83,7 @@ impl Policy {
 
 /// The policies of a server, by their names.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Policies(BTreeMap<Box<[u8]>, Rc<Policy>>);
+pub struct Policies(Named<Rc<Policy>>);
 
 impl Policies {
     pub fn get(&self, name: &[u8]) -> Option<&Rc<Policy>> {
@@ -225,28 +224,11 @@ impl Table for Policies {
     }
 
     fn save(&self) -> Vec<u8> {
-        let mut w = Writer::new();
-        w.int(self.0.len() as u64);
-        for (name, policy) in self.iter() {
-            w.bytes(name);
-            policy.write(&mut w);
-        }
-        w.finish()
+        save_named(&self.0, |policy, w| policy.write(w))
     }
 
     fn load(_encoding: u32, bytes: &[u8]) -> Result<Self, Corrupt> {
-        let mut r = Reader::new(bytes);
-        let mut policies = BTreeMap::<Box<[u8]>, _>::new();
-        for _ in 0..r.int()? {
-            let name = r.bytes()?;
-            let in_order = policies.last_key_value().is_none_or(|(last, _)| **last < *name);
-            if !is_policy(name) || !in_order {
-                return Err(Corrupt);
-            }
-            policies.insert(name.into(), Rc::new(Policy::read(name, &mut r)?));
-        }
-        r.end()?;
-        Ok(Policies(policies))
+        load_named(bytes, is_policy, |name, r| Policy::read(name, r).map(Rc::new)).map(Policies)
     }
 }
 
