@@ -3,6 +3,7 @@
 PORT       ?= 6379
 DELIVERIES ?=
 COUNT      ?=
+JOBS       ?=
 IMAGE      ?= valkey/valkey:8
 
 MODULE      := $(CURDIR)/target/release/libworkgate.so
@@ -61,7 +62,7 @@ test-docker: test-module ## the black-box tests on a server in a container (IMAG
 		WORKGATE_SERVER=docker:$(IMAGE) WORKGATE_MODULE=$(TEST_MODULE) scripts/run-tests --black-box; \
 	fi
 
-bench: module ## measure the commands beside their peers and write docs/performance.md (minutes)
+bench: module bench-crowd ## measure the commands beside their peers; writes docs/performance.md and docs/crowd.md (10 minutes)
 	cargo build --locked --release --example noop
 	@server="$$(scripts/servers path)" || exit 1; \
 	newer="$$(scripts/servers path valkey-9)" || echo "bench: no second server"; \
@@ -69,9 +70,10 @@ bench: module ## measure the commands beside their peers and write docs/performa
 	cargo bench --locked --bench peers -- --server "$$server" $${newer:+--second-server "$$newer"} \
 		--module $(MODULE) --noop $(NOOP) --report docs/performance.md $${peers:+--peers "$$peers"}
 
-bench-growth: module ## the cost of each verb from 1,000 to 10 million jobs, memory and RDB; writes docs/growth.md (minutes, 8 GB)
+bench-growth: module ## the cost of each verb from 1,000 to 10 million jobs (JOBS=n); writes docs/growth.md (10 minutes, 8 GB)
 	@server="$$(scripts/servers path)" && \
-	cargo bench --locked --bench growth -- --server "$$server" --module $(MODULE) --report docs/growth.md
+	cargo bench --locked --bench growth -- --server "$$server" --module $(MODULE) --report docs/growth.md \
+		$(if $(JOBS),--jobs $(JOBS))
 
 bench-crowd: module ## 10,000 readers of one cold key beside XREAD, and memory a key; writes docs/crowd.md
 	@server="$$(scripts/servers path)" && \

@@ -8,7 +8,11 @@
 //! report    the page
 //! ```
 
+#[path = "../peers/bars.rs"]
+mod bars;
 mod crowd;
+#[path = "../peers/machine.rs"]
+mod machine;
 mod memory;
 #[path = "../peers/page.rs"]
 mod page;
@@ -33,7 +37,8 @@ fn measure(options: &Options) -> Result<String, String> {
     let crashed = crowd::crashes(&server)?;
     drop(server);
     let memory = memory::all(&start()?)?;
-    Ok(report::page(&version, &woken, &crashed, &memory))
+    let parts = memory::parts(&start()?)?;
+    Ok(report::page(&version, &woken, &crashed, &memory, &parts))
 }
 
 fn main() -> ExitCode {

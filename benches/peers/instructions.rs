@@ -4,7 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::contenders::{Contender, contenders};
+use crate::commands::contenders;
+use crate::contender::Contender;
+use crate::floor;
 use crate::guard;
 use crate::load;
 use crate::options::Options;
@@ -18,24 +20,28 @@ const LONG: usize = 16_000;
 pub fn run(options: &Options) -> Result<(), String> {
     let counter = Counter {
         server: &options.server,
-        module: &options.module,
+        modules: std::iter::once(&options.module).chain(options.noop()).cloned().collect(),
         persistence: if options.aof { Persistence::EverySecond } else { Persistence::Off },
         profiles: options.profiles.as_deref(),
     };
     let mut counts: Vec<(&str, f64)> = Vec::new();
     let mut ratios = Vec::new();
-    for mut contender in contenders() {
-        if !contender.name.contains(&options.only) && !contender.is_reference() {
+    let twins = options.noop().map(|_| floor::contenders());
+    for mut contender in contenders().into_iter().chain(twins.into_iter().flatten()) {
+        // callgrind sums up a server's whole life: a step of it cannot be told apart.
+        let told_apart = contender.counted.is_none();
+        if !told_apart || (!contender.name.contains(&options.only) && !contender.is_reference()) {
             continue;
         }
         let count = counter.count(&mut contender)?;
         counts.push((contender.name, count));
-        let bar = contender.bar.as_ref();
-        let of = bar.and_then(|bar| counts.iter().find(|(name, _)| *name == bar.of));
-        match (bar, of) {
-            (Some(bar), Some((_, of))) => {
-                ratios.push((contender.name, count / of));
-                println!("{count:9.0}  {:6.3} x {:<30} {}", count / of, bar.of, contender.name);
+        let compared = contender.compared.first();
+        let of = compared.and_then(|compared| counts.iter().find(|(name, _)| *name == compared.of));
+        match of {
+            Some((name, of)) => {
+                // What is not ours is not guarded.
+                ratios.extend(contender.ours.then_some((contender.name, count / of)));
+                println!("{count:9.0}  {:6.3} x {name:<30} {}", count / of, contender.name);
             }
             _ => println!("{count:9.0}  {:39} {}", "", contender.name),
         }
@@ -49,7 +55,7 @@ pub fn run(options: &Options) -> Result<(), String> {
 
 struct Counter<'a> {
     server: &'a Path,
-    module: &'a Path,
+    modules: Vec<PathBuf>,
     persistence: Persistence,
     /// Where callgrind's output of the long runs stays, for callgrind_annotate.
     profiles: Option<&'a Path>,
@@ -65,7 +71,7 @@ impl Counter<'_> {
     /// The instructions of a server's whole life, and how many operations were in it.
     fn run(&self, contender: &mut Contender, operations: usize) -> Result<(u64, usize), String> {
         let output = self.output(contender.name);
-        let mut server = Server::counted(self.server, &[self.module], self.persistence, &output)?;
+        let mut server = Server::counted(self.server, &self.modules, self.persistence, &output)?;
         let done = load::prepare_and_run(&server, contender, operations)?;
         server.shut_down()?;
         let total = total(&output)?;

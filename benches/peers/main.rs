@@ -5,33 +5,52 @@
 //! machines. Rounds of all contenders are interleaved, and the median counts.
 //!
 //! ```text
-//! server    a server with the module, and its CPU time      contenders   what is compared with what, and the bars
-//! resp      commands out, replies in                        report       docs/performance.md
-//! load      one round of one contender                      instructions the same counted by callgrind
-//! items     memory, RDB file and fork                      charts       the same as SVG files
-//! scripts   what would be written in Lua instead            latency      what one connection sees
-//! options   the command line                                guard        the committed table of such counts
+//! contender what is measured, and the bars             server    a server with the module, and its CPU time
+//! commands  our commands beside the server's            resp      commands out, replies in
+//! batches   a hundred jobs at a time                    host      the server, or memcached beside it
+//! floor     what a module's command costs at the least  load      connections that run a contender
+//! scripts   what would be written in Lua instead        charts    the same as SVG files
+//! published scripts of libraries                        latency   what one connection sees
+//! cell      redis-cell                                  items     memory, RDB file and fork
+//! memcached memcached                                   report    docs/performance.md
+//! options   the command line
+//! guard     the committed table of instructions         instructions  counted by callgrind
+//! page, bars, machine   what all pages of benchmarks share
 //! ```
 
+mod bars;
+mod batches;
+mod cell;
 mod charts;
-mod contenders;
+mod commands;
+mod contender;
+mod floor;
 mod guard;
+mod host;
 mod instructions;
 mod items;
 mod latency;
 mod load;
+mod machine;
+mod memcached;
 mod options;
+mod published;
 mod report;
 mod resp;
 mod scripts;
 mod server;
 
+use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Instant;
 
-use contenders::{Contender, contenders};
+use contender::Contender;
+use host::Hosts;
+use latency::Latencies;
+use memcached::Memcached;
 use options::Options;
-use report::{Measured, Setting};
+use report::{Measured, Run, Setting};
 use server::{Persistence, Server};
 
 fn run() -> Result<(), String> {
@@ -39,59 +58,139 @@ fn run() -> Result<(), String> {
     if options.instructions {
         return instructions::run(&options);
     }
+    let begun = Instant::now();
     let mut settings = Vec::new();
+    let mut memcached = None;
     for program in options.servers() {
         for persistence in [Persistence::Off, Persistence::EverySecond] {
-            let server = Server::start(program, &options.modules(), persistence)?;
+            let hosts = hosts(&options, program, persistence)?;
+            memcached = hosts.memcached.as_ref().map(|memcached| memcached.version.clone());
             settings.push(Setting {
                 persistence,
-                version: server.version()?,
-                measured: measure(&server, &options)?,
-                items: if persistence == Persistence::Off { items::all(&server)? } else { vec![] },
+                version: hosts.server.version()?,
+                measured: measure(&hosts, &options)?,
+                items: if persistence == Persistence::Off { items::all(&hosts.server)? } else { vec![] },
             });
         }
     }
-    let text = report::render(&settings, options.operations, options.rounds);
-    match &options.report {
-        Some(path) => {
-            let folder = path.parent().unwrap_or(Path::new("."));
-            for (number, setting) in settings.iter().enumerate() {
-                charts::draw(folder, number, setting)?;
-            }
-            std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
-        }
-        None => {
-            print!("{text}");
-            Ok(())
-        }
-    }
-}
-
-/// All contenders, round by round; the medians.
-fn measure(server: &Server, options: &Options) -> Result<Vec<Measured>, String> {
-    let mut contenders = all_contenders(options);
-    let mut rounds: Vec<Vec<f64>> = vec![Vec::new(); contenders.len()];
-    for round in 0..options.rounds {
-        for (contender, results) in contenders.iter_mut().zip(&mut rounds) {
-            eprintln!("round {} of {}: {}", round + 1, options.rounds, contender.name);
-            results.push(load::round(server, contender, options.operations)?);
-        }
-    }
-    let measured = |(mut contender, mut results): (Contender, Vec<f64>)| {
-        results.sort_by(f64::total_cmp);
-        let (least, most) = (results[0], results[results.len() - 1]);
-        let latency =
-            |depth: &usize| latency::measure(server, &mut contender, *depth, options.operations * depth / 64);
-        let latencies = latency::DEPTHS.iter().map(latency).collect::<Result<_, String>>()?;
-        let micros = results[results.len() / 2];
-        Ok(Measured { name: contender.name, bar: contender.bar, micros, least, most, latencies })
+    let folder = options.report.as_deref().and_then(Path::parent).unwrap_or(Path::new("."));
+    let mut facts = facts(&options, &settings, memcached);
+    facts.push(("the run took", format!("{} s", begun.elapsed().as_secs())));
+    let page = |name| Some((name, fs::read_to_string(folder.join(name)).ok()?));
+    let run = Run {
+        date: machine::today(),
+        facts,
+        operations: options.operations,
+        rounds: options.rounds,
+        pages: ["crowd.md", "growth.md"].into_iter().filter_map(page).collect(),
+        has_notes: folder.join("performance-notes.md").exists(),
     };
-    contenders.into_iter().zip(rounds).map(measured).collect()
+    let text = report::render(&run, &settings);
+    let Some(path) = &options.report else {
+        print!("{text}");
+        return Ok(());
+    };
+    for (number, setting) in settings.iter().enumerate() {
+        charts::draw(folder, number, setting)?;
+    }
+    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-fn all_contenders(options: &Options) -> Vec<Contender> {
-    let published = scripts::published(&options.peers);
-    contenders().into_iter().chain(scripts::contenders()).chain(published).collect()
+fn hosts(options: &Options, program: &Path, persistence: Persistence) -> Result<Hosts, String> {
+    let server = Server::start(program, &options.modules(), persistence)?;
+    let memcached = options.peer("memcached").map(|program| Memcached::start(&program)).transpose()?;
+    Ok(Hosts { server, memcached })
+}
+
+fn facts(options: &Options, settings: &[Setting], memcached: Option<String>) -> Vec<(&'static str, String)> {
+    let mut servers: Vec<&str> = settings.iter().map(|setting| setting.version.as_str()).collect();
+    servers.dedup();
+    let lines = |file| {
+        let text = options.peer(file).and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+        text.lines().map(str::to_owned).collect::<Vec<String>>()
+    };
+    let mut peers = lines("found");
+    peers.extend(memcached.map(|version| format!("memcached {version}, one thread")));
+    let mut missing = lines("missing");
+    if options.peers.is_none() {
+        missing.push("all of scripts/peers, which failed".into());
+    }
+    let listed = |names: Vec<String>| if names.is_empty() { "none".into() } else { names.join("; ") };
+    vec![
+        ("machine", machine::machine()),
+        ("servers", servers.join(", ")),
+        ("Workgate", env!("CARGO_PKG_VERSION").to_owned()),
+        ("peers", listed(peers)),
+        ("peers that are missing", listed(missing)),
+    ]
+}
+
+/// All contenders, round by round.
+fn measure(hosts: &Hosts, options: &Options) -> Result<Vec<Measured>, String> {
+    let mut all = contenders(hosts, options)?;
+    for round in 0..options.rounds {
+        for one in &mut all {
+            eprintln!("round {} of {}: {}", round + 1, options.rounds, one.contender.name);
+            one.round(hosts, options.operations)?;
+        }
+    }
+    Ok(all.into_iter().map(Rounds::summary).collect())
+}
+
+/// A contender and what its rounds have come to.
+struct Rounds {
+    contender: Contender,
+    micros: Vec<f64>,
+    latencies: Vec<Latencies>,
+}
+
+impl Rounds {
+    fn new(contender: Contender) -> Result<Self, String> {
+        let latencies = latency::DEPTHS.into_iter().map(Latencies::new).collect::<Result<_, _>>()?;
+        Ok(Rounds { contender, micros: vec![], latencies })
+    }
+
+    fn round(&mut self, hosts: &Hosts, operations: usize) -> Result<(), String> {
+        let host = hosts.of(&self.contender);
+        let operations = operations / self.contender.part;
+        self.micros.push(load::round(host, &mut self.contender, operations)?);
+        // Commands of many operations are few.
+        let batches = if self.contender.each == 1 { operations / 100 } else { operations / 2_000 };
+        let batches = batches.max(10);
+        self.latencies.iter_mut().try_for_each(|one| one.round(host, &mut self.contender, batches))
+    }
+
+    fn summary(self) -> Measured {
+        let Rounds { contender, mut micros, latencies } = self;
+        micros.sort_by(f64::total_cmp);
+        Measured {
+            name: contender.name,
+            ours: contender.ours,
+            compared: contender.compared,
+            micros: micros[micros.len() / 2],
+            least: micros[0],
+            most: micros[micros.len() - 1],
+            latencies: latencies.into_iter().map(Latencies::summary).collect(),
+        }
+    }
+}
+
+fn contenders(hosts: &Hosts, options: &Options) -> Result<Vec<Rounds>, String> {
+    let mut all = commands::contenders();
+    all.extend(batches::contenders());
+    if options.peer("libredis_cell.so").is_some() {
+        all.extend(cell::contenders());
+    }
+    all.extend(floor::contenders());
+    all.extend(scripts::contenders());
+    if let Some(folder) = &options.peers {
+        all.extend(published::contenders(folder));
+    }
+    if hosts.memcached.is_some() {
+        all.extend(memcached::contenders());
+    }
+    all.retain(|contender| contender.name.contains(&options.only) || contender.is_reference());
+    all.into_iter().map(Rounds::new).collect()
 }
 
 fn main() -> ExitCode {

@@ -1,9 +1,9 @@
 //! The command line.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Operations in a round, and rounds.
-const OPERATIONS: usize = 100_000;
+const OPERATIONS: usize = 50_000;
 const ROUNDS: usize = 5;
 
 pub struct Options {
@@ -14,7 +14,7 @@ pub struct Options {
     /// The module of `benches/noop`.
     pub noop: PathBuf,
     /// Where `scripts/peers` has put what it fetched.
-    pub peers: PathBuf,
+    pub peers: Option<PathBuf>,
     pub report: Option<PathBuf>,
     pub operations: usize,
     pub rounds: usize,
@@ -37,8 +37,20 @@ impl Options {
         std::iter::once(&self.server).chain(&self.second_server)
     }
 
-    pub fn modules(&self) -> [&Path; 2] {
-        [&self.module, &self.noop]
+    /// redis-cell comes first: ours leaves it its command.
+    pub fn modules(&self) -> Vec<PathBuf> {
+        let cell = self.peer("libredis_cell.so").into_iter();
+        cell.chain(std::iter::once(&self.module).chain(self.noop()).cloned()).collect()
+    }
+
+    /// Without it nothing shows what a command costs at the least.
+    pub fn noop(&self) -> Option<&PathBuf> {
+        (!self.noop.as_os_str().is_empty()).then_some(&self.noop)
+    }
+
+    /// A file that `scripts/peers` has made.
+    pub fn peer(&self, name: &str) -> Option<PathBuf> {
+        self.peers.as_ref().map(|folder| folder.join(name)).filter(|path| path.exists())
     }
 }
 
@@ -48,7 +60,7 @@ pub fn read() -> Result<Options, String> {
         second_server: None,
         module: PathBuf::new(),
         noop: PathBuf::new(),
-        peers: PathBuf::new(),
+        peers: None,
         report: None,
         operations: OPERATIONS,
         rounds: ROUNDS,
@@ -68,7 +80,7 @@ pub fn read() -> Result<Options, String> {
             "--second-server" => options.second_server = Some(value()?.into()),
             "--noop" => options.noop = value()?.into(),
             "--module" => options.module = value()?.into(),
-            "--peers" => options.peers = value()?.into(),
+            "--peers" => options.peers = Some(value()?.into()),
             "--report" => options.report = Some(value()?.into()),
             "--operations" => options.operations = number(value()?)?,
             "--rounds" => options.rounds = number(value()?)?,

@@ -1,12 +1,20 @@
 //! A benchmark that writes one page: its options, and what becomes of the page.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 pub struct Options {
     pub server: PathBuf,
     pub module: PathBuf,
     report: Option<PathBuf>,
+}
+
+impl Options {
+    /// Where the page goes, and its pictures.
+    #[allow(dead_code)] // not every page has pictures
+    pub fn folder(&self) -> Option<&Path> {
+        self.report.as_deref().and_then(Path::parent)
+    }
 }
 
 /// Reads the options, measures, prints the page and writes it where `--report` says. `target` is how make

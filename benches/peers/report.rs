@@ -1,21 +1,20 @@
 //! `docs/performance.md`.
 
 use std::fmt::Write;
-use std::fs;
 
+use crate::bars::{self, met};
 use crate::charts;
-use crate::contenders::Bar;
-use crate::items::{COUNT, Items};
+use crate::contender::{Bar, Compared};
+use crate::floor;
+use crate::items::{COUNT, Item};
 use crate::latency::{DEPTHS, Latency};
 use crate::server::Persistence;
-
-const NOT_MEASURED: &str = "\nMissing as peers, because nothing here fetches or builds them yet: redis-cell, BullMQ, \
-     memcached. What `scripts/peers` could not fetch is missing too.\n";
 
 /// One contender's rounds.
 pub struct Measured {
     pub name: &'static str,
-    pub bar: Option<Bar>,
+    pub ours: bool,
+    pub compared: Vec<Compared>,
     /// Median, least and most, for one operation.
     pub micros: f64,
     pub least: f64,
@@ -30,7 +29,20 @@ pub struct Setting {
     pub version: String,
     pub measured: Vec<Measured>,
     /// Only where nothing else is written to the disk meanwhile.
-    pub items: Vec<Items>,
+    pub items: Vec<Item>,
+}
+
+/// What the page says of the run.
+pub struct Run {
+    pub date: String,
+    /// What was measured, on what: a name and its value.
+    pub facts: Vec<(&'static str, String)>,
+    pub operations: usize,
+    pub rounds: usize,
+    /// Pages with bars of their own: the file's name and the text.
+    pub pages: Vec<(&'static str, String)>,
+    /// Whether there are notes that are kept by hand.
+    pub has_notes: bool,
 }
 
 impl Setting {
@@ -41,65 +53,143 @@ impl Setting {
         };
         format!("{}, {persistence}", self.version)
     }
-}
 
-impl Measured {
-    /// Whether it is one of our commands.
-    pub fn is_ours(&self) -> bool {
-        self.bar.as_ref().is_some_and(|bar| bar.most.is_some())
+    fn most(&self, bar: Bar) -> f64 {
+        match self.persistence {
+            Persistence::EverySecond => bar.with_aof.unwrap_or(bar.most),
+            Persistence::Off if self.version.starts_with("Redis 7.0.") => {
+                bar.on_redis_7_0.unwrap_or(bar.most)
+            }
+            Persistence::Off => bar.most,
+        }
+    }
+
+    /// How many times the cost of the other one, if that was measured.
+    fn ratio(&self, measured: &Measured, of: &str) -> Option<f64> {
+        let other = self.measured.iter().find(|other| other.name == of)?;
+        Some(measured.micros / other.micros)
+    }
+
+    /// What has no more to do than a module must.
+    fn twin(&self, measured: &Measured) -> Option<&Measured> {
+        let name = floor::twin_of(measured.name);
+        self.measured.iter().find(|other| other.name == name)
+    }
+
+    fn verdict(&self, ratio: f64, bar: Bar) -> String {
+        let most = self.most(bar);
+        format!("{most} {}", met(ratio <= most))
     }
 }
 
-pub fn render(settings: &[Setting], operations: usize, rounds: usize) -> String {
+pub fn render(run: &Run, settings: &[Setting]) -> String {
     let mut text = String::from("# Performance\n\n");
+    let _ = writeln!(text, "Printed by `make bench` on {}.\n\n| | |\n| --- | --- |", run.date);
+    for (name, value) in &run.facts {
+        let _ = writeln!(text, "| {name} | {value} |");
+    }
     let _ = writeln!(
         text,
-        "Printed by `make bench` on {}: {}, {} processors.\n\n\
-         CPU time of the server's main thread for one operation, commands pipelined 32 deep on 10 connections over\n\
-         loopback; medians of {rounds} interleaved rounds of {operations} operations, with the least and the most. Times hold for\n\
+        "\nCPU time of the server's main thread for one operation, commands pipelined 32 deep on 10 connections over\n\
+         loopback; medians of {} interleaved rounds of {} operations, with the least and the most. Times hold for\n\
          this machine and moment; the ratios, each within one run, are what carries over. A *bar* is the ratio that we want;\n\
-         one that is missed is shown as missed.",
-        today(),
-        processor(),
-        std::thread::available_parallelism().map_or(0, usize::from),
+         one that is missed is shown as missed. Ratios of what is not ours say how much more it costs than our command.",
+        run.rounds, run.operations,
     );
-    text.push_str(NOT_MEASURED);
+    if run.has_notes {
+        text.push_str("\n[What is left, and why](performance-notes.md) is kept by hand.\n");
+    }
+    all_bars(&mut text, settings);
+    for (file, page) in &run.pages {
+        quote(&mut text, file, page);
+    }
     for (number, setting) in settings.iter().enumerate() {
         let title = setting.title();
         let _ = writeln!(text, "\n## {title}\n\n![CPU time of each operation]({})\n", charts::name(number));
         text.push_str(
             "| operation | µs | least–most | ratio | of | bar |\n| --- | --- | --- | --- | --- | --- |\n",
         );
-        for measured in &setting.measured {
-            row(&mut text, setting, measured);
-        }
+        setting.measured.iter().for_each(|measured| rows(&mut text, setting, measured));
         latencies(&mut text, setting);
         items(&mut text, setting);
     }
     text
 }
 
-fn row(text: &mut String, setting: &Setting, measured: &Measured) {
-    let Measured { name, micros, least, most, .. } = measured;
-    let _ = write!(text, "| {name} | {micros:.2} | {least:.2}–{most:.2} |");
-    let reference = measured.bar.as_ref().and_then(|bar| {
-        let of = setting.measured.iter().find(|other| other.name == bar.of)?;
-        let most = match setting.persistence {
-            Persistence::Off => bar.most,
-            Persistence::EverySecond => bar.most_with_aof.or(bar.most),
-        };
-        Some((of, most))
-    });
-    let _ = match reference {
-        None => writeln!(text, " | | |"),
-        Some((of, bar)) => {
-            let ratio = micros / of.micros;
-            let bar = bar.map_or(String::new(), |bar| {
-                format!("{bar} {}", if ratio <= bar { "met" } else { "missed" })
-            });
-            writeln!(text, " {ratio:.2} | {} | {bar} |", of.name)
+/// Every bar, in every setting.
+fn all_bars(text: &mut String, settings: &[Setting]) {
+    text.push_str(
+        "\n## Bars\n\nThe ratio measured, and the most that it is to be. In brackets: the ratio of a module's command that asks the\n\
+         server for the same and replies as much, but does nothing ([benches/noop](../benches/noop/lib.rs)): no module can\n\
+         go below that.\n\n| operation | of |",
+    );
+    for setting in settings {
+        let persistence = if setting.persistence == Persistence::Off { "" } else { ", everysec" };
+        let _ = write!(text, " {}{persistence} |", setting.version);
+    }
+    let _ = writeln!(text, "\n|{}", " --- |".repeat(settings.len() + 2));
+    let Some(first) = settings.first() else { return };
+    for (row, measured) in first.measured.iter().enumerate() {
+        for (column, compared) in measured.compared.iter().enumerate() {
+            let Some(bar) = compared.bar else { continue };
+            let _ = write!(text, "| {} | {} |", measured.name, compared.of);
+            for setting in settings {
+                let one = &setting.measured[row];
+                let of = one.compared[column].of;
+                let mut cell = setting
+                    .ratio(one, of)
+                    .map_or(String::new(), |ratio| format!("{ratio:.2} of {}", setting.verdict(ratio, bar)));
+                if let Some(least) = setting.twin(one).and_then(|twin| setting.ratio(twin, of)) {
+                    let _ = write!(cell, " ({least:.2})");
+                }
+                let _ = write!(text, " {cell} |");
+            }
+            text.push('\n');
         }
-    };
+    }
+    for (row, item) in first.items.iter().enumerate() {
+        let Some(bound) = &item.bound else { continue };
+        let _ = write!(text, "| {}, bytes | {} |", item.what, bound.of);
+        for setting in settings {
+            let cell = setting.items.get(row).and_then(|item| above(&setting.items, item));
+            let _ = write!(text, " {} |", cell.unwrap_or_default());
+        }
+        text.push('\n');
+    }
+}
+
+/// Bytes above another item, and whether these are few enough.
+fn above(items: &[Item], item: &Item) -> Option<String> {
+    let bound = item.bound.as_ref()?;
+    let other = items.iter().find(|other| other.what == bound.of)?;
+    let above = (item.bytes - other.bytes).round();
+    Some(format!("+{above:.0} of +{:.0} {}", bound.most_above, met(above <= bound.most_above)))
+}
+
+fn quote(text: &mut String, file: &str, page: &str) {
+    let Some(bars) = bars::section(page) else { return };
+    let printed = page.lines().find(|line| line.starts_with("Printed by")).unwrap_or_default();
+    let title = page.lines().next().unwrap_or_default().trim_start_matches("# ");
+    let _ = writeln!(text, "\n### {title}\n\nFrom [{file}]({file}). {printed}\n\n{bars}");
+}
+
+fn rows(text: &mut String, setting: &Setting, measured: &Measured) {
+    let Measured { name, micros, least, most, .. } = measured;
+    let mut cells = format!("{micros:.2} | {least:.2}–{most:.2}");
+    let known = measured.compared.iter().filter_map(|compared| {
+        let ratio = setting.ratio(measured, compared.of)?;
+        let bar = compared.bar.map_or(String::new(), |bar| setting.verdict(ratio, bar));
+        Some(format!("{ratio:.2} | {} | {bar}", compared.of))
+    });
+    let mut known: Vec<String> = known.collect();
+    if known.is_empty() {
+        known.push("| |".to_owned());
+    }
+    for compared in known {
+        let _ = writeln!(text, "| {name} | {cells} | {compared} |");
+        // A second comparison is of the same times.
+        cells = "| ".to_owned();
+    }
 }
 
 fn items(text: &mut String, setting: &Setting) {
@@ -109,10 +199,15 @@ fn items(text: &mut String, setting: &Setting) {
     let _ = writeln!(
         text,
         "\n{COUNT} items: bytes each in memory and in the RDB file, ms to save all and to fork with all in memory.\n\n\
-         | item | bytes | RDB bytes | save | fork |\n| --- | --- | --- | --- | --- |",
+         | item | bytes | RDB bytes | save | fork | bar, bytes |\n| --- | --- | --- | --- | --- | --- |",
     );
-    for Items { what, bytes, rdb_bytes, save_ms, fork_ms } in &setting.items {
-        let _ = writeln!(text, "| {what} | {bytes:.0} | {rdb_bytes:.0} | {save_ms:.0} | {fork_ms:.1} |");
+    for item in &setting.items {
+        let Item { what, bytes, rdb_bytes, save_ms, fork_ms, bound } = item;
+        let bar = above(&setting.items, item)
+            .zip(bound.as_ref())
+            .map_or(String::new(), |(above, bound)| format!("{}: {above}", bound.of));
+        let _ =
+            writeln!(text, "| {what} | {bytes:.0} | {rdb_bytes:.0} | {save_ms:.0} | {fork_ms:.1} | {bar} |");
     }
 }
 
@@ -121,28 +216,17 @@ fn latencies(text: &mut String, setting: &Setting) {
     for (at, depth) in DEPTHS.iter().enumerate() {
         let _ = writeln!(
             text,
-            "\nOne connection, {depth} in flight: operations a second, and µs until all that was sent is answered.\n\n\
-             | operation | per second | p50 | p99 | p99.9 |\n| --- | --- | --- | --- | --- |",
+            "\nOne connection, {depth} in flight: operations a second (median, least and most of the rounds), and µs until \
+             all that was sent is answered.\n\n\
+             | operation | per second | least–most | p50 | p99 | p99.9 |\n| --- | --- | --- | --- | --- | --- |",
         );
         for measured in &setting.measured {
-            let Latency { per_second, p50, p99, p999 } = &measured.latencies[at];
-            let _ =
-                writeln!(text, "| {} | {per_second:.0} | {p50:.0} | {p99:.0} | {p999:.0} |", measured.name);
+            let Latency { per_second, least, most, p50, p99, p999 } = &measured.latencies[at];
+            let _ = writeln!(
+                text,
+                "| {} | {per_second:.0} | {least:.0}–{most:.0} | {p50:.0} | {p99:.0} | {p999:.0} |",
+                measured.name
+            );
         }
     }
-}
-
-/// The date by the machine's clock, in UTC.
-fn today() -> String {
-    let date = std::process::Command::new("date").args(["-u", "+%Y-%m-%d"]).output();
-    date.map_or_else(
-        |_| "an unknown day".into(),
-        |date| String::from_utf8_lossy(&date.stdout).trim().to_owned(),
-    )
-}
-
-fn processor() -> String {
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = text.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
-    model.unwrap_or("an unknown processor").to_owned()
 }

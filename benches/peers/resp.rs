@@ -26,6 +26,12 @@ impl Reply {
         String::from_utf8_lossy(self.bytes()).into_owned()
     }
 
+    /// Of a list.
+    #[allow(dead_code)] // not every benchmark takes lists of unknown length
+    pub fn len(&self) -> usize {
+        if let Reply::List(items) = self { items.len() } else { panic!("not a list: {self:?}") }
+    }
+
     pub fn at(&self, index: usize) -> &Reply {
         if let Reply::List(items) = self { &items[index] } else { panic!("not a list: {self:?}") }
     }
@@ -43,16 +49,25 @@ pub fn write(out: &mut Vec<u8>, words: &[&[u8]]) {
 
 pub struct Connection {
     stream: TcpStream,
+    decode: Decode,
     buffer: Vec<u8>,
     read: usize,
 }
 
+/// Takes the reply at `at`, which moves behind it; nothing when it is not complete yet.
+pub type Decode = fn(bytes: &[u8], at: &mut usize) -> Option<Reply>;
+
 impl Connection {
     pub fn open(port: u16) -> Result<Self, String> {
+        Connection::open_as(port, decode)
+    }
+
+    /// To a program that answers in another form.
+    pub fn open_as(port: u16, decode: Decode) -> Result<Self, String> {
         let stream =
             TcpStream::connect(("127.0.0.1", port)).map_err(|error| format!("connecting: {error}"))?;
         stream.set_nodelay(true).map_err(|error| format!("connecting: {error}"))?;
-        Ok(Connection { stream, buffer: Vec::new(), read: 0 })
+        Ok(Connection { stream, decode, buffer: Vec::new(), read: 0 })
     }
 
     pub fn send(&mut self, wire: &[u8]) -> Result<(), String> {
@@ -76,10 +91,19 @@ impl Connection {
         value.and_then(|value| value.trim().parse().ok()).ok_or_else(|| format!("INFO has no {field}"))
     }
 
+    /// What the server uses, once this is its only client.
+    #[allow(dead_code)] // not every benchmark asks for it
+    pub fn memory_alone(&mut self) -> Result<f64, String> {
+        while self.info(b"clients", "connected_clients")? > 1.0 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        self.info(b"memory", "used_memory")
+    }
+
     pub fn reply(&mut self) -> Result<Reply, String> {
         loop {
             let mut at = self.read;
-            if let Some(reply) = decode(&self.buffer, &mut at) {
+            if let Some(reply) = (self.decode)(&self.buffer, &mut at) {
                 self.read = at;
                 return Ok(reply);
             }
@@ -95,7 +119,6 @@ impl Connection {
     }
 }
 
-/// The reply at `at`, which moves behind it; nothing when it is not complete yet.
 fn decode(bytes: &[u8], at: &mut usize) -> Option<Reply> {
     let rest = &bytes[*at..];
     let end = rest.windows(2).position(|pair| pair == b"\r\n")?;

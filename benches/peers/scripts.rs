@@ -1,12 +1,10 @@
 //! What would be written in Lua instead, by hand and as well as we can.
 
 use std::collections::HashMap;
-use std::fs;
-use std::path::Path;
-use std::sync::{LazyLock, Mutex, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{LazyLock, Mutex};
 
-use crate::contenders::{Contender, Step, against, nothing};
+use crate::commands::fresh;
+use crate::contender::{Contender, nothing};
 use crate::resp::{Connection, write};
 
 /// A token bucket by the generic cell rate algorithm: `burst` at once, one per `interval` microseconds.
@@ -61,78 +59,70 @@ return {'WAIT'}
 const ALL: &[&str] = &[GCRA, LOG, CLAIM, GET_OR_LOCK];
 
 /// The names by which the server knows the scripts.
-static NAMES: LazyLock<Mutex<HashMap<&'static str, Vec<u8>>>> = LazyLock::new(Mutex::default);
+static NAMES: LazyLock<Mutex<HashMap<String, Vec<u8>>>> = LazyLock::new(Mutex::default);
 
-/// As `scripts/peers` fetches it: the moving window of the Python package `limits`.
-static MOVING_WINDOW: OnceLock<String> = OnceLock::new();
-
-fn load(server: &mut Connection) -> Result<(), String> {
-    for script in ALL.iter().copied().chain(MOVING_WINDOW.get().map(String::as_str)) {
-        let name = server.call(&[b"SCRIPT", b"LOAD", script.as_bytes()])?.bytes().to_vec();
-        NAMES.lock().expect("no one panicked").insert(script, name);
-    }
+/// Makes a script known to the server.
+pub fn load(server: &mut Connection, script: &str) -> Result<(), String> {
+    let name = server.call(&[b"SCRIPT", b"LOAD", script.as_bytes()])?.bytes().to_vec();
+    NAMES.lock().expect("no one panicked").insert(script.to_owned(), name);
     Ok(())
 }
 
-fn load_with_value(server: &mut Connection) -> Result<(), String> {
-    load(server)?;
+fn all(server: &mut Connection) -> Result<(), String> {
+    ALL.iter().try_for_each(|script| load(server, script))
+}
+
+fn all_and_a_value(server: &mut Connection) -> Result<(), String> {
+    all(server)?;
     server.call(&[b"SET", b"k", &[b'v'; 100]]).map(drop)
 }
 
-fn call(wire: &mut Vec<u8>, script: &str, words: &[&[u8]]) {
+pub fn call(wire: &mut Vec<u8>, script: &str, words: &[&[u8]]) {
     let names = NAMES.lock().expect("no one panicked");
     let mut command: Vec<&[u8]> = vec![b"EVALSHA", &names[script]];
     command.extend(words);
     write(wire, &command);
 }
 
-fn scripted(name: &'static str, of: &'static str, steps: &'static [Step]) -> Contender {
-    against(name, of, load, steps)
-}
-
-/// Those that libraries publish, as far as they have been fetched.
-pub fn published(folder: &Path) -> Vec<Contender> {
-    let Ok(text) = fs::read_to_string(folder.join("limits-moving-window.lua")) else { return vec![] };
-    MOVING_WINDOW.get_or_init(|| text);
-    vec![scripted(
-        "limits 5.8.0 (PyPI) moving window of 10, denied",
-        "CHECK window of 10, denied",
-        &[|w, _, _| {
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
-            let script = MOVING_WINDOW.get().map_or("", String::as_str);
-            call(w, script, &[b"1", b"u", now.to_string().as_bytes(), b"10", b"86400", b"1"]);
-        }],
-    )]
-}
-
 pub fn contenders() -> Vec<Contender> {
     vec![
-        against(
+        Contender::new(
             "a module command that does nothing, five integers",
-            "INCR",
             nothing,
             &[|w, _, _| write(w, &[b"NOOP.FIVE", b"u", b"1000000000/1s:bucket"])],
-        ),
-        scripted(
+        )
+        .beside("INCR"),
+        Contender::new(
             "Lua GCRA, allowed",
-            "CHECK bucket, allowed",
+            all,
             &[|w, _, _| call(w, GCRA, &[b"1", b"u", b"0.001", b"1000000000", b"1"])],
-        ),
-        scripted(
+        )
+        .beside("CHECK bucket, allowed"),
+        Contender::new(
             "Lua sliding log of 10, denied",
-            "CHECK window of 10, denied",
+            all,
             &[|w, _, _| call(w, LOG, &[b"1", b"u", b"86400000", b"10"])],
-        ),
-        scripted(
+        )
+        .beside("CHECK window of 10, denied"),
+        Contender::new(
             "Lua claim, fresh",
-            "CLAIM, fresh",
-            &[|w, n, _| call(w, CLAIM, &[b"2", format!("c:{n}").as_bytes(), b"serial", b"60000"])],
-        ),
-        against(
+            all,
+            &[|w, n, _| call(w, CLAIM, &[b"2", &fresh("c", n), b"serial", b"60000"])],
+        )
+        .beside("CLAIM, fresh"),
+        Contender::new(
             "Lua get-or-lock, hit",
-            "GETSET hit, 100 B",
-            load_with_value,
+            all_and_a_value,
             &[|w, _, _| call(w, GET_OR_LOCK, &[b"2", b"k", b"k:lock", b"me", b"10000"])],
-        ),
+        )
+        .beside("GETSET hit, 100 B"),
+        Contender::new(
+            "Lua get-or-lock, miss",
+            all,
+            &[|w, n, _| {
+                call(w, GET_OR_LOCK, &[b"2", &fresh("c", n), &fresh("l", n), b"me", b"60000"]);
+            }],
+        )
+        .beside("GETSET miss, one fills"),
     ]
 }

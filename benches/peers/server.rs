@@ -23,14 +23,18 @@ pub struct Server {
 }
 
 impl Server {
-    pub fn start(program: &Path, modules: &[&Path], persistence: Persistence) -> Result<Self, String> {
+    pub fn start(
+        program: &Path,
+        modules: &[impl AsRef<Path>],
+        persistence: Persistence,
+    ) -> Result<Self, String> {
         Server::launch(Command::new(program), modules, persistence)
     }
 
     /// Under callgrind, which writes to `output` when the server ends.
     pub fn counted(
         program: &Path,
-        modules: &[&Path],
+        modules: &[impl AsRef<Path>],
         persistence: Persistence,
         output: &Path,
     ) -> Result<Self, String> {
@@ -42,11 +46,12 @@ impl Server {
         Server::launch(valgrind, modules, persistence)
     }
 
-    fn launch(mut command: Command, modules: &[&Path], persistence: Persistence) -> Result<Self, String> {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .map_err(|error| format!("no free port: {error}"))?
-            .port();
+    fn launch(
+        mut command: Command,
+        modules: &[impl AsRef<Path>],
+        persistence: Persistence,
+    ) -> Result<Self, String> {
+        let port = free_port()?;
         let folder = std::env::temp_dir().join(format!("workgate-bench-{}-{port}", std::process::id()));
         fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let append = if persistence == Persistence::Off { "no" } else { "yes" };
@@ -56,13 +61,19 @@ impl Server {
             .arg(&folder)
             // DEBUG RELOAD, to time it.
             .args(["--enable-debug-command", "yes"])
-            .args(modules.iter().flat_map(|module| [Path::new("--loadmodule"), module]))
+            .args(modules.iter().flat_map(|module| [Path::new("--loadmodule"), module.as_ref()]))
             .stdout(Stdio::null())
             .spawn()
             .map_err(|error| format!("cannot start {}: {error}", command.get_program().display()))?;
-        let server = Server { child, port, folder };
+        let mut server = Server { child, port, folder };
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if let Ok(Some(status)) = server.child.try_wait() {
+                let program = command.get_program().display();
+                return Err(format!(
+                    "{program} ended at once ({status}); are the paths of modules absolute?"
+                ));
+            }
             if begun.elapsed() > Duration::from_secs(60) {
                 return Err(format!("{} does not answer on port {port}", command.get_program().display()));
             }
@@ -91,9 +102,8 @@ impl Server {
 
     /// CPU time that the server's main thread has used, in nanoseconds.
     pub fn cpu(&self) -> Result<u64, String> {
-        let path = format!("/proc/{0}/task/{0}/schedstat", self.child.id());
-        let text = fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
-        text.split(' ').next().and_then(|word| word.parse().ok()).ok_or(format!("{path} reads '{text}'"))
+        let pid = self.child.id();
+        thread_time(&format!("/proc/{pid}/task/{pid}/schedstat"))
     }
 
     /// As INFO says it, such as `Redis 7.0.15`.
@@ -105,6 +115,29 @@ impl Server {
             (None, version) => format!("Redis {}", version.unwrap_or("of unknown version")),
         })
     }
+}
+
+pub fn free_port() -> Result<u16, String> {
+    let bound = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    bound.map(|address| address.port()).map_err(|error| format!("no free port: {error}"))
+}
+
+/// CPU time of all threads of a process, in nanoseconds.
+#[allow(dead_code)] // not every benchmark has such a process
+pub fn processor_time(pid: u32) -> Result<u64, String> {
+    let folder = format!("/proc/{pid}/task");
+    let threads = fs::read_dir(&folder).map_err(|error| format!("{folder}: {error}"))?;
+    threads
+        .map(|thread| {
+            let thread = thread.map_err(|error| format!("{folder}: {error}"))?;
+            thread_time(&format!("{}/schedstat", thread.path().display()))
+        })
+        .sum()
+}
+
+fn thread_time(path: &str) -> Result<u64, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
+    text.split(' ').next().and_then(|word| word.parse().ok()).ok_or(format!("{path} reads '{text}'"))
 }
 
 impl Drop for Server {

@@ -6,6 +6,7 @@
 use std::marker::PhantomData;
 
 use crate::domain::codec::Corrupt;
+use crate::domain::number::integer;
 use crate::domain::refusal::Refusal;
 use crate::domain::value::{Effect, Value};
 use crate::server::command::{Call, Handler};
@@ -13,7 +14,6 @@ use crate::server::key::Key;
 use crate::server::native::Native;
 use crate::server::replicate;
 
-use super::arguments::integer;
 use super::cache::stats;
 use super::commit;
 use super::stored::Stored;
@@ -38,6 +38,7 @@ impl<V: Stored> Handler for Apply<V> {
         match args.len() {
             3 | 4 => {
                 let effect = V::Effect::decode(word(2), args.get(3)).map_err(|_| damaged())?;
+                tick::granted(effect.highest_token());
                 commit::apply::<V>(&mut key, effect);
             }
             6 => {
@@ -97,7 +98,7 @@ fn add_block<V: Stored>(
     let value = key.value_mut::<V>()?.ok_or_else(damaged)?;
     stats::uncount(value);
     let sound = (block.is_empty() || value.load_block(encoding, block))
-        && (!last || value.finish_load(call.ctx, Some(name)));
+        && (!last || value.finish_load(call.ctx, Some((call.ctx.db(), name))));
     if sound { Ok(()) } else { Err(damaged()) }
 }
 

@@ -1,5 +1,6 @@
 //! Reading a command's arguments one after the other.
 
+use crate::domain::number::integer;
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time;
 use crate::server::args::Args;
@@ -38,9 +39,14 @@ impl<'a> Words<'a> {
         self.args.get(self.next)
     }
 
+    /// Goes past the argument that [`Words::peek`] has shown.
+    pub fn skip(&mut self) {
+        self.next += 1;
+    }
+
     /// The next argument, which must be there; `what` names it in the error.
     pub fn word(&mut self, what: &str) -> Result<&'a [u8], Refusal> {
-        let word = self.peek().ok_or_else(|| Refusal::err(format!("{what} is missing")))?;
+        let word = self.peek().ok_or_else(|| missing(what))?;
         self.next += 1;
         Ok(word)
     }
@@ -54,7 +60,10 @@ impl<'a> Words<'a> {
 
     /// The next argument as the server's own string.
     pub fn name(&mut self, what: &str) -> Result<Name<'a>, Refusal> {
-        self.word(what)?;
+        if self.next >= self.args.len() {
+            return Err(missing(what));
+        }
+        self.next += 1;
         Ok(self.args.name(self.next - 1))
     }
 
@@ -63,12 +72,12 @@ impl<'a> Words<'a> {
     /// The caller matches it against the options it knows and gives [`unknown`] for the rest.
     pub fn option(&mut self) -> Result<Option<Keyword<'a>>, Refusal> {
         let Some(given) = self.peek() else { return Ok(None) };
+        let place = self.next;
         self.next += 1;
-        let keyword = Keyword::of(given);
-        if !self.seen.first_time(&keyword) {
+        if !self.seen.first_time(place, given, |place| self.args.get(place)) {
             return Err(Refusal::err(format!("option {} is given twice", shown(given).to_ascii_uppercase())));
         }
-        Ok(Some(keyword))
+        Ok(Some(Keyword::of(given)))
     }
 
     /// A duration of at least 1 ms.
@@ -119,17 +128,9 @@ impl<'a> Words<'a> {
     }
 }
 
-/// A whole number, digits only, within a range.
-pub fn integer(what: &str, text: &[u8], least: u64, most: u64) -> Result<u64, Refusal> {
-    let canonical = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    let number = canonical.then(|| std::str::from_utf8(text).ok()?.parse::<u64>().ok()).flatten();
-    match number {
-        Some(number) if (least..=most).contains(&number) => Ok(number),
-        _ => Err(Refusal::err(format!(
-            "{what} '{}': must be a whole number between {least} and {most}",
-            shown(text)
-        ))),
-    }
+#[cold]
+fn missing(what: &str) -> Refusal {
+    Refusal::err(format!("{what} is missing"))
 }
 
 /// Bytes of at most `most`; `hint` says what to do about more.
@@ -176,20 +177,28 @@ impl<'a> Keyword<'a> {
     }
 }
 
-/// The options met so far, without allocating: a command has at most a few.
+/// The options met so far, by where they stand: without allocating, as a command has at most a few.
 #[derive(Default)]
 struct Seen {
-    words: [[u8; Keyword::LONGEST]; 16],
+    places: [u32; 20],
     count: usize,
 }
 
 impl Seen {
-    fn first_time(&mut self, keyword: &Keyword<'_>) -> bool {
-        if self.words[..self.count].contains(&keyword.folded) {
+    /// Whether the option `given` at `place` of the arguments has not been met before.
+    fn first_time<'a>(
+        &mut self,
+        place: usize,
+        given: &[u8],
+        word: impl Fn(usize) -> Option<&'a [u8]>,
+    ) -> bool {
+        let same =
+            |&earlier: &u32| word(earlier as usize).is_some_and(|word| word.eq_ignore_ascii_case(given));
+        if self.places[..self.count].iter().any(same) {
             return false;
         }
-        if self.count < self.words.len() {
-            self.words[self.count] = keyword.folded;
+        if let Some(free) = self.places.get_mut(self.count) {
+            *free = place as u32;
             self.count += 1;
         }
         true
@@ -201,21 +210,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_is_digits_within_its_range() {
-        assert_eq!(integer("COUNT", b"1000", 1, 1000), Ok(1000));
-        for text in ["", "0", "1001", "-1", "+1", " 1", "1.0", "18446744073709551616", "x"] {
-            let refusal = integer("COUNT", text.as_bytes(), 1, 1000).unwrap_err();
-            assert!(refusal.text.contains("between 1 and 1000"), "{text}: {refusal}");
-        }
-    }
-
-    #[test]
     fn an_option_is_folded_and_recognised_again() {
+        let words: [&[u8]; 4] = [b"key", b"lease", b"Lease", b"ttl"];
         let mut seen = Seen::default();
+        let mut first_time =
+            |place: usize| seen.first_time(place, words[place], |place| words.get(place).copied());
+        assert!(first_time(1));
+        assert!(!first_time(2));
+        assert!(first_time(3));
         assert_eq!(Keyword::of(b"lease").folded(), b"LEASE");
-        assert!(seen.first_time(&Keyword::of(b"lease")));
-        assert!(!seen.first_time(&Keyword::of(b"Lease")));
-        assert!(seen.first_time(&Keyword::of(b"ttl")));
         assert_eq!(Keyword::of(&[b'x'; 40]).folded(), b"");
     }
 }

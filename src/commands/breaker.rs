@@ -3,12 +3,13 @@
 use std::ffi::CStr;
 
 use crate::domain::breaker::{self, Breaker, Force, MOST_CALLS, State};
+use crate::domain::number::integer;
 use crate::domain::refusal::{Refusal, shown};
 use crate::domain::time;
 use crate::domain::token;
 use crate::server::command::{Call, Handler};
 
-use super::arguments::{Words, integer, unknown};
+use super::arguments::{Words, unknown};
 use super::commit;
 
 fn written(state: State) -> &'static CStr {
@@ -30,7 +31,7 @@ impl Handler for Allow {
         let allowed = commit::write::<Breaker, _>(call.ctx, call.args.name(1), breaker::decide_allow)?;
         call.reply.array(4);
         call.reply.int(i64::from(allowed.allowed));
-        call.reply.simple(written(allowed.state));
+        call.reply.word(written(allowed.state));
         call.reply.uint(allowed.permit);
         call.reply.int(allowed.retry_after_ms);
         Ok(())
@@ -60,7 +61,7 @@ impl Handler for Report {
             breaker::decide_report(state, &report, now, tokens)
         })?;
         call.reply.array(4);
-        call.reply.simple(written(reported.state));
+        call.reply.word(written(reported.state));
         call.reply.int(i64::from(reported.changed));
         call.reply.uint(reported.failure_pct);
         call.reply.uint(reported.calls);
@@ -200,13 +201,13 @@ impl Handler for Get {
             let view = breaker::view(state, now);
             reply.map(11);
             reply.bulk(b"state");
-            reply.simple(written(view.state));
+            reply.word(written(view.state));
             reply.bulk(b"forced");
             match view.forced {
-                None => reply.simple(c"auto"),
-                Some(Force::Open) => reply.simple(c"open"),
-                Some(Force::Closed) => reply.simple(c"closed"),
-                Some(Force::Disabled) => reply.simple(c"disabled"),
+                None => reply.word(c"auto"),
+                Some(Force::Open) => reply.word(c"open"),
+                Some(Force::Closed) => reply.word(c"closed"),
+                Some(Force::Disabled) => reply.word(c"disabled"),
             }
             reply.bulk(b"retry_after_ms");
             reply.int(view.retry_after_ms);

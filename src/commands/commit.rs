@@ -5,7 +5,7 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use crate::domain::value::{Effect, Lifetime};
-use crate::server::ctx::Ctx;
+use crate::server::ctx::{Ctx, Origin};
 use crate::server::key::{Key, WrongType};
 use crate::server::name::Name;
 use crate::server::{replicate, waiters};
@@ -47,19 +47,55 @@ pub enum Carrier {
     /// Its family's `_APPLY`.
     Effect,
     /// The client's own command as it came, behind a tick (see [`super::tick`]). Only for a command whose
-    /// effect follows from its arguments and the time, without the state: [`repeat`] makes it happen again.
+    /// effect, once it is decided that it has one, follows from its arguments, the time, the token and what
+    /// the key holds, and from no setting: [`repeat`] makes it happen again.
     Command,
 }
 
-/// Makes the effect of a command happen that came as its own carrier, and passes it on.
-pub fn repeat<V: Stored>(ctx: Ctx<'_>, name: Name<'_>, effect: V::Effect) -> Result<(), Refusal> {
+impl Carrier {
+    /// What carries a call from `origin`; `none` where the call itself has come as a carrier, to be repeated.
+    /// `by_itself` tells whether it may travel so.
+    pub fn of(origin: Origin, by_itself: bool) -> Option<Self> {
+        match origin {
+            Origin::Client | Origin::ClientOfCluster if by_itself => Some(Carrier::Command),
+            Origin::Client | Origin::ClientOfCluster | Origin::ClientOfReplica => Some(Carrier::Effect),
+            Origin::History | Origin::Import => None,
+        }
+    }
+}
+
+/// Makes the effect of a command happen that came as its own carrier, and passes it on. `effect` does not judge
+/// again; there is none where the history has lost what the command was about.
+///
+/// The command happened at the last tick. A primary that imports the slot, whom no tick reaches, takes its own time, but
+/// does nothing else that is due by it: that is still for the other one to decide, and comes as an effect.
+pub fn repeat<V: Stored>(
+    ctx: Ctx<'_>,
+    name: Name<'_>,
+    origin: Origin,
+    effect: impl FnOnce(Option<&V>, UnixMs) -> Option<V::Effect>,
+) -> Result<(), Refusal> {
+    if origin == Origin::Import {
+        let mut key = Key::for_writing(ctx, name);
+        if let Some(effect) = effect(key.value::<V>()?, ctx.now_ms()) {
+            commit::<V>(ctx, &mut key, name, effect);
+        }
+        return Ok(());
+    }
     let mut key = Key::for_writing(ctx, name);
-    key.value::<V>()?;
-    apply::<V>(&mut key, effect);
-    key.changed();
+    let effect = effect(key.value::<V>()?, tick::last());
     tick::pass_on(ctx);
+    if let Some(effect) = effect {
+        tick::granted(effect.highest_token());
+        apply::<V>(&mut key, effect);
+    }
     replicate::verbatim(ctx);
     Ok(())
+}
+
+/// What is said of a call in the history that never travels as it came.
+pub fn not_by_itself() -> Refusal {
+    Refusal::err("only plain calls of this command are replicated")
 }
 
 /// As [`write`], for a command that replaces one of the server's own strings as if nothing were there.
@@ -130,10 +166,11 @@ fn decide_and_commit<V: Stored, R>(
         match carrier {
             Carrier::Effect => commit::<V>(ctx, &mut key, name, effect),
             Carrier::Command => {
-                tick::announce(ctx, now);
+                let token = effect.highest_token();
+                tick::announce(ctx, now, token);
+                tick::granted(token);
                 replicate::verbatim(ctx);
                 apply::<V>(&mut key, effect);
-                key.changed();
             }
         }
     }
@@ -155,6 +192,11 @@ pub fn read<V: Stored, R>(
 }
 
 fn commit<V: Stored>(ctx: Ctx<'_>, key: &mut Key<'_>, name: Name<'_>, effect: V::Effect) {
+    let token = effect.highest_token();
+    // What a client of a replica writes is no part of the history.
+    if token > 0 && ctx.is_primary() {
+        tick::granted(token);
+    }
     let blob = effect.encode();
     match effect.payload() {
         Some(payload) => replicate::effect_with_payload(ctx, V::APPLY, name, &blob, payload),
@@ -180,13 +222,20 @@ fn change<V: Stored>(key: &mut Key<'_>, effect: V::Effect) {
     }
     // Any other type was refused when the effect was decided.
     let name = key.name();
+    let mut news = key.news();
+    let ctx = key.ctx();
     if let Ok(Some(value)) = key.value_mut::<V>() {
         let before = value.lifetime();
+        let alarm = value.alarm();
         stats::uncount(value);
         value.apply(effect);
         value.settled();
         stats::count(value, name);
+        if value.alarm() != alarm {
+            value.placed(ctx.db(), name);
+        }
         let after = value.lifetime();
+        value.stirred(&mut news);
         arm(key, before, after);
     }
 }
@@ -195,6 +244,7 @@ fn put<V: Stored>(key: &mut Key<'_>, effect: V::Effect) {
     let mut value = V::default();
     value.apply(effect);
     value.settled();
+    value.stirred(&mut key.news());
     let after = value.lifetime();
     if after != Lifetime::Over {
         stats::count(&mut value, key.name());

@@ -3,13 +3,16 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::server::ctx::{Ctx, Level};
-use crate::server::memory;
+use crate::server::memory::{self, Eviction};
 
 static MAY_EVICT: AtomicBool = AtomicBool::new(false);
+static MAY_DROP_QUEUES: AtomicBool = AtomicBool::new(false);
 
 /// Looks at the settings: after the module was loaded and whenever one has changed.
 pub fn look(ctx: Ctx<'_>) {
-    let may = memory::may_evict();
+    let eviction = memory::eviction();
+    MAY_DROP_QUEUES.store(eviction == Eviction::Any, Ordering::Relaxed);
+    let may = eviction != Eviction::Nothing;
     if may && !MAY_EVICT.swap(may, Ordering::Relaxed) {
         ctx.log(
             Level::Warning,
@@ -18,6 +21,11 @@ pub fn look(ctx: Ctx<'_>) {
         );
     }
     MAY_EVICT.store(may, Ordering::Relaxed);
+}
+
+/// Whether keys without a TTL may be dropped too, by the last look.
+pub fn may_drop_queues() -> bool {
+    MAY_DROP_QUEUES.load(Ordering::Relaxed)
 }
 
 /// What the last look has found.

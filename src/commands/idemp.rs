@@ -9,13 +9,14 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use crate::server::command::{Call, Handler};
-use crate::server::ctx::Ctx;
+use crate::server::ctx::{Ctx, Origin};
 use crate::server::name::Name;
 use crate::server::reply::Reply;
 
 use super::arguments::{Words, unknown, within_size};
-use super::commit;
+use super::commit::{self, Carrier};
 use super::settings::{IDEMP_MAX_PAYLOAD, IDEMP_MAX_RESULT};
+use super::tick;
 use super::waiting::{self, Decided, Waitable};
 
 /// `IDEMP.CLAIM key [LEASE d] [TTL d] [OWNER b] [FINGERPRINT b | PAYLOAD b | JSON b] [BLOCK d]`
@@ -45,8 +46,33 @@ impl Handler for Claim {
                 _ => return Err(unknown(&option)),
             }
         }
-        waiting::answer(call, key, Claiming(claim.into_owned()), block)
+        let origin = call.ctx.origin();
+        let Some(carrier) = Carrier::of(origin, travels_by_itself(&claim, origin)) else {
+            return repeat(call, key, &claim, origin);
+        };
+        waiting::answer(call, key, Claiming { claim: claim.into_owned(), carrier }, block)
     }
+}
+
+/// Whether a claim that is granted may travel as it came. Not in a cluster: who imports the slot would have to
+/// grant the same token, and gets none of the ticks that tell which one it is. Nor with what it is about, which
+/// may be long, and is kept as its digest.
+fn travels_by_itself(claim: &idemp::Claim<'_>, origin: Origin) -> bool {
+    claim.fingerprint.is_none() && origin != Origin::ClientOfCluster
+}
+
+/// A claim that a primary granted: the token is that which the history gives next, and nobody is asked again
+/// whether the record is free.
+fn repeat(call: Call<'_>, key: Name<'_>, claim: &idemp::Claim<'_>, origin: Origin) -> Result<(), Refusal> {
+    if !travels_by_itself(claim, origin) || origin != Origin::History {
+        return Err(commit::not_by_itself());
+    }
+    let token = tick::next_token();
+    commit::repeat(call.ctx, key, origin, |record: Option<&Record>, now| {
+        Some(idemp::claimed(record, claim, now, token))
+    })?;
+    call.reply.ok();
+    Ok(())
 }
 
 fn fingerprint(kind: &[u8], words: &mut Words<'_>) -> Result<Fingerprint, Refusal> {
@@ -61,14 +87,21 @@ fn fingerprint(kind: &[u8], words: &mut Words<'_>) -> Result<Fingerprint, Refusa
 }
 
 /// A claim that may wait.
-struct Claiming(idemp::Claim<'static>);
+struct Claiming {
+    claim: idemp::Claim<'static>,
+    carrier: Carrier,
+}
 
 impl Waitable for Claiming {
     type Value = Record;
     type Answer<'v> = idemp::Reply<'v>;
 
     fn decide<'v>(&self, record: Option<&'v Record>, now: UnixMs, tokens: &TokenClock) -> Decided<'v, Self> {
-        idemp::decide_claim(record, &self.0, now, tokens)
+        idemp::decide_claim(record, &self.claim, now, tokens)
+    }
+
+    fn carrier(&self) -> Carrier {
+        self.carrier
     }
 
     fn is_nothing(answer: &idemp::Reply<'_>) -> bool {
@@ -83,7 +116,7 @@ impl Waitable for Claiming {
         answer.state == State::Done
     }
 
-    fn next_due(record: &Record) -> Option<UnixMs> {
+    fn next_due(&self, record: &Record, _now: UnixMs) -> Option<UnixMs> {
         record.next_due()
     }
 
@@ -93,7 +126,7 @@ impl Waitable for Claiming {
 
     fn reply(&self, answer: &idemp::Reply<'_>, _key: Name<'_>, reply: Reply<'_>) {
         reply.array(6);
-        reply.simple(match answer.state {
+        reply.word(match answer.state {
             State::Claimed => c"CLAIMED",
             State::Busy => c"BUSY",
             State::Done => c"DONE",
@@ -210,7 +243,7 @@ impl Handler for Get {
             };
             reply.map(10);
             reply.bulk(b"state");
-            reply.simple(match view.standing {
+            reply.word(match view.standing {
                 Standing::Claimed => c"CLAIMED",
                 Standing::Delayed => c"DELAYED",
                 Standing::Free => c"FREE",

@@ -7,6 +7,7 @@ use crate::server::ctx::{Ctx, Level};
 use crate::server::{command, config, events, guard, info, native, waiters};
 
 use super::cache::invalidate;
+use super::jobq::register;
 use super::{aftermath, eviction, policy_file, settings, table, tables, world};
 
 /// Registers everything; an error makes the server refuse the module.
@@ -28,7 +29,7 @@ fn register(ctx: Ctx<'_>) -> bool {
     ctx.make_home();
     register_types(ctx)
         && register_commands(ctx)
-        && config::register(ctx, settings::ALL, settings::TEXTS)
+        && config::register(ctx, settings::ALL, settings::SWITCHES, settings::TEXTS)
         && info::register(ctx, INFO)
         && events::subscribe(ctx, aftermath::of)
         && policy_file::read(ctx)
@@ -72,6 +73,13 @@ const INFO: &[info::Section] = &[
         fields: || {
             let (tags, prefixes) = invalidate::remembered();
             vec![("invalidated_tags", tags as u64), ("invalidated_prefixes", prefixes as u64)]
+        },
+    },
+    info::Section {
+        name: "jobq",
+        fields: || {
+            let (queues, scheduled) = register::counts();
+            vec![("queues", queues as u64), ("queues_with_schedules", scheduled as u64)]
         },
     },
     info::Section {

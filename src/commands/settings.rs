@@ -1,6 +1,6 @@
 //! What `CONFIG SET workgate.*` can change.
 
-use crate::server::config::{Number, Text};
+use crate::server::config::{Number, Switch, Text};
 use crate::server::waiters::{MAX_IN_ALL, MAX_PER_KEY};
 
 const KIB: i64 = 1024;
@@ -28,6 +28,11 @@ pub static ALL: &[&Number] = &[
     &JOBQ_MAX_RESULT,
     &CACHE_MAX_VALUE,
 ];
+
+/// Whether JOBQ.PUSH adds jobs although the server may evict the queue.
+pub static ALLOW_EVICTION: Switch = Switch::new("allow-eviction");
+
+pub static SWITCHES: &[&Switch] = &[&ALLOW_EVICTION];
 
 /// A file of policies that the server starts with, see `policy_file.rs`.
 pub static POLICY_FILE: Text = Text::new("policy-file");

@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 
+use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use crate::domain::value::{Lifetime, Value};
 use crate::domain::{breaker, cache, idemp, jobq, ratelimit};
@@ -10,6 +11,7 @@ use crate::server::native::{BesideKeys, Native, TypeSlot};
 use crate::server::{replicate, waiters};
 
 use super::cache::{invalidate, stats};
+use super::jobq::register;
 use super::world;
 
 /// What the server has to know of a family.
@@ -23,17 +25,27 @@ pub trait Stored: Value + 'static {
 
     /// What the tables beside the keys make of the value under `key`, as an effect of its own; every write
     /// applies it first.
-    fn overruled(&self, key: &[u8]) -> Option<Self::Effect>;
+    fn overruled(&self, _key: &[u8]) -> Option<Self::Effect> {
+        None
+    }
 
     /// Called whenever the value was changed or loaded.
-    fn settled(&self);
+    fn settled(&self) {}
+
+    /// When something must happen under the key even if nobody touches it.
+    fn alarm(&self) -> Option<UnixMs> {
+        None
+    }
+
+    /// See [`Native::placed`]; called as well when [`Stored::alarm`] has changed.
+    fn placed(&self, _db: i32, _key: &[u8]) {}
+
+    /// A value of the family is about to leave this key.
+    fn left(_db: i32, _key: &[u8]) {}
 }
 
 macro_rules! stored {
-    ($value:ty, $type_name:literal, $apply:literal) => {
-        stored!($value, $type_name, $apply, |_, _| None, |_| ());
-    };
-    ($value:ty, $type_name:literal, $apply:literal, $overruled:expr, $settled:expr) => {
+    ($value:ty, $type_name:literal, $apply:literal $(, { $($own:item)* })?) => {
         impl Stored for $value {
             const TYPE_NAME: &'static CStr = $type_name;
             const APPLY: &'static CStr = $apply;
@@ -43,15 +55,7 @@ macro_rules! stored {
                 &SLOT
             }
 
-            fn overruled(&self, key: &[u8]) -> Option<Self::Effect> {
-                let overruled: fn(&Self, &[u8]) -> Option<Self::Effect> = $overruled;
-                overruled(self, key)
-            }
-
-            fn settled(&self) {
-                let settled: fn(&Self) = $settled;
-                settled(self);
-            }
+            $($($own)*)?
         }
     };
 }
@@ -59,8 +63,28 @@ macro_rules! stored {
 stored!(ratelimit::Subject, c"workgateR", c"ratelimit._apply");
 stored!(idemp::Record, c"workgateI", c"idemp._apply");
 stored!(idemp::Seen, c"workgateS", c"idemp.seen._apply");
-stored!(jobq::Queue, c"workgateQ", c"jobq._apply");
-stored!(cache::Entry, c"workgateC", c"cache._apply", invalidate::overruled, invalidate::settled);
+stored!(jobq::Queue, c"workgateQ", c"jobq._apply", {
+    fn alarm(&self) -> Option<UnixMs> {
+        self.next_run()
+    }
+
+    fn placed(&self, db: i32, key: &[u8]) {
+        register::placed(db, key, self.next_run());
+    }
+
+    fn left(db: i32, key: &[u8]) {
+        register::left(db, key);
+    }
+});
+stored!(cache::Entry, c"workgateC", c"cache._apply", {
+    fn overruled(&self, key: &[u8]) -> Option<Self::Effect> {
+        invalidate::overruled(self, key)
+    }
+
+    fn settled(&self) {
+        invalidate::settled(self);
+    }
+});
 stored!(breaker::Breaker, c"workgateB", c"breaker._apply");
 
 impl<V: Stored> Native for V {
@@ -89,7 +113,7 @@ impl<V: Stored> Native for V {
         self.load(encoding, block).is_ok()
     }
 
-    fn finish_load(&mut self, ctx: Ctx<'_>, key: Option<&[u8]>) -> bool {
+    fn finish_load(&mut self, ctx: Ctx<'_>, place: Option<(i32, &[u8])>) -> bool {
         let token = self.highest_token();
         // A RESTORE must not be able to exhaust the token clock; a file of our own may be ahead of
         // a server clock that was set back, and a replica takes what its primary took.
@@ -101,7 +125,10 @@ impl<V: Stored> Native for V {
         }
         world::tokens(|clock| clock.saw(token));
         self.settled();
-        stats::count(self, key.unwrap_or_default());
+        stats::count(self, place.map(|(_, key)| key).unwrap_or_default());
+        if let Some((db, key)) = place {
+            Stored::placed(self, db, key);
+        }
         true
     }
 
@@ -113,13 +140,18 @@ impl<V: Stored> Native for V {
         Value::free_effort(self)
     }
 
-    fn duplicate(&self, key: &[u8]) -> Option<Self> {
+    fn placed(&self, db: i32, key: &[u8]) {
+        Stored::placed(self, db, key);
+    }
+
+    fn duplicate(&self, db: i32, key: &[u8]) -> Option<Self> {
         let mut copy = Value::duplicate(self);
         if copy.lifetime() == Lifetime::Over && self.lifetime() != Lifetime::Over {
             // What is only leased has nothing to copy: an empty key would stay behind.
             return None;
         }
         stats::count(&mut copy, key);
+        Stored::placed(&copy, db, key);
         Some(copy)
     }
 
@@ -133,5 +165,6 @@ impl<V: Stored> Native for V {
 
     fn unlinked(db: i32, key: &[u8]) {
         waiters::stale(db, key);
+        V::left(db, key);
     }
 }

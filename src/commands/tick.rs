@@ -1,7 +1,10 @@
-//! The time at which commands happened that travel as they came.
+//! When commands happened that travel as they came, and which tokens they granted.
 //!
-//! A command that carries its own effect says everything but the time. Before the first of a millisecond
-//! goes `WORKGATE._APPLY tick ms`; a replica and the loader of the append-only file take the last one.
+//! A command that carries its own effect says everything but the time and the token. Before the first of a
+//! millisecond goes `WORKGATE._APPLY tick ms token`; a replica and the loader of the append-only file take the
+//! time of the last one. The token is the highest that the history has granted: the next one follows from it and
+//! the time ([`next_token`]). Effects that carry tokens raise it in passing; where the clock of this server gives
+//! another than the one that would follow (after a promotion, a load, a RESTORE), a tick says so first.
 //!
 //! The last tick is a part of the history, as the keys are: what saves the keys saves it, so that nothing
 //! that cuts the history in two (a full synchronisation, a rewritten file, a promotion) can part a command
@@ -13,6 +16,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
+use crate::domain::token::{BOUND, TokenClock};
 use crate::server::ctx::Ctx;
 use crate::server::replicate;
 
@@ -23,6 +27,9 @@ pub const NAME: &CStr = c"tick";
 
 /// The last one; 0 when there was none. Commands run one at a time.
 static LAST: AtomicU64 = AtomicU64::new(0);
+
+/// The highest token of the history. Other than the token clock it knows nothing of what never was a part of it.
+static TOKEN: AtomicU64 = AtomicU64::new(0);
 
 /// Whether the append-only file surely holds it.
 static SAID: AtomicBool = AtomicBool::new(false);
@@ -36,19 +43,39 @@ pub fn last() -> UnixMs {
     LAST.load(Ordering::Relaxed)
 }
 
-pub fn set(at: UnixMs) {
-    LAST.store(at, Ordering::Relaxed);
+/// The highest token of the history.
+pub fn token() -> u64 {
+    TOKEN.load(Ordering::Relaxed)
 }
 
-/// Says that what is replicated next happened at `now`.
-pub fn announce(ctx: Ctx<'_>, now: UnixMs) {
-    if now == last() && SAID.load(Ordering::Relaxed) {
+pub fn set(at: UnixMs, token: u64) {
+    LAST.store(at, Ordering::Relaxed);
+    TOKEN.store(token, Ordering::Relaxed);
+}
+
+/// An effect has granted this token, 0 if none.
+pub fn granted(token: u64) {
+    TOKEN.fetch_max(token, Ordering::Relaxed);
+}
+
+/// The token that a command of the history grants at the last tick.
+pub fn next_token() -> u64 {
+    TokenClock::after(token()).next(last())
+}
+
+/// Says that the command which is replicated next happened at `now` and grants `token`, 0 if none.
+pub fn announce(ctx: Ctx<'_>, now: UnixMs, token: u64) {
+    let said = now == last() && SAID.load(Ordering::Relaxed);
+    let highest = self::token();
+    let follows = token == 0 || token == TokenClock::after(highest).next(now);
+    if said && follows {
         return;
     }
-    set(now);
+    set(now, if follows { highest } else { token - 1 });
     SAID.store(true, Ordering::Relaxed);
     let mut writer = Writer::new();
     writer.int(now);
+    writer.int(self::token());
     replicate::table_effect(ctx, NAME, &writer.finish());
 }
 
@@ -62,8 +89,11 @@ pub fn pass_on(ctx: Ctx<'_>) {
 /// Takes one that the primary has announced.
 pub fn take(effect: &[u8]) -> Result<(), Corrupt> {
     let mut reader = Reader::new(effect);
-    let at = reader.int()?;
+    let (at, token) = (reader.int()?, reader.int()?);
     reader.end()?;
-    set(at);
+    if token >= BOUND {
+        return Err(Corrupt);
+    }
+    set(at, token);
     Ok(())
 }

@@ -11,9 +11,9 @@ use crate::server::command::Call;
 use crate::server::ctx::Ctx;
 use crate::server::name::Name;
 use crate::server::reply::Reply;
-use crate::server::waiters::{self, Attempt, Delivery, Request, Shared};
+use crate::server::waiters::{self, Attempt, Awaited, Delivery, Request, Shared};
 
-use super::commit;
+use super::commit::{self, Carrier};
 use super::stored::Stored;
 
 /// A request that can be made again and again until it gets something.
@@ -22,6 +22,15 @@ pub trait Waitable: 'static {
     /// May borrow from the value: it is sent before the effect is applied.
     type Answer<'v>;
 
+    /// Whether it only looks: its decisions have no effect, and its command opens the key for reading. An attempt for
+    /// a client that waits then brings about what time has made due, as every write does: maybe nobody else comes.
+    const READS: bool = false;
+
+    /// In which line of the key it waits.
+    fn awaits(&self) -> Awaited {
+        Awaited::ItsTurn
+    }
+
     /// What the command decides, as if it had come just now.
     fn decide<'v>(
         &self,
@@ -29,6 +38,11 @@ pub trait Waitable: 'static {
         now: UnixMs,
         tokens: &TokenClock,
     ) -> Decided<'v, Self>;
+
+    /// What carries the effect of a request that is granted at once.
+    fn carrier(&self) -> Carrier {
+        Carrier::Effect
+    }
 
     /// Whether this answer is one to wait on.
     fn is_nothing(answer: &Self::Answer<'_>) -> bool;
@@ -45,9 +59,10 @@ pub trait Waitable: 'static {
     fn waits(&self) {}
 
     /// When something may be there though nobody touches the key.
-    fn next_due(state: &Self::Value) -> Option<UnixMs>;
+    fn next_due(&self, state: &Self::Value, now: UnixMs) -> Option<UnixMs>;
 
-    /// What is said when the time is up and the state in between would have answered otherwise.
+    /// What is said when the time is up and the state in between would have answered otherwise; one that only looks
+    /// says what it sees.
     fn nothing(&self) -> Self::Answer<'static>;
 
     /// What is said of a key that holds another type; `None` is an error.
@@ -57,8 +72,8 @@ pub trait Waitable: 'static {
 
     fn reply(&self, answer: &Self::Answer<'_>, key: Name<'_>, reply: Reply<'_>);
 
-    /// Gives back what an answer granted to a client that has gone.
-    fn put_back(&self, answer: &Self::Answer<'_>, ctx: Ctx<'_>, key: Name<'_>);
+    /// Gives back what an answer granted to a client that has gone; one that only looks has nothing to.
+    fn put_back(&self, _answer: &Self::Answer<'_>, _ctx: Ctx<'_>, _key: Name<'_>) {}
 }
 
 /// What [`Waitable::decide`] gives.
@@ -73,7 +88,8 @@ pub fn answer<W: Waitable>(
     block: Option<u64>,
 ) -> Result<(), Refusal> {
     let ctx = call.ctx;
-    let outcome = commit::write(ctx, key, |state: Option<&W::Value>, now, tokens| {
+    let serving = Serving::First(request.carrier());
+    let outcome = decided::<W, _>(ctx, key, serving, |state, now, tokens| {
         let Decision { reply: answer, effect } = request.decide(state, now, tokens)?;
         let waits = block.is_some() && W::is_nothing(&answer);
         if !waits {
@@ -84,17 +100,61 @@ pub fn answer<W: Waitable>(
     match (or_other_type(&request, ctx, key, outcome), block) {
         (Ok(Found::OfOtherType(answer)), _) => request.reply(&answer, key, call.reply),
         (Ok(Found::Decided(Some(nothing))), Some(timeout)) => {
-            let request = Rc::new(request);
-            let waiting = Box::new(Waiting(Rc::clone(&request)));
-            match waiters::block(ctx, key, timeout, waiting, until::<W>(ctx, key)) {
-                Ok(_) => request.waits(),
-                Err(_) => request.reply(&nothing, key, call.reply),
-            }
+            wait(call, &[key], request, nothing, timeout);
         }
         (Ok(Found::Decided(_)), _) => {}
         (Err(refusal), _) => return Err(refusal),
     }
     Ok(())
+}
+
+/// Waits at all of these keys, which are different ones, for what the first of them has; where the client
+/// cannot wait, `nothing` is said.
+pub fn wait<W: Waitable>(
+    call: Call<'_>,
+    keys: &[Name<'_>],
+    request: W,
+    nothing: W::Answer<'static>,
+    timeout: u64,
+) {
+    let ctx = call.ctx;
+    let request = Rc::new(request);
+    let waiting = Box::new(Waiting(Rc::clone(&request)));
+    let places: Vec<_> = keys.iter().map(|key| (*key, until(&*request, ctx, *key))).collect();
+    match waiters::block(ctx, &places, request.awaits(), timeout, waiting) {
+        Ok(_) => request.waits(),
+        Err(_) => request.reply(&nothing, keys[0], call.reply),
+    }
+}
+
+/// Who else is served on the occasion of a request: in an attempt for a waiter, nobody.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Serving {
+    /// Those who wait already; the request is a client's command, with its carrier.
+    First(Carrier),
+    Nobody,
+}
+
+/// Decides on the key's value, and makes the effect happen unless the request only looks.
+fn decided<W: Waitable, R>(
+    ctx: Ctx<'_>,
+    key: Name<'_>,
+    serving: Serving,
+    decide: impl FnOnce(
+        Option<&W::Value>,
+        UnixMs,
+        &TokenClock,
+    ) -> Result<Decision<R, <W::Value as Value>::Effect>, Refusal>,
+) -> Result<R, Refusal> {
+    match serving {
+        Serving::First(_) if W::READS => commit::read(ctx, key, |state, now| {
+            let decision = decide(state, now, &TokenClock::new())?;
+            debug_assert!(decision.effect.is_none(), "a request that only looks changes nothing");
+            Ok(decision.reply)
+        }),
+        Serving::First(carrier) => commit::write_carried(ctx, key, carrier, decide),
+        Serving::Nobody => commit::write_alone(ctx, key, decide),
+    }
 }
 
 /// What was found at a key: a decision on the family's value, or what is said of another type.
@@ -118,8 +178,9 @@ fn or_other_type<W: Waitable, T>(
     }
 }
 
-fn until<W: Waitable>(ctx: Ctx<'_>, key: Name<'_>) -> Option<UnixMs> {
-    commit::read::<W::Value, _>(ctx, key, |state, _| Ok(state.and_then(W::next_due))).ok().flatten()
+fn until<W: Waitable>(request: &W, ctx: Ctx<'_>, key: Name<'_>) -> Option<UnixMs> {
+    let due = |state: Option<&W::Value>, now| Ok(state.and_then(|state| request.next_due(state, now)));
+    commit::read(ctx, key, due).ok().flatten()
 }
 
 /// The answer, to be kept until its client is woken: the one that an earlier waiter of this round was
@@ -141,13 +202,13 @@ struct Waiting<W>(Rc<W>);
 
 impl<W: Waitable> Request for Waiting<W> {
     fn attempt(&self, ctx: Ctx<'_>, key: Name<'_>, shared: &mut Shared) -> Attempt {
-        let outcome = commit::write_alone(ctx, key, |state: Option<&W::Value>, now, tokens| {
+        let outcome = decided::<W, _>(ctx, key, Serving::Nobody, |state, now, tokens| {
             let Decision { reply: answer, effect } = self.0.decide(state, now, tokens)?;
             Ok(Decision { reply: keep(&*self.0, answer, shared), effect })
         });
         let outcome = match or_other_type(&*self.0, ctx, key, outcome) {
             Ok(Found::Decided(answer)) if W::is_nothing(&answer) => {
-                return Attempt::Wait { until: until::<W>(ctx, key) };
+                return Attempt::Wait { until: until(&*self.0, ctx, key) };
             }
             Ok(Found::Decided(answer)) => Ok(answer),
             Ok(Found::OfOtherType(answer)) => Ok(Rc::new(answer)),
@@ -161,14 +222,16 @@ impl<W: Waitable> Request for Waiting<W> {
         let tokens = TokenClock::new();
         let said = commit::read::<W::Value, _>(ctx, key, |state, now| {
             let decision = self.0.decide(state, now, &tokens)?;
-            let nothing = decision.effect.is_none() && W::is_nothing(&decision.reply);
+            let nothing = decision.effect.is_none() && (W::READS || W::is_nothing(&decision.reply));
             if nothing {
                 self.0.reply(&decision.reply, key, reply);
             }
             Ok(nothing)
         });
-        if said != Ok(true) {
-            self.0.reply(&self.0.nothing(), key, reply);
+        match said {
+            Ok(true) => {}
+            Err(refusal) if W::READS => reply.error(&refusal.to_string()),
+            _ => self.0.reply(&self.0.nothing(), key, reply),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
-use crate::domain::token::TokenClock;
+use crate::domain::token::{BOUND, TokenClock};
 use crate::server::cell::MainThread;
 use crate::server::ctx::Ctx;
 use crate::server::native::{Aux, BesideKeys};
@@ -23,7 +23,7 @@ pub fn tokens<R>(body: impl FnOnce(&mut TokenClock) -> R) -> R {
 /// that no token is issued twice by this process.
 pub fn load_started() {
     tokens(TokenClock::start_over);
-    tick::set(0);
+    tick::set(0, 0);
     tables::load_started();
 }
 
@@ -84,21 +84,20 @@ impl Aux for Clock {
     const ENCODING: u32 = 1;
 
     fn save() -> Option<Vec<u8>> {
-        let (last, tick) = (tokens(|clock| clock.last()), tick::last());
-        (last > 0 || tick > 0).then(|| {
+        let (last, tick, token) = (tokens(|clock| clock.last()), tick::last(), tick::token());
+        (last > 0 || tick > 0 || token > 0).then(|| {
             let mut writer = Writer::new();
-            writer.int(last);
-            writer.int(tick);
+            [last, tick, token].into_iter().for_each(|number| writer.int(number));
             writer.finish()
         })
     }
 
     fn load(_encoding: u32, bytes: &[u8]) -> bool {
         let mut reader = Reader::new(bytes);
-        match (reader.int(), reader.int()) {
-            (Ok(last), Ok(tick)) if reader.is_empty() => {
+        match (reader.int(), reader.int(), reader.int()) {
+            (Ok(last), Ok(tick), Ok(token)) if reader.is_empty() && token < BOUND => {
                 tokens(|clock| clock.saw(last));
-                tick::set(tick);
+                tick::set(tick, token);
                 true
             }
             _ => false,

@@ -8,7 +8,7 @@
 pub struct Corrupt;
 
 /// Writes one effect or one block of a value.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Writer {
     bytes: Vec<u8>,
 }
@@ -78,6 +78,16 @@ impl Writer {
 
     pub fn finish(self) -> Vec<u8> {
         self.bytes
+    }
+
+    /// What has been written so far.
+    pub fn written(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Forgets what has been written and keeps the room.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
     }
 
     /// Takes what has been written so far and starts anew.

@@ -16,6 +16,7 @@ impl<R, E> Decision<R, E> {
     }
 
     /// The same change with another answer.
+    #[inline]
     pub fn map<T>(self, answer: impl FnOnce(R) -> T) -> Decision<T, E> {
         Decision { reply: answer(self.reply), effect: self.effect }
     }

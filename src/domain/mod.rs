@@ -18,6 +18,7 @@ pub mod cron;
 pub mod decision;
 pub mod idemp;
 pub mod jobq;
+pub mod number;
 pub mod ratelimit;
 pub mod refusal;
 pub mod table;

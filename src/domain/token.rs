@@ -42,6 +42,11 @@ impl TokenClock {
         Self::default()
     }
 
+    /// A clock that has seen tokens up to `last` and leaves none out.
+    pub fn after(last: u64) -> Self {
+        TokenClock { last, skipped: 0 }
+    }
+
     /// The next token at `now_ms`, above all that this server has seen. Issues nothing: the token
     /// counts as issued when the effect that carries it is applied (see [`TokenClock::saw`]).
     pub fn next(&self, now_ms: u64) -> u64 {

@@ -6,7 +6,7 @@ use std::fmt::Display;
 
 use super::args::Args;
 use super::ctx::{Ctx, Level};
-use super::guard::guarded;
+use super::guard::{guarded, quietly};
 use super::reply::Reply;
 use super::{api, raw};
 
@@ -32,6 +32,37 @@ pub type Entry =
 /// The entry from C of a handler.
 pub const fn entry<H: Handler>() -> Entry {
     enter::<H>
+}
+
+/// A handler whose keys do not stand at fixed positions. Key specs tell so to clients and, from 7.2 on, to the
+/// server; 7.0 asks the handler itself when it looks for the slot.
+pub trait FindsKeys: Handler {
+    /// Hands over the position of each key; of a malformed call those that can be told.
+    fn find_keys(args: Args<'_>, found: &mut dyn FnMut(usize));
+}
+
+/// As [`entry`], for a command with the flag `getkeys-api`.
+pub const fn entry_finding_keys<H: FindsKeys>() -> Entry {
+    find_keys_or_enter::<H>
+}
+
+unsafe extern "C" fn find_keys_or_enter<H: FindsKeys>(
+    ctx: *mut raw::RedisModuleCtx,
+    argv: *mut *mut raw::RedisModuleString,
+    argc: c_int,
+) -> c_int {
+    // SAFETY: the context is alive for this call.
+    if unsafe { api!(RedisModule_IsKeysPositionRequest)(ctx) } == 0 {
+        // SAFETY: as the server called this one.
+        return unsafe { enter::<H>(ctx, argv, argc) };
+    }
+    quietly((), || {
+        // SAFETY: the server keeps context and arguments alive for this call.
+        let args = unsafe { Args::new(argv, argc) };
+        // SAFETY: the server asked for positions, each of which is one of an argument.
+        H::find_keys(args, &mut |position| unsafe { api!(RedisModule_KeyAtPos)(ctx, position as c_int) });
+    });
+    raw::REDISMODULE_OK as c_int
 }
 
 unsafe extern "C" fn enter<H: Handler>(
@@ -80,6 +111,8 @@ pub enum Keys {
     EveryShard,
     /// One key at this position.
     At(u8, Access),
+    /// One key at this position, and those that stand with their number behind a word: `ALSO n key …`.
+    AtAndBehind(u8, &'static str, Access),
     /// All arguments from this position on.
     From(u8, Access),
 }
@@ -88,6 +121,8 @@ pub enum Keys {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArgType {
     Key,
+    /// One of those that [`Keys::AtAndBehind`] finds behind the word.
+    FurtherKey,
     Text,
     Integer,
     /// A word that stands for itself.
@@ -133,7 +168,9 @@ pub fn register(ctx: Ctx<'_>, category: Option<&str>, spec: &'static Spec) -> bo
     let flags = text(spec.flags);
     let (first, last) = match spec.keys {
         Keys::None | Keys::EveryShard => (0, 0),
-        Keys::At(position, _) => (c_int::from(position), c_int::from(position)),
+        Keys::At(position, _) | Keys::AtAndBehind(position, ..) => {
+            (c_int::from(position), c_int::from(position))
+        }
         Keys::From(position, _) => (c_int::from(position), -1),
     };
     let step = c_int::from(first != 0);
@@ -241,9 +278,15 @@ fn document(command: *mut raw::RedisModuleCommand, spec: &'static Spec) {
         return;
     };
     let (summary, complexity, since) = (text(spec.summary), text(spec.complexity), text(spec.since));
+    let behind_word;
     let mut key_specs = match spec.keys {
         Keys::None | Keys::EveryShard => vec![],
         Keys::At(position, access) => vec![key_spec(position, 0, access), no_key_spec()],
+        Keys::AtAndBehind(position, word, access) => {
+            behind_word = text(word);
+            let behind = key_spec_behind(&behind_word, position, access);
+            vec![key_spec(position, 0, access), behind, no_key_spec()]
+        }
         Keys::From(position, access) => vec![key_spec(position, -1, access), no_key_spec()],
     };
     let mut kept = Vec::new();
@@ -256,7 +299,7 @@ fn document(command: *mut raw::RedisModuleCommand, spec: &'static Spec) {
         history: std::ptr::null_mut(),
         tips: match spec.keys {
             Keys::EveryShard => c"request_policy:all_shards response_policy:all_succeeded".as_ptr(),
-            Keys::None | Keys::At(..) | Keys::From(..) => std::ptr::null(),
+            Keys::None | Keys::At(..) | Keys::AtAndBehind(..) | Keys::From(..) => std::ptr::null(),
         },
         arity: spec.arity,
         key_specs: if key_specs.is_empty() { std::ptr::null_mut() } else { key_specs.as_mut_ptr() },
@@ -274,22 +317,40 @@ static INFO_VERSION: raw::RedisModuleCommandInfoVersion = raw::RedisModuleComman
     sizeof_arg: size_of::<raw::RedisModuleCommandArg>(),
 };
 
-/// `last` counts from the first key; -1 is the last argument.
-fn key_spec(position: u8, last: c_int, access: Access) -> raw::RedisModuleCommandKeySpec {
+fn key_flags(access: Access) -> u64 {
     let flags = match access {
         Access::Read => raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS,
         Access::Update => {
             raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_ACCESS | raw::REDISMODULE_CMD_KEY_UPDATE
         }
     };
+    flags.into()
+}
+
+/// `last` counts from the first key; -1 is the last argument.
+fn key_spec(position: u8, last: c_int, access: Access) -> raw::RedisModuleCommandKeySpec {
     let mut spec = no_key_spec();
-    spec.flags = flags.into();
+    spec.flags = key_flags(access);
     spec.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
     spec.bs.index.pos = position.into();
     spec.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE;
     spec.fk.range.lastkey = last;
     spec.fk.range.keystep = 1;
     spec.fk.range.limit = 0;
+    spec
+}
+
+/// Keys behind `word` and their number, anywhere after `position`.
+fn key_spec_behind(word: &CStr, position: u8, access: Access) -> raw::RedisModuleCommandKeySpec {
+    let mut spec = no_key_spec();
+    spec.flags = key_flags(access);
+    spec.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_KEYWORD;
+    spec.bs.keyword.keyword = word.as_ptr();
+    spec.bs.keyword.startfrom = c_int::from(position) + 1;
+    spec.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_KEYNUM;
+    spec.fk.keynum.keynumidx = 0;
+    spec.fk.keynum.firstkey = 1;
+    spec.fk.keynum.keystep = 1;
     spec
 }
 
@@ -321,7 +382,11 @@ fn arguments(args: &'static [Arg], kept: &mut Vec<Kept>) -> *mut raw::RedisModul
         list.push(raw::RedisModuleCommandArg {
             name: keep(arg.name),
             type_: arg_type(arg.kind),
-            key_spec_index: if arg.kind == ArgType::Key { 0 } else { -1 },
+            key_spec_index: match arg.kind {
+                ArgType::Key => 0,
+                ArgType::FurtherKey => 1,
+                _ => -1,
+            },
             token: arg.token.map_or(std::ptr::null(), &mut keep),
             flags: arg_flags(arg),
             subargs: parts,
@@ -336,7 +401,7 @@ fn arguments(args: &'static [Arg], kept: &mut Vec<Kept>) -> *mut raw::RedisModul
 
 fn arg_type(kind: ArgType) -> raw::RedisModuleCommandArgType {
     match kind {
-        ArgType::Key => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_KEY,
+        ArgType::Key | ArgType::FurtherKey => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_KEY,
         ArgType::Text => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING,
         ArgType::Integer => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER,
         ArgType::Token => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PURE_TOKEN,

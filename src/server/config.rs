@@ -2,7 +2,7 @@
 
 use std::ffi::{CString, OsString, c_char, c_int, c_longlong, c_void};
 use std::os::unix::ffi::OsStringExt;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use super::cell::MainThread;
 use super::ctx::Ctx;
@@ -29,6 +29,23 @@ impl Number {
     }
 }
 
+/// Yes or no, which can be changed at run time.
+pub struct Switch {
+    pub name: &'static str,
+    on: AtomicBool,
+}
+
+impl Switch {
+    /// Off unless the configuration says otherwise.
+    pub const fn new(name: &'static str) -> Self {
+        Switch { name, on: AtomicBool::new(false) }
+    }
+
+    pub fn is_on(&self) -> bool {
+        self.on.load(Ordering::Relaxed)
+    }
+}
+
 /// A text that the configuration file or the command line gives, and nobody changes afterwards. Empty unless
 /// given.
 pub struct Text {
@@ -48,8 +65,14 @@ impl Text {
 }
 
 /// Registers the settings and reads what the configuration file says of them.
-pub fn register(ctx: Ctx<'_>, numbers: &'static [&'static Number], texts: &'static [&'static Text]) -> bool {
+pub fn register(
+    ctx: Ctx<'_>,
+    numbers: &'static [&'static Number],
+    switches: &'static [&'static Switch],
+    texts: &'static [&'static Text],
+) -> bool {
     let registered = numbers.iter().all(|number| register_number(ctx, number))
+        && switches.iter().all(|switch| register_switch(ctx, switch))
         && texts.iter().all(|text| register_text(ctx, text));
     // SAFETY: the context is alive.
     registered && unsafe { api!(RedisModule_LoadConfigs)(ctx.raw()) } == raw::REDISMODULE_OK as c_int
@@ -95,6 +118,40 @@ extern "C" fn set_number(
 ) -> c_int {
     // SAFETY: the server hands back the private data and has checked the range.
     unsafe { number_of(data) }.value.store(value, Ordering::Relaxed);
+    raw::REDISMODULE_OK as c_int
+}
+
+fn register_switch(ctx: Ctx<'_>, switch: &'static Switch) -> bool {
+    let name = CString::new(switch.name).expect("names of settings hold no NUL");
+    // SAFETY: the server copies the name; the private data is a static.
+    let status = unsafe {
+        api!(RedisModule_RegisterBoolConfig)(
+            ctx.raw(),
+            name.as_ptr(),
+            0,
+            raw::REDISMODULE_CONFIG_DEFAULT,
+            Some(get_switch),
+            Some(set_switch),
+            None,
+            std::ptr::from_ref(switch).cast_mut().cast(),
+        )
+    };
+    status == raw::REDISMODULE_OK as c_int
+}
+
+extern "C" fn get_switch(_: *const c_char, data: *mut c_void) -> c_int {
+    // SAFETY: the private data is a static `Switch`.
+    unsafe { &*data.cast::<Switch>() }.is_on().into()
+}
+
+extern "C" fn set_switch(
+    _: *const c_char,
+    value: c_int,
+    data: *mut c_void,
+    _: *mut *mut raw::RedisModuleString,
+) -> c_int {
+    // SAFETY: the private data is a static `Switch`.
+    unsafe { &*data.cast::<Switch>() }.on.store(value != 0, Ordering::Relaxed);
     raw::REDISMODULE_OK as c_int
 }
 

@@ -10,6 +10,10 @@ use super::{api, raw};
 /// A context of the module's own, for what is called without one. Made once, while loading.
 static HOME: AtomicPtr<raw::RedisModuleCtx> = AtomicPtr::new(std::ptr::null_mut());
 
+/// How far the clock was moved, which tests do.
+#[cfg(feature = "test-commands")]
+pub static CLOCK_AHEAD_MS: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(0);
+
 /// Borrowed for the length of one call from the server.
 #[derive(Clone, Copy)]
 pub struct Ctx<'a> {
@@ -22,6 +26,9 @@ pub struct Ctx<'a> {
 pub enum Origin {
     /// A client of a primary.
     Client,
+    /// A client of a primary that is part of a cluster: another one may import the key's slot, and gets the
+    /// commands that name its keys alone.
+    ClientOfCluster,
     /// A client of a replica that lets clients write: what it writes is no part of the primary's history.
     ClientOfReplica,
     /// The primary's link or the append-only file: what a primary has decided.
@@ -55,7 +62,7 @@ impl<'a> Ctx<'a> {
     }
 
     /// A context that belongs to no call: good for arming timers.
-    pub(super) fn home() -> Self {
+    pub fn home() -> Self {
         Ctx { raw: HOME.load(Ordering::Relaxed), call: PhantomData }
     }
 
@@ -88,12 +95,15 @@ impl<'a> Ctx<'a> {
     /// has it, so that all commands of one transaction see the same time.
     pub fn now_ms(self) -> u64 {
         // SAFETY: the table is only read after it was filled.
-        match unsafe { raw::RedisModule_CachedMicroseconds } {
+        let now = match unsafe { raw::RedisModule_CachedMicroseconds } {
             // SAFETY: takes nothing and only reads.
             Some(cached) => (unsafe { cached() } as u64) / 1000,
             // SAFETY: takes nothing and only reads.
             None => unsafe { api!(RedisModule_Milliseconds)() as u64 },
-        }
+        };
+        #[cfg(feature = "test-commands")]
+        let now = now.saturating_add_signed(CLOCK_AHEAD_MS.load(Ordering::Relaxed));
+        now
     }
 
     /// Whether a client of this call must be answered at once (MULTI, scripts).
@@ -115,11 +125,17 @@ impl<'a> Ctx<'a> {
             Origin::History
         } else if has(raw::REDISMODULE_CTX_FLAGS_REPLICATED) {
             Origin::Import
+        } else if primary && has(raw::REDISMODULE_CTX_FLAGS_CLUSTER) {
+            Origin::ClientOfCluster
         } else if primary {
             Origin::Client
         } else {
             Origin::ClientOfReplica
         }
+    }
+
+    pub fn is_cluster(self) -> bool {
+        self.flags() & raw::REDISMODULE_CTX_FLAGS_CLUSTER != 0
     }
 
     pub fn is_primary(self) -> bool {

@@ -1,11 +1,11 @@
 //! A key opened for one call.
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 
 use super::ctx::Ctx;
 use super::name::Name;
 use super::native::{Native, into_value};
-use super::{api, raw};
+use super::{api, raw, waiters};
 
 /// The key holds something else than what was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,37 @@ pub struct Key<'a> {
     raw: *mut raw::RedisModuleKey,
     ctx: Ctx<'a>,
     name: Name<'a>,
+    content: Content,
+}
+
+/// What is under the key. The server is asked once, while the key is opened: afterwards only this key changes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Nothing,
+    /// One of the server's own strings.
+    Text,
+    /// A module's value, ours or another's.
+    Value {
+        kind: *mut raw::RedisModuleType,
+        value: *mut c_void,
+    },
+    Other,
+}
+
+impl Content {
+    fn of(key: *mut raw::RedisModuleKey) -> Self {
+        // SAFETY: a null key is allowed here: it is an empty one.
+        match unsafe { api!(RedisModule_KeyType)(key) } as isize {
+            raw::REDISMODULE_KEYTYPE_EMPTY => Content::Nothing,
+            raw::REDISMODULE_KEYTYPE_STRING => Content::Text,
+            // SAFETY: the key is open and holds a module's value.
+            raw::REDISMODULE_KEYTYPE_MODULE => unsafe {
+                let kind = api!(RedisModule_ModuleTypeGetType)(key);
+                Content::Value { kind, value: api!(RedisModule_ModuleTypeGetValue)(key) }
+            },
+            _ => Content::Other,
+        }
+    }
 }
 
 impl<'a> Key<'a> {
@@ -35,44 +66,50 @@ impl<'a> Key<'a> {
         Key::open(ctx, name, raw::REDISMODULE_READ | raw::REDISMODULE_OPEN_KEY_NOTOUCH)
     }
 
+    /// As [`Key::unnoticed`], and a key whose time is over is still there as long as the server keeps it (on
+    /// Redis 7.0 it is not: that one knows no such look).
+    pub fn as_it_is(ctx: Ctx<'a>, name: Name<'a>) -> Self {
+        let mode =
+            raw::REDISMODULE_READ | raw::REDISMODULE_OPEN_KEY_NOTOUCH | raw::REDISMODULE_OPEN_KEY_NOEXPIRE;
+        Key::open(ctx, name, mode)
+    }
+
     fn open(ctx: Ctx<'a>, name: Name<'a>, mode: u32) -> Self {
         // SAFETY: context and name are alive for 'a. Null (a missing key) is kept as it is.
         let raw = unsafe { api!(RedisModule_OpenKey)(ctx.raw(), name.raw(), mode as c_int) };
-        Key { raw: raw.cast(), ctx, name }
+        Key { raw: raw.cast(), ctx, name, content: Content::of(raw.cast()) }
     }
 
-    fn kind(&self) -> c_int {
-        // SAFETY: a null key is allowed: it is an empty one.
-        unsafe { api!(RedisModule_KeyType)(self.raw) }
+    /// The call that it was opened for.
+    pub fn ctx(&self) -> Ctx<'a> {
+        self.ctx
     }
 
     pub fn name(&self) -> &'a [u8] {
         self.name.bytes()
     }
 
+    /// Takes the subjects that have changed: those who wait for news of them are tried when the key is
+    /// served next.
+    pub fn news(&self) -> impl FnMut(u64) + use<'a> {
+        let (ctx, name) = (self.ctx, self.name);
+        move |subject| waiters::stir(ctx, name, subject)
+    }
+
     pub fn is_missing(&self) -> bool {
-        self.kind() == raw::REDISMODULE_KEYTYPE_EMPTY as c_int
+        self.content == Content::Nothing
     }
 
     /// Whether the key holds one of the server's own strings.
     pub fn is_string(&self) -> bool {
-        self.kind() == raw::REDISMODULE_KEYTYPE_STRING as c_int
+        self.content == Content::Text
     }
 
     fn stored<T: Native>(&self) -> Result<*mut T, WrongType> {
-        let kind = self.kind();
-        if kind == raw::REDISMODULE_KEYTYPE_EMPTY as c_int {
-            return Ok(std::ptr::null_mut());
-        }
-        if kind != raw::REDISMODULE_KEYTYPE_MODULE as c_int {
-            return Err(WrongType);
-        }
-        // SAFETY: the key is open and holds a module's value.
-        unsafe {
-            if api!(RedisModule_ModuleTypeGetType)(self.raw) != T::slot().get() {
-                return Err(WrongType);
-            }
-            Ok(api!(RedisModule_ModuleTypeGetValue)(self.raw).cast())
+        match self.content {
+            Content::Nothing => Ok(std::ptr::null_mut()),
+            Content::Value { kind, value } if kind == T::slot().get() => Ok(value.cast()),
+            _ => Err(WrongType),
         }
     }
 
@@ -91,13 +128,17 @@ impl<'a> Key<'a> {
 
     /// Puts a value under the key, in place of what was there, without an expiry.
     pub fn put<T: Native>(&mut self, value: T) {
+        value.placed(self.ctx.db(), self.name.bytes());
+        let (kind, value) = (T::slot().get(), into_value(value));
         // SAFETY: the key is open for writing and takes the value over.
-        unsafe { api!(RedisModule_ModuleTypeSetValue)(self.raw, T::slot().get(), into_value(value)) };
+        unsafe { api!(RedisModule_ModuleTypeSetValue)(self.raw, kind, value) };
+        self.content = Content::Value { kind, value };
     }
 
     pub fn delete(&mut self) {
         // SAFETY: the key is open for writing.
         unsafe { api!(RedisModule_DeleteKey)(self.raw) };
+        self.content = Content::Nothing;
     }
 
     /// The key's expiry in Unix milliseconds.

@@ -1,10 +1,12 @@
-//! Walking over all keys, for what looks at everything (WORKGATE.DIGEST).
+//! Walking over all keys, for what looks at everything (WORKGATE.DIGEST); following values to new names.
 
-use std::ffi::c_void;
+use std::ffi::{CStr, c_char, c_int, c_void};
 
 use super::ctx::Ctx;
 use super::guard::quietly;
+use super::key::Key;
 use super::name::Name;
+use super::native::Native;
 use super::{api, raw};
 
 type Visit<'v> = dyn FnMut(Ctx<'_>, Name<'_>) + 'v;
@@ -46,4 +48,35 @@ extern "C" fn seen(
             visit(Ctx::new(ctx), Name::new(name));
         }
     });
+}
+
+/// From now on values of this type are told ([`Native::placed`]) when a RENAME or MOVE has brought them to another
+/// key. It costs every DEL and EXPIRE of any key a call, so it is asked for when there is such a value.
+pub fn follow<T: Native>() -> bool {
+    let generic = raw::REDISMODULE_NOTIFY_GENERIC as c_int;
+    // SAFETY: the context is kept for the life of the process; `arrived` matches the callback's type.
+    let status = unsafe {
+        api!(RedisModule_SubscribeToKeyspaceEvents)(Ctx::home().raw(), generic, Some(arrived::<T>))
+    };
+    status == raw::REDISMODULE_OK as c_int
+}
+
+extern "C" fn arrived<T: Native>(
+    ctx: *mut raw::RedisModuleCtx,
+    _kind: c_int,
+    event: *const c_char,
+    name: *mut raw::RedisModuleString,
+) -> c_int {
+    // SAFETY: the server passes a text that ends with NUL.
+    let event = unsafe { CStr::from_ptr(event) };
+    if event == c"rename_to" || event == c"move_to" {
+        quietly((), || {
+            // SAFETY: context and name are alive for the call.
+            let (ctx, name) = unsafe { (Ctx::new(ctx), Name::new(name)) };
+            if let Ok(Some(value)) = Key::as_it_is(ctx, name).value::<T>() {
+                value.placed(ctx.db(), name.bytes());
+            }
+        });
+    }
+    raw::REDISMODULE_OK as c_int
 }

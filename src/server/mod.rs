@@ -19,6 +19,7 @@
 //! | [`events`] | what happens to the server: load, flush, swap, role change |
 //! | [`config`], [`info`] | `CONFIG SET workgate.*` and the INFO section |
 //! | [`keyspace`], [`strings`] | walking over all keys; the server's own strings |
+//! | [`slots`] | whose a key is, in a cluster |
 //! | [`chance`], [`memory`] | random numbers; what happens when the memory is full |
 
 pub mod alloc;
@@ -38,6 +39,7 @@ pub mod name;
 pub mod native;
 pub mod replicate;
 pub mod reply;
+pub mod slots;
 pub mod strings;
 pub mod timer;
 pub mod waiters;

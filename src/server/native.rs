@@ -33,14 +33,19 @@ pub trait Native: Default + 'static {
     /// Adds one block of what `save` wrote; false if it is not that.
     fn load_block(&mut self, encoding: u32, block: &[u8]) -> bool;
 
-    /// Called after the last block, with the name of the key; false refuses the value.
-    fn finish_load(&mut self, ctx: Ctx<'_>, key: Option<&[u8]>) -> bool;
+    /// Called after the last block, with the database and the name of the key; false refuses the value.
+    fn finish_load(&mut self, ctx: Ctx<'_>, place: Option<(i32, &[u8])>) -> bool;
+
+    /// The value is about to stand under `key` of `db`: it was created, loaded, restored or copied; or it does
+    /// since a moment ago: it was renamed or moved, where [`keyspace::follow`](super::keyspace::follow) was asked
+    /// for. The first kind may still fail, so who keeps a list looks again.
+    fn placed(&self, db: i32, key: &[u8]);
 
     fn memory(&self) -> usize;
     fn free_effort(&self) -> usize;
 
-    /// For COPY, with the name of the copy; `None` refuses.
-    fn duplicate(&self, key: &[u8]) -> Option<Self>;
+    /// For COPY, with the database and the name of the copy; `None` refuses.
+    fn duplicate(&self, db: i32, key: &[u8]) -> Option<Self>;
 
     /// It leaves the keyspace, or a client's argument, maybe in the server's background thread.
     fn freed(self);
@@ -218,7 +223,9 @@ fn read_value<T: Native>(io: *mut raw::RedisModuleIO, encoding: u32) -> Option<T
             return None;
         }
     }
-    value.finish_load(Ctx::nowhere(), key_of(io)).then_some(value)
+    // SAFETY: `io` is the server's stream for this call.
+    let db = unsafe { api!(RedisModule_GetDbIdFromIO)(io) };
+    value.finish_load(Ctx::nowhere(), key_of(io).map(|key| (db, key))).then_some(value)
 }
 
 fn save_bytes(io: *mut raw::RedisModuleIO, bytes: &[u8]) {
@@ -377,14 +384,15 @@ extern "C" fn copy<T: Native>(ctx: *mut raw::RedisModuleKeyOptCtx, value: *const
     quietly(std::ptr::null_mut(), || {
         // SAFETY: the server passes a value of this type; the context is its own for this call, and so is the
         // name.
-        let (value, from, to) = unsafe {
+        let (value, from, db, to) = unsafe {
             let from = api!(RedisModule_GetKeyNameFromOptCtx)(ctx);
             let to = api!(RedisModule_GetToKeyNameFromOptCtx)(ctx);
+            let db = api!(RedisModule_GetToDbIdFromOptCtx)(ctx);
             let bytes = |name: *const raw::RedisModuleString| (!name.is_null()).then(|| bytes_of(name));
-            (value_of::<T>(value), bytes(from), bytes(to))
+            (value_of::<T>(value), bytes(from), db, bytes(to))
         };
         let alone = from.and_then(|from| value.alone(from));
-        match alone.as_ref().unwrap_or(value).duplicate(to.unwrap_or_default()) {
+        match alone.as_ref().unwrap_or(value).duplicate(db, to.unwrap_or_default()) {
             Some(copied) => into_value(copied),
             None => std::ptr::null_mut(),
         }

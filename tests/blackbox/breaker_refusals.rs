@@ -89,7 +89,7 @@ fn what_is_denied_or_ignored_or_repeated_changes_nothing() {
     untouched.during("forced", || s.ok("BREAKER.REPORT forced FAIL 5").at(1).clone().is(0));
     untouched.during("forced", || s.ok("BREAKER.FORCE forced disabled").is(status("OK")));
     untouched.during("set", || s.ok("BREAKER.CONFIG SET set probes 3").is(status("OK")));
-    untouched.during("missing", || s.ok("BREAKER.GET missing").field("state").clone().is(status("closed")));
+    untouched.during("missing", || s.ok("BREAKER.GET missing").field("state").clone().is("closed"));
 }
 
 #[test]

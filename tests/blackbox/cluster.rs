@@ -5,7 +5,7 @@ use redis::cluster::{ClusterClient, ClusterConnection};
 use redis::cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo};
 use redis::{Cmd, Value, cmd};
 
-use crate::support::{Cluster, any, eventually, list, nil, status, token};
+use crate::support::{Cluster, any, cmd as call, eventually, list, nil, token};
 
 fn connect(cluster: &Cluster) -> ClusterConnection {
     let client = ClusterClient::new(vec![cluster.nodes[0].url()]).expect("valid addresses");
@@ -88,5 +88,30 @@ fn a_value_that_moves_with_its_slot_takes_its_invalidation_along() {
         }
     }
     eventually("the slot has moved", || to.call(format!("CACHE.GET {key}")) == crate::support::Reply::Nil);
-    to.ok(format!("CACHE.GETSET {key}")).is(list![status("REFRESH"), "v", token(), any()]);
+    to.ok(format!("CACHE.GETSET {key}")).is(list!["REFRESH", "v", token(), any()]);
+}
+
+#[test]
+fn a_node_that_imports_a_queue_makes_no_runs_before_the_slot_is_its_own() {
+    let cluster = Cluster::start();
+    let [from, to, _] = &cluster.nodes[..] else { panic!("three nodes") };
+    let key = &cluster.keys("reports:")[0];
+    let slot = from.ok(format!("CLUSTER KEYSLOT {key}")).int();
+    from.ok(call!["JOBQ.CRON", "SET", key, "s", "0 * * * *", "p"]);
+    let due = from.ok(format!("JOBQ.CRON LIST {key}")).at(0).field("next_ms").int();
+    let [source, target] = [from, to].map(|node| node.ok("CLUSTER MYID").text());
+    to.ok(format!("CLUSTER SETSLOT {slot} IMPORTING {source}"));
+    from.ok(format!("CLUSTER SETSLOT {slot} MIGRATING {target}"));
+    from.ok(format!("MIGRATE 127.0.0.1 {} {key} 0 5000", to.port()));
+    // Its time has come, and the slot is not this node's yet.
+    to.ok(format!("WORKGATE.TEST CLOCK {}", due - to.now()));
+    to.goes_on(300);
+    to.ok("ASKING");
+    to.ok(format!("JOBQ.STATS {key}")).field("pushed").clone().is(0);
+    for node in [to, from] {
+        node.ok(format!("CLUSTER SETSLOT {slot} NODE {target}"));
+    }
+    eventually("it is made", || to.ok(format!("JOBQ.STATS {key}")).field("pushed").int() == 1);
+    to.ok(format!("JOBQ.POP {key}")).at(0).at(0).clone().is(format!("s@{due}").as_str());
+    assert_eq!(from.info("workgate_queues_with_schedules"), "0");
 }

@@ -87,6 +87,43 @@ fn an_end_between_two_pushes_loses_nothing() {
 }
 
 #[test]
+fn an_end_of_a_wait_at_several_queues_loses_nothing() {
+    let s = server!();
+    for case in 0..4 {
+        for order in [["push", "end"], ["end", "push"]] {
+            let w = s.waits(format!("JOBQ.POP other ALSO 2 q third BLOCK {} LEASE 1h", block(case)));
+            let end = ends(w.id)[case].clone();
+            s.transaction(order.map(|what| if what == "end" { end.as_str() } else { "JOBQ.PUSH q p ID a" }));
+            nothing_is_lost_or_doubled(&s, &w, &["a"], &format!("{order:?} {end}"));
+            s.ok("DEL q");
+        }
+    }
+}
+
+#[test]
+fn an_end_of_a_wait_between_pushes_to_two_of_its_queues_hands_over_one_of_them_at_most() {
+    let s = server!();
+    for case in 0..4 {
+        let w = s.waits(format!("JOBQ.POP q ALSO 1 r COUNT 5 BLOCK {} LEASE 1h", block(case)));
+        let end = ends(w.id)[case].clone();
+        s.transaction(["JOBQ.PUSH r p ID b", end.as_str(), "JOBQ.PUSH q p ID a"]);
+        let given = given(&w);
+        assert!(given.is_empty() || given == ["b"], "{given:?}: {end}");
+        let mut there: Vec<String> = Vec::new();
+        eventually(&format!("both jobs are somewhere: {end}"), || {
+            let jobs = s.ok("JOBQ.POP q ALSO 1 r COUNT 10 LEASE 1h");
+            there.extend(jobs.items().iter().map(|job| job.at(0).text()));
+            given.len() + there.len() >= 2
+        });
+        let mut all = [given, there].concat();
+        all.sort();
+        assert_eq!(all, ["a", "b"], "{end}");
+        s.lives();
+        s.ok("DEL q r");
+    }
+}
+
+#[test]
 fn a_job_that_goes_back_reaches_the_next_waiter() {
     let s = server!();
     for case in [0, 2] {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Client, Reply, Snapshot, eventually, server};
+use crate::support::{Client, Reply, Snapshot, cmd, eventually, server};
 
 /// A generator of numbers that needs no more than to be the same each time (xorshift64*).
 struct Numbers(u64);
@@ -106,7 +106,9 @@ impl History<'_> {
             }
             (7, _) => drop(self.run(format!("IDEMP.SEEN seen:{key} 2h {choice} {d}"))),
             _ => {
-                let reply = self.run(format!("IDEMP.CLAIM {key} LEASE {d} TTL 4h PAYLOAD p"));
+                // With what it is about it is replicated as its effect, without as it came.
+                let about = ["", " PAYLOAD p"][choice % 2];
+                let reply = self.run(format!("IDEMP.CLAIM {key} LEASE {d} TTL 4h{about}"));
                 if reply.at(0).text() == "CLAIMED" {
                     self.claims.push((key, String::new(), reply.at(2).int()));
                 }
@@ -116,10 +118,26 @@ impl History<'_> {
 
     fn job(&mut self) {
         let n = &mut self.numbers;
-        let (key, d, choice, id) = (n.key("jobs"), n.duration(), n.below(16), n.below(6));
+        let (key, d, choice, id) = (n.key("jobs"), n.duration(), n.below(22), n.below(6));
         let known = self.grant(|history| &mut history.jobs);
         match (choice, known) {
-            (0..=2, _) => drop(self.run(format!("JOBQ.PUSH {key} payload ID j{id} DELAY {d} RETRIES 1"))),
+            (0, _) if id < 3 => {
+                drop(self.run(format!("JOBQ.PUSH {key} payload ID j{id} DELAY {d} RETRIES 1")));
+            }
+            (0, _) => {
+                let on_dead = self.numbers.one_of(&["wait", "fail", "run"]);
+                drop(self.run(format!("JOBQ.PUSH {key} payload AFTER 2 j{} j{id} ONDEAD {on_dead}", id % 3)));
+            }
+            (1, _) => drop(self.run(format!("JOBQ.PUSH {key} payload ID j{id} EXPIRE {d} KEEP 3ms"))),
+            (2, _) if id < 3 => {
+                drop(self.run(format!("JOBQ.PUSH {key} payload ID j{id} RETRIES 0 KEEP {d}")))
+            }
+            (2, _) => {
+                let held =
+                    self.numbers.one_of(&["", "UNTIL start", "FOR 3ms", "FOR 1h", "UNTIL done FOR 20ms"]);
+                let on_dup = self.numbers.one_of(&["keep", "replace", "next"]);
+                drop(self.run(format!("JOBQ.PUSH {key} payload UNIQUE k{} {held} ONDUP {on_dup}", id % 2)))
+            }
             (3..=4, _) => drop(self.run(format!("JOBQ.MPUSH {key} 3 a b c RETRIES 2 BACKOFF list:1ms,1h"))),
             (5, Some((key, id, token))) => drop(self.run(format!("JOBQ.ACK {key} {id} {token} RESULT r"))),
             (6, Some((key, id, token))) => drop(self.run(format!("JOBQ.FAIL {key} {id} {token} ERROR e"))),
@@ -127,16 +145,40 @@ impl History<'_> {
                 drop(self.run(format!("JOBQ.RELEASE {key} {id} {token} DELAY {d}")))
             }
             (8, Some((key, id, token))) => {
-                drop(self.run(format!("JOBQ.EXTEND {key} {id} {token} LEASE {d}")))
+                drop(self.run(format!("JOBQ.EXTEND {key} {id} {token} LEASE {d} PROGRESS {d}")));
+                drop(self.run(format!("JOBQ.LOG {key} {id} {token} line-{d}")));
             }
             (9, Some((key, id, token))) => drop(self.run(format!("JOBQ.MACK {key} 2 {id} {token} gone 7"))),
             (10, Some((key, id, _))) => drop(self.run(format!("JOBQ.CANCEL {key} {id} j1"))),
             (11, _) => drop(self.run(format!("JOBQ.REDRIVE {key} LIMIT 2"))),
+            (13, _) => drop(self.run(format!("JOBQ.PUSH {key} payload"))),
+            (14, Some((key, id, token))) => drop(self.run(format!("JOBQ.ACK {key} {id} {token}"))),
+            (18, _) => {
+                let update =
+                    self.numbers.one_of(&["NOW", "DELAY 3ms", "DELAY 1h", "PRIORITY 3", "PAYLOAD other"]);
+                // Refused where the job is not of a state for it.
+                let reply = self.client.call(format!("JOBQ.UPDATE {key} j{id} {update} RETRIES 2"));
+                let refused = reply.is_error();
+                assert!(
+                    !refused || ["NOJOB", "ERR the job"].iter().any(|word| reply.text().starts_with(word)),
+                    "{reply:?}"
+                );
+            }
             (12, _) => drop(self.run(format!("JOBQ.PURGE {key} done OLDER 3ms LIMIT 2"))),
+            (15, _) => {
+                let (name, catch_up) = (id % 3, ["skip", "one", "all"][id % 3]);
+                let pattern = if id < 3 { "@monthly" } else { "@yearly" };
+                drop(self.run(format!(
+                    "JOBQ.CRON SET {key} s{name} {pattern} {d} CATCHUP {catch_up} TZ Asia/Tokyo"
+                )))
+            }
+            (16, _) => drop(self.run(format!("JOBQ.CRON RUN {key} s{}", id % 3))),
+            (17, _) if id == 0 => drop(self.run(format!("JOBQ.CRON DEL {key} s1"))),
             _ => {
-                let popped = self.run(format!("JOBQ.POP {key} COUNT 2 LEASE {d}"));
+                let also = self.numbers.key("jobs");
+                let popped = self.run(format!("JOBQ.POP {key} ALSO 1 {also} COUNT 2 LEASE {d} WORKER w{id}"));
                 for job in popped.items() {
-                    self.jobs.push((key.clone(), job.at(0).text(), job.at(1).int()));
+                    self.jobs.push((job.at(5).text(), job.at(0).text(), job.at(1).int()));
                 }
             }
         }
@@ -193,6 +235,11 @@ fn write(client: &Client, seed: u64, commands: usize) {
         fills: Grants::new(),
         refused: 0,
     };
+    for (key, catch_up) in ["skip", "one", "all"].iter().enumerate() {
+        let key = format!("jobs:{key}");
+        client.ok(cmd!["JOBQ.CRON", "SET", &key, "tick", "* * * * * *", "p", "CATCHUP", catch_up, "OVERLAP"]);
+        client.ok(cmd!["JOBQ.CRON", "SET", &key, "alone", "* * * * * *", "p", "CATCHUP", catch_up]);
+    }
     for _ in 0..commands {
         match history.numbers.below(12) {
             0..=3 => history.limit(),
@@ -206,6 +253,17 @@ fn write(client: &Client, seed: u64, commands: usize) {
         }
     }
     assert!(history.refused < commands / 3, "most of a history is not refused");
+    for key in ["jobs:0", "jobs:1", "jobs:2"] {
+        eventually("its schedules have fired", || {
+            let all = client.ok(format!("JOBQ.CRON LIST {key}"));
+            let of = |name: &str| all.items().iter().find(|each| each.field("name").text() == name).cloned();
+            ["tick", "alone"]
+                .iter()
+                .all(|name| of(name).is_some_and(|schedule| *schedule.field("last_ms") != Reply::Nil))
+        });
+        client.ok(format!("JOBQ.CRON DEL {key} tick"));
+        client.ok(format!("JOBQ.CRON DEL {key} alone"));
+    }
 }
 
 /// Whatever was short is over: nothing changes by itself between two looks.

@@ -103,11 +103,11 @@ fn a_refused_or_busy_call_changes_nothing() {
     let t = s.ok("IDEMP.CLAIM k OWNER me FINGERPRINT a").at(2).int();
     let untouched = Untouched::on(&s);
     untouched.refuses("k", "IDEMP.CLAIM k FINGERPRINT b", "MISMATCH");
-    untouched.during("k", || s.ok("IDEMP.CLAIM k").at(0).clone().is(status("BUSY")));
-    untouched.during("k", || s.ok("IDEMP.CLAIM k OWNER me").at(0).clone().is(status("CLAIMED")));
+    untouched.during("k", || s.ok("IDEMP.CLAIM k").at(0).clone().is("BUSY"));
+    untouched.during("k", || s.ok("IDEMP.CLAIM k OWNER me").at(0).clone().is("CLAIMED"));
     untouched.during("k", || s.ok("IDEMP.GET k"));
     s.ok(format!("IDEMP.COMPLETE k {t} r"));
-    untouched.during("k", || s.ok("IDEMP.CLAIM k").at(0).clone().is(status("DONE")));
+    untouched.during("k", || s.ok("IDEMP.CLAIM k").at(0).clone().is("DONE"));
     untouched.during("k", || s.ok(format!("IDEMP.COMPLETE k {t} r")));
     untouched.refuses("k", format!("IDEMP.COMPLETE k {t} other"), "MISMATCH");
 }

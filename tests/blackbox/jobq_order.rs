@@ -1,6 +1,6 @@
 //! PRIORITY and LIFO: which job is served next.
 
-use crate::support::{Reply, Server, eventually, list, server, status};
+use crate::support::{Reply, Server, eventually, list, server};
 
 /// The ids of all jobs that can be popped, in their order.
 fn order(s: &Server, queue: &str) -> Vec<String> {
@@ -48,9 +48,9 @@ fn a_job_keeps_its_priority_through_a_retry_and_a_redrive() {
     };
     fail();
     eventually("the retry is due", || {
-        *s.ok("JOBQ.GET q vip").field("state") == Reply::Status("ready".to_owned())
+        *s.ok("JOBQ.GET q vip").field("state") == Reply::Bulk(b"ready".to_vec())
     });
-    fail().is(list![status("dead"), 0]);
+    fail().is(list!["dead", 0]);
     s.ok("JOBQ.REDRIVE q").is(list![1, 0]);
     assert_eq!(order(&s, "q"), ["vip", "plain"]);
 }
@@ -70,6 +70,6 @@ fn a_push_again_does_not_change_the_priority() {
     let s = server!();
     s.ok("JOBQ.PUSH q p ID a PRIORITY 5");
     s.ok("JOBQ.PUSH q p ID b");
-    s.ok("JOBQ.PUSH q p ID a PRIORITY -5 LIFO").is(list!["a", status("DUP")]);
+    s.ok("JOBQ.PUSH q p ID a PRIORITY -5 LIFO").is(list!["a", "DUP"]);
     assert_eq!(order(&s, "q"), ["b", "a"]);
 }

@@ -1,6 +1,6 @@
 //! JOBQ.POP BLOCK: who is served, when, and that nobody is forgotten.
 
-use crate::support::{Waiter, cmd, eventually, list, server, status};
+use crate::support::{Waiter, cmd, eventually, list, server};
 
 /// The id of the one job that the waiter got.
 #[track_caller]
@@ -14,7 +14,7 @@ fn served(waiter: &Waiter) -> String {
 fn a_waiting_pop_gets_the_job_that_is_pushed() {
     let s = server!();
     let w = s.waits("JOBQ.POP q BLOCK 1m");
-    s.ok("JOBQ.PUSH q p ID a").is(list!["a", status("NEW")]);
+    s.ok("JOBQ.PUSH q p ID a").is(list!["a", "NEW"]);
     assert_eq!(served(&w), "a");
     s.ok("JOBQ.STATS q").field("active").clone().is(1);
 }
@@ -104,7 +104,7 @@ fn a_release_and_a_retry_wake_a_waiter() {
     s.ok(format!("JOBQ.RELEASE q a {t}"));
     let job = w.reply().at(0).clone();
     let w = s.waits("JOBQ.POP q BLOCK 1m");
-    s.ok(format!("JOBQ.FAIL q a {}", job.at(1).int())).at(0).clone().is(status("delayed"));
+    s.ok(format!("JOBQ.FAIL q a {}", job.at(1).int())).at(0).clone().is("delayed");
     let jobs = w.reply();
     jobs.at(0).at(3).clone().is(2);
 }

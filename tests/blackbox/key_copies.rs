@@ -66,7 +66,7 @@ fn copy_leaves_live_leases_with_the_original() {
     let t = s.ok("IDEMP.CLAIM k LEASE 1h FINGERPRINT f").at(2).int();
     s.ok("COPY k k2").is(1);
     s.refuses(format!("IDEMP.COMPLETE k2 {t} r"), "FENCED");
-    s.ok("IDEMP.CLAIM k2").at(0).clone().is(status("CLAIMED"));
+    s.ok("IDEMP.CLAIM k2").at(0).clone().is("CLAIMED");
     s.ok(format!("IDEMP.COMPLETE k {t} r")).is(status("OK"));
 
     s.ok("CACHE.SET c v TTL 1ms GRACE 1h");
@@ -74,13 +74,13 @@ fn copy_leaves_live_leases_with_the_original() {
     let t = s.ok("CACHE.GETSET c LEASE 1h").at(2).int();
     s.ok("COPY c c2").is(1);
     s.ok(format!("CACHE.SET c2 w TOKEN {t} TTL 1h")).is(0);
-    s.ok("CACHE.GETSET c2").at(0).clone().is(status("REFRESH"));
+    s.ok("CACHE.GETSET c2").at(0).clone().is("REFRESH");
     s.ok(format!("CACHE.SET c w TOKEN {t} TTL 1h")).is(1);
 
     // Of a key that holds nothing but a lease there is nothing to copy.
     s.ok("CACHE.GETSET lease LEASE 1h");
     s.call("COPY lease lease2");
-    s.ok("CACHE.GETSET lease2").at(0).clone().is(status("FILL"));
+    s.ok("CACHE.GETSET lease2").at(0).clone().is("FILL");
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn every_state_goes_on_after_a_replay() {
     let late = w.reply();
     late.at(0).at(0).clone().is("b");
     assert!(late.at(0).at(1).int() > fill.max(job).max(claim), "tokens rise over a restart");
-    s.ok("JOBQ.PUSH q p ID a").is(list!["a", status("DUP")]);
+    s.ok("JOBQ.PUSH q p ID a").is(list!["a", "DUP"]);
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn write_more(s: &Server) {
     s.ok("RATELIMIT.CHECK limit:bucket 10/1h:burst=30 COST 2");
     s.ok("RATELIMIT.CHECK limit:several ai=10/1h 100/1d:bucket b:c=7/2h");
     s.ok("RATELIMIT.CHECK limit:large 100000/7d COST 3");
-    s.ok("IDEMP.CLAIM claim:released LEASE 1h PAYLOAD p").at(0).clone().is(status("CLAIMED"));
+    s.ok("IDEMP.CLAIM claim:released LEASE 1h PAYLOAD p").at(0).clone().is("CLAIMED");
     let t = s.ok("IDEMP.CLAIM claim:held OWNER me FINGERPRINT f").at(2).int();
     s.ok(format!("IDEMP.COMPLETE claim:held {t} r"));
     let jobs = s.ok("JOBQ.POP jobs COUNT 5 LEASE 1h");

@@ -1,6 +1,6 @@
 //! An allowed CHECK without options is replicated as it came, behind the time at which it happened.
 
-use crate::support::{Server, Snapshot, eventually, server};
+use crate::support::{Server, Snapshot, nothing_is_lost_across_rewrites, server};
 
 const LIMITS: &str = "a=1000/1h b=1000/1m:bucket 1000/1d";
 
@@ -92,31 +92,9 @@ fn a_replayed_call_takes_at_its_own_time_and_is_never_judged_again() {
 }
 
 fn keeps_its_times_across_rewrites(preamble: &str) {
-    let mut s = server!("appendonly yes", "appendfsync always", preamble);
-    let mut r = s.replica(&["appendonly yes", "appendfsync always", preamble]);
-    for round in 0..3 {
-        // No key of ours stands in the first file that is written.
-        for server in [&s, &r] {
-            // A replica has one of its own to make after the synchronisation.
-            eventually("no file is rewritten", || rewritten(server));
-            server.ok("BGREWRITEAOF");
-        }
+    nothing_is_lost_across_rewrites(preamble, |s, round| {
         s.pipeline((0..300).map(|call| format!("RATELIMIT.CHECK k{round}:{} {LIMITS}", call % 7)));
-        for server in [&s, &r] {
-            eventually("the file is rewritten", || rewritten(server));
-        }
-    }
-    s.in_step_with(&r);
-    let before = Snapshot::of(&s);
-    assert_eq!(Snapshot::of(&r), before);
-    for server in [&mut s, &mut r] {
-        server.crash_and_restart();
-        assert_eq!(Snapshot::of(server).keys(), before.keys());
-    }
-}
-
-fn rewritten(s: &Server) -> bool {
-    s.info("aof_rewrite_in_progress") == "0" && s.info("aof_rewrite_scheduled") == "0"
+    });
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Waiters of IDEMP and CACHE when keys are moved about under them.
 
-use crate::support::{Server, Waiter, server, status};
+use crate::support::{Server, Waiter, server};
 
 /// A finished record and a filled value, under the names `done` and `full` of the selected database.
 fn finished(s: &Server) {
@@ -23,7 +23,7 @@ fn all_get_what_is_there(claims: &[Waiter], reads: &[Waiter]) {
     for (waiters, state, value) in [(claims, "DONE", "result"), (reads, "HIT", "value")] {
         for waiter in waiters {
             let reply = waiter.reply();
-            reply.at(0).clone().is(status(state));
+            reply.at(0).clone().is(state);
             reply.at(1).clone().is(value);
         }
     }
@@ -32,7 +32,7 @@ fn all_get_what_is_there(claims: &[Waiter], reads: &[Waiter]) {
 #[track_caller]
 fn the_first_of_each_is_promoted(s: &Server, claims: &[Waiter], reads: &[Waiter]) {
     for (waiters, state) in [(claims, "CLAIMED"), (reads, "FILL")] {
-        waiters[0].reply().at(0).clone().is(status(state));
+        waiters[0].reply().at(0).clone().is(state);
         waiters[1].still_waits(s);
     }
 }

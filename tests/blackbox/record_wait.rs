@@ -1,6 +1,6 @@
 //! IDEMP.CLAIM BLOCK and CACHE.GETSET BLOCK: who is woken by what, and with what.
 
-use crate::support::{Waiter, any, eventually, list, nil, server, status, token, within};
+use crate::support::{Waiter, any, eventually, list, nil, server, token, within};
 
 #[test]
 fn a_completion_gives_every_waiter_the_same_result() {
@@ -9,7 +9,7 @@ fn a_completion_gives_every_waiter_the_same_result() {
     let waiters: Vec<Waiter> = (0..20).map(|_| s.waits("IDEMP.CLAIM k BLOCK 1m")).collect();
     s.ok(crate::support::cmd!["IDEMP.COMPLETE", "k", t, b"r\0\xff"]);
     for waiter in waiters {
-        waiter.reply().is(list![status("DONE"), b"r\0\xff", 0, within(0..=20_000), 1, nil()]);
+        waiter.reply().is(list!["DONE", b"r\0\xff", 0, within(0..=20_000), 1, nil()]);
     }
 }
 
@@ -19,12 +19,12 @@ fn a_release_promotes_exactly_the_first_waiter() {
     let t = s.ok("IDEMP.CLAIM k").at(2).int();
     let waiters: Vec<Waiter> = (0..3).map(|_| s.waits("IDEMP.CLAIM k BLOCK 1m")).collect();
     s.ok(format!("IDEMP.RELEASE k {t}"));
-    let promoted = waiters[0].reply().is(list![status("CLAIMED"), nil(), token(), any(), 2, nil()]);
+    let promoted = waiters[0].reply().is(list!["CLAIMED", nil(), token(), any(), 2, nil()]);
     waiters[1].still_waits(&s);
     waiters[2].still_waits(&s);
     s.ok(format!("IDEMP.COMPLETE k {} r", promoted.at(2).int()));
     for waiter in &waiters[1..] {
-        waiter.reply().at(0).clone().is(status("DONE"));
+        waiter.reply().at(0).clone().is("DONE");
     }
 }
 
@@ -36,7 +36,7 @@ fn a_release_with_a_delay_promotes_when_it_is_over() {
     let second = s.waits("IDEMP.CLAIM k BLOCK 1m");
     let released = s.now();
     s.ok(format!("IDEMP.RELEASE k {t} DELAY 300ms"));
-    first.reply().at(0).clone().is(status("CLAIMED"));
+    first.reply().at(0).clone().is("CLAIMED");
     assert!(s.now() >= released + 300, "never early");
     second.still_waits(&s);
 }
@@ -47,7 +47,7 @@ fn a_lease_that_runs_out_promotes_exactly_the_first_waiter() {
     s.ok("IDEMP.CLAIM k LEASE 600ms");
     let first = s.waits("IDEMP.CLAIM k LEASE 1m BLOCK 1m");
     let second = s.waits("IDEMP.CLAIM k BLOCK 1m");
-    first.reply().is(list![status("CLAIMED"), nil(), token(), any(), 2, nil()]);
+    first.reply().is(list!["CLAIMED", nil(), token(), any(), 2, nil()]);
     second.still_waits(&s);
 }
 
@@ -73,7 +73,7 @@ fn a_waiting_claim_that_gives_up_is_told_busy() {
     let s = server!();
     s.ok("IDEMP.CLAIM k");
     let w = s.waits("IDEMP.CLAIM k BLOCK 300ms");
-    w.reply().is(list![status("BUSY"), nil(), 0, within(1..=60_000), 1, nil()]);
+    w.reply().is(list!["BUSY", nil(), 0, within(1..=60_000), 1, nil()]);
 }
 
 #[test]
@@ -82,14 +82,14 @@ fn a_promoted_waiter_is_compared_again() {
     s.ok("IDEMP.CLAIM k FINGERPRINT a");
     let other = s.waits("IDEMP.CLAIM k BLOCK 1m");
     s.ok("DEL k");
-    other.reply().at(0).clone().is(status("CLAIMED"));
+    other.reply().at(0).clone().is("CLAIMED");
     // Now the record carries no fingerprint; the next one does.
     s.ok("DEL k");
     let t = s.ok("IDEMP.CLAIM k").at(2).int();
     let a = s.waits("IDEMP.CLAIM k FINGERPRINT a BLOCK 1m");
     let b = s.waits("IDEMP.CLAIM k FINGERPRINT b BLOCK 1m");
     s.ok(format!("IDEMP.RELEASE k {t}"));
-    a.reply().at(0).clone().is(status("CLAIMED"));
+    a.reply().at(0).clone().is("CLAIMED");
     // b no longer fits: it is told so now, or at the latest when it is its turn.
     s.ok("DEL k");
     let told = b.reply();
@@ -103,7 +103,7 @@ fn a_fill_is_given_to_every_waiting_reader() {
     let waiters: Vec<Waiter> = (0..20).map(|_| s.waits("CACHE.GETSET k BLOCK 1m")).collect();
     s.ok(format!("CACHE.SET k value TOKEN {t} TTL 1h")).is(1);
     for waiter in waiters {
-        waiter.reply().is(list![status("HIT"), "value", 0, within(3_590_000..=3_600_000)]);
+        waiter.reply().is(list!["HIT", "value", 0, within(3_590_000..=3_600_000)]);
     }
 }
 
@@ -130,7 +130,7 @@ fn a_filler_whose_lease_runs_out_is_followed_by_exactly_one() {
     let late = s.ok("CACHE.GETSET k LEASE 600ms").at(2).int();
     let first = s.waits("CACHE.GETSET k LEASE 1m BLOCK 1m");
     let second = s.waits("CACHE.GETSET k BLOCK 1m");
-    let t = first.reply().is(list![status("FILL"), nil(), token(), any()]).at(2).int();
+    let t = first.reply().is(list!["FILL", nil(), token(), any()]).at(2).int();
     second.still_waits(&s);
     s.ok(format!("CACHE.SET k late TOKEN {late} TTL 1h")).is(0);
     second.still_waits(&s);
@@ -143,7 +143,7 @@ fn a_reader_that_gives_up_is_told_busy() {
     let s = server!();
     s.ok("CACHE.GETSET k");
     let w = s.waits("CACHE.GETSET k BLOCK 300ms");
-    w.reply().is(list![status("BUSY"), nil(), 0, within(1..=10_000)]);
+    w.reply().is(list!["BUSY", nil(), 0, within(1..=10_000)]);
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn a_plain_string_set_over_the_lease_is_given_to_the_readers() {
     s.ok("CACHE.GETSET k");
     let w = s.waits("CACHE.GETSET k BLOCK 1m");
     s.ok("SET k plain");
-    w.reply().is(list![status("HIT"), "plain", 0, -1]);
+    w.reply().is(list!["HIT", "plain", 0, -1]);
 }
 
 #[test]
@@ -185,13 +185,13 @@ fn a_hundred_readers_in_a_storm_of_crashing_fillers_need_one_fill_more_than_cras
     let mut fills = 1;
     for crash in 0..5 {
         s.ok("DEL k");
-        waiters.remove(0).reply().is(list![status("FILL"), nil(), token(), any()]);
+        waiters.remove(0).reply().is(list!["FILL", nil(), token(), any()]);
         fills += 1;
         assert_eq!(fills, crash + 2);
     }
     s.ok("CACHE.SET k v TTL 1h").is(1);
     for waiter in &waiters {
-        waiter.reply().at(0).clone().is(status("HIT"));
+        waiter.reply().at(0).clone().is("HIT");
     }
     eventually("nobody waits", || s.info("blocked_clients") == "0");
 }

@@ -138,7 +138,7 @@ fn one_effect_is_replicated_for_a_change_and_none_for_a_refusal() {
     s.ok("JOBQ.PUSH q p ID a");
     let replicated = stream.taken(&s);
     assert_eq!(replicated.len(), 1, "{replicated:?}");
-    s.ok("JOBQ.PUSH q p ID a").is(list!["a", status("DUP")]);
+    s.ok("JOBQ.PUSH q p ID a").is(list!["a", "DUP"]);
     s.call("JOBQ.ACK q a 1");
     s.ok("JOBQ.GET q a");
     assert_eq!(stream.taken(&s), Vec::<String>::new());

@@ -9,6 +9,8 @@ mod support;
 mod transcript;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
 use support::server;
 use transcript::Transcript;
 
@@ -31,6 +33,16 @@ fn pages() -> Vec<PathBuf> {
 
 #[test]
 fn every_example_answers_as_the_page_says() {
+    examples_typed_with(Duration::ZERO);
+}
+
+/// A reader takes time to type: no answer may hang on two commands falling into the same millisecond.
+#[test]
+fn every_example_answers_so_for_a_slower_reader_too() {
+    examples_typed_with(Duration::from_millis(7));
+}
+
+fn examples_typed_with(pause: Duration) {
     let mut examples = 0;
     for page in pages() {
         let text = std::fs::read_to_string(&page).expect("a page");
@@ -40,7 +52,11 @@ fn every_example_answers_as_the_page_says() {
         }
         let server = server!();
         examples += transcript.steps.len();
-        if let Err(difference) = transcript.replay(|command| server.call(command)) {
+        let difference = transcript.replay(|command| {
+            std::thread::sleep(pause);
+            server.call(command)
+        });
+        if let Err(difference) = difference {
             panic!("{}: {difference}", page.display());
         }
     }

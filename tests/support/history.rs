@@ -88,6 +88,15 @@ fn write_jobs(s: &Client) {
     }
     let t = pop("jobs");
     s.ok(format!("JOBQ.ACK jobs returned {t}"));
+    s.ok("JOBQ.CONFIG SET jobs group_concurrency 2 rate 1000/1d:bucket aging 1m keep_dead 30d/10");
+    for (id, group) in [("g1", "a"), ("g2", "a"), ("g3", "b"), ("g4", "c")] {
+        s.ok(format!("JOBQ.PUSH grouped payload ID {id} GROUP {group} PRIORITY 3 RETRIES 1"));
+    }
+    s.ok("JOBQ.CONFIG SET grouped rate 1000/1d concurrency 50");
+    let t = pop("grouped");
+    s.ok(format!("JOBQ.FAIL grouped g1 {t} DELAY 1h"));
+    pop("grouped");
+    s.ok("JOBQ.PAUSE grouped FOR 2h PUSHES");
     s.ok("JOBQ.PUSH jobs payload ID active");
     let t = pop("jobs");
     s.ok(format!("JOBQ.EXTEND jobs active {t} LEASE 2h"));
@@ -108,6 +117,17 @@ fn write_jobs(s: &Client) {
     s.ok("JOBQ.POP jobs:ranked COUNT 2 LEASE 1h");
     s.ok("JOBQ.MPUSH jobs:purged 2 a b");
     s.ok("JOBQ.PURGE jobs:purged ready LIMIT 1");
+    for (name, pattern, options) in [
+        ("nightly", "0 2 29 2 *", "TZ Europe/Berlin CATCHUP one"),
+        ("weekly", "0 0 1 1 *", "OVERLAP CATCHUP all NAME n META m PRIORITY 3 LEASE 1h BACKOFF fixed:1h"),
+        ("deleted", "@yearly", "LIFO"),
+    ] {
+        let mut set = super::cmd!["JOBQ.CRON", "SET", "jobs:planned", name, pattern, b"\0\xff"];
+        set.extend(options.split(' ').map(|word| word.as_bytes().to_vec()));
+        s.ok(set);
+    }
+    s.ok("JOBQ.CRON RUN jobs:planned nightly");
+    s.ok("JOBQ.CRON DEL jobs:planned deleted");
     // Larger than one block of the encoding, with slots that were used and freed.
     let large = "x".repeat(300);
     s.pipeline((0..1_000).map(|_| format!("JOBQ.PUSH jobs:large {large}")));

@@ -126,9 +126,10 @@ fn cannot_start(error: &io::Error) -> Settlement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::{Link, Server};
+    use crate::connection::Server;
     use crate::fake::{Fake, Say};
     use crate::job::tests::job;
+    use crate::link::Link;
     use crate::shutdown::Shutdown;
     use std::sync::Arc;
     use std::time::Instant;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
 
 use crate::duration;
+use crate::name;
+use crate::sources::MOST_SHARDS;
 
 /// The command line beside the Workgate module.
 #[derive(Debug, Parser)]
@@ -49,9 +51,17 @@ pub struct WorkArgs {
     )]
     pub redis: String,
 
-    /// The queue's key; several (where the server's JOBQ.POP takes ALSO) are served in the order given
+    /// The queue's key; several are served in the order given, but in a cluster those of different slots in turn
     #[arg(long = "queue", value_name = "KEY", required = true, value_parser = NonEmptyStringValueParser::new())]
     pub queues: Vec<String>,
+
+    /// Each queue KEY stands for its shards KEY:{0}, KEY:{1} … KEY:{N-1}, which are served in turn
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MOST_SHARDS as i64))]
+    pub shards: Option<u16>,
+
+    /// What JOBQ.GET and JOBQ.LIST call this worker, 1 to 128 bytes [default: host:pid]
+    #[arg(long, value_name = "NAME", default_value_t = name::own(), hide_default_value = true, value_parser = name::read)]
+    pub name: String,
 
     /// The handler: a shell command, run once per job
     #[arg(long, value_name = "CMD", value_parser = NonEmptyStringValueParser::new())]
@@ -111,6 +121,8 @@ mod tests {
         assert_eq!(args.timeout, None);
         assert_eq!(args.grace, Duration::from_secs(25));
         assert!(!args.until_empty);
+        assert_eq!(args.shards, None);
+        assert!(args.name.ends_with(&format!(":{}", std::process::id())));
     }
 
     #[test]
@@ -132,6 +144,10 @@ mod tests {
             (&["--queue", "q", "--exec", "true", "--timeout", "0s"], "between 1ms and 3650d"),
             (&["--queue", "q", "--exec", "true", "--grace", "soon"], "expected a duration"),
             (&["--queue", "q", "--exec", "true", "--fast"], "--fast"),
+            (&["--queue", "q", "--exec", "true", "--shards", "0"], "1..=100"),
+            (&["--queue", "q", "--exec", "true", "--shards", "101"], "1..=100"),
+            (&["--queue", "q", "--exec", "true", "--name", ""], "1 to 128 bytes"),
+            (&["--queue", "q", "--exec", "true", "--name", "ALSO"], "'also' cannot be"),
         ] {
             let error = parse(args).unwrap_err();
             assert!(error.contains(says), "{args:?}: {error}");

@@ -1,14 +1,16 @@
-//! Connections: one that lives once, and one that comes back.
+//! Where the server is, a connection that lives once, and why a command has no useful reply.
 
 use std::fmt;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, RedisError, ServerErrorKind, Value};
-use tokio::sync::Mutex;
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, RedisError,
+    ServerErrorKind, Value,
+};
 
 /// How long a connection attempt may take.
-const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+pub const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long a command that does not block may take. Beyond it the connection counts as dead.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -57,8 +59,12 @@ impl From<RedisError> for Fault {
                 | ServerErrorKind::TryAgain
                 | ServerErrorKind::ClusterDown
                 | ServerErrorKind::MasterDown
-                | ServerErrorKind::ReadOnly,
+                | ServerErrorKind::ReadOnly
+                // A slot that is on its way to another node.
+                | ServerErrorKind::Moved
+                | ServerErrorKind::Ask,
             )
+            | ErrorKind::ClusterConnectionNotFound
             | ErrorKind::Io
             | ErrorKind::Parse => Fault::Unreachable(error.to_string()),
             // A wait that the server ended because its role changed, a script that runs too long, a primary that
@@ -90,6 +96,16 @@ impl Server {
         })
     }
 
+    /// Another node of its cluster, spoken to alike.
+    pub fn at_node(&self, host: &str, port: u16) -> Result<Self, Fault> {
+        let there = self.info().clone().set_addr(ConnectionAddr::Tcp(host.to_owned(), port));
+        Ok(Server { client: Client::open(there)? })
+    }
+
+    pub fn info(&self) -> &ConnectionInfo {
+        self.client.get_connection_info()
+    }
+
     /// One connection, whose commands are answered within `answer_within` or fail.
     pub async fn connect(&self, answer_within: Duration) -> Result<Line, Fault> {
         let config = AsyncConnectionConfig::new()
@@ -99,9 +115,7 @@ impl Server {
             Ok(connection) => Ok(Line { connection }),
             // The address alone: a URL may hold a password.
             Err(error) => Err(match Fault::from(error) {
-                Fault::Unreachable(text) => {
-                    Fault::Unreachable(format!("{}: {text}", self.client.get_connection_info().addr()))
-                }
+                Fault::Unreachable(text) => Fault::Unreachable(format!("{}: {text}", self.info().addr())),
                 refused => refused,
             }),
         }
@@ -121,61 +135,11 @@ impl Line {
     }
 }
 
-/// A connection shared by all handlers' commands, opened again after it broke.
-#[derive(Debug)]
-pub struct Link {
-    server: Server,
-    /// The connection with its number, so that a late failure on an old one leaves the new one alone.
-    live: Mutex<(u64, Option<Line>)>,
-}
-
-impl Link {
-    pub fn to(server: Server) -> Self {
-        Link { server, live: Mutex::new((0, None)) }
-    }
-
-    /// One try. The next call after an unreachable one connects anew.
-    pub async fn call(&self, command: &Cmd) -> Result<Value, Fault> {
-        let (number, line) = self.line().await?;
-        let answer = line.call(command).await;
-        if let Err(Fault::Unreachable(_)) = &answer {
-            let mut live = self.live.lock().await;
-            if live.0 == number {
-                live.1 = None;
-            }
-        }
-        answer
-    }
-
-    async fn line(&self) -> Result<(u64, Line), Fault> {
-        let mut live = self.live.lock().await;
-        if let (number, Some(line)) = &*live {
-            return Ok((*number, line.clone()));
-        }
-        let line = self.server.connect(ANSWER_WITHIN).await?;
-        live.0 += 1;
-        live.1 = Some(line.clone());
-        Ok((live.0, line))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fake::{Fake, Say};
-
-    #[tokio::test]
-    async fn a_link_comes_back_after_its_connection_broke() {
-        let fake = Fake::start(|connection, command| match (connection, &command[0][..]) {
-            (0, b"PING") => Say::Close,
-            (_, b"PING") => Say::line("+PONG"),
-            _ => Say::line("+OK"),
-        })
-        .await;
-        let link = Link::to(Server::at(&fake.url()).unwrap());
-        assert!(matches!(link.call(&redis::cmd("PING")).await, Err(Fault::Unreachable(_))));
-        assert_eq!(link.call(&redis::cmd("PING")).await, Ok(Value::SimpleString("PONG".into())));
-    }
+    use crate::link::Link;
 
     #[tokio::test]
     async fn what_the_server_refuses_is_told_from_what_may_be_tried_again() {
@@ -183,6 +147,7 @@ mod tests {
             b"FENCE" => Say::line("-FENCED the job was taken over"),
             b"LOAD" => Say::line("-LOADING Redis is loading the dataset in memory"),
             b"ROLE" => Say::line("-UNBLOCKED force unblock from blocking operation, instance state changed"),
+            b"SLOT" => Say::line("-MOVED 7 127.0.0.1:7001"),
             b"REPLICA" => Say::line("-READONLY You can't write against a read only replica."),
             _ => Say::line("+OK"),
         })
@@ -191,7 +156,7 @@ mod tests {
         let fault = link.call(&redis::cmd("FENCE")).await.unwrap_err();
         assert!(fault.is("FENCED"), "{fault}");
         assert_eq!(fault.to_string(), "FENCED the job was taken over");
-        for word in ["LOAD", "ROLE", "REPLICA"] {
+        for word in ["LOAD", "ROLE", "REPLICA", "SLOT"] {
             assert!(matches!(link.call(&redis::cmd(word)).await, Err(Fault::Unreachable(_))), "{word}");
         }
     }

@@ -49,9 +49,10 @@ pub async fn keep(queue: &Queue, job: &Job, lease: Duration, left: Duration) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::{Link, Server};
+    use crate::connection::Server;
     use crate::fake::{Fake, Say};
     use crate::job::tests::job;
+    use crate::link::Link;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Instant;

@@ -6,6 +6,8 @@
 //! | --- | --- |
 //! | `cli` | flags and help |
 //! | `work` | the worker: takes jobs while slots are free, then drains |
+//! | `sources` | queues and their shards, grouped by what one POP can ask for |
+//! | `turns` | free slots handed round among the sources |
 //! | `popper` | JOBQ.POP on its own connection, without losing a job at shutdown |
 //! | `attempt` | one run of one job, from its POP to its settlement |
 //! | `handler`, `capture`, `group` | the handler's process, its output, its process group |
@@ -13,7 +15,8 @@
 //! | `lease` | renewal while a handler runs |
 //! | `settle` | ACK, FAIL and RELEASE, re-sent until they are answered |
 //! | `queue`, `job` | the commands and the reply of POP |
-//! | `connection`, `backoff` | connections that come back |
+//! | `connection`, `link`, `cluster`, `backoff` | connections that come back, to a server or a cluster |
+//! | `name` | what the worker is called |
 //! | `duration` | `30s`, `15m` and the like |
 //! | `shutdown` | phases of stopping, and the signals that begin them |
 
@@ -21,6 +24,7 @@ mod attempt;
 mod backoff;
 mod capture;
 mod cli;
+mod cluster;
 mod connection;
 mod duration;
 #[cfg(test)]
@@ -29,10 +33,14 @@ mod group;
 mod handler;
 mod job;
 mod lease;
+mod link;
+mod name;
 mod popper;
 mod queue;
 mod settle;
 mod shutdown;
+mod sources;
+mod turns;
 mod verdict;
 mod work;
 

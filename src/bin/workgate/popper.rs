@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redis::{Cmd, Value, cmd};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::backoff::Backoff;
-use crate::connection::{ANSWER_WITHIN, Fault, Line, Link, Server};
+use crate::connection::{ANSWER_WITHIN, Fault, Line, Server};
 use crate::job::Job;
+use crate::link::Link;
 use crate::shutdown::{Phase, Watch};
 
 /// How long one POP waits for a job. Short enough to notice a dead connection, long enough to cost nothing.
@@ -22,17 +24,43 @@ const ASK_EVERY: Duration = Duration::from_millis(100);
 pub enum Popped {
     /// Jobs with what is left of their leases; none when there was nothing to do.
     Jobs(Vec<(Job, Duration)>),
+    /// The connection broke; [`Popper::ready`] makes a new one.
+    Lost,
     /// The worker stops, and no job was handed over.
     Stopped,
 }
 
-/// The connection that waits for jobs.
+/// Ends the waits of all POPs that were sent before, so that their slots can be used elsewhere.
+#[derive(Debug, Clone)]
+pub struct Recall(watch::Sender<()>);
+
+/// Changes when the wait is to end.
+pub type Recalled = watch::Receiver<()>;
+
+impl Recall {
+    pub fn new() -> Self {
+        Recall(watch::Sender::new(()))
+    }
+
+    pub fn all(&self) {
+        self.0.send_replace(());
+    }
+
+    /// For a POP that is sent from now on.
+    pub fn listen(&self) -> Recalled {
+        self.0.subscribe()
+    }
+}
+
+/// The connection that waits for the jobs of one source.
 #[derive(Debug)]
 pub struct Popper {
     server: Server,
-    /// For CLIENT UNBLOCK, which must come from another connection.
     link: Arc<Link>,
+    /// In a cluster: its connection is to the owner of this slot.
+    slot: Option<i64>,
     line: Option<Waiting>,
+    backoff: Backoff,
 }
 
 /// An open connection.
@@ -42,69 +70,125 @@ struct Waiting {
     client: i64,
     /// The server's clock minus ours, in milliseconds.
     ahead_ms: i64,
+    /// To the same server, for CLIENT UNBLOCK, which must come from another connection.
+    aside: Arc<Link>,
 }
 
 impl Popper {
-    pub fn new(server: Server, link: Arc<Link>) -> Self {
-        Popper { server, link, line: None }
+    pub fn new(server: Server, link: Arc<Link>, slot: Option<i64>) -> Self {
+        Popper { server, link, slot, line: None, backoff: Backoff::default() }
     }
 
-    /// Pops until the server answers; comes back from an unreachable server by itself. An error is a
-    /// refusal, which another try would not change.
-    pub async fn pop(&mut self, command: &Cmd, watch: &mut Watch) -> Result<Popped, Fault> {
-        let mut backoff = Backoff::default();
-        loop {
-            match self.once(command, watch).await {
-                Err(Fault::Unreachable(text)) => {
-                    self.line = None;
-                    if backoff.is_fresh() {
-                        tracing::warn!("cannot take jobs, trying again: {text}");
-                    }
-                    tokio::select! {
-                        () = sleep(backoff.next()) => {}
-                        () = watch.reached(Phase::Draining) => return Ok(Popped::Stopped),
-                    }
+    /// Opens the connection, however long that takes; false when the worker stops. An error is a refusal, which another
+    /// try would not change.
+    pub async fn ready(&mut self, watch: &mut Watch) -> Result<bool, Fault> {
+        while self.line.is_none() {
+            // A server that takes connections and closes them again is no reason to hurry.
+            if !self.backoff.is_fresh() {
+                tokio::select! {
+                    () = sleep(self.backoff.next()) => {}
+                    () = watch.reached(Phase::Draining) => return Ok(false),
                 }
-                answer => {
-                    if !backoff.is_fresh() && answer.is_ok() {
-                        tracing::info!("taking jobs again");
-                    }
-                    return answer;
+            }
+            let opened = tokio::select! {
+                opened = self.open() => opened,
+                () = watch.reached(Phase::Draining) => return Ok(false),
+            };
+            match opened {
+                Ok(waiting) => self.line = Some(waiting),
+                Err(Fault::Unreachable(text)) => self.broke(&text),
+                Err(refused) => return Err(refused),
+            }
+        }
+        Ok(watch.now() < Phase::Draining)
+    }
+
+    /// Pops once. An error is a refusal, which another try would not change.
+    pub async fn pop(
+        &mut self,
+        command: &Cmd,
+        watch: &mut Watch,
+        recalled: &mut Recalled,
+    ) -> Result<Popped, Fault> {
+        let Some(waiting) = self.line.clone() else { return Ok(Popped::Lost) };
+        match once(&waiting, command, watch, recalled).await {
+            Err(Fault::Unreachable(text)) => {
+                self.broke(&text);
+                Ok(Popped::Lost)
+            }
+            answer => {
+                if !self.backoff.is_fresh() && answer.is_ok() {
+                    tracing::info!("taking jobs{} again", self.shown_slot());
+                    self.backoff = Backoff::default();
                 }
+                answer
             }
         }
     }
 
-    async fn once(&mut self, command: &Cmd, watch: &mut Watch) -> Result<Popped, Fault> {
-        let waiting = match &self.line {
-            Some(waiting) => waiting.clone(),
-            None => tokio::select! {
-                opened = self.open() => self.line.insert(opened?).clone(),
-                () = watch.reached(Phase::Draining) => return Ok(Popped::Stopped),
-            },
+    fn broke(&mut self, text: &str) {
+        self.line = None;
+        if self.backoff.is_fresh() {
+            tracing::warn!("cannot take jobs{}, trying again: {text}", self.shown_slot());
+            // From now on there are pauses.
+            self.backoff.next();
+        }
+    }
+
+    fn shown_slot(&self) -> String {
+        self.slot.map(|slot| format!(" of slot {slot}")).unwrap_or_default()
+    }
+
+    async fn open(&self) -> Result<Waiting, Fault> {
+        let (server, aside) = match (&*self.link, self.slot) {
+            (Link::Cluster(cluster), Some(slot)) => {
+                let owner = cluster.owner(slot).await?;
+                (owner.clone(), Arc::new(Link::to(owner)))
+            }
+            _ => (self.server.clone(), self.link.clone()),
         };
-        let answer = waiting.line.call(command);
-        tokio::pin!(answer);
+        let line = server.connect(BLOCK + ANSWER_WITHIN).await?;
+        let client = match line.call(cmd("CLIENT").arg("ID")).await? {
+            Value::Int(id) => id,
+            other => return Err(Fault::unexpected("CLIENT ID", &other)),
+        };
+        let reply = line.call(&cmd("TIME")).await?;
+        let (seconds, micros): (i64, i64) =
+            redis::from_redis_value_ref(&reply).map_err(|_| Fault::unexpected("TIME", &reply))?;
+        Ok(Waiting { line, client, ahead_ms: seconds * 1_000 + micros / 1_000 - now_ms(), aside })
+    }
+}
+
+async fn once(
+    waiting: &Waiting,
+    command: &Cmd,
+    watch: &mut Watch,
+    recalled: &mut Recalled,
+) -> Result<Popped, Fault> {
+    let answer = waiting.line.call(command);
+    tokio::pin!(answer);
+    tokio::select! {
+        biased;
+        reply = &mut answer => return waiting.read(reply?),
+        () = watch.reached(Phase::Draining) => {}
+        _ = recalled.changed() => {}
+    }
+    // The server may be handing over a job in this moment: dropping the connection would leave it
+    // active until its lease ran out. So the wait is ended there, and its answer read here.
+    loop {
         tokio::select! {
             biased;
             reply = &mut answer => return waiting.read(reply?),
-            () = watch.reached(Phase::Draining) => {}
-        }
-        // The server may be handing over a job in this moment: dropping the connection would leave it
-        // active until its lease ran out. So the wait is ended there, and its answer read here.
-        loop {
-            tokio::select! {
-                biased;
-                reply = &mut answer => return waiting.read(reply?),
-                () = watch.reached(Phase::Killing) => return Ok(Popped::Stopped),
-                () = self.ask_to_end(waiting.client) => {}
-            }
+            () = watch.reached(Phase::Killing) => return Ok(Popped::Stopped),
+            () = waiting.ask_to_end() => {}
         }
     }
+}
 
+impl Waiting {
     /// Ends the wait; repeated, as it may overtake the POP on its way.
-    async fn ask_to_end(&self, client: i64) {
-        let asked = timeout(BLOCK, self.link.call(cmd("CLIENT").arg("UNBLOCK").arg(client))).await;
+    async fn ask_to_end(&self) {
+        let asked = timeout(BLOCK, self.aside.call(cmd("CLIENT").arg("UNBLOCK").arg(self.client))).await;
         if let Ok(Err(fault @ Fault::Refused { .. })) = asked {
             // Not permitted, say: then the wait ends by itself.
             tracing::debug!("CLIENT UNBLOCK: {fault}");
@@ -113,20 +197,6 @@ impl Popper {
         sleep(ASK_EVERY).await;
     }
 
-    async fn open(&self) -> Result<Waiting, Fault> {
-        let line = self.server.connect(BLOCK + ANSWER_WITHIN).await?;
-        let client = match line.call(cmd("CLIENT").arg("ID")).await? {
-            Value::Int(id) => id,
-            other => return Err(Fault::unexpected("CLIENT ID", &other)),
-        };
-        let reply = line.call(&cmd("TIME")).await?;
-        let (seconds, micros): (i64, i64) =
-            redis::from_redis_value_ref(&reply).map_err(|_| Fault::unexpected("TIME", &reply))?;
-        Ok(Waiting { line, client, ahead_ms: seconds * 1_000 + micros / 1_000 - now_ms() })
-    }
-}
-
-impl Waiting {
     fn read(&self, reply: Value) -> Result<Popped, Fault> {
         let rows = match reply {
             Value::Array(rows) => rows,
@@ -171,8 +241,22 @@ mod tests {
 
     fn popper(fake: &Fake) -> (Popper, Cmd) {
         let server = Server::at(&fake.url()).unwrap();
-        let pop = queue::pop(&["q".into()], 2, BLOCK, Duration::from_secs(30));
-        (Popper::new(server.clone(), Arc::new(Link::to(server))), pop)
+        let pop = queue::pop(&["q".into()], 2, Some(BLOCK), Duration::from_secs(30), "me");
+        (Popper::new(server.clone(), Arc::new(Link::to(server)), None), pop)
+    }
+
+    /// Until there is an answer, as the worker does it.
+    async fn popped(popper: &mut Popper, pop: &Cmd, watch: &mut Watch) -> Result<Popped, Fault> {
+        let recall = Recall::new();
+        loop {
+            if !popper.ready(watch).await? {
+                return Ok(Popped::Stopped);
+            }
+            match popper.pop(pop, watch, &mut recall.listen()).await? {
+                Popped::Lost => {}
+                popped => return Ok(popped),
+            }
+        }
     }
 
     #[tokio::test]
@@ -183,7 +267,7 @@ mod tests {
         })
         .await;
         let (mut popper, pop) = popper(&fake);
-        let Ok(Popped::Jobs(jobs)) = popper.pop(&pop, &mut Shutdown::new().watch()).await else {
+        let Ok(Popped::Jobs(jobs)) = popped(&mut popper, &pop, &mut Shutdown::new().watch()).await else {
             panic!("no jobs")
         };
         assert_eq!(jobs.len(), 1);
@@ -201,7 +285,7 @@ mod tests {
         .await;
         let (mut popper, pop) = popper(&fake);
         assert!(
-            matches!(popper.pop(&pop, &mut Shutdown::new().watch()).await, Ok(Popped::Jobs(jobs)) if jobs.len() == 1)
+            matches!(popped(&mut popper, &pop, &mut Shutdown::new().watch()).await, Ok(Popped::Jobs(jobs)) if jobs.len() == 1)
         );
     }
 
@@ -213,7 +297,7 @@ mod tests {
         })
         .await;
         let (mut popper, pop) = popper(&fake);
-        let fault = popper.pop(&pop, &mut Shutdown::new().watch()).await.unwrap_err();
+        let fault = popped(&mut popper, &pop, &mut Shutdown::new().watch()).await.unwrap_err();
         assert!(fault.is("WRONGTYPE"), "{fault}");
     }
 
@@ -226,7 +310,7 @@ mod tests {
         })
         .await;
         let (mut popper, pop) = popper(&fake);
-        let fault = popper.pop(&pop, &mut Shutdown::new().watch()).await.unwrap_err();
+        let fault = popped(&mut popper, &pop, &mut Shutdown::new().watch()).await.unwrap_err();
         assert!(fault.is("REPLY") && fault.to_string().len() < 400, "{fault}");
     }
 
@@ -246,8 +330,8 @@ mod tests {
             }
             shutdown.advance(Phase::Draining);
         };
-        let (popped, ()) = tokio::join!(popper.pop(&pop, &mut watch), stop);
-        assert!(matches!(popped, Ok(Popped::Jobs(jobs)) if jobs.len() == 1));
+        let (answer, ()) = tokio::join!(popped(&mut popper, &pop, &mut watch), stop);
+        assert!(matches!(answer, Ok(Popped::Jobs(jobs)) if jobs.len() == 1));
         assert_eq!(fake.seen("CLIENT UNBLOCK")[0], "CLIENT UNBLOCK 42");
     }
 
@@ -262,8 +346,32 @@ mod tests {
             sleep(Duration::from_millis(300)).await;
             shutdown.advance(Phase::Draining);
         };
-        let (popped, ()) = tokio::join!(popper.pop(&pop, &mut watch), stop);
-        assert_eq!(popped, Ok(Popped::Stopped));
+        let (answer, ()) = tokio::join!(popped(&mut popper, &pop, &mut watch), stop);
+        assert_eq!(answer, Ok(Popped::Stopped));
         assert!(begun.elapsed() < Duration::from_secs(3));
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_is_recalled_ends_and_brings_what_came_meanwhile() {
+        for (answer, jobs) in [("*0\r\n", 0), (ONE_JOB, 1)] {
+            let fake = Fake::start(move |_, command| match &command[0][..] {
+                b"JOBQ.POP" => Say::WhenUnblocked(answer.into()),
+                _ => common(command),
+            })
+            .await;
+            let (mut popper, pop) = popper(&fake);
+            let recall = Recall::new();
+            let back = async {
+                while fake.seen("JOBQ.POP").is_empty() {
+                    sleep(Duration::from_millis(5)).await;
+                }
+                recall.all();
+            };
+            let mut watch = Shutdown::new().watch();
+            assert_eq!(popper.ready(&mut watch).await, Ok(true));
+            let mut recalled = recall.listen();
+            let (answer, ()) = tokio::join!(popper.pop(&pop, &mut watch, &mut recalled), back);
+            assert!(matches!(answer, Ok(Popped::Jobs(got)) if got.len() == jobs));
+        }
     }
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use redis::{Cmd, Value, cmd};
 
-use crate::connection::{Fault, Link};
+use crate::connection::Fault;
 use crate::duration::written;
 use crate::job::Job;
+use crate::link::Link;
 
 /// What a renewal found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +91,8 @@ impl Queue {
     }
 }
 
-/// JOBQ.POP for up to `count` jobs, waiting up to `block`.
-pub fn pop(queues: &[String], count: usize, block: Duration, lease: Duration) -> Cmd {
+/// JOBQ.POP for up to `count` jobs in the name of `worker`, waiting up to `block`.
+pub fn pop(queues: &[String], count: usize, block: Option<Duration>, lease: Duration, worker: &str) -> Cmd {
     let mut command = cmd("JOBQ.POP");
     if let Some((first, others)) = queues.split_first() {
         command.arg(first);
@@ -99,7 +100,11 @@ pub fn pop(queues: &[String], count: usize, block: Duration, lease: Duration) ->
             command.arg("ALSO").arg(others.len()).arg(others);
         }
     }
-    command.arg("COUNT").arg(count).arg("BLOCK").arg(written(block)).arg("LEASE").arg(written(lease));
+    command.arg("COUNT").arg(count);
+    if let Some(block) = block {
+        command.arg("BLOCK").arg(written(block));
+    }
+    command.arg("LEASE").arg(written(lease)).arg("WORKER").arg(worker);
     command
 }
 
@@ -116,22 +121,26 @@ mod tests {
     use crate::fake::{Fake, Say};
     use crate::job::tests::job;
 
-    #[test]
-    fn a_pop_of_several_queues_names_the_others_after_also() {
-        let packed = pop(
-            &["a".into(), "b".into(), "c".into()],
-            8,
-            Duration::from_secs(5),
-            Duration::from_millis(1_500),
-        );
-        let args: Vec<_> = packed
+    fn text(command: &Cmd) -> String {
+        let args: Vec<_> = command
             .args_iter()
             .map(|arg| match arg {
                 redis::Arg::Simple(bytes) => String::from_utf8_lossy(bytes).into_owned(),
                 _ => panic!("a cursor"),
             })
             .collect();
-        assert_eq!(args.join(" "), "JOBQ.POP a ALSO 2 b c COUNT 8 BLOCK 5s LEASE 1500ms");
+        args.join(" ")
+    }
+
+    #[test]
+    fn a_pop_of_several_queues_names_the_others_after_also() {
+        let all = ["a".into(), "b".into(), "c".into()];
+        let lease = Duration::from_millis(1_500);
+        assert_eq!(
+            text(&pop(&all, 8, Some(Duration::from_secs(5)), lease, "host:1")),
+            "JOBQ.POP a ALSO 2 b c COUNT 8 BLOCK 5s LEASE 1500ms WORKER host:1"
+        );
+        assert_eq!(text(&pop(&all[..1], 1, None, lease, "w")), "JOBQ.POP a COUNT 1 LEASE 1500ms WORKER w");
     }
 
     #[tokio::test]

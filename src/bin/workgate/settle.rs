@@ -97,9 +97,10 @@ async fn once(queue: &Queue, job: &Job, settlement: &Settlement) -> Result<(), F
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::{Link, Server};
+    use crate::connection::Server;
     use crate::fake::{Fake, Say};
     use crate::job::tests::job;
+    use crate::link::Link;
     use crate::shutdown::Shutdown;
     use std::sync::Arc;
 

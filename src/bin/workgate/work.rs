@@ -1,25 +1,33 @@
 //! The worker: takes jobs while slots are free, runs an attempt for each, and drains at the end.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::sleep;
 
 use crate::attempt::Worker;
+use crate::backoff::Backoff;
 use crate::cli::WorkArgs;
-use crate::connection::{Fault, Link, Server};
+use crate::connection::{Fault, Server};
 use crate::handler::Handler;
-use crate::popper::{BLOCK, Popped, Popper};
+use crate::link::Link;
+use crate::popper::{BLOCK, Popped, Popper, Recall};
 use crate::queue::{self, Queue};
 use crate::shutdown::{Phase, Shutdown, Watch, signals};
+use crate::sources::{Source, sources};
+use crate::turns::{Turn, Turns, Wait};
 
 /// The conventional status of a process ended by SIGINT.
 const KILLED: u8 = 130;
 
 /// How long one POP waits under `--until-empty`.
 const UNTIL_EMPTY_BLOCK: Duration = Duration::from_millis(500);
+
+/// How long one POP waits while other sources have no slot to wait with.
+const MOMENT: Duration = Duration::from_millis(200);
 
 /// Runs the worker until it is told to stop, is done (`--until-empty`) or cannot go on.
 pub async fn main(args: WorkArgs) -> Result<ExitCode, String> {
@@ -34,21 +42,26 @@ pub async fn main(args: WorkArgs) -> Result<ExitCode, String> {
 /// As [`main`], with the signals left to the caller.
 pub async fn work(args: WorkArgs, shutdown: &Shutdown) -> Result<(), String> {
     let server = Server::at(&args.redis)?;
-    let link = Arc::new(Link::to(server.clone()));
+    let mut watch = shutdown.watch();
+    let found = found(&server, &args, &mut watch).await.map_err(|fault| explained(&fault))?;
+    let Some((link, sources)) = found else { return Ok(()) };
+    let link = Arc::new(link);
     let worker = Arc::new(Worker {
         queue: Queue::over(link.clone()),
         handler: Handler { command: args.exec.clone(), redis: args.redis.clone() },
         lease: args.lease,
         timeout: args.timeout,
     });
+    let keys: Vec<String> = sources.iter().flat_map(Source::keys).map(str::to_owned).collect();
     tracing::info!(
-        "taking jobs from {}, {} at a time, each handed to: {}",
-        args.queues.join(", "),
+        "{} takes jobs from {}, {} at a time, each handed to: {}",
+        args.name,
+        shown(&keys),
         args.concurrency,
         args.exec
     );
     let mut attempts = JoinSet::new();
-    let taken = take(&args, &worker, Popper::new(server, link), &mut attempts, shutdown).await;
+    let taken = Taking::new(&args, &worker, &watch, &mut attempts).all(server, link, sources, &keys).await;
     // Also after a refusal: what runs is finished.
     if let Err(fault) = &taken
         && !attempts.is_empty()
@@ -62,60 +75,225 @@ pub async fn work(args: WorkArgs, shutdown: &Shutdown) -> Result<(), String> {
     taken.map_err(|fault| explained(&fault))
 }
 
-async fn take(
+/// The server or its cluster, and what is read there; None when the worker stops before it answers.
+async fn found(
+    server: &Server,
     args: &WorkArgs,
-    worker: &Arc<Worker>,
-    mut popper: Popper,
-    attempts: &mut JoinSet<()>,
-    shutdown: &Shutdown,
-) -> Result<(), Fault> {
-    let slots = Arc::new(Semaphore::new(usize::from(args.concurrency)));
-    let mut watch = shutdown.watch();
-    // One that ends when the queue is empty looks more often whether it is.
-    let block = if args.until_empty { UNTIL_EMPTY_BLOCK } else { BLOCK };
+    watch: &mut Watch,
+) -> Result<Option<(Link, Vec<Source>)>, Fault> {
+    let look = async || {
+        let link = Link::found(server.clone()).await?;
+        let sources = sources(&link, &args.queues, args.shards).await?;
+        Ok((link, sources))
+    };
+    let mut backoff = Backoff::default();
     loop {
-        let Some(mut free) = free_slots(&slots, &mut watch).await else { return Ok(()) };
-        while let Some(ended) = attempts.try_join_next() {
-            report(ended);
+        tokio::select! {
+            found = look() => match found {
+                Err(Fault::Unreachable(text)) if backoff.is_fresh() => {
+                    tracing::warn!("cannot take jobs, trying again: {text}");
+                }
+                Err(Fault::Unreachable(_)) => {}
+                found => return found.map(Some),
+            },
+            () = watch.reached(Phase::Draining) => return Ok(None),
         }
-        let pop = queue::pop(&args.queues, free.len(), block, args.lease);
-        let jobs = match popper.pop(&pop, &mut watch).await? {
-            Popped::Jobs(jobs) => jobs,
-            Popped::Stopped => return Ok(()),
-        };
-        let none = jobs.is_empty();
-        for (job, left) in jobs {
-            let (worker, watch, slot) = (worker.clone(), watch.clone(), free.pop());
-            attempts.spawn(async move {
-                worker.attempt(job, left, watch).await;
-                drop(slot);
-            });
-        }
-        drop(free);
-        if none && args.until_empty && watch.now() == Phase::Running {
-            let idle = slots.available_permits() == usize::from(args.concurrency);
-            if idle && is_empty(worker, &args.queues).await? {
-                return Ok(());
-            }
+        tokio::select! {
+            () = sleep(backoff.next()) => {}
+            () = watch.reached(Phase::Draining) => return Ok(None),
         }
     }
 }
 
-/// Waits for one free slot and takes all that are free; None when the worker stops.
-async fn free_slots(slots: &Arc<Semaphore>, watch: &mut Watch) -> Option<Vec<OwnedSemaphorePermit>> {
-    let first = tokio::select! {
-        biased;
-        () = watch.reached(Phase::Draining) => return None,
-        slot = slots.clone().acquire_owned() => slot.ok()?,
-    };
-    let more = std::iter::from_fn(|| slots.clone().try_acquire_owned().ok());
-    Some(std::iter::once(first).chain(more).collect())
+/// A few of many keys.
+fn shown(keys: &[String]) -> String {
+    const FEW: usize = 5;
+    match keys {
+        [first, .., last] if keys.len() > FEW => format!("{first} … {last} ({} keys)", keys.len()),
+        _ => keys.join(", "),
+    }
+}
+
+/// What a popper comes back with.
+enum Back {
+    /// Whether its connection is open: else the worker stops.
+    Ready(usize, Popper, Result<bool, Fault>),
+    Popped(Turn, Popper, Result<Popped, Fault>),
+}
+
+/// Taking jobs from all sources, each on a connection of its own.
+struct Taking<'a> {
+    args: &'a WorkArgs,
+    worker: &'a Arc<Worker>,
+    watch: &'a Watch,
+    attempts: &'a mut JoinSet<()>,
+    turns: Turns,
+    recall: Recall,
+    /// What is asked at the moment.
+    asked: JoinSet<Back>,
+    /// Of these, those that only open a connection.
+    opening: BTreeMap<usize, AbortHandle>,
+    /// The others.
+    idle: BTreeMap<usize, (Popper, Source)>,
+    /// Those that are asked.
+    busy: BTreeMap<usize, Source>,
+}
+
+impl<'a> Taking<'a> {
+    fn new(
+        args: &'a WorkArgs,
+        worker: &'a Arc<Worker>,
+        watch: &'a Watch,
+        attempts: &'a mut JoinSet<()>,
+    ) -> Self {
+        Taking {
+            args,
+            worker,
+            watch,
+            attempts,
+            turns: Turns::with_slots(usize::from(args.concurrency)),
+            recall: Recall::new(),
+            asked: JoinSet::new(),
+            opening: BTreeMap::new(),
+            idle: BTreeMap::new(),
+            busy: BTreeMap::new(),
+        }
+    }
+
+    /// Until the worker stops, or is done (`--until-empty`), or a server refuses.
+    async fn all(
+        mut self,
+        server: Server,
+        link: Arc<Link>,
+        sources: Vec<Source>,
+        keys: &[String],
+    ) -> Result<(), Fault> {
+        for (number, source) in sources.into_iter().enumerate() {
+            let popper = Popper::new(server.clone(), link.clone(), source.slot);
+            self.busy.insert(number, source);
+            self.prepare(number, popper);
+        }
+        let mut refused = None;
+        let mut done = false;
+        loop {
+            let goes_on = refused.is_none() && !done && self.watch.now() == Phase::Running;
+            if goes_on {
+                self.ask();
+            } else if self.asked.is_empty() {
+                return refused.map_or(Ok(()), Err);
+            } else {
+                // What was asked before may still bring jobs.
+                self.recall.all();
+                self.opening.values().for_each(AbortHandle::abort);
+            }
+            let mut stop = self.watch.clone();
+            let found_none = tokio::select! {
+                Some(back) = self.asked.join_next() => match back {
+                    Ok(back) => match self.take(back) {
+                        Ok(jobs) => jobs == Some(0),
+                        Err(fault) => {
+                            refused.get_or_insert(fault);
+                            false
+                        }
+                    },
+                    Err(error) if error.is_cancelled() => false,
+                    Err(error) => std::panic::resume_unwind(error.into_panic()),
+                },
+                Some(ended) = self.attempts.join_next() => {
+                    report(ended);
+                    self.turns.freed();
+                    false
+                }
+                () = stop.reached(Phase::Draining), if goes_on => false,
+            };
+            if found_none && goes_on && self.args.until_empty && self.attempts.is_empty() {
+                match is_empty(self.worker, keys).await {
+                    Ok(empty) => done = empty,
+                    Err(fault) => refused = Some(fault),
+                }
+            }
+        }
+    }
+
+    /// Sends a POP to each source whose turn it is.
+    fn ask(&mut self) {
+        while let Some(turn) = self.turns.next() {
+            let Some((mut popper, mut source)) = self.idle.remove(&turn.source) else { continue };
+            let block = match turn.wait {
+                Wait::No => None,
+                Wait::Moment => Some(MOMENT),
+                // One that ends when the queue is empty looks more often whether it is.
+                Wait::Long if self.args.until_empty => Some(UNTIL_EMPTY_BLOCK),
+                Wait::Long => Some(BLOCK),
+            };
+            let keys = source.next_keys();
+            self.busy.insert(turn.source, source);
+            let pop = queue::pop(&keys, turn.count, block, self.args.lease, &self.args.name);
+            let (mut watch, mut recalled) = (self.watch.clone(), self.recall.listen());
+            self.asked.spawn(async move {
+                let popped = popper.pop(&pop, &mut watch, &mut recalled).await;
+                Back::Popped(turn, popper, popped)
+            });
+        }
+        if self.turns.wants_slots() {
+            self.recall.all();
+        }
+    }
+
+    fn prepare(&mut self, number: usize, mut popper: Popper) {
+        let mut watch = self.watch.clone();
+        let opening = self.asked.spawn(async move {
+            let ready = popper.ready(&mut watch).await;
+            Back::Ready(number, popper, ready)
+        });
+        self.opening.insert(number, opening);
+    }
+
+    /// How many jobs a POP brought, which are begun.
+    fn take(&mut self, back: Back) -> Result<Option<usize>, Fault> {
+        match back {
+            Back::Ready(number, popper, ready) => {
+                self.opening.remove(&number);
+                if ready? {
+                    self.rest(number, popper);
+                    self.turns.came(number);
+                }
+                Ok(None)
+            }
+            Back::Popped(turn, popper, popped) => match popped? {
+                Popped::Jobs(jobs) => {
+                    let count = jobs.len();
+                    self.turns.back(turn, count);
+                    self.rest(turn.source, popper);
+                    for (job, left) in jobs {
+                        let (worker, watch) = (self.worker.clone(), self.watch.clone());
+                        self.attempts.spawn(async move { worker.attempt(job, left, watch).await });
+                    }
+                    Ok(Some(count))
+                }
+                Popped::Lost => {
+                    self.turns.lost(turn);
+                    if self.watch.now() == Phase::Running {
+                        self.prepare(turn.source, popper);
+                    }
+                    Ok(None)
+                }
+                Popped::Stopped => Ok(None),
+            },
+        }
+    }
+
+    fn rest(&mut self, number: usize, popper: Popper) {
+        if let Some(source) = self.busy.remove(&number) {
+            self.idle.insert(number, (popper, source));
+        }
+    }
 }
 
 /// Whether nothing is left to run. An unreachable server is asked again after the next POP.
-async fn is_empty(worker: &Worker, queues: &[String]) -> Result<bool, Fault> {
-    for queue in queues {
-        match worker.queue.pending(queue).await {
+async fn is_empty(worker: &Worker, keys: &[String]) -> Result<bool, Fault> {
+    for key in keys {
+        match worker.queue.pending(key).await {
             Ok(0) => {}
             Ok(_) | Err(Fault::Unreachable(_)) => return Ok(false),
             Err(fault) => return Err(fault),

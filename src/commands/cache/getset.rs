@@ -108,7 +108,7 @@ fn bring(call: Call<'_>, key: Name<'_>, set: &cache::Set<'_>, tags: Tags) -> Res
 fn send(class: Class, answer: &cache::Reply<'_>, reply: Reply<'_>) {
     stats::note_answer(class, answer.state);
     reply.array(4);
-    reply.simple(match answer.state {
+    reply.word(match answer.state {
         State::Hit => c"HIT",
         State::Refresh | State::Elected => c"REFRESH",
         State::Stale => c"STALE",
@@ -153,7 +153,7 @@ impl Waitable for Getting {
         stats::note(self.class, |stats| stats.waits += 1);
     }
 
-    fn next_due(entry: &Entry) -> Option<UnixMs> {
+    fn next_due(&self, entry: &Entry, _now: UnixMs) -> Option<UnixMs> {
         entry.next_due()
     }
 

@@ -4,7 +4,7 @@ use crate::domain::jobq::{self, Cancelled, MOST_AT_ONCE, Moved, Queue, State};
 use crate::domain::refusal::{Refusal, shown};
 use crate::server::command::{Call, Handler};
 
-use super::{small, state_name};
+use super::{small, state_named};
 use crate::commands::arguments::{Words, unknown};
 use crate::commands::commit;
 
@@ -80,7 +80,7 @@ impl Handler for Redrive {
     }
 }
 
-/// `JOBQ.PURGE key ready|delayed|done|dead [OLDER d] [LIMIT n=1000]`
+/// `JOBQ.PURGE key ready|delayed|blocked|done|dead [OLDER d] [LIMIT n=1000]`
 pub struct Purge;
 
 impl Handler for Purge {
@@ -90,12 +90,10 @@ impl Handler for Purge {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
         let given = words.word("state")?;
-        let named = |state: &State| given.eq_ignore_ascii_case(state_name(*state).to_bytes());
-        let state = State::ALL.into_iter().filter(|state| *state != State::Active).find(named);
-        let state = state.ok_or_else(|| {
+        let state = state_named(given).filter(|state| *state != State::Active).ok_or_else(|| {
             let given = shown(given);
             Refusal::err(format!(
-                "state '{given}': expected ready, delayed, done or dead (CANCEL is for active jobs)"
+                "state '{given}': expected ready, delayed, blocked, done or dead (CANCEL is for active jobs)"
             ))
         })?;
         let (mut older, mut most) = (0, MOST_AT_ONCE);

@@ -1,10 +1,13 @@
 //! POP, which may wait.
 
-use crate::domain::jobq::{self, MOST_AT_ONCE, Popped, Queue};
+use std::collections::BTreeSet;
+
+use crate::domain::jobq::{self, BYTES_AT_ONCE, MOST_AT_ONCE, Popped, Queue};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
-use crate::server::command::{Call, Handler};
+use crate::server::args::Args;
+use crate::server::command::{Call, FindsKeys, Handler};
 use crate::server::ctx::Ctx;
 use crate::server::name::Name;
 use crate::server::reply::Reply;
@@ -13,7 +16,12 @@ use crate::commands::arguments::{Words, unknown};
 use crate::commands::commit;
 use crate::commands::waiting::{self, Decided, Waitable};
 
-/// `JOBQ.POP key [COUNT n] [BLOCK d] [LEASE d]`
+/// How many queues ALSO may add.
+const MOST_QUEUES: u64 = 100;
+/// The most bytes of a worker's name.
+const LONGEST_WORKER: usize = 128;
+
+/// `JOBQ.POP key [ALSO n key …] [COUNT n] [BLOCK d] [LEASE d] [WORKER w]`
 pub struct Pop;
 
 impl Handler for Pop {
@@ -22,65 +30,153 @@ impl Handler for Pop {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
-        let mut pop = jobq::Pop { count: 1, lease: None };
-        let mut block = None;
+        let mut popping = Popping { count: 1, lease: None, worker: None };
+        let (mut also, mut block) = (Vec::new(), None);
         while let Some(option) = words.option()? {
             match option.folded() {
-                b"COUNT" => pop.count = words.integer("COUNT", 1, MOST_AT_ONCE as u64)? as usize,
+                b"ALSO" => also = further_queues(&mut words)?,
+                b"COUNT" => popping.count = words.integer("COUNT", 1, MOST_AT_ONCE as u64)? as usize,
                 b"BLOCK" => block = Some(words.duration("BLOCK")?),
-                b"LEASE" => pop.lease = Some(words.duration("LEASE")?),
+                b"LEASE" => popping.lease = Some(words.duration("LEASE")?),
+                b"WORKER" => popping.worker = Some(worker(&mut words)?.into()),
                 _ => return Err(unknown(&option)),
             }
         }
-        waiting::answer(call, key, Popping(pop), block)
+        if also.is_empty() {
+            return waiting::answer(call, key, popping, block);
+        }
+        pop_several(call, &each_once(key, also), popping, block)
     }
 }
 
-/// A POP that may wait.
-struct Popping(jobq::Pop);
+impl FindsKeys for Pop {
+    fn find_keys(args: Args<'_>, found: &mut dyn FnMut(usize)) {
+        found(1);
+        let is_also = |at: &usize| args.get(*at).is_some_and(|word| word.eq_ignore_ascii_case(b"ALSO"));
+        let Some(also) = (2..args.len()).find(is_also) else { return };
+        let count = args.get(also + 1).and_then(|count| std::str::from_utf8(count).ok()?.parse().ok());
+        let first = also + 2;
+        (first..args.len()).take(count.unwrap_or(0)).for_each(found);
+    }
+}
+
+/// `n key …`
+fn further_queues<'a>(words: &mut Words<'a>) -> Result<Vec<Name<'a>>, Refusal> {
+    let count = words.integer("the number of keys after ALSO", 1, MOST_QUEUES)?;
+    (0..count).map(|_| words.name("a key after ALSO")).collect()
+}
+
+/// Servers and clients find the keys of a POP behind the word ALSO, wherever it stands.
+fn worker<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
+    let worker = words.id_of("WORKER", LONGEST_WORKER)?;
+    if worker.eq_ignore_ascii_case(b"ALSO") {
+        return Err(Refusal::err(
+            "WORKER must not be 'also': that word stands before the keys of further queues",
+        ));
+    }
+    Ok(worker)
+}
+
+/// The keys in their order, without those that come again.
+fn each_once<'a>(first: Name<'a>, also: Vec<Name<'a>>) -> Vec<Name<'a>> {
+    let mut seen = BTreeSet::new();
+    std::iter::once(first).chain(also).filter(|key| seen.insert(key.bytes())).collect()
+}
+
+/// One queue after the other, until there are as many jobs as were asked for; waits at all of them.
+fn pop_several(
+    call: Call<'_>,
+    keys: &[Name<'_>],
+    popping: Popping,
+    block: Option<u64>,
+) -> Result<(), Refusal> {
+    let ctx = call.ctx;
+    // Refused before anything is popped.
+    keys.iter().try_for_each(|key| commit::read::<Queue, _>(ctx, *key, |_, _| Ok(())))?;
+    let mut pop = popping.pop();
+    let mut bytes = 0;
+    let mut popped = Vec::new();
+    for &key in keys {
+        let jobs = commit::write(ctx, key, |queue: Option<&Queue>, now, tokens| {
+            Ok(jobq::decide_pop(queue, &pop, now, tokens).map(Popping::owned))
+        })?;
+        pop.count -= jobs.len();
+        bytes += jobs.iter().map(|job| job.payload.len()).sum::<usize>();
+        popped.extend(jobs.into_iter().map(|job| (key, job)));
+        if pop.count == 0 {
+            break;
+        }
+        pop.room = (!popped.is_empty()).then(|| BYTES_AT_ONCE.saturating_sub(bytes));
+    }
+    match block {
+        Some(timeout) if popped.is_empty() => {
+            waiting::wait(call, keys, popping, jobq::PoppedJobs::new(), timeout)
+        }
+        _ => {
+            call.reply.array(popped.len());
+            popped.iter().for_each(|(key, job)| row(job, *key, call.reply));
+        }
+    }
+    Ok(())
+}
+
+/// One job of the answer.
+fn row(job: &Popped<'_>, queue: Name<'_>, reply: Reply<'_>) {
+    reply.array(9);
+    reply.bulk(&job.id);
+    reply.uint(job.token);
+    reply.bulk(&job.payload);
+    reply.uint(job.attempt.into());
+    reply.uint(job.deadline);
+    reply.bulk(queue.bytes());
+    reply.bulk_or_null(job.name.as_deref());
+    reply.bulk_or_null(job.group.as_deref());
+    reply.bulk_or_null(job.meta.as_deref());
+}
+
+/// A POP that may wait. It is handed what one of its queues has; only at once does it take from several.
+struct Popping {
+    count: usize,
+    lease: Option<u64>,
+    worker: Option<Box<[u8]>>,
+}
+
+impl Popping {
+    fn pop(&self) -> jobq::Pop<'_> {
+        jobq::Pop { count: self.count, lease: self.lease, worker: self.worker.as_deref(), room: None }
+    }
+}
 
 impl Waitable for Popping {
     type Value = Queue;
-    type Answer<'q> = Vec<Popped<'q>>;
+    type Answer<'q> = jobq::PoppedJobs<'q>;
 
     fn decide<'q>(&self, queue: Option<&'q Queue>, now: UnixMs, tokens: &TokenClock) -> Decided<'q, Self> {
-        Ok(jobq::decide_pop(queue, &self.0, now, tokens))
+        Ok(jobq::decide_pop(queue, &self.pop(), now, tokens))
     }
 
-    fn is_nothing(jobs: &Vec<Popped<'_>>) -> bool {
+    fn is_nothing(jobs: &jobq::PoppedJobs<'_>) -> bool {
         jobs.is_empty()
     }
 
-    fn owned(jobs: Vec<Popped<'_>>) -> Vec<Popped<'static>> {
+    fn owned(jobs: jobq::PoppedJobs<'_>) -> jobq::PoppedJobs<'static> {
         jobs.into_iter().map(Popped::into_owned).collect()
     }
 
-    fn next_due(queue: &Queue) -> Option<UnixMs> {
-        queue.next_due()
+    fn next_due(&self, queue: &Queue, now: UnixMs) -> Option<UnixMs> {
+        queue.next_due(now)
     }
 
-    fn nothing(&self) -> Vec<Popped<'static>> {
-        Vec::new()
+    fn nothing(&self) -> jobq::PoppedJobs<'static> {
+        jobq::PoppedJobs::new()
     }
 
-    fn reply(&self, jobs: &Vec<Popped<'_>>, queue: Name<'_>, reply: Reply<'_>) {
+    fn reply(&self, jobs: &jobq::PoppedJobs<'_>, queue: Name<'_>, reply: Reply<'_>) {
         reply.array(jobs.len());
-        for job in jobs {
-            reply.array(9);
-            reply.bulk(&job.id);
-            reply.uint(job.token);
-            reply.bulk(&job.payload);
-            reply.uint(job.attempt.into());
-            reply.uint(job.deadline);
-            reply.bulk(queue.bytes());
-            reply.bulk_or_null(job.name.as_deref());
-            // Groups come later; their place in the reply is here.
-            reply.null();
-            reply.bulk_or_null(job.meta.as_deref());
-        }
+        jobs.iter().for_each(|job| row(job, queue, reply));
     }
 
-    fn put_back(&self, jobs: &Vec<Popped<'_>>, ctx: Ctx<'_>, key: Name<'_>) {
+    fn put_back(&self, jobs: &jobq::PoppedJobs<'_>, ctx: Ctx<'_>, key: Name<'_>) {
         for job in jobs {
             // Refused when the job has gone or was popped again: then there is nothing to give back.
             let _ = commit::write_alone::<Queue, _>(ctx, key, |queue, now, _| {

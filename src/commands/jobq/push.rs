@@ -1,22 +1,29 @@
 //! PUSH and MPUSH.
 
-use crate::domain::jobq::{self, Backoff, DEFAULT_RETRIES, Due, MOST_AT_ONCE, MOST_RETRIES, Pushed, Queue};
-use crate::domain::refusal::{Code, Refusal};
+use crate::domain::decision::Decision;
+use crate::domain::jobq::{self, Backoff, Due, MOST_AT_ONCE, MOST_RETRIES, OnDup, Pushed, Queue};
+use crate::domain::jobq::{After, MOST_AFTER, OnDead, UniqueKey, Until};
+use crate::domain::refusal::{Code, Refusal, shown};
 use crate::server::command::{Call, Handler};
+use crate::server::ctx::Origin;
 use crate::server::reply::Reply;
 
 use super::small;
 use crate::commands::arguments::{Keyword, Words, unknown, within_size};
-use crate::commands::commit;
-use crate::commands::settings::JOBQ_MAX_PAYLOAD;
+use crate::commands::commit::{self, Carrier};
+use crate::commands::eviction;
+use crate::commands::settings::{ALLOW_EVICTION, JOBQ_MAX_PAYLOAD};
 
 /// All payloads of an MPUSH together.
-const MOST_BYTES: usize = 16 * 1024 * 1024;
+const MOST_BYTES: usize = jobq::BYTES_AT_ONCE;
+
+/// How many jobs those of an MPUSH may wait for, all together.
+const MOST_WAITED_FOR: usize = 10_000;
 
 /// The latest time of AT: year 2255.
-const LATEST: u64 = 9_000_000_000_000;
+pub(super) const LATEST: u64 = 9_000_000_000_000;
 
-fn plain(payload: &[u8]) -> jobq::Push<'_> {
+pub(super) fn plain(payload: &[u8]) -> jobq::Push<'_> {
     jobq::Push {
         payload,
         id: None,
@@ -26,18 +33,23 @@ fn plain(payload: &[u8]) -> jobq::Push<'_> {
         due: Due::After(0),
         priority: 0,
         lifo: false,
-        retries: DEFAULT_RETRIES,
+        group: None,
+        retries: None,
         backoff: None,
         lease: None,
+        expire: None,
+        keep: None,
+        unique: None,
+        after: None,
     }
 }
 
-fn payload<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
+pub(super) fn payload<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
     within_size("payload", words.word("payload")?, JOBQ_MAX_PAYLOAD.get(), "")
 }
 
 /// An option that PUSH and MPUSH have in common; false when it is another one.
-fn common<'a>(
+pub(super) fn common<'a>(
     push: &mut jobq::Push<'a>,
     option: &Keyword<'_>,
     words: &mut Words<'a>,
@@ -52,13 +64,113 @@ fn common<'a>(
         b"AT" => push.due = Due::At(words.integer("AT", 0, LATEST)?),
         b"PRIORITY" => push.priority = words.signed("PRIORITY")?,
         b"LIFO" => push.lifo = true,
-        b"RETRIES" => push.retries = words.integer("RETRIES", 0, MOST_RETRIES.into())? as u32,
+        b"GROUP" => push.group = Some(words.id("GROUP")?),
+        b"RETRIES" => push.retries = Some(words.integer("RETRIES", 0, MOST_RETRIES.into())? as u16),
         b"BACKOFF" => push.backoff = Some(Backoff::parse(words.word("BACKOFF")?)?),
         b"LEASE" => push.lease = Some(words.duration("LEASE")?),
+        b"EXPIRE" => push.expire = Some(words.duration("EXPIRE")?),
+        b"KEEP" => push.keep = Some(words.duration_or_zero("KEEP")?),
         b"META" => push.meta = Some(small("META", words)?),
         _ => return Ok(false),
     }
     Ok(true)
+}
+
+/// What was given of AFTER and ONDEAD, in any order.
+#[derive(Default)]
+struct Waiting<'a> {
+    ids: Option<Vec<&'a [u8]>>,
+    on_dead: Option<OnDead>,
+}
+
+impl<'a> Waiting<'a> {
+    /// Takes an option of these; false when it is another one.
+    fn take(&mut self, option: &Keyword<'_>, words: &mut Words<'a>) -> Result<bool, Refusal> {
+        match option.folded() {
+            b"AFTER" => {
+                let count = words.integer("the number of jobs AFTER which", 1, MOST_AFTER as u64)?;
+                self.ids = Some((0..count).map(|_| words.id("AFTER")).collect::<Result<_, _>>()?);
+            }
+            b"ONDEAD" => {
+                let choices = [(&b"wait"[..], OnDead::Wait), (b"fail", OnDead::Fail), (b"run", OnDead::Run)];
+                self.on_dead = Some(one_of("ONDEAD", words, &choices)?);
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// For so many pushes.
+    fn given(&self, pushes: usize) -> Result<Option<After<'_>>, Refusal> {
+        let Some(ids) = &self.ids else {
+            if self.on_dead.is_some() {
+                return Err(Refusal::err("ONDEAD goes with AFTER: it says what becomes of a job that waits"));
+            }
+            return Ok(None);
+        };
+        if ids.len() * pushes > MOST_WAITED_FOR {
+            let text = format!(
+                "{pushes} payloads AFTER {} jobs: at most {MOST_WAITED_FOR} are allowed when the two are multiplied",
+                ids.len()
+            );
+            return Err(Refusal::err(text));
+        }
+        Ok(Some(After { ids, on_dead: self.on_dead.unwrap_or(OnDead::Wait) }))
+    }
+}
+
+/// What was given of UNIQUE and the options that go with it, in any order.
+#[derive(Default)]
+struct Uniqueness<'a> {
+    key: Option<&'a [u8]>,
+    until: Option<Until>,
+    window: Option<u64>,
+    on_dup: Option<OnDup>,
+}
+
+impl<'a> Uniqueness<'a> {
+    /// Takes an option of these; false when it is another one.
+    fn take(&mut self, option: &Keyword<'_>, words: &mut Words<'a>) -> Result<bool, Refusal> {
+        match option.folded() {
+            b"UNIQUE" => self.key = Some(words.id("UNIQUE")?),
+            b"UNTIL" => {
+                let choices = [(&b"start"[..], Until::Start), (b"done", Until::Done)];
+                self.until = Some(one_of("UNTIL", words, &choices)?);
+            }
+            b"FOR" => self.window = Some(words.duration("FOR")?),
+            b"ONDUP" => {
+                let choices =
+                    [(&b"keep"[..], OnDup::Keep), (b"replace", OnDup::Replace), (b"next", OnDup::Next)];
+                self.on_dup = Some(one_of("ONDUP", words, &choices)?);
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    fn given(self) -> Result<Option<UniqueKey<'a>>, Refusal> {
+        let Uniqueness { key, until, window, on_dup } = self;
+        let Some(key) = key else {
+            if until.is_some() || window.is_some() || on_dup.is_some() {
+                return Err(Refusal::err(
+                    "UNTIL, FOR and ONDUP go with UNIQUE: they say how its key is held",
+                ));
+            }
+            return Ok(None);
+        };
+        let alone = if window.is_some() { Until::Time } else { Until::Done };
+        let on_dup = on_dup.unwrap_or(OnDup::Keep);
+        Ok(Some(UniqueKey { key, until: until.unwrap_or(alone), window, on_dup }))
+    }
+}
+
+fn one_of<T: Copy>(what: &str, words: &mut Words<'_>, choices: &[(&[u8], T)]) -> Result<T, Refusal> {
+    let given = words.word(what)?;
+    let chosen = choices.iter().find(|(name, _)| given.eq_ignore_ascii_case(name));
+    chosen.map(|(_, choice)| *choice).ok_or_else(|| {
+        let names: Vec<_> = choices.iter().map(|(name, _)| shown(name)).collect();
+        Refusal::err(format!("{what} '{}': expected {}", shown(given), names.join(" or ")))
+    })
 }
 
 fn chosen_id<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
@@ -76,40 +188,79 @@ fn refuse_match_alone(push: &jobq::Push<'_>, has_ids: bool) -> Result<(), Refusa
     Ok(())
 }
 
-fn answer(pushed: &Pushed, reply: Reply<'_>) {
+pub(super) fn answer(pushed: &Pushed, reply: Reply<'_>) {
     let (id, outcome) = match pushed {
-        Pushed::New(id) => (id, c"NEW"),
-        Pushed::Duplicate(id) => (id, c"DUP"),
+        Pushed::New(id) => (&**id, c"NEW"),
+        Pushed::Duplicate(id) => (&**id, c"DUP"),
+        Pushed::Replaced(id) => (&**id, c"REPLACED"),
+        Pushed::Next(id) => (&**id, c"NEXT"),
     };
     reply.array(2);
     reply.bulk(id);
-    reply.simple(outcome);
+    reply.word(outcome);
 }
 
-/// `JOBQ.PUSH key payload [ID id [MATCH]] [NAME n] [DELAY d | AT unix_ms] [PRIORITY p] [LIFO] [RETRIES n] [BACKOFF spec] [LEASE d]
-/// [META b]`
+/// Refuses what would be added where the server may drop the whole queue to stay below its memory limit.
+pub(super) fn kept<R>(
+    decided: Result<Decision<R, jobq::Effect>, Refusal>,
+) -> Result<Decision<R, jobq::Effect>, Refusal> {
+    let decision = decided?;
+    if decision.effect.is_some() && eviction::may_drop_queues() && !ALLOW_EVICTION.is_on() {
+        return Err(Refusal::err(
+            "the server may evict this queue: set maxmemory-policy to noeviction or to one of the volatile \
+             policies, or workgate.allow-eviction to yes",
+        ));
+    }
+    Ok(decision)
+}
+
+/// `JOBQ.PUSH key payload [ID id [MATCH]] [NAME n] [DELAY d | AT unix_ms] [PRIORITY p] [LIFO] [GROUP g] [RETRIES n] [BACKOFF spec] [LEASE d]
+/// [AFTER n id … [ONDEAD wait|fail|run]] [EXPIRE d] [KEEP d] [UNIQUE k [UNTIL start|done] [FOR d] [ONDUP keep|replace|next]] [META b]`
 pub struct Push;
 
 impl Handler for Push {
     type Refusal = Refusal;
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let origin = call.ctx.origin();
+        let Some(carrier) = Carrier::of(origin, has_no_options(call)) else { return repeat(call, origin) };
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
-        let mut push = plain(payload(&mut words)?);
+        let (mut push, mut unique) = (plain(payload(&mut words)?), Uniqueness::default());
+        let mut waiting = Waiting::default();
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"ID" => push.id = Some(chosen_id(&mut words)?),
+                _ if unique.take(&option, &mut words)? || waiting.take(&option, &mut words)? => {}
                 _ if common(&mut push, &option, &mut words)? => {}
                 _ => return Err(unknown(&option)),
             }
         }
         refuse_match_alone(&push, push.id.is_some())?;
-        let pushed =
-            commit::write::<Queue, _>(call.ctx, key, |queue, now, _| jobq::decide_push(queue, &push, now))?;
+        push.unique = unique.given()?;
+        push.after = waiting.given(1)?;
+        let pushed = commit::write_carried::<Queue, _>(call.ctx, key, carrier, |queue, now, _| {
+            kept(jobq::decide_push(queue, &push, now))
+        })?;
         answer(&pushed, call.reply);
         Ok(())
     }
+}
+
+fn has_no_options(call: Call<'_>) -> bool {
+    call.args.len() == 3
+}
+
+/// A job that a primary let in, whatever this server's settings say of its size.
+fn repeat(call: Call<'_>, origin: Origin) -> Result<(), Refusal> {
+    let (true, Some(payload)) = (has_no_options(call), call.args.get(2)) else {
+        return Err(commit::not_by_itself());
+    };
+    let push = plain(payload);
+    let pushed = |queue: Option<&Queue>, now| Some(jobq::pushed(queue, &push, now));
+    commit::repeat(call.ctx, call.args.name(1), origin, pushed)?;
+    call.reply.ok();
+    Ok(())
 }
 
 /// `JOBQ.MPUSH key n payload … [IDS n id …] [options of PUSH, for all of them]`
@@ -124,13 +275,14 @@ impl Handler for PushMany {
         let count = words.integer("the number of payloads", 1, MOST_AT_ONCE as u64)?;
         let payloads = (0..count).map(|_| payload(&mut words)).collect::<Result<Vec<_>, _>>()?;
         let bytes: usize = payloads.iter().map(|payload| payload.len()).sum();
-        if bytes > MOST_BYTES {
+        if bytes > MOST_BYTES && count > 1 {
             let text = format!(
-                "the payloads have {bytes} bytes together, at most {MOST_BYTES} are allowed in a call"
+                "the payloads have {bytes} bytes together, at most {MOST_BYTES} are allowed in a call: push them in several"
             );
             return Err(Refusal::new(Code::TooBig, text));
         }
-        let (mut all, mut ids) = (plain(b""), Vec::new());
+        let (mut all, mut ids, mut unique) = (plain(b""), Vec::new(), Uniqueness::default());
+        let mut waiting = Waiting::default();
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"IDS" => {
@@ -141,15 +293,18 @@ impl Handler for PushMany {
                     }
                     ids = (0..given).map(|_| chosen_id(&mut words)).collect::<Result<Vec<_>, _>>()?;
                 }
+                _ if unique.take(&option, &mut words)? || waiting.take(&option, &mut words)? => {}
                 _ if common(&mut all, &option, &mut words)? => {}
                 _ => return Err(unknown(&option)),
             }
         }
         refuse_match_alone(&all, !ids.is_empty())?;
+        all.unique = unique.given()?;
+        all.after = waiting.given(payloads.len())?;
         let push = |(at, payload)| jobq::Push { payload, id: ids.get(at).copied(), ..all.clone() };
         let pushes: Vec<jobq::Push<'_>> = payloads.into_iter().enumerate().map(push).collect();
         let pushed = commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
-            jobq::decide_push_many(queue, &pushes, now)
+            kept(jobq::decide_push_many(queue, &pushes, now))
         })?;
         call.reply.array(pushed.len());
         pushed.iter().for_each(|pushed| answer(pushed, call.reply));

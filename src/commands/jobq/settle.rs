@@ -1,15 +1,16 @@
-//! ACK, FAIL, RELEASE and EXTEND, and the first and last for many jobs: what a worker says.
+//! ACK, FAIL, RELEASE, EXTEND and LOG, and the first and last for many jobs: what a worker says.
 
-use crate::domain::jobq::{self, Each, Extended, MOST_AT_ONCE, Queue};
+use crate::domain::jobq::{self, Each, Extended, LONGEST_LINE, MOST_AT_ONCE, Queue};
 use crate::domain::refusal::Refusal;
 use crate::server::chance;
 use crate::server::command::{Call, Handler};
+use crate::server::ctx::Origin;
 use crate::server::name::Name;
 use crate::server::reply::Reply;
 
 use super::{small, state_name};
-use crate::commands::arguments::{Words, unknown};
-use crate::commands::commit;
+use crate::commands::arguments::{Words, unknown, within_size};
+use crate::commands::commit::{self, Carrier};
 
 /// The queue, job and token that a worker's word is about.
 fn held<'a>(words: &mut Words<'a>) -> Result<(Name<'a>, &'a [u8], u64), Refusal> {
@@ -32,12 +33,32 @@ impl Handler for Ack {
                 _ => return Err(unknown(&option)),
             }
         }
-        commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
+        let origin = call.ctx.origin();
+        let Some(carrier) = Carrier::of(origin, result.is_none()) else {
+            return repeat_ack(call, key, id, result, origin);
+        };
+        commit::write_carried::<Queue, _>(call.ctx, key, carrier, |queue, now, _| {
             jobq::decide_ack(queue, id, token, result, now)
         })?;
         call.reply.ok();
         Ok(())
     }
+}
+
+/// An ACK that a primary accepted: nobody asks again whose token it was.
+fn repeat_ack(
+    call: Call<'_>,
+    key: Name<'_>,
+    id: &[u8],
+    result: Option<&[u8]>,
+    origin: Origin,
+) -> Result<(), Refusal> {
+    if result.is_some() {
+        return Err(commit::not_by_itself());
+    }
+    commit::repeat(call.ctx, key, origin, |queue: Option<&Queue>, now| jobq::acked(queue, id, None, now))?;
+    call.reply.ok();
+    Ok(())
 }
 
 /// `JOBQ.FAIL key id token [ERROR text] [DELAY d] [DEAD]`
@@ -65,7 +86,7 @@ impl Handler for Fail {
             jobq::decide_fail(queue, id, token, &fail, now)
         })?;
         call.reply.array(2);
-        call.reply.simple(failed.state.map_or(c"cancelled", state_name));
+        call.reply.word(failed.state.map_or(c"cancelled", state_name));
         call.reply.uint(failed.due);
         Ok(())
     }
@@ -95,7 +116,7 @@ impl Handler for Release {
     }
 }
 
-/// `JOBQ.EXTEND key id token [LEASE d]`
+/// `JOBQ.EXTEND key id token [LEASE d] [PROGRESS b]`
 pub struct Extend;
 
 impl Handler for Extend {
@@ -104,17 +125,36 @@ impl Handler for Extend {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         let (key, id, token) = held(&mut words)?;
-        let mut lease = None;
+        let (mut lease, mut progress) = (None, None);
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"LEASE" => lease = Some(words.duration("LEASE")?),
+                b"PROGRESS" => progress = Some(small("PROGRESS", &mut words)?),
                 _ => return Err(unknown(&option)),
             }
         }
         let extended = commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
-            jobq::decide_extend(queue, id, token, lease, now)
+            jobq::decide_extend(queue, id, token, lease, progress, now)
         })?;
         call.reply.int(extended_as(extended));
+        Ok(())
+    }
+}
+
+/// `JOBQ.LOG key id token line`
+pub struct Log;
+
+impl Handler for Log {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let (key, id, token) = held(&mut words)?;
+        let line = within_size("line", words.word("line")?, LONGEST_LINE as i64, "")?;
+        let lines = commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
+            jobq::decide_log(queue, id, token, line, now)
+        })?;
+        call.reply.uint(lines as u64);
         Ok(())
     }
 }

@@ -1,6 +1,5 @@
 //! CHECK and PEEK.
 
-use crate::domain::decision::Decision;
 use crate::domain::ratelimit::{
     self, Check, HIGHEST_FACTOR, LONGEST_ID, Lockout, Request, Subject, Verdict, is_limit,
 };
@@ -14,7 +13,6 @@ use super::limits::{self, Named};
 use super::rows::rows;
 use crate::commands::arguments::{Keyword, Words, unknown};
 use crate::commands::commit::{self, Carrier};
-use crate::commands::tick;
 
 /// BRIEF's answer when a call can never pass: the least integer that every client language holds.
 const NEVER: i64 = -((1 << 53) - 1);
@@ -38,21 +36,19 @@ impl Handler for CheckLimits {
         let policies = Named::new();
         let (key, check, shape) = read_check(call, &policies)?;
         let plain = policies.get().is_none() && check.is_plain();
-        let carrier = match call.ctx.origin() {
-            Origin::Client if plain => Carrier::Command,
-            Origin::Client | Origin::ClientOfReplica => Carrier::Effect,
-            origin => return repeat(call, key, &check, plain, origin),
+        let origin = call.ctx.origin();
+        let Some(carrier) = Carrier::of(origin, plain) else {
+            return repeat(call, key, &check, plain, origin);
         };
-        let verdict = commit::write_carried::<Subject, _>(call.ctx, key, carrier, |subject, now, _| {
-            ratelimit::decide_check(subject, &check, now)
-        })?;
-        answer(&verdict, shape, policies.get().is_some(), call.reply);
-        Ok(())
+        let names_policy = policies.get().is_some();
+        commit::write_carried::<Subject, _>(call.ctx, key, carrier, |subject, now, _| {
+            let decision = ratelimit::decide_check(subject, &check, now)?;
+            Ok(decision.map(|verdict| answer(&verdict, shape, names_policy, call.reply)))
+        })
     }
 }
 
-/// A plain CHECK that a primary allowed: it takes, and is not judged again. That happened at the last tick; a
-/// primary that imports the slot, whom no tick reaches, takes its own time.
+/// A plain CHECK that a primary allowed: it takes, and is not judged again.
 fn repeat(
     call: Call<'_>,
     key: Name<'_>,
@@ -61,15 +57,10 @@ fn repeat(
     origin: Origin,
 ) -> Result<(), Refusal> {
     if !plain {
-        return Err(Refusal::err("only plain calls of this command are replicated"));
+        return Err(commit::not_by_itself());
     }
-    if origin == Origin::Import {
-        commit::write::<Subject, _>(call.ctx, key, |_, now, _| {
-            Ok(Decision::change((), ratelimit::taken(&check.request, now)))
-        })?;
-    } else {
-        commit::repeat::<Subject>(call.ctx, key, ratelimit::taken(&check.request, tick::last()))?;
-    }
+    let taken = |_: Option<&Subject>, now| Some(ratelimit::taken(&check.request, now));
+    commit::repeat(call.ctx, key, origin, taken)?;
     call.reply.ok();
     Ok(())
 }

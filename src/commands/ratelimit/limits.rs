@@ -21,15 +21,23 @@ static RECENT: MainThread<Recent> = MainThread::new(Recent::empty());
 /// call names, if it does.
 pub fn read<'a>(words: &mut Words<'a>, policies: &'a Named) -> Result<Request<'a>, Refusal> {
     let begin = words.position();
-    let is_plain = |word: &[u8]| is_limit(word) && !is_policy_name(word);
     let mut recent = RECENT.borrow();
-    let limits = std::iter::from_fn(|| words.next_if(is_plain)).map(|text| recent.parse(text));
-    let request = Request::of(limits)?;
-    if !words.peek().is_some_and(is_policy_name) {
-        return Ok(request);
+    let mut request = Request::empty();
+    while let Some(word) = words.peek() {
+        let limit = match recent.known(word) {
+            Some(known) => known,
+            None if is_policy_name(word) => {
+                drop(recent);
+                words.back_to(begin);
+                return expanded(words, policies);
+            }
+            None if is_limit(word) => recent.parse(word)?,
+            None => break,
+        };
+        words.skip();
+        request.add(limit)?;
     }
-    words.back_to(begin);
-    expanded(words, policies)
+    Ok(request)
 }
 
 /// The limits of a call with each policy's in the place of its name.

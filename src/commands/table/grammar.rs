@@ -9,6 +9,9 @@ const fn arg(name: &'static str, kind: ArgType) -> Arg {
 /// The key, always the first argument.
 pub const KEY: Arg = arg("key", ArgType::Key);
 
+/// One of the keys behind the word of `Keys::AtAndBehind`.
+pub const FURTHER_KEY: Arg = arg("key", ArgType::FurtherKey);
+
 /// Any bytes.
 pub const fn text(name: &'static str) -> Arg {
     arg(name, ArgType::Text)

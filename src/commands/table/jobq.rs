@@ -1,20 +1,35 @@
 //! JOBQ.
 
 use super::effects;
-use super::grammar::{KEY, duration, flag, integer, multiple, one_of, option, optional, text};
+use super::grammar::{FURTHER_KEY, KEY, duration, flag, integer, multiple, one_of, option, optional, text};
 use crate::commands::jobq::{
-    Ack, AckMany, Cancel, Extend, ExtendMany, Fail, Get, Pop, Purge, Push, PushMany, Redrive, Release, Stats,
+    Ack, AckMany, Cancel, ConfigGet, ConfigSet, CronDelete, CronList, CronRun, CronSet, Events, Extend,
+    ExtendMany, Fail, Get, List, Log, Outcome, Pause, Pop, Purge, Push, PushMany, Queues, Redrive, Release,
+    Resume, Stats, Update,
 };
 use crate::domain::jobq::Queue;
-use crate::server::command::{Access, Arg, ArgType, Keys, Spec, entry};
+use crate::server::command::{Access, Arg, ArgType, Keys, Spec, entry, entry_finding_keys};
 
 const MATCH: Arg = flag("MATCH", "match");
 const NAME: Arg = option("NAME", text("name"));
 const DUE: Arg = optional(one_of("due", &[duration("DELAY"), option("AT", integer("unix-ms"))]));
 const PRIORITY: Arg = option("PRIORITY", integer("priority"));
 const LIFO: Arg = flag("LIFO", "lifo");
+const GROUP: Arg = option("GROUP", text("group"));
 const RETRIES: Arg = option("RETRIES", integer("retries"));
 const BACKOFF: Arg = option("BACKOFF", text("spec"));
+const UNIQUE: Arg = option("UNIQUE", text("key"));
+const UNTIL: Arg = option("UNTIL", one_of("until", &[flag("START", "start"), flag("DONE", "done")]));
+const ONDUP: Arg = option(
+    "ONDUP",
+    one_of("on-dup", &[flag("KEEP", "keep"), flag("REPLACE", "replace"), flag("NEXT", "next")]),
+);
+const AFTER: Arg = option(
+    "AFTER",
+    Arg { kind: ArgType::Block, parts: &[integer("count"), multiple(text("id"))], ..text("after") },
+);
+const ONDEAD: Arg =
+    option("ONDEAD", one_of("on-dead", &[flag("WAIT", "wait"), flag("FAIL", "fail"), flag("RUN", "run")]));
 const META: Arg = option("META", text("meta"));
 const HELD: Arg =
     multiple(Arg { kind: ArgType::Block, parts: &[text("id"), integer("token")], ..text("job") });
@@ -22,11 +37,35 @@ const IDS: Arg = option(
     "IDS",
     Arg { kind: ArgType::Block, parts: &[integer("count"), multiple(text("id"))], ..text("ids") },
 );
+const MORE_FIELDS: Arg =
+    optional(multiple(Arg { kind: ArgType::Block, parts: &[text("field"), text("value")], ..text("more") }));
+const ALSO: Arg = option(
+    "ALSO",
+    Arg { kind: ArgType::Block, parts: &[integer("count"), multiple(FURTHER_KEY)], ..text("also") },
+);
 const LIMIT: Arg = option("LIMIT", integer("limit"));
+const STATE: Arg = one_of(
+    "state",
+    &[
+        flag("READY", "ready"),
+        flag("DELAYED", "delayed"),
+        flag("ACTIVE", "active"),
+        flag("BLOCKED", "blocked"),
+        flag("DONE", "done"),
+        flag("DEAD", "dead"),
+    ],
+);
 const ENDED: Arg = one_of(
     "state",
-    &[flag("READY", "ready"), flag("DELAYED", "delayed"), flag("DONE", "done"), flag("DEAD", "dead")],
+    &[
+        flag("READY", "ready"),
+        flag("DELAYED", "delayed"),
+        flag("BLOCKED", "blocked"),
+        flag("DONE", "done"),
+        flag("DEAD", "dead"),
+    ],
 );
+const CATCHUP: Arg = one_of("catchup", &[flag("SKIP", "skip"), flag("ONE", "one"), flag("ALL", "all")]);
 
 pub static ROWS: &[Spec] = &[
     Spec {
@@ -46,9 +85,18 @@ pub static ROWS: &[Spec] = &[
             DUE,
             PRIORITY,
             LIFO,
+            GROUP,
             RETRIES,
             BACKOFF,
             duration("LEASE"),
+            duration("EXPIRE"),
+            duration("KEEP"),
+            UNIQUE,
+            UNTIL,
+            duration("FOR"),
+            ONDUP,
+            AFTER,
+            ONDEAD,
             META,
         ],
         entry: entry::<Push>(),
@@ -71,23 +119,39 @@ pub static ROWS: &[Spec] = &[
             DUE,
             PRIORITY,
             LIFO,
+            GROUP,
             RETRIES,
             BACKOFF,
             duration("LEASE"),
+            duration("EXPIRE"),
+            duration("KEEP"),
+            UNIQUE,
+            UNTIL,
+            duration("FOR"),
+            ONDUP,
+            AFTER,
+            ONDEAD,
             META,
         ],
         entry: entry::<PushMany>(),
     },
     Spec {
         name: "JOBQ.POP",
-        flags: "write fast blocking",
+        flags: "write fast blocking getkeys-api",
         arity: -2,
-        keys: Keys::At(1, Access::Update),
+        keys: Keys::AtAndBehind(1, "ALSO", Access::Update),
         summary: "Takes jobs that are ready, each with a lease and a fencing token",
-        complexity: "O(C log N) with C the COUNT and N the number of jobs",
+        complexity: "O(Q + C log N) with Q the number of queues, C the COUNT and N the number of jobs",
         since: "0.1.0",
-        args: &[KEY, option("COUNT", integer("count")), duration("BLOCK"), duration("LEASE")],
-        entry: entry::<Pop>(),
+        args: &[
+            KEY,
+            ALSO,
+            option("COUNT", integer("count")),
+            duration("BLOCK"),
+            duration("LEASE"),
+            option("WORKER", text("worker")),
+        ],
+        entry: entry_finding_keys::<Pop>(),
     },
     Spec {
         name: "JOBQ.ACK",
@@ -137,8 +201,62 @@ pub static ROWS: &[Spec] = &[
         summary: "Renews the lease of a job that is being worked on",
         complexity: "O(log N) with N the number of jobs",
         since: "0.1.0",
-        args: &[KEY, text("id"), integer("token"), duration("LEASE")],
+        args: &[KEY, text("id"), integer("token"), duration("LEASE"), option("PROGRESS", text("progress"))],
         entry: entry::<Extend>(),
+    },
+    Spec {
+        name: "JOBQ.LOG",
+        flags: "write deny-oom fast",
+        arity: 5,
+        keys: Keys::At(1, Access::Update),
+        summary: "Adds a line to the log of a job that is being worked on",
+        complexity: "O(log N) with N the number of jobs",
+        since: "0.1.0",
+        args: &[KEY, text("id"), integer("token"), text("line")],
+        entry: entry::<Log>(),
+    },
+    Spec {
+        name: "JOBQ.UPDATE",
+        flags: "write deny-oom fast",
+        arity: -3,
+        keys: Keys::At(1, Access::Update),
+        summary: "Changes a job that has not been done",
+        complexity: "O(log N) with N the number of jobs",
+        since: "0.1.0",
+        args: &[
+            KEY,
+            text("id"),
+            PRIORITY,
+            optional(one_of(
+                "due",
+                &[duration("DELAY"), option("AT", integer("unix-ms")), flag("NOW", "now")],
+            )),
+            RETRIES,
+            option("PAYLOAD", text("payload")),
+        ],
+        entry: entry::<Update>(),
+    },
+    Spec {
+        name: "JOBQ.RESULT",
+        flags: "readonly fast blocking",
+        arity: -3,
+        keys: Keys::At(1, Access::Read),
+        summary: "Shows what became of a job, and can wait for its end",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[KEY, text("id"), duration("BLOCK")],
+        entry: entry::<Outcome>(),
+    },
+    Spec {
+        name: "JOBQ.EVENTS",
+        flags: "readonly blocking",
+        arity: -3,
+        keys: Keys::At(1, Access::Read),
+        summary: "Lists what has happened in a queue since an event, and can wait for the next one",
+        complexity: "O(C) with C the COUNT",
+        since: "0.1.0",
+        args: &[KEY, integer("since"), option("COUNT", integer("count")), duration("BLOCK")],
+        entry: entry::<Events>(),
     },
     Spec {
         name: "JOBQ.GET",
@@ -152,14 +270,33 @@ pub static ROWS: &[Spec] = &[
         entry: entry::<Get>(),
     },
     Spec {
+        name: "JOBQ.LIST",
+        flags: "readonly",
+        arity: -3,
+        keys: Keys::At(1, Access::Read),
+        summary: "Shows the jobs of a state, page by page",
+        complexity: "O(C + L) with C the COUNT and L the jobs looked at for GROUP, NAME and ERROR, 10,000 at most",
+        since: "0.1.0",
+        args: &[
+            KEY,
+            STATE,
+            option("CURSOR", text("cursor")),
+            option("COUNT", integer("count")),
+            GROUP,
+            NAME,
+            option("ERROR", text("prefix")),
+        ],
+        entry: entry::<List>(),
+    },
+    Spec {
         name: "JOBQ.STATS",
         flags: "readonly fast",
-        arity: 2,
+        arity: -2,
         keys: Keys::At(1, Access::Read),
-        summary: "Counts the jobs of a queue by state, and what has become of all so far",
-        complexity: "O(log N) with N the number of jobs",
+        summary: "Counts the jobs of a queue by state, and shows what has become of all, in sum and minute by minute",
+        complexity: "O(log N) with N the number of jobs; with SERIES as well the minutes of a day",
         since: "0.1.0",
-        args: &[KEY],
+        args: &[KEY, option("SERIES", integer("minutes"))],
         entry: entry::<Stats>(),
     },
     Spec {
@@ -216,6 +353,123 @@ pub static ROWS: &[Spec] = &[
         since: "0.1.0",
         args: &[KEY, ENDED, duration("OLDER"), LIMIT],
         entry: entry::<Purge>(),
+    },
+    Spec {
+        name: "JOBQ.QUEUES",
+        flags: "readonly",
+        arity: -1,
+        keys: Keys::None,
+        summary: "Lists the queues of a database",
+        complexity: "O(C log N) with C the COUNT and N the number of queues",
+        since: "0.1.0",
+        args: &[option("CURSOR", text("cursor")), option("COUNT", integer("count"))],
+        entry: entry::<Queues>(),
+    },
+    Spec {
+        name: "JOBQ.CONFIG|SET",
+        flags: "write deny-oom",
+        arity: -5,
+        keys: Keys::At(2, Access::Update),
+        summary: "Changes the settings of a queue",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[KEY, text("field"), text("value"), MORE_FIELDS],
+        entry: entry::<ConfigSet>(),
+    },
+    Spec {
+        name: "JOBQ.CONFIG|GET",
+        flags: "readonly fast",
+        arity: 3,
+        keys: Keys::At(2, Access::Read),
+        summary: "Shows the settings of a queue",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[KEY],
+        entry: entry::<ConfigGet>(),
+    },
+    Spec {
+        name: "JOBQ.PAUSE",
+        flags: "write fast",
+        arity: -2,
+        keys: Keys::At(1, Access::Update),
+        summary: "Holds a queue up, for a time or until RESUME",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[KEY, duration("FOR"), flag("PUSHES", "pushes")],
+        entry: entry::<Pause>(),
+    },
+    Spec {
+        name: "JOBQ.RESUME",
+        flags: "write fast",
+        arity: 2,
+        keys: Keys::At(1, Access::Update),
+        summary: "Lets a paused queue go on",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[KEY],
+        entry: entry::<Resume>(),
+    },
+    Spec {
+        name: "JOBQ.CRON|SET",
+        flags: "write deny-oom",
+        arity: -6,
+        keys: Keys::At(2, Access::Update),
+        summary: "Adds or replaces a schedule, by which the queue pushes a job itself",
+        complexity: "O(log N) with N the number of jobs",
+        since: "0.1.0",
+        args: &[
+            KEY,
+            text("name"),
+            text("cron"),
+            text("payload"),
+            option("TZ", text("zone")),
+            option("CATCHUP", CATCHUP),
+            flag("OVERLAP", "overlap"),
+            NAME,
+            PRIORITY,
+            LIFO,
+            GROUP,
+            RETRIES,
+            BACKOFF,
+            duration("LEASE"),
+            duration("EXPIRE"),
+            duration("KEEP"),
+            META,
+        ],
+        entry: entry::<CronSet>(),
+    },
+    Spec {
+        name: "JOBQ.CRON|DEL",
+        flags: "write fast",
+        arity: 4,
+        keys: Keys::At(2, Access::Update),
+        summary: "Deletes a schedule",
+        complexity: "O(log N) with N the number of jobs",
+        since: "0.1.0",
+        args: &[KEY, text("name")],
+        entry: entry::<CronDelete>(),
+    },
+    Spec {
+        name: "JOBQ.CRON|LIST",
+        flags: "readonly",
+        arity: 3,
+        keys: Keys::At(2, Access::Read),
+        summary: "Lists the schedules of a queue",
+        complexity: "O(S) with S the number of schedules, at most 1,000",
+        since: "0.1.0",
+        args: &[KEY],
+        entry: entry::<CronList>(),
+    },
+    Spec {
+        name: "JOBQ.CRON|RUN",
+        flags: "write deny-oom fast",
+        arity: 4,
+        keys: Keys::At(2, Access::Update),
+        summary: "Pushes the job of a schedule now, beside its times",
+        complexity: "O(log N) with N the number of jobs",
+        since: "0.1.0",
+        args: &[KEY, text("name")],
+        entry: entry::<CronRun>(),
     },
     effects::<Queue>("JOBQ._APPLY", "O(C log N) with C the number of jobs changed and N the number of jobs"),
 ];

@@ -31,13 +31,13 @@ pub static ROWS: &[Spec] = &[
     #[cfg(feature = "test-commands")]
     Spec {
         name: "WORKGATE.TEST",
-        flags: "readonly",
-        arity: 2,
+        flags: "readonly blocking",
+        arity: -2,
         keys: Keys::None,
-        summary: "Only in test builds: PANIC and HALFWAY panic inside the command",
+        summary: "Only in test builds: PANIC and HALFWAY panic inside the command; LOOK waits for the end of a job, CLOCK moves the module's clock",
         complexity: "O(1)",
         since: "0.1.0",
-        args: &[text("what")],
+        args: &[text("what"), multiple(optional(text("of")))],
         entry: entry::<crate::commands::testing::Test>(),
     },
 ];

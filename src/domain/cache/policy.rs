@@ -2,6 +2,7 @@
 
 use crate::domain::bounds::{below, read_span};
 use crate::domain::codec::{Corrupt, Reader, Writer};
+use crate::domain::number::integer;
 use crate::domain::refusal::{Refusal, shown};
 use crate::domain::time::{duration, duration_or_zero, written};
 
@@ -43,12 +44,12 @@ impl Policy {
         let value = match name {
             b"TTL" => duration("TTL", text)?,
             b"GRACE" => duration_or_zero("GRACE", text)?,
-            b"JITTER" => whole("JITTER", text, 0, 100)?,
+            b"JITTER" => integer("JITTER", text, 0, 100)?,
             b"ABSENTTL" => duration("ABSENTTL", text)?,
             b"LEASE" => duration("LEASE", text)?,
             b"EARLY" => thousandths(text)?,
-            b"COMPRESS" => whole("COMPRESS", text, 0, MOST_BYTES)?,
-            b"MAXVALUE" => whole("MAXVALUE", text, 1, MOST_BYTES)?,
+            b"COMPRESS" => integer("COMPRESS", text, 0, MOST_BYTES)?,
+            b"MAXVALUE" => integer("MAXVALUE", text, 1, MOST_BYTES)?,
             _ => return Ok(None),
         };
         let at = FIELDS.iter().position(|field| field.as_bytes() == name);
@@ -130,15 +131,6 @@ impl Policy {
         policy.check().map_err(|_| Corrupt)?;
         Ok(policy)
     }
-}
-
-fn whole(what: &str, text: &[u8], least: u64, most: u64) -> Result<u64, Refusal> {
-    let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
-    let number = digits.then(|| std::str::from_utf8(text).ok()?.parse().ok()).flatten();
-    number.filter(|number| (least..=most).contains(number)).ok_or_else(|| {
-        let given = shown(text);
-        Refusal::err(format!("{what} '{given}': must be a whole number between {least} and {most}"))
-    })
 }
 
 fn thousandths(text: &[u8]) -> Result<u64, Refusal> {

@@ -104,8 +104,7 @@ pub fn decide_claim<'a>(
 ) -> Result<Decision<Reply<'a>, Effect>, Refusal> {
     lease_within_ttl(claim.lease, claim.ttl)?;
     let Some(record) = state.filter(|record| record.stands(now)) else {
-        let seen = state.map_or(0, |record| record.token);
-        return Ok(grant(claim, claim.fingerprint, 1, seen, now, tokens));
+        return Ok(grant(state, claim, now, tokens));
     };
     let known = record.fingerprint();
     if let (Some(known), Some(given)) = (known, claim.fingerprint)
@@ -126,8 +125,7 @@ pub fn decide_claim<'a>(
         Stage::Open(open) => open,
     };
     if elapsed >= open.span {
-        let attempt = record.attempt.saturating_add(1);
-        let mut taken = grant(claim, claim.fingerprint.or(known), attempt, record.token, now, tokens);
+        let mut taken = grant(state, claim, now, tokens);
         taken.reply.value = open.checkpoint.as_deref().map(Cow::Borrowed);
         return Ok(taken);
     }
@@ -151,27 +149,47 @@ pub(super) fn lease_within_ttl(lease: u64, ttl: u64) -> Result<(), Refusal> {
     Err(Refusal::err(format!("LEASE {lease}: must not be longer than TTL {ttl}")))
 }
 
-/// `seen` is the token of the record that is taken over: the new one is above it, even if the clock has
-/// not heard of it.
 fn grant<'a>(
+    state: Option<&Record>,
     claim: &Claim<'_>,
-    fingerprint: Option<Fingerprint>,
-    attempt: u32,
-    seen: u64,
     now: UnixMs,
     tokens: &TokenClock,
 ) -> Decision<Reply<'a>, Effect> {
-    let token = tokens.next(now).max(seen + 1);
-    Decision::change(
-        Reply::bare(State::Claimed, token, claim.lease, attempt),
-        Effect::Claim {
-            token,
-            since: now,
-            lease: claim.lease,
-            ttl: claim.ttl,
-            attempt,
-            owner: claim.owner.as_deref().map(Box::from),
-            fingerprint,
-        },
-    )
+    // Above the token of a record that is taken over, even if the clock has not heard of it.
+    let token = tokens.next(now).max(state.map_or(0, |record| record.token) + 1);
+    let (attempt, fingerprint) = next_attempt(state, claim, now);
+    let reply = Reply::bare(State::Claimed, token, claim.lease, attempt);
+    Decision::change(reply, granted(claim, attempt, fingerprint, now, token))
+}
+
+/// What a claim changes that was granted `token` at `now`, whoever might hold the record.
+pub fn claimed(state: Option<&Record>, claim: &Claim<'_>, now: UnixMs, token: u64) -> Effect {
+    let (attempt, fingerprint) = next_attempt(state, claim, now);
+    granted(claim, attempt, fingerprint, now, token)
+}
+
+/// The first of a new record, or the next of the one that stands.
+fn next_attempt(state: Option<&Record>, claim: &Claim<'_>, now: UnixMs) -> (u32, Option<Fingerprint>) {
+    match state.filter(|record| record.stands(now)) {
+        Some(record) => (record.attempt.saturating_add(1), claim.fingerprint.or(record.fingerprint())),
+        None => (1, claim.fingerprint),
+    }
+}
+
+fn granted(
+    claim: &Claim<'_>,
+    attempt: u32,
+    fingerprint: Option<Fingerprint>,
+    now: UnixMs,
+    token: u64,
+) -> Effect {
+    Effect::Claim {
+        token,
+        since: now,
+        lease: claim.lease,
+        ttl: claim.ttl,
+        attempt,
+        owner: claim.owner.as_deref().map(Box::from),
+        fingerprint,
+    }
 }

@@ -38,7 +38,7 @@ mod seen_tests;
 #[cfg(test)]
 mod world;
 
-pub use claim::{Claim, DEFAULT_LEASE, DEFAULT_TTL, Reply, State, decide_claim};
+pub use claim::{Claim, DEFAULT_LEASE, DEFAULT_TTL, Reply, State, claimed, decide_claim};
 pub use effect::Effect;
 pub use fingerprint::{Fingerprint, PAYLOAD_LIMIT};
 pub use finish::{Completion, Extension, Limits, decide_complete, decide_extend, decide_release};

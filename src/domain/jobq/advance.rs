@@ -1,17 +1,25 @@
-//! What time has made due: leases that ran out, delays that are over, jobs kept long enough.
+//! What time has made due: leases that ran out, delays that are over, jobs kept long enough; and, by themselves, the
+//! [runs](super::runs) of schedules.
 //!
 //! Every write first advances the queue, by at most [`STEPS`] steps, so no timer is needed for
 //! anything to be right. Lost leases come first: their jobs have the oldest places.
 
+use std::sync::Arc;
+
 use super::apply::count;
+use super::config::Keep;
 use super::effect::{Change, Effect};
+use super::events::Event;
 use super::job::{Job, State};
 use super::queue::{Queue, Serial};
-use super::{KEEP_DEAD, KEEP_DONE, STALL_MAX};
 use crate::domain::time::UnixMs;
 
 /// More than one POP can take, so that what it should see has been moved.
 const STEPS: u32 = 2_000;
+
+/// What it takes of these to tell one job of another's end: each write tells some by itself too, and one that dies of it
+/// takes longer than any other step.
+const FOLLOWED: u32 = 4;
 
 /// What a job died of when its lease ran out too often.
 pub(super) const STALLED: &[u8] = b"stalled: its lease ran out too often";
@@ -19,7 +27,10 @@ pub(super) const STALLED: &[u8] = b"stalled: its lease ran out too often";
 /// A step that is due.
 enum Step {
     Lapse(Serial),
-    Ripen(Serial),
+    Expire(Serial),
+    Free(Arc<[u8]>),
+    Follow,
+    Ripen(Serial, UnixMs),
     Forget(Serial),
 }
 
@@ -27,49 +38,71 @@ impl Queue {
     /// The effect that brings the queue up to `now`, if anything is due.
     pub fn overdue_at(&self, now: UnixMs) -> Option<Effect> {
         let now = self.clamp(now);
-        self.step(now).map(|_| Effect { now, change: Change::Advance { steps: STEPS } })
+        let advance = self.step(now).map(|_| Change::Advance { steps: STEPS });
+        Effect::of(advance.into_iter().chain(self.runs_due(now)).collect(), now)
     }
 
     fn step(&self, now: UnixMs) -> Option<Step> {
-        let due = |state| self.first(state).filter(|(at, _)| *at <= now).map(|(_, serial)| serial);
-        let kept = |state, (age, most): (u64, usize)| {
+        let due = |state| self.first(state).filter(|(at, _)| *at <= now);
+        let kept = |state| {
+            let Keep { age, most } = self.keep(state);
             let (at, serial) = self.first(state)?;
-            (at.saturating_add(age) <= now || self.count(state) > most).then_some(serial)
+            (at.saturating_add(age) <= now || self.timed(state).len() > most).then_some(serial)
         };
         due(State::Active)
-            .map(Step::Lapse)
-            .or_else(|| due(State::Delayed).map(Step::Ripen))
-            .or_else(|| kept(State::Done, KEEP_DONE).map(Step::Forget))
-            .or_else(|| kept(State::Dead, KEEP_DEAD).map(Step::Forget))
+            .map(|(_, serial)| Step::Lapse(serial))
+            .or_else(|| self.first_expired(now).map(Step::Expire))
+            .or_else(|| self.first_freed(now).map(Step::Free))
+            .or_else(|| self.flows.has_work().then_some(Step::Follow))
+            .or_else(|| due(State::Delayed).map(|(due, serial)| Step::Ripen(serial, due)))
+            .or_else(|| self.first_left(now).map(Step::Forget))
+            .or_else(|| kept(State::Done).map(Step::Forget))
+            .or_else(|| kept(State::Dead).map(Step::Forget))
     }
 
     pub(super) fn advance(&mut self, now: UnixMs, steps: u32) {
-        for _ in 0..steps.min(STEPS) {
-            match self.step(now) {
+        let mut left = steps.min(STEPS);
+        while left > 0 {
+            let step = self.step(now);
+            left = left.saturating_sub(if let Some(Step::Follow) = step { FOLLOWED } else { 1 });
+            match step {
                 None => break,
                 Some(Step::Lapse(serial)) => self.lapse(serial, now),
-                Some(Step::Ripen(serial)) => self.change(serial, |job| {
-                    job.state = State::Ready;
-                    job.place = job.at;
-                }),
-                Some(Step::Forget(serial)) => self.remove(serial),
+                Some(Step::Expire(serial)) => self.expire(serial),
+                Some(Step::Free(key)) => self.free(&key),
+                Some(Step::Follow) => _ = self.follow_one(),
+                Some(Step::Ripen(serial, due)) => {
+                    let shift = self.shift(due);
+                    let ready = Event::Ready.plain();
+                    self.change_and_record(serial, Some(ready), |job| job.becomes_ready(due, shift));
+                }
+                Some(Step::Forget(serial)) => {
+                    self.record(serial, Event::Removed.plain());
+                    self.remove(serial);
+                }
             }
         }
     }
 
     fn lapse(&mut self, serial: Serial, now: UnixMs) {
         count(&mut self.totals.stalled);
-        if self.job(serial).is_some_and(Job::is_cancelled) {
+        self.record(serial, Event::Stalled.plain());
+        if self.job(serial).is_some_and(|job| job.is_cancelled()) {
+            self.record(serial, Event::Cancelled.plain());
             return self.remove(serial);
         }
-        let mut died = false;
-        self.change(serial, |job| {
-            died = job.dies_of_next_stall();
-            job.stalls = job.stalls.saturating_add(1);
+        if self.job(serial).is_some_and(Job::expires_with_its_lease) {
+            return self.expire(serial);
+        }
+        let most = self.config.stall_max;
+        let died = self.job(serial).is_some_and(|job| job.dies_of_next_stall(most));
+        let dead = died.then(|| Event::Dead.saying(Some(STALLED)));
+        self.change_and_record(serial, dead, |job| {
+            job.story_mut().stalls = job.stalls().saturating_add(1);
             if died {
                 job.state = State::Dead;
                 job.at = now;
-                job.extra_mut().error = Some(STALLED.into());
+                job.story_mut().error = Some(STALLED.into());
             } else {
                 job.state = State::Ready;
                 job.at = job.place;
@@ -82,7 +115,8 @@ impl Queue {
 }
 
 impl Job {
-    pub(super) fn dies_of_next_stall(&self) -> bool {
-        self.stalls >= STALL_MAX
+    /// `most` is how many stalls it may have.
+    pub(super) fn dies_of_next_stall(&self, most: u32) -> bool {
+        self.stalls() >= most
     }
 }

@@ -1,9 +1,18 @@
 //! An effect made to happen: total and deterministic.
 
+use std::sync::Arc;
+
 use super::effect::{Change, Effect, Fate, NewJob};
-use super::job::{Extra, Job, Settled, State};
+use super::events::{Event, Whom};
+use super::expire::Life;
+use super::job::{Extra, Head, Job, Settled, State};
+use super::lanes::Rank;
 use super::queue::{Queue, Serial};
+use super::runs::run_id;
+use super::timetable::{Entry, MOST_SCHEDULES, Run, Terms};
+use super::unique::Role;
 use crate::domain::time::UnixMs;
+use crate::domain::value::Value;
 
 impl Queue {
     pub(super) fn make_happen(&mut self, effect: Effect) {
@@ -13,88 +22,260 @@ impl Queue {
             Change::Many(changes) => changes.into_iter().for_each(|change| self.make(change, now)),
             change => self.make(change, now),
         }
+        self.follow();
     }
 
     fn make(&mut self, change: Change, now: UnixMs) {
         match change {
             Change::Advance { steps } => self.advance(now, steps),
             Change::Push { serial, job } => self.push(serial, job, now),
-            Change::Pop { grants } => {
+            Change::Pop { grants, rate, worker } => {
+                if let Some(rate) = rate {
+                    self.rate.apply(*rate);
+                }
                 for grant in grants {
                     self.highest_token = self.highest_token.max(grant.token);
-                    self.change(grant.serial, |job| {
+                    let popped = Event::Popped.saying(worker.as_deref());
+                    self.change_and_record(grant.serial, Some(popped), |job| {
                         job.state = State::Active;
                         job.settled = Settled::Open;
                         job.at = grant.deadline;
                         job.token = grant.token;
+                        if worker.is_some() {
+                            job.story_mut().worker.clone_from(&worker);
+                        }
                     });
                 }
             }
             Change::Ack { serial, result } => {
                 count(&mut self.totals.acked);
-                self.change(serial, |job| {
+                self.change_and_record(serial, Some(Event::Done.plain()), |job| {
                     job.state = State::Done;
                     job.settled = Settled::Acked;
                     job.at = now;
                     if result.is_some() {
-                        job.extra_mut().result = result;
+                        job.story_mut().result = result;
                     }
                 });
             }
             Change::Fail { serial, error, fate } => self.fail(serial, error, fate, now),
-            Change::Release { serial, due } => self.change(serial, |job| {
-                job.settled = Settled::Released;
-                match due {
-                    Some(due) => {
-                        job.state = State::Delayed;
-                        job.at = due;
+            Change::Release { serial, due } => {
+                self.record(serial, Event::Released.plain());
+                let delayed = due.map(|due| Event::Delayed.at(due));
+                self.change_and_record(serial, delayed, |job| {
+                    job.settled = Settled::Released;
+                    match due {
+                        Some(due) => {
+                            job.state = State::Delayed;
+                            job.at = due;
+                        }
+                        None => {
+                            job.state = State::Ready;
+                            job.at = job.place;
+                        }
                     }
-                    None => {
-                        job.state = State::Ready;
-                        job.at = job.place;
+                });
+            }
+            Change::Extend { serial, deadline, progress } => {
+                if progress.is_some() {
+                    self.record(serial, Event::Progress.saying(progress.as_deref()));
+                }
+                self.change(serial, |job| {
+                    if job.state == State::Active {
+                        job.at = deadline;
                     }
-                }
-            }),
-            Change::Extend { serial, deadline } => self.change(serial, |job| {
-                if job.state == State::Active {
-                    job.at = deadline;
-                }
-            }),
-            Change::Remove { serial } => self.remove(serial),
-            Change::Flag { serial } => self.change(serial, |job| job.extra_mut().cancelled = true),
+                    if progress.is_some() {
+                        job.story_mut().progress = progress;
+                    }
+                });
+            }
+            Change::Remove { serial } => {
+                self.record(serial, Event::Cancelled.plain());
+                self.remove(serial);
+            }
+            Change::Purge { serial } => {
+                self.record(serial, Event::Purged.plain());
+                self.remove(serial);
+            }
+            Change::Flag { serial } => {
+                let flagged = Event::CancelRequested.plain();
+                self.change_and_record(serial, Some(flagged), |job| job.story_mut().cancelled = true);
+            }
             Change::Redrive { serials } => {
-                for serial in serials {
-                    self.change(serial, |job| job.begin_again(now));
+                let begun: Vec<_> =
+                    serials.into_iter().filter(|serial| self.begin_again(*serial, now)).collect();
+                // When all of them are alive again, whichever of them came first.
+                begun.into_iter().for_each(|serial| self.wait_again(serial));
+            }
+            Change::Configure(config) => {
+                if config.aging != self.config.aging {
+                    self.aging.change(self.config.aging, now);
+                }
+                self.config = *config;
+                self.diary.events.keep(self.config.events);
+                self.record_of_queue(Event::Configured.plain());
+            }
+            Change::Pause(pause) => {
+                self.pause = pause;
+                self.record_of_queue(match pause {
+                    None => Event::Resumed.plain(),
+                    Some(pause) => pause.until.map_or(Event::Paused.plain(), |until| Event::Paused.at(until)),
+                });
+            }
+            Change::Plan { name, terms, next } => self.plan(name, *terms, next),
+            Change::Unplan { name } => {
+                self.record_of_queue(Event::Unscheduled.saying(Some(&name)));
+                self.timetable.remove(&name);
+            }
+            Change::Run { name, due } => self.run(&name, due, now),
+            Change::Next { name, next, behind } => self.timetable.change(&name, |entry| {
+                (entry.next, entry.behind, entry.held) = (next, behind, false);
+            }),
+            Change::Hold { name } => {
+                let last = self.timetable.get(&name).and_then(|entry| entry.last);
+                if last.is_some_and(|run| self.is_under_way(run.serial)) {
+                    self.timetable.change(&name, |entry| entry.held = true);
                 }
             }
+            Change::Update { serial, update } => {
+                let shift = update.due.map_or(0, |due| self.shift(due));
+                self.record(serial, Event::Updated.plain());
+                let before = self.job(serial).map(|job| (job.state, job.at));
+                self.change(serial, |job| job.update(update, shift, now));
+                self.record_if_moved(serial, before);
+            }
+            Change::Log { serial, line } => self.change(serial, |job| job.story_mut().log_mut().add(line)),
             // A batch holds no batch.
             Change::Many(_) => {}
         }
     }
 
     fn push(&mut self, serial: Serial, new: NewJob, now: UnixMs) {
-        let extra = Extra { id: new.id, name: new.name, meta: new.meta, ..Extra::default() };
-        let job = Job {
-            payload: new.payload,
-            state: if new.due > now { State::Delayed } else { State::Ready },
+        if self.jobs.contains(serial) || new.id.as_deref().is_some_and(|id| self.find(id).is_some()) {
+            return;
+        }
+        if self.flows.speaks_of(serial) {
+            return;
+        }
+        let doom = new.flow.as_ref().and_then(|flow| flow.doom.clone());
+        let (unique, anchor) = new.unique.and_then(|key| self.come_to_key(key)).unzip();
+        let flow = new.flow.and_then(|flow| self.new_flow(serial, flow));
+        let mut life = Life {
+            expire: new.expire,
+            keep: new.keep,
+            unique,
+            flow,
+            anchor: anchor.flatten(),
+            ..Life::default()
+        };
+        let next = life.unique.as_ref().is_some_and(|unique| unique.role == Role::Next);
+        let blocked = next || life.flow.as_ref().is_some_and(|flow| flow.open > 0);
+        if !blocked {
+            life.begin(new.due);
+        }
+        let life = (life != Life::default()).then(|| Box::new(life));
+        let group = new.group.map(Arc::from);
+        let extra = Extra {
+            id: new.id,
+            name: new.name,
+            meta: new.meta,
+            group,
+            life,
+            backoff: new.backoff,
+            lease: new.lease,
+            lifo: new.lifo,
+            ..Extra::default()
+        };
+        let head = Head {
+            state: if blocked { State::Blocked } else { State::Delayed },
             settled: Settled::Open,
-            at: new.due,
+            at: if blocked { now } else { new.due },
             place: new.due,
             created: now,
             token: 0,
-            failures: 0,
-            stalls: 0,
             retries: new.retries,
             priority: new.priority,
-            lifo: new.lifo,
-            lease: new.lease,
-            backoff: new.backoff,
             extra: (extra != Extra::default()).then(|| Box::new(extra)),
         };
+        let mut job = Job::new(head, new.payload);
+        if new.due <= now && !blocked {
+            job.becomes_ready(new.due, self.shift(new.due));
+        }
+        let (state, has_own_id) = (job.state, job.id().is_some());
         if self.insert(serial, job) {
+            let pushed = match state {
+                State::Delayed => Event::Pushed.at(new.due),
+                _ => Event::Pushed.plain(),
+            };
+            if has_own_id {
+                self.record(serial, pushed);
+            } else {
+                self.diary.add(self.config.events, now, Whom::Serial(serial), pushed);
+            }
+            if state == State::Blocked {
+                self.record(serial, Event::Blocked.plain());
+            }
             self.next_serial = self.next_serial.max(serial.saturating_add(1));
             count(&mut self.totals.pushed);
+            if let Some(error) = doom {
+                self.die(serial, error);
+            }
         }
+    }
+
+    fn plan(&mut self, name: Box<[u8]>, terms: Terms, next: Option<UnixMs>) {
+        let known = self.timetable.get(&name);
+        if known.is_none() && self.timetable.len() >= MOST_SCHEDULES {
+            return;
+        }
+        let last = known.and_then(|known| known.last);
+        let behind = known.filter(|known| known.terms.are_due_as(&terms)).map_or(0, |known| known.behind);
+        self.record_of_queue(Event::Scheduled.saying(Some(&name)));
+        self.timetable.put(name, Entry { terms, next, last, behind, held: false });
+    }
+
+    /// Where the id is known, that job is the run.
+    fn run(&mut self, name: &[u8], due: UnixMs, now: UnixMs) {
+        let Some(entry) = self.timetable.get(name) else { return };
+        let id = run_id(name, due);
+        let serial = match self.find(&id) {
+            Some((serial, _)) => serial,
+            None => {
+                let job = NewJob { id: Some(id), due, ..entry.terms.job.clone() };
+                let serial = self.next_serial;
+                self.push(serial, job, now);
+                serial
+            }
+        };
+        self.timetable.change(name, |entry| (entry.last, entry.held) = (Some(Run { due, serial }), false));
+    }
+
+    /// Whether a job has not ended, as far as the queue has advanced.
+    pub(super) fn is_under_way(&self, serial: Serial) -> bool {
+        self.job(serial).is_some_and(|job| !job.state.is_end())
+    }
+
+    /// A job that has not failed itself is dead.
+    pub(super) fn die(&mut self, serial: Serial, error: Box<[u8]>) {
+        let now = self.clock;
+        count(&mut self.totals.died);
+        self.record(serial, Event::Dead.saying(Some(&error)));
+        self.change(serial, |job| {
+            (job.state, job.at) = (State::Dead, now);
+            job.story_mut().error = Some(error);
+        });
+    }
+
+    /// Whether a dead job may and does begin again.
+    fn begin_again(&mut self, serial: Serial, now: UnixMs) -> bool {
+        let again = |job: &&Job| job.state == State::Dead && self.may_take_again(job, now);
+        let begins = self.job(serial).filter(again).is_some();
+        if begins {
+            let shift = self.shift(now);
+            self.change_and_record(serial, Some(Event::Redriven.plain()), |job| job.begin_again(now, shift));
+            self.take_again(serial);
+        }
+        begins
     }
 
     fn fail(&mut self, serial: Serial, error: Option<Box<[u8]>>, fate: Fate, now: UnixMs) {
@@ -103,12 +284,18 @@ impl Queue {
             Fate::Retry { .. } => count(&mut self.totals.retried),
             Fate::Dead => count(&mut self.totals.died),
         }
+        self.record(serial, Event::Failed.saying(error.as_deref()));
+        self.record(
+            serial,
+            match fate {
+                Fate::Retry { due } => Event::Delayed.at(due),
+                Fate::Dead => Event::Dead.saying(error.as_deref()),
+            },
+        );
         self.change(serial, |job| {
             job.settled = Settled::Failed;
-            job.failures = job.failures.saturating_add(1);
-            if error.is_some() || job.extra.is_some() {
-                job.extra_mut().error = error;
-            }
+            let story = job.story_mut();
+            (story.failures, story.error) = (story.failures.saturating_add(1), error);
             match fate {
                 Fate::Retry { due } => {
                     job.state = State::Delayed;
@@ -126,12 +313,18 @@ impl Queue {
 
 impl Job {
     /// Ready as if it had just been pushed.
-    fn begin_again(&mut self, now: UnixMs) {
+    fn begin_again(&mut self, now: UnixMs, shift: Rank) {
         if self.state == State::Dead {
-            (self.state, self.settled) = (State::Ready, Settled::Open);
-            (self.at, self.place) = (now, now);
+            self.settled = Settled::Open;
+            self.becomes_ready(now, shift);
             // Whoever held it has nothing to say any more.
-            (self.token, self.failures, self.stalls) = (0, 0, 0);
+            self.token = 0;
+            if self.story().is_some() {
+                (self.story_mut().failures, self.story_mut().stalls) = (0, 0);
+            }
+            if let Some(life) = self.life_mut() {
+                life.begin(now);
+            }
         }
     }
 }

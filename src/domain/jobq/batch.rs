@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::automatic_id;
 use super::effect::{Change, Effect};
 use super::finish::{Extended, decide_ack, decide_extend};
-use super::push::{Push, Pushed, decide_push};
+use super::push::{Push, Pushed, Pushing};
 use super::queue::Queue;
 use crate::domain::decision::Decision;
 use crate::domain::refusal::{Code, Refusal};
@@ -17,25 +16,15 @@ pub fn decide_push_many(
     pushes: &[Push<'_>],
     now: UnixMs,
 ) -> Result<Decision<Vec<Pushed>, Effect>, Refusal> {
-    let first = queue.map_or(0, |queue| queue.next_serial);
-    let (mut answers, mut changes, mut ids) = (Vec::with_capacity(pushes.len()), Vec::new(), HashSet::new());
-    let mut clock = now;
+    let mut pushing = Pushing::onto(queue, now);
+    let (mut answers, mut changes, mut clock) = (Vec::with_capacity(pushes.len()), Vec::new(), now);
     for push in pushes {
-        if let Some(id) = push.id
-            && !ids.insert(id)
-        {
-            answers.push(Pushed::Duplicate(id.into()));
-            continue;
+        let decision = pushing.decide(push)?;
+        answers.push(decision.reply);
+        if let Some(effect) = decision.effect {
+            clock = effect.now;
+            changes.push(effect.change);
         }
-        let decision = decide_push(queue, push, now)?;
-        let Some(Effect { now, change: Change::Push { job, .. } }) = decision.effect else {
-            answers.push(decision.reply);
-            continue;
-        };
-        clock = now;
-        let serial = first + changes.len() as u64;
-        answers.push(Pushed::New(push.id.map_or_else(|| automatic_id(serial), Box::from)));
-        changes.push(Change::Push { serial, job });
     }
     Ok(decided(answers, changes, clock))
 }
@@ -65,7 +54,7 @@ pub fn decide_extend_many(
     lease: Option<u64>,
     now: UnixMs,
 ) -> Decision<Vec<Each<Extended>>, Effect> {
-    each(jobs, now, |id, token| decide_extend(queue, id, token, lease, now))
+    each(jobs, now, |id, token| decide_extend(queue, id, token, lease, None, now))
 }
 
 fn each<R>(
@@ -93,10 +82,6 @@ fn each<R>(
 }
 
 /// The answers, and the changes if there are any.
-pub(super) fn decided<R>(answers: R, mut changes: Vec<Change>, now: UnixMs) -> Decision<R, Effect> {
-    match changes.len() {
-        0 => Decision::answer(answers),
-        1 => Decision::change(answers, Effect { now, change: changes.remove(0) }),
-        _ => Decision::change(answers, Effect { now, change: Change::Many(changes) }),
-    }
+pub(super) fn decided<R>(answers: R, changes: Vec<Change>, now: UnixMs) -> Decision<R, Effect> {
+    Decision { reply: answers, effect: Effect::of(changes, now) }
 }

@@ -3,13 +3,13 @@
 use super::world::*;
 use super::*;
 use crate::domain::refusal::Code;
-use crate::domain::time::HOUR;
+use crate::domain::time::{DAY, HOUR};
 use crate::domain::value::Value;
 
 fn world_with(ids: &[&[u8]]) -> World {
     let mut world = World::new();
     for id in ids {
-        assert_eq!(world.push(&named(id)), Pushed::New(Box::from(*id)));
+        assert_eq!(world.push(&named(id)), Pushed::New(Id::from(Box::from(*id))));
     }
     world
 }
@@ -98,7 +98,7 @@ fn a_released_job_goes_before_those_pushed_after_it_and_is_not_charged() {
 #[test]
 fn the_fourth_stall_is_death_and_is_seen_before_anything_moves_the_job() {
     let mut world = world_with(&[b"a"]);
-    for _ in 0..STALL_MAX {
+    for _ in 0..3 {
         world.pop_one();
         world.now += 100;
     }
@@ -158,7 +158,7 @@ fn error_and_result_are_shown_with_the_job() {
     let ack = |queue: Option<&Queue>, now| decide_ack(queue, b"a", token, Some(b"42"), now);
     world.run(|queue, now, _| ack(queue, now)).unwrap();
     let view = job(world.primary.as_ref(), b"a", world.now).unwrap();
-    assert_eq!(view.job.extra.as_ref().unwrap().result.as_deref(), Some(&b"42"[..]));
+    assert_eq!(view.job.result(), Some(&b"42"[..]));
 }
 
 #[test]
@@ -167,11 +167,84 @@ fn a_clock_that_was_set_back_makes_nothing_due_early_and_no_token_smaller() {
     let first = world.pop_one();
     world.now -= HOUR;
     world.push(&Push { due: Due::After(10), ..named(b"b") });
-    assert_eq!(world.queue().next_due(), Some(START + 10));
+    assert_eq!(world.queue().next_due(world.now), Some(START + 10));
     assert_eq!(world.pop(1, None), []);
     assert_eq!(world.state(b"a"), State::Active);
     world.now = START + 9;
     assert_eq!(world.pop(1, None), []);
     world.now = START + 10;
     assert!(world.pop_one().token > first.token);
+}
+
+#[test]
+fn an_active_job_does_not_expire_but_when_it_comes_back_it_is_gone() {
+    let mut world = World::new();
+    world.push(&Push { expire: Some(50), due: Due::After(20), ..named(b"a") });
+    world.push(&Push { expire: Some(50), due: Due::After(20), ..named(b"b") });
+    world.now = START + 69;
+    let popped = world.pop(2, Some(100));
+    assert_eq!(popped_ids(&popped), ["a", "b"]);
+    world.now = START + 80;
+    assert_eq!((world.state(b"a"), world.queue().next_due(world.now)), (State::Active, Some(START + 169)));
+    assert_eq!(world.ack(b"b", popped[1].token), Ok(()));
+    world.now = START + 169;
+    assert_eq!(job(world.primary.as_ref(), b"a", world.now).unwrap_err().code, Code::NoJob);
+    assert_eq!(world.pop(1, None), []);
+    assert_eq!(world.ack(b"a", popped[0].token).unwrap_err().code, Code::NoJob);
+    assert_eq!((world.queue().totals.expired, world.queue().totals.stalled), (1, 1));
+    assert_eq!(world.state(b"b"), State::Done);
+}
+
+#[test]
+fn expire_covers_the_retries_and_begins_anew_with_a_redrive() {
+    let mut world = World::new();
+    world.push(&Push { expire: Some(3_000), ..named(b"a") });
+    world.push(&Push { expire: Some(3_000), retries: Some(0), ..named(b"b") });
+    for job in world.pop(2, None) {
+        world.fail(&job.id, job.token, &FAIL).unwrap();
+    }
+    world.now += 2_500;
+    let token = world.pop_one().token;
+    world.fail(b"a", token, &FAIL).unwrap();
+    world.now += 500;
+    world.advance();
+    assert_eq!((world.queue().jobs.len(), world.queue().totals.expired), (1, 1));
+    assert_eq!(world.push(&named(b"a")), Pushed::New(Id::from(Box::from(*b"a"))));
+    // A dead job waits for nothing, so it does not expire.
+    world.now += HOUR;
+    let redrive = Redrive { ids: Some(&[b"b"]), error: None, limit: 1 };
+    assert_eq!(world.redrive(&redrive), Moved { moved: 1, left: 0 });
+    world.now += 2_999;
+    assert_eq!(world.state(b"b"), State::Ready);
+    world.now += 1;
+    assert_eq!(job(world.primary.as_ref(), b"b", world.now).unwrap_err().code, Code::NoJob);
+}
+
+#[test]
+fn a_job_with_keep_is_known_as_long_as_it_says_done_or_dead() {
+    let mut world = World::new();
+    for (id, keep) in [(b"n", 0), (b"s", 15), (b"l", 2 * (7 * DAY))] {
+        world.push(&Push { keep: Some(keep), retries: Some(0), ..named(id) });
+        let token = world.pop_one().token;
+        world.ack(id, token).unwrap();
+    }
+    world.push(&Push { keep: Some(0), retries: Some(0), ..named(b"dead") });
+    let token = world.pop_one().token;
+    world.fail(b"dead", token, &FAIL).unwrap();
+    let known = |world: &World| -> Vec<bool> {
+        let known = |id: &[u8]| job(world.primary.as_ref(), id, world.now).is_ok();
+        [&b"n"[..], b"s", b"l", b"dead"].into_iter().map(known).collect()
+    };
+    // Those who wait for a result are answered before.
+    world.now += 9;
+    assert_eq!(known(&world), [true, true, true, true]);
+    world.now += 1;
+    assert_eq!(known(&world), [false, true, true, false]);
+    assert_eq!(world.push(&named(b"s")), Pushed::Duplicate(Box::from(*b"s")));
+    world.now += 5;
+    assert_eq!(known(&world), [false, false, true, false]);
+    assert_eq!(world.push(&named(b"s")), Pushed::New(Id::from(Box::from(*b"s"))));
+    world.now += 7 * DAY;
+    assert_eq!(world.push(&named(b"l")), Pushed::Duplicate(Box::from(*b"l")));
+    assert_eq!(world.purge(State::Done, 0), Moved { moved: 1, left: 0 });
 }

@@ -1,18 +1,29 @@
 //! What is replicated of a change.
 
+use smallvec::SmallVec;
+
 use super::backoff::Backoff;
+use super::config::Config;
+use super::flow::OnDead;
+use super::gate::Pause;
+use super::job::Payload;
 use super::queue::Serial;
+use super::timetable::{CatchUp, Entry, LONGEST_SCHEDULE, Run, Terms};
+use super::unique::Until;
+use super::{LONGEST_NAME, MOST_AFTER};
 use crate::domain::codec::{Corrupt, Reader, Writer};
+use crate::domain::cron::LONGEST_PATTERN;
+use crate::domain::ratelimit;
 use crate::domain::time::{LONGEST, UnixMs};
 use crate::domain::token;
-use crate::domain::value;
+use crate::domain::value::{self, Effect as _};
 
 type Bytes = Box<[u8]>;
 
 /// The queue's clock and its next serial are below this: far from overflowing whatever is added.
 pub(super) const FAR: u64 = 1 << 52;
 /// Any other time or serial is below this: a time below [`FAR`] and the longest duration, at least.
-const FARTHEST: u64 = 1 << 53;
+pub(super) const FARTHEST: u64 = 1 << 53;
 
 /// One job of a POP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +32,9 @@ pub struct Grant {
     pub token: u64,
     pub deadline: UnixMs,
 }
+
+/// Those of a POP: most take one job, which needs no allocation.
+pub type Grants = SmallVec<[Grant; 1]>;
 
 /// What FAIL does with a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,17 +46,67 @@ pub enum Fate {
 /// A job to be added.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewJob {
-    pub payload: Bytes,
+    pub payload: Payload,
     /// When it may first be popped.
     pub due: UnixMs,
     pub id: Option<Bytes>,
     pub name: Option<Bytes>,
     pub meta: Option<Bytes>,
-    pub retries: u32,
+    pub retries: u16,
     pub backoff: Option<Box<Backoff>>,
     pub lease: u64,
     pub priority: i32,
     pub lifo: bool,
+    pub group: Option<Bytes>,
+    /// In milliseconds; 0 is without an end.
+    pub expire: u64,
+    /// In milliseconds; `None` is as the queue keeps its jobs.
+    pub keep: Option<u64>,
+    pub unique: Option<NewKey>,
+    pub flow: Option<NewFlow>,
+}
+
+/// What a job to be added waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewFlow {
+    /// Anchors.
+    pub after: Vec<Serial>,
+    pub on_dead: OnDead,
+    /// It is dead at once, of this.
+    pub doom: Option<Bytes>,
+}
+
+/// The key of a job to be added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewKey {
+    pub key: Bytes,
+    pub until: Until,
+    /// In milliseconds; 0 is without a FOR.
+    pub window: u64,
+    /// Where the key is held.
+    pub turn: Turn,
+}
+
+/// How a job comes to its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It is free.
+    First,
+    /// In the place of this job, which is taken out.
+    InPlaceOf(Serial),
+    /// When its holder lets go.
+    Next,
+    /// Not at all: it is dead at once.
+    Never,
+}
+
+/// The parts of a job that an UPDATE replaces.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Given {
+    pub priority: Option<i32>,
+    pub due: Option<UnixMs>,
+    pub retries: Option<u16>,
+    pub payload: Option<Payload>,
 }
 
 /// A change of a queue at `now`.
@@ -50,6 +114,14 @@ pub struct NewJob {
 pub struct Effect {
     pub now: UnixMs,
     pub change: Change,
+}
+
+impl Effect {
+    /// One effect of all these changes, if there are any.
+    pub(super) fn of(mut changes: Vec<Change>, now: UnixMs) -> Option<Self> {
+        let change = if changes.len() > 1 { Change::Many(changes) } else { changes.pop()? };
+        Some(Effect { now, change })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +135,11 @@ pub enum Change {
         job: NewJob,
     },
     Pop {
-        grants: Vec<Grant>,
+        grants: Grants,
+        /// What it takes of the queue's rate.
+        rate: Option<Box<ratelimit::Effect>>,
+        /// The name that their worker goes by.
+        worker: Option<Bytes>,
     },
     Ack {
         serial: Serial,
@@ -82,9 +158,15 @@ pub enum Change {
     Extend {
         serial: Serial,
         deadline: UnixMs,
+        /// In the place of what was said before.
+        progress: Option<Bytes>,
     },
-    /// The job is taken out, whatever its state.
+    /// The job was cancelled: it is taken out, whatever its state.
     Remove {
+        serial: Serial,
+    },
+    /// The job is taken out, whatever its state: nobody wants to keep it.
+    Purge {
         serial: Serial,
     },
     /// Its worker is to be told that it should stop.
@@ -95,9 +177,50 @@ pub enum Change {
     Redrive {
         serials: Vec<Serial>,
     },
+    /// The queue's settings.
+    Configure(Box<Config>),
+    /// The queue is held up, or goes on.
+    Pause(Option<Pause>),
+    /// A schedule is added or replaced.
+    Plan {
+        name: Bytes,
+        terms: Box<Terms>,
+        next: Option<UnixMs>,
+    },
+    Unplan {
+        name: Bytes,
+    },
+    /// A schedule pushes its job for the time `due`, unless the id of that run is known.
+    Run {
+        name: Bytes,
+        due: UnixMs,
+    },
+    /// When a schedule is due next, after so many missed runs that were made.
+    Next {
+        name: Bytes,
+        next: Option<UnixMs>,
+        behind: u32,
+    },
+    /// A schedule waits for its last run to end.
+    Hold {
+        name: Bytes,
+    },
+    /// What an operator gives a job in the place of what it had.
+    Update {
+        serial: Serial,
+        update: Given,
+    },
+    /// A line at the end of a job's log.
+    Log {
+        serial: Serial,
+        line: Bytes,
+    },
     /// Several changes one after the other, as a batch makes them; none of them is again a batch.
     Many(Vec<Change>),
 }
+
+/// Time zones have shorter names.
+const LONGEST_ZONE: usize = 64;
 
 const ADVANCE: u8 = 1;
 const PUSH: u8 = 2;
@@ -110,6 +233,16 @@ const REMOVE: u8 = 8;
 const FLAG: u8 = 9;
 const REDRIVE: u8 = 10;
 const MANY: u8 = 11;
+const CONFIGURE: u8 = 12;
+const PAUSE: u8 = 13;
+const PLAN: u8 = 21;
+const UNPLAN: u8 = 22;
+const RUN: u8 = 23;
+const NEXT: u8 = 24;
+const HOLD: u8 = 25;
+const UPDATE: u8 = 14;
+const LOG: u8 = 15;
+const PURGE: u8 = 16;
 
 impl value::Effect for Effect {
     fn encode(&self) -> Vec<u8> {
@@ -122,8 +255,8 @@ impl value::Effect for Effect {
                 for change in changes {
                     write_change(&mut writer, change);
                     // A payload travels beside the effect only where it is the only one.
-                    if let Change::Push { job, .. } = change {
-                        writer.bytes(&job.payload);
+                    if let Some(payload) = change.payload() {
+                        writer.bytes(payload);
                     }
                 }
             }
@@ -133,10 +266,7 @@ impl value::Effect for Effect {
     }
 
     fn payload(&self) -> Option<&[u8]> {
-        match &self.change {
-            Change::Push { job, .. } => Some(&job.payload),
-            _ => None,
-        }
+        self.change.payload()
     }
 
     fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
@@ -149,12 +279,12 @@ impl value::Effect for Effect {
             Change::Many(changes)
         } else {
             let mut change = read_change(&mut reader)?;
-            if let Change::Push { job, .. } = &mut change {
-                job.payload = payload.ok_or(Corrupt)?.into();
+            if let Some(place) = change.payload_mut() {
+                *place = payload.ok_or(Corrupt)?.into();
             }
             change
         };
-        if payload.is_some() && !matches!(change, Change::Push { .. }) {
+        if payload.is_some() != change.payload().is_some() {
             return Err(Corrupt);
         }
         reader.end()?;
@@ -163,8 +293,26 @@ impl value::Effect for Effect {
 
     fn highest_token(&self) -> u64 {
         match &self.change {
-            Change::Pop { grants } => grants.iter().map(|grant| grant.token).max().unwrap_or(0),
+            Change::Pop { grants, .. } => grants.iter().map(|grant| grant.token).max().unwrap_or(0),
             _ => 0,
+        }
+    }
+}
+
+impl Change {
+    fn payload(&self) -> Option<&[u8]> {
+        match self {
+            Change::Push { job, .. } => Some(&job.payload),
+            Change::Update { update, .. } => update.payload.as_deref(),
+            _ => None,
+        }
+    }
+
+    fn payload_mut(&mut self) -> Option<&mut Payload> {
+        match self {
+            Change::Push { job, .. } => Some(&mut job.payload),
+            Change::Update { update, .. } => update.payload.as_mut(),
+            _ => None,
         }
     }
 }
@@ -181,7 +329,7 @@ fn write_change(writer: &mut Writer, change: &Change) {
             writer.int(*serial);
             write_new(writer, job);
         }
-        Change::Pop { grants } => {
+        Change::Pop { grants, rate, worker } => {
             writer.byte(POP);
             writer.int(grants.len() as u64);
             for grant in grants {
@@ -189,6 +337,8 @@ fn write_change(writer: &mut Writer, change: &Change) {
                 writer.int(grant.token);
                 writer.int(grant.deadline);
             }
+            writer.option(rate.as_deref(), |writer, rate| writer.bytes(&rate.encode()));
+            writer.option(worker.as_deref(), Writer::bytes);
         }
         Change::Ack { serial, result } => {
             writer.byte(ACK);
@@ -210,13 +360,18 @@ fn write_change(writer: &mut Writer, change: &Change) {
             writer.int(*serial);
             writer.option(*due, Writer::int);
         }
-        Change::Extend { serial, deadline } => {
+        Change::Extend { serial, deadline, progress } => {
             writer.byte(EXTEND);
             writer.int(*serial);
             writer.int(*deadline);
+            writer.option(progress.as_deref(), Writer::bytes);
         }
         Change::Remove { serial } => {
             writer.byte(REMOVE);
+            writer.int(*serial);
+        }
+        Change::Purge { serial } => {
+            writer.byte(PURGE);
             writer.int(*serial);
         }
         Change::Flag { serial } => {
@@ -228,11 +383,54 @@ fn write_change(writer: &mut Writer, change: &Change) {
             writer.int(serials.len() as u64);
             serials.iter().for_each(|&serial| writer.int(serial));
         }
+        Change::Configure(config) => {
+            writer.byte(CONFIGURE);
+            config.write(writer);
+        }
+        Change::Pause(pause) => {
+            writer.byte(PAUSE);
+            writer.option(*pause, write_pause);
+        }
+        Change::Plan { name, terms, next } => {
+            writer.byte(PLAN);
+            writer.bytes(name);
+            write_terms(writer, terms);
+            writer.option(*next, Writer::int);
+        }
+        Change::Unplan { name } => {
+            writer.byte(UNPLAN);
+            writer.bytes(name);
+        }
+        Change::Run { name, due } => {
+            writer.byte(RUN);
+            writer.bytes(name);
+            writer.int(*due);
+        }
+        Change::Next { name, next, behind } => {
+            writer.byte(NEXT);
+            writer.bytes(name);
+            writer.option(*next, Writer::int);
+            writer.int((*behind).into());
+        }
+        Change::Hold { name } => {
+            writer.byte(HOLD);
+            writer.bytes(name);
+        }
+        Change::Update { serial, update } => {
+            writer.byte(UPDATE);
+            writer.int(*serial);
+            write_given(writer, update);
+        }
+        Change::Log { serial, line } => {
+            writer.byte(LOG);
+            writer.int(*serial);
+            writer.bytes(line);
+        }
         Change::Many(_) => debug_assert!(false, "a batch holds no batch"),
     }
 }
 
-/// A change; a PUSH is left without its payload.
+/// A change; a payload is left empty.
 fn read_change(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
     Ok(match reader.byte()? {
         ADVANCE => Change::Advance { steps: reader.narrow()? },
@@ -242,7 +440,9 @@ fn read_change(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
             let grant = |reader: &mut Reader<'_>| {
                 Ok(Grant { serial: near(reader)?, token: live_token(reader)?, deadline: near(reader)? })
             };
-            Change::Pop { grants: (0..count).map(|_| grant(reader)).collect::<Result<_, _>>()? }
+            let grants = (0..count).map(|_| grant(reader)).collect::<Result<_, _>>()?;
+            let rate = reader.option(|reader| ratelimit::Effect::decode(reader.bytes()?, None))?;
+            Change::Pop { grants, rate: rate.map(Box::new), worker: reader.option(boxed)? }
         }
         ACK => Change::Ack { serial: near(reader)?, result: reader.option(boxed)? },
         FAIL => {
@@ -251,21 +451,50 @@ fn read_change(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
             Change::Fail { serial, error, fate }
         }
         RELEASE => Change::Release { serial: near(reader)?, due: reader.option(near)? },
-        EXTEND => Change::Extend { serial: near(reader)?, deadline: near(reader)? },
+        EXTEND => {
+            Change::Extend { serial: near(reader)?, deadline: near(reader)?, progress: reader.option(boxed)? }
+        }
         REMOVE => Change::Remove { serial: near(reader)? },
+        PURGE => Change::Purge { serial: near(reader)? },
         FLAG => Change::Flag { serial: near(reader)? },
         REDRIVE => {
             let count = reader.count(1)?;
             Change::Redrive { serials: (0..count).map(|_| near(reader)).collect::<Result<_, _>>()? }
         }
+        CONFIGURE => Change::Configure(Box::new(Config::read(reader)?)),
+        PAUSE => Change::Pause(reader.option(read_pause)?),
+        PLAN => Change::Plan {
+            name: schedule_name(reader)?,
+            terms: Box::new(read_terms(reader)?),
+            next: reader.option(near)?,
+        },
+        UNPLAN => Change::Unplan { name: schedule_name(reader)? },
+        RUN => Change::Run { name: schedule_name(reader)?, due: near(reader)? },
+        NEXT => Change::Next {
+            name: schedule_name(reader)?,
+            next: reader.option(near)?,
+            behind: reader.narrow()?,
+        },
+        HOLD => Change::Hold { name: schedule_name(reader)? },
+        UPDATE => Change::Update { serial: near(reader)?, update: read_given(reader)? },
+        LOG => Change::Log { serial: near(reader)?, line: boxed(reader)? },
         _ => return Err(Corrupt),
     })
 }
 
+pub(super) fn write_pause(writer: &mut Writer, pause: Pause) {
+    writer.option(pause.until, Writer::int);
+    writer.bool(pause.pushes);
+}
+
+pub(super) fn read_pause(reader: &mut Reader<'_>) -> Result<Pause, Corrupt> {
+    Ok(Pause { until: reader.option(near)?, pushes: reader.bool()? })
+}
+
 fn read_one_of_many(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
     let mut change = read_change(reader)?;
-    if let Change::Push { job, .. } = &mut change {
-        job.payload = boxed(reader)?;
+    if let Some(payload) = change.payload_mut() {
+        *payload = reader.bytes()?.into();
     }
     Ok(change)
 }
@@ -287,8 +516,8 @@ fn live_token(reader: &mut Reader<'_>) -> Result<u64, Corrupt> {
     below(token::BOUND, reader).and_then(|token| if token > 0 { Ok(token) } else { Err(Corrupt) })
 }
 
-/// A job's own lease, 0 when it has none.
-pub(super) fn lease(reader: &mut Reader<'_>) -> Result<u64, Corrupt> {
+/// A duration of the job's own, 0 when it has none.
+pub(super) fn span(reader: &mut Reader<'_>) -> Result<u64, Corrupt> {
     below(LONGEST + 1, reader)
 }
 
@@ -301,6 +530,12 @@ pub(super) fn chosen_id(reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
     boxed(reader).and_then(|id| if matches!(id.first(), None | Some(b'#')) { Err(Corrupt) } else { Ok(id) })
 }
 
+/// The name of a group: 1 to 128 bytes.
+pub(super) fn name(reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
+    boxed(reader)
+        .and_then(|name| if (1..=LONGEST_NAME).contains(&name.len()) { Ok(name) } else { Err(Corrupt) })
+}
+
 fn write_new(writer: &mut Writer, job: &NewJob) {
     writer.int(job.due);
     writer.option(job.id.as_deref(), Writer::bytes);
@@ -311,19 +546,154 @@ fn write_new(writer: &mut Writer, job: &NewJob) {
     writer.int(job.lease);
     writer.signed(job.priority.into());
     writer.bool(job.lifo);
+    writer.option(job.group.as_deref(), Writer::bytes);
+    writer.int(job.expire);
+    writer.option(job.keep, Writer::int);
+    writer.option(job.unique.as_ref(), write_key);
+    writer.option(job.flow.as_ref(), write_flow);
 }
 
 fn read_new(reader: &mut Reader<'_>) -> Result<NewJob, Corrupt> {
     Ok(NewJob {
-        payload: Bytes::default(),
+        payload: Payload::default(),
         due: near(reader)?,
         id: reader.option(chosen_id)?,
         name: reader.option(boxed)?,
         meta: reader.option(boxed)?,
         retries: reader.narrow()?,
         backoff: reader.option(|reader| Backoff::read(reader).map(Box::new))?,
-        lease: lease(reader)?,
+        lease: span(reader)?,
         priority: priority(reader)?,
         lifo: reader.bool()?,
+        group: reader.option(name)?,
+        expire: span(reader)?,
+        keep: reader.option(span)?,
+        unique: reader.option(read_key)?,
+        flow: reader.option(read_flow)?,
+    })
+}
+
+/// What a schedule says, its payload included.
+fn write_terms(writer: &mut Writer, terms: &Terms) {
+    writer.bytes(&terms.pattern);
+    writer.bytes(&terms.zone);
+    writer.byte(terms.catch_up as u8);
+    writer.bool(terms.overlap);
+    write_new(writer, &terms.job);
+    writer.bytes(&terms.job.payload);
+}
+
+fn read_terms(reader: &mut Reader<'_>) -> Result<Terms, Corrupt> {
+    let mut terms = Terms {
+        pattern: at_most(LONGEST_PATTERN, reader)?,
+        zone: at_most(LONGEST_ZONE, reader)?,
+        catch_up: *CatchUp::ALL.get(usize::from(reader.byte()?)).ok_or(Corrupt)?,
+        overlap: reader.bool()?,
+        job: read_new(reader)?,
+    };
+    terms.job.payload = reader.bytes()?.into();
+    // Every run has an id and a time of its own.
+    let NewJob { id, due, unique, flow, .. } = &terms.job;
+    let plain = id.is_none() && *due == 0 && unique.is_none() && flow.is_none();
+    if plain { Ok(terms) } else { Err(Corrupt) }
+}
+
+/// A schedule as it is saved.
+pub(super) fn write_entry(writer: &mut Writer, name: &[u8], entry: &Entry) {
+    writer.bytes(name);
+    write_terms(writer, &entry.terms);
+    writer.option(entry.next, Writer::int);
+    writer.option(entry.last, |writer, run| {
+        writer.int(run.due);
+        writer.int(run.serial);
+    });
+    writer.int(entry.behind.into());
+    writer.bool(entry.held);
+}
+
+pub(super) fn read_entry(reader: &mut Reader<'_>) -> Result<(Bytes, Entry), Corrupt> {
+    let name = schedule_name(reader)?;
+    let entry = Entry {
+        terms: read_terms(reader)?,
+        next: reader.option(near)?,
+        last: reader.option(|reader| Ok(Run { due: near(reader)?, serial: near(reader)? }))?,
+        behind: reader.narrow()?,
+        held: reader.bool()?,
+    };
+    Ok((name, entry))
+}
+
+fn schedule_name(reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
+    chosen_id(reader).and_then(|name| if name.len() <= LONGEST_SCHEDULE { Ok(name) } else { Err(Corrupt) })
+}
+
+fn at_most(most: usize, reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
+    boxed(reader).and_then(|bytes| if bytes.len() <= most { Ok(bytes) } else { Err(Corrupt) })
+}
+
+fn write_flow(writer: &mut Writer, flow: &NewFlow) {
+    writer.byte(flow.on_dead as u8);
+    writer.option(flow.doom.as_deref(), Writer::bytes);
+    writer.int(flow.after.len() as u64);
+    flow.after.iter().for_each(|&anchor| writer.int(anchor));
+}
+
+fn read_flow(reader: &mut Reader<'_>) -> Result<NewFlow, Corrupt> {
+    let (on_dead, doom) = (read_on_dead(reader)?, reader.option(boxed)?);
+    let count = reader.count(1)?;
+    if count > MOST_AFTER {
+        return Err(Corrupt);
+    }
+    Ok(NewFlow { after: (0..count).map(|_| near(reader)).collect::<Result<_, _>>()?, on_dead, doom })
+}
+
+pub(super) fn read_on_dead(reader: &mut Reader<'_>) -> Result<OnDead, Corrupt> {
+    OnDead::ALL.get(usize::from(reader.byte()?)).copied().ok_or(Corrupt)
+}
+
+fn write_key(writer: &mut Writer, unique: &NewKey) {
+    writer.bytes(&unique.key);
+    writer.byte(unique.until as u8);
+    writer.int(unique.window);
+    match unique.turn {
+        Turn::First => writer.byte(0),
+        Turn::Next => writer.byte(1),
+        Turn::Never => writer.byte(3),
+        Turn::InPlaceOf(serial) => {
+            writer.byte(2);
+            writer.int(serial);
+        }
+    }
+}
+
+fn read_key(reader: &mut Reader<'_>) -> Result<NewKey, Corrupt> {
+    let (key, until, window) = (boxed(reader)?, read_until(reader)?, span(reader)?);
+    let turn = match reader.byte()? {
+        0 => Turn::First,
+        1 => Turn::Next,
+        3 => Turn::Never,
+        2 => Turn::InPlaceOf(near(reader)?),
+        _ => return Err(Corrupt),
+    };
+    if until == Until::Time && window == 0 { Err(Corrupt) } else { Ok(NewKey { key, until, window, turn }) }
+}
+
+pub(super) fn read_until(reader: &mut Reader<'_>) -> Result<Until, Corrupt> {
+    Until::ALL.get(usize::from(reader.byte()?)).copied().ok_or(Corrupt)
+}
+
+fn write_given(writer: &mut Writer, given: &Given) {
+    writer.option(given.priority, |writer, priority| writer.signed(priority.into()));
+    writer.option(given.due, Writer::int);
+    writer.option(given.retries, |writer, retries| writer.int(retries.into()));
+    writer.bool(given.payload.is_some());
+}
+
+fn read_given(reader: &mut Reader<'_>) -> Result<Given, Corrupt> {
+    Ok(Given {
+        priority: reader.option(priority)?,
+        due: reader.option(near)?,
+        retries: reader.option(Reader::narrow)?,
+        payload: reader.bool()?.then(Payload::default),
     })
 }

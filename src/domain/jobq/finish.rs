@@ -3,8 +3,6 @@
 //! The last token of a job is good until the job is popped again, even when its lease has run out:
 //! work that was done is not done twice for the sake of a second. What was said once may be said again.
 
-use super::DEFAULT_LEASE;
-use super::backoff::Backoff;
 use super::effect::{Change, Effect, Fate};
 use super::job::{Job, Settled, State};
 use super::queue::{Queue, Serial};
@@ -34,7 +32,7 @@ pub struct Failed {
 }
 
 /// The job whose last token this is.
-fn held<'a>(
+pub(super) fn held<'a>(
     queue: Option<&'a Queue>,
     id: &[u8],
     token: u64,
@@ -61,8 +59,17 @@ pub fn decide_ack(
     if job.state == State::Done {
         return Ok(Decision::answer(()));
     }
-    let change = Change::Ack { serial, result: result.map(Box::from) };
-    Ok(Decision::change((), Effect { now, change }))
+    Ok(Decision::change((), done(serial, result, now)))
+}
+
+/// What an ACK changes that was accepted at `now`; nothing where the job is not there.
+pub fn acked(queue: Option<&Queue>, id: &[u8], result: Option<&[u8]>, now: UnixMs) -> Option<Effect> {
+    let (serial, _) = queue?.find(id)?;
+    Some(done(serial, result, now))
+}
+
+fn done(serial: Serial, result: Option<&[u8]>, now: UnixMs) -> Effect {
+    Effect { now, change: Change::Ack { serial, result: result.map(Box::from) } }
 }
 
 /// Decides a FAIL: the job is tried again after its backoff, or is dead.
@@ -89,11 +96,10 @@ pub fn decide_fail(
         return Ok(Decision::change(gone, Effect { now, change: Change::Remove { serial } }));
     }
     let failures = job.attempt();
-    let (answer, fate) = if fail.dead || failures > job.retries {
+    let (answer, fate) = if fail.dead || failures > job.retries.into() {
         (Failed { state: Some(State::Dead), due: 0 }, Fate::Dead)
     } else {
-        let default = Backoff::default();
-        let backoff = job.backoff.as_deref().unwrap_or(&default);
+        let backoff = job.backoff().unwrap_or(&queue.config.backoff);
         let due = now + fail.delay.unwrap_or_else(|| backoff.wait(failures, fail.chance));
         (Failed { state: Some(State::Delayed), due }, Fate::Retry { due })
     };
@@ -134,12 +140,14 @@ pub enum Extended {
     Cancelled,
 }
 
-/// Decides an EXTEND: the lease is renewed from now on. A lease that has run out is not.
+/// Decides an EXTEND: the lease is renewed from now on, and what is said of the progress is kept. A lease
+/// that has run out is not renewed.
 pub fn decide_extend(
     queue: Option<&Queue>,
     id: &[u8],
     token: u64,
     lease: Option<u64>,
+    progress: Option<&[u8]>,
     now: UnixMs,
 ) -> Result<Decision<Extended, Effect>, Refusal> {
     let (queue, serial, job) = held(queue, id, token)?;
@@ -147,8 +155,9 @@ pub fn decide_extend(
     if job.state != State::Active || job.at <= now {
         return Err(fenced("the lease is over"));
     }
-    let own = if job.lease > 0 { job.lease } else { DEFAULT_LEASE };
+    let own = if job.lease() > 0 { job.lease() } else { queue.config.lease };
     let deadline = now + lease.unwrap_or(own);
     let extended = if job.is_cancelled() { Extended::Cancelled } else { Extended::Held };
-    Ok(Decision::change(extended, Effect { now, change: Change::Extend { serial, deadline } }))
+    let change = Change::Extend { serial, deadline, progress: progress.map(Box::from) };
+    Ok(Decision::change(extended, Effect { now, change }))
 }

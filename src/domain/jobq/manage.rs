@@ -1,6 +1,7 @@
 //! CANCEL, REDRIVE and PURGE: what an operator does with jobs, in bounded steps.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::batch::decided;
 use super::effect::{Change, Effect};
@@ -11,6 +12,9 @@ use crate::domain::time::UnixMs;
 
 /// How many jobs one REDRIVE looks at, where it looks for an error.
 const LOOKED_AT: usize = 10_000;
+
+/// How many jobs those of one REDRIVE may wait for again, all together.
+const WAITED_FOR: usize = 10_000;
 
 /// What CANCEL answers for a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,7 +32,7 @@ pub fn decide_cancel(queue: Option<&Queue>, ids: &[&[u8]], now: UnixMs) -> Decis
     for id in ids {
         let found = queue.and_then(|queue| queue.find(id)).filter(|(serial, _)| !removed.contains(serial));
         answers.push(match found {
-            Some((serial, Job { state: State::Ready | State::Delayed, .. })) => {
+            Some((serial, job)) if job.waits() => {
                 removed.insert(serial);
                 changes.push(Change::Remove { serial });
                 Cancelled::Removed
@@ -62,33 +66,46 @@ pub struct Moved {
     pub left: usize,
 }
 
-/// Decides a REDRIVE: dead jobs, the oldest first, are ready again with all of their retries.
+/// Decides a REDRIVE: dead jobs, the oldest first, are ready again with all of their retries. Those whose key another
+/// job has stay dead.
 pub fn decide_redrive(queue: Option<&Queue>, redrive: &Redrive<'_>, now: UnixMs) -> Decision<Moved, Effect> {
     let Some(queue) = queue else { return Decision::answer(Moved::default()) };
-    let fits = |job: &Job| {
-        let error = job.extra.as_ref().and_then(|extra| extra.error.as_deref()).unwrap_or_default();
-        job.state == State::Dead && redrive.error.is_none_or(|prefix| error.starts_with(prefix))
+    let now = queue.clamp(now);
+    let (mut keys, mut after) = (HashSet::new(), 0);
+    let mut fits = |job: &Job| {
+        let error = job.error().unwrap_or_default();
+        job.state == State::Dead
+            && redrive.error.is_none_or(|prefix| error.starts_with(prefix))
+            && queue.may_take_again(job, now)
+            && job.flow().is_none_or(|flow| {
+                after += flow.after.len();
+                after <= WAITED_FOR
+            })
+            && job.unique().is_none_or(|unique| keys.insert(Arc::clone(&unique.key)))
     };
+    // Those that wait for it are still being told that it is dead: they would be told so of a job that is not.
+    let is_being_told = |serial, job: &Job| queue.flows.ended.contains_key(&job.anchor(serial));
     let serials: Vec<Serial> = match redrive.ids {
         Some(ids) => {
             let mut taken = HashSet::new();
-            let found = ids.iter().filter_map(|id| queue.find(id)).filter(|(_, job)| fits(job));
-            found
-                .map(|(serial, _)| serial)
-                .filter(|serial| taken.insert(*serial))
-                .take(redrive.limit)
-                .collect()
+            let found = ids.iter().filter_map(|id| queue.find(id));
+            let found = found
+                .filter(|(serial, job)| !is_being_told(*serial, job) && taken.insert(*serial) && fits(job));
+            found.map(|(serial, _)| serial).take(redrive.limit).collect()
         }
         None => {
             let dead = queue.serials(State::Dead).take(LOOKED_AT);
-            dead.filter(|serial| queue.job(*serial).is_some_and(fits)).take(redrive.limit).collect()
+            let fits = |serial: &Serial| {
+                queue.job(*serial).is_some_and(|job| !is_being_told(*serial, job) && fits(job))
+            };
+            dead.filter(fits).take(redrive.limit).collect()
         }
     };
     let moved = Moved { moved: serials.len(), left: queue.count(State::Dead) - serials.len() };
     if serials.is_empty() {
         return Decision::answer(moved);
     }
-    Decision::change(moved, Effect { now: queue.clamp(now), change: Change::Redrive { serials } })
+    Decision::change(moved, Effect { now, change: Change::Redrive { serials } })
 }
 
 /// Decides a PURGE: the oldest jobs of a state that have been in it for at least `older` ms are removed.
@@ -110,7 +127,7 @@ pub fn decide_purge(
     let gone: Vec<Change> = lane
         .filter(|serial| queue.job(*serial).is_some_and(old))
         .take(limit)
-        .map(|serial| Change::Remove { serial })
+        .map(|serial| Change::Purge { serial })
         .collect();
     let moved = Moved { moved: gone.len(), left: queue.count(state) - gone.len() };
     decided(moved, gone, now)

@@ -1,7 +1,10 @@
 //! A queue as naive as can be: a list of jobs in the order of pushing.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
+use super::model_schedules::Timed;
 use super::*;
 use crate::domain::refusal::Code;
 use crate::domain::time::UnixMs;
@@ -14,8 +17,10 @@ pub(super) enum Word {
     Released,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Row {
+    /// The how manieth push it was.
+    pub serial: u64,
     pub id: Vec<u8>,
     pub payload: Vec<u8>,
     pub state: State,
@@ -26,13 +31,49 @@ pub(super) struct Row {
     pub token: u64,
     pub failures: u32,
     pub stalls: u32,
-    pub retries: u32,
+    pub retries: u16,
     pub priority: i32,
     pub lifo: bool,
     pub lease: Option<u64>,
     pub backoff: Option<Backoff>,
     pub word: Word,
     pub cancelled: bool,
+    pub group: Option<Vec<u8>>,
+    /// It was handed out, and not begun anew since.
+    pub begun: bool,
+    pub shift: i64,
+    pub expire: Option<u64>,
+    /// When its waiting is over.
+    pub expires: Option<UnixMs>,
+    pub keep: Option<u64>,
+    /// Of the last POP.
+    pub worker: Option<Vec<u8>>,
+    pub log: Vec<Vec<u8>>,
+    pub progress: Option<Vec<u8>>,
+    pub unique: Option<Key>,
+    /// It was popped at least once.
+    pub popped: bool,
+    /// The jobs that it waits for, and whether it still does.
+    pub after: Vec<(u64, bool)>,
+    pub on_dead: OnDead,
+}
+
+/// The key of a job, until when and for how long it holds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Key {
+    pub key: u8,
+    pub until: Until,
+    pub window: Option<u64>,
+}
+
+/// Who has a key.
+#[derive(Debug, Clone)]
+pub(super) struct Claimed {
+    pub by: Key,
+    pub holder: u64,
+    pub id: Vec<u8>,
+    pub frees: Option<UnixMs>,
+    pub next: Option<u64>,
 }
 
 /// What a POP hands out, but for the token.
@@ -44,26 +85,40 @@ pub(super) struct Handed {
     pub deadline: UnixMs,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Model {
     pub rows: Vec<Row>,
+    pub schedules: Vec<Timed>,
+    pub claims: Vec<Claimed>,
+    /// For a job that has taken the place of others: the first of them.
+    anchors: BTreeMap<u64, u64>,
+    pub config: Config,
+    pub pause: Option<Pause>,
+    /// What aging had added when it was changed last, and when that was.
+    pub aged: (i64, UnixMs),
+    /// When jobs were begun.
+    pub starts: Vec<UnixMs>,
+    pub turns: BTreeMap<Vec<u8>, u64>,
+    pub alone_turn: u64,
+    pub last_turn: u64,
     /// The latest time at which something changed.
     pub clock: UnixMs,
     pub totals: Totals,
+    /// Who was next to a holder that is being replaced.
+    inherited: Option<u64>,
     /// How often something changed.
     pub changes: u64,
 }
 
 /// The waits that a backoff allows after so many failures.
-fn waits(backoff: Option<&Backoff>, failures: u32) -> RangeInclusive<u64> {
+fn waits(backoff: &Backoff, failures: u32) -> RangeInclusive<u64> {
     match backoff {
-        None => 2_000 << (failures - 1)..=2_000 << (failures - 1),
-        Some(Backoff::Fixed(wait)) => *wait..=*wait,
-        Some(Backoff::List(list)) => {
+        Backoff::Fixed(wait) => *wait..=*wait,
+        Backoff::List(list) => {
             let wait = list.get(failures as usize - 1).or(list.last()).expect("a wait");
             *wait..=*wait
         }
-        Some(Backoff::Exponential { first, most, jitter }) => {
+        Backoff::Exponential { first, most, jitter } => {
             let wait = (1..failures).fold(*first, |wait, _| (2 * wait).min(*most));
             let spread = wait * u64::from(*jitter) / 100;
             wait - spread..=wait + spread
@@ -71,106 +126,409 @@ fn waits(backoff: Option<&Backoff>, failures: u32) -> RangeInclusive<u64> {
     }
 }
 
+impl Row {
+    fn die(&mut self, now: UnixMs) {
+        (self.state, self.at) = (State::Dead, now);
+        self.after.iter_mut().for_each(|(_, open)| *open = false);
+    }
+
+    fn waits(&self) -> bool {
+        matches!(self.state, State::Ready | State::Delayed | State::Blocked)
+    }
+
+    pub fn open(&self) -> usize {
+        self.after.iter().filter(|(_, open)| *open).count()
+    }
+
+    /// `shift` is what aging adds to those that become ready now.
+    fn unblock(&mut self, now: UnixMs, shift: i64) {
+        if self.open() > 0 {
+            return;
+        }
+        self.line = self.line.max(now);
+        self.at = self.line;
+        self.state = State::Delayed;
+        if self.line <= now {
+            self.becomes_ready(self.line, shift);
+        }
+        self.expires = self.expire.map(|expire| self.at + expire);
+    }
+}
+
 impl Model {
     /// What is due by now happens; later steps go on from the time returned.
     pub fn advance(&mut self, now: UnixMs) -> UnixMs {
         let now = now.max(self.clock);
-        let mut moved = false;
-        for row in self.rows.iter_mut().filter(|row| row.at <= now) {
-            match row.state {
-                State::Delayed => {
-                    row.state = State::Ready;
-                    row.line = row.at;
-                }
-                State::Active if row.cancelled => {
-                    self.totals.stalled += 1;
-                    row.state = State::Done;
-                    row.at = 0;
-                }
-                State::Active => {
-                    self.totals.stalled += 1;
-                    row.stalls += 1;
-                    row.state = State::Ready;
-                    row.at = row.line;
-                    if row.stalls > STALL_MAX {
-                        self.totals.died += 1;
-                        row.state = State::Dead;
-                        row.at = now;
-                    }
-                }
-                _ => continue,
-            }
+        let (due, mut room) = (self.schedules_due(now), self.length_left());
+        let mut moved = !due.is_empty();
+        while self.one_step(now) || self.settle(now) || self.ripen(now) || self.forget(now) {
+            self.sync();
             moved = true;
         }
-        let before = self.rows.len();
-        self.rows.retain(|row| match row.state {
-            State::Done => now < row.at + KEEP_DONE.0,
-            State::Dead => now < row.at + KEEP_DEAD.0,
-            _ => true,
-        });
-        if moved || self.rows.len() < before {
+        due.iter().for_each(|name| self.judge(name, &mut room, now));
+        if moved {
             self.changed(now);
         }
         now
     }
 
-    fn changed(&mut self, now: UnixMs) {
-        self.clock = now;
-        self.changes += 1;
+    /// The first thing that is due by now: leases that run out, then waiting that is over.
+    fn one_step(&mut self, now: UnixMs) -> bool {
+        let active = |row: &Row| (row.state == State::Active).then_some(row.at);
+        let waits = |row: &Row| matches!(row.state, State::Ready | State::Delayed).then_some(row.expires?);
+        if let Some(nth) = self.first_due(active, now) {
+            self.lapse(nth, now);
+        } else if let Some(nth) = self.first_due(waits, now) {
+            self.expire(nth);
+        } else {
+            return false;
+        }
+        true
     }
 
-    pub fn push(&mut self, push: &Push<'_>, now: UnixMs) -> Pushed {
-        let now = self.advance(now);
-        if let Some(id) = push.id
-            && self.rows.iter().any(|row| row.id == id)
-        {
-            return Pushed::Duplicate(id.into());
+    /// The first delay that is over.
+    fn ripen(&mut self, now: UnixMs) -> bool {
+        let delayed = |row: &Row| (row.state == State::Delayed).then_some(row.at);
+        let Some(nth) = self.first_due(delayed, now) else { return false };
+        let shift = self.shift(self.rows[nth].at);
+        let row = &mut self.rows[nth];
+        row.becomes_ready(row.at, shift);
+        true
+    }
+
+    fn first_due(&self, time: impl Fn(&Row) -> Option<UnixMs>, now: UnixMs) -> Option<usize> {
+        let rows = self.rows.iter().enumerate().filter_map(|(nth, row)| Some((time(row)?, nth)));
+        rows.filter(|(at, _)| *at <= now).min().map(|(_, nth)| nth)
+    }
+
+    fn expire(&mut self, nth: usize) {
+        self.totals.expired += 1;
+        self.rows.remove(nth);
+    }
+
+    fn lapse(&mut self, nth: usize, now: UnixMs) {
+        self.totals.stalled += 1;
+        let row = &mut self.rows[nth];
+        if row.cancelled {
+            self.rows.remove(nth);
+            return;
         }
-        let id = push.id.map_or_else(|| automatic_id(self.totals.pushed), Box::from);
-        let due = match push.due {
-            Due::After(delay) => now + delay,
-            Due::At(time) => now.max(time),
+        if row.expires.is_some_and(|end| end <= row.at) {
+            return self.expire(nth);
+        }
+        row.stalls += 1;
+        if row.stalls > self.config.stall_max {
+            self.totals.died += 1;
+            (row.state, row.at) = (State::Dead, now);
+        } else {
+            (row.state, row.at) = (State::Ready, row.line);
+        }
+    }
+
+    /// Those that have ended and were kept long enough, or are too many.
+    fn forget(&mut self, now: UnixMs) -> bool {
+        let before = self.rows.len();
+        self.forget_of(State::Done, now);
+        self.forget_of(State::Dead, now);
+        self.rows.len() < before
+    }
+
+    fn forget_of(&mut self, state: State, now: UnixMs) {
+        let keep = if state == State::Done { self.config.keep_done } else { self.config.keep_dead };
+        let age = |row: &Row| row.keep.map_or(keep.age, |own| own.max(10));
+        self.rows.retain(|row| row.state != state || now < row.at + age(row));
+        let counted = |row: &Row| row.state == state && row.keep.is_none();
+        while self.rows.iter().filter(|row| counted(row)).count() > keep.most {
+            let ended = self.rows.iter().enumerate().filter(|(_, row)| counted(row));
+            let oldest = ended.min_by_key(|(nth, row)| (row.at, *nth)).expect("one").0;
+            self.rows.remove(oldest);
+        }
+    }
+
+    pub fn changed(&mut self, now: UnixMs) {
+        self.sync();
+        self.clock = now;
+        self.changes += 1;
+        self.settle(now);
+        self.let_go_of_schedules();
+    }
+
+    fn row(&mut self, serial: u64) -> Option<&mut Row> {
+        self.rows.iter_mut().find(|row| row.serial == serial)
+    }
+
+    /// What follows for those that wait for others.
+    fn settle(&mut self, now: UnixMs) -> bool {
+        let mut moved = false;
+        while self.settle_keys(now) || self.settle_flows(now) {
+            moved = true;
+        }
+        moved
+    }
+
+    /// One job hears that one it waits for has ended. Of several the queue tells those first who wait for what was
+    /// pushed last, and among them those first who do not outlast a death.
+    fn settle_flows(&mut self, now: UnixMs) -> bool {
+        let this = &*self;
+        let blocked = this.rows.iter().enumerate().filter(|(_, row)| row.state == State::Blocked);
+        let edges = blocked.flat_map(|(at, row)| {
+            let open = row.after.iter().enumerate().filter(|(_, (_, open))| *open);
+            open.filter_map(move |(nth, (parent, _))| {
+                let dies = this.dooms(*parent, row.on_dead)?;
+                let anchor = this.anchors.get(parent).unwrap_or(parent);
+                Some((*anchor, Reverse((row.on_dead == OnDead::Wait, row.serial)), at, nth, dies))
+            })
+        });
+        let Some((_, _, at, nth, dies)) = edges.max() else { return false };
+        let (shift, row) = (self.shift(now), &mut self.rows[at]);
+        row.after[nth].1 = false;
+        if dies {
+            row.die(now);
+            self.totals.died += 1;
+        } else if self.claims.iter().all(|claim| claim.next != Some(row.serial)) {
+            row.unblock(now, shift);
+        }
+        self.sync();
+        true
+    }
+
+    /// Whether one that waits for this job dies with it, or goes on without it; `None` while it waits.
+    fn dooms(&self, parent: u64, on_dead: OnDead) -> Option<bool> {
+        match (self.rows.iter().find(|row| row.serial == parent).map(|row| row.state), on_dead) {
+            (Some(State::Done), _) | (Some(State::Dead) | None, OnDead::Run) => Some(false),
+            (Some(State::Dead), OnDead::Fail) | (None, _) => Some(true),
+            _ => None,
+        }
+    }
+
+    /// Keys that are not held any more go on to those that are next.
+    fn settle_keys(&mut self, now: UnixMs) -> bool {
+        let over = |model: &mut Model, claim: &Claimed| {
+            let holder = model.row(claim.holder);
+            let begun = holder.as_ref().is_some_and(|row| row.popped);
+            let ended = holder.is_none_or(|row| matches!(row.state, State::Done | State::Dead));
+            claim.frees.is_some_and(|frees| frees <= now)
+                || match claim.by.until {
+                    Until::Start => ended || begun,
+                    Until::Done => ended,
+                    Until::Time => false,
+                }
         };
-        self.rows.push(Row {
+        let mut moved = false;
+        for claim in std::mem::take(&mut self.claims) {
+            let next = claim.next;
+            let next = next.filter(|next| self.row(*next).is_some_and(|row| row.state == State::Blocked));
+            let kept = !over(self, &claim);
+            moved |= !kept;
+            if kept {
+                self.claims.push(Claimed { next, ..claim });
+            } else if let Some(next) = next {
+                self.claim(next, now);
+                let shift = self.shift(now);
+                self.row(next).expect("the next").unblock(now, shift);
+            }
+        }
+        moved
+    }
+
+    fn claim(&mut self, holder: u64, now: UnixMs) {
+        let row = self.row(holder).expect("a job");
+        let (by, id) = (row.unique.expect("a key"), row.id.clone());
+        let frees = by.window.map(|window| now + window);
+        self.claims.push(Claimed { by, holder, id, frees, next: None });
+    }
+
+    /// Whether a push adds a job without taking the place of another.
+    fn makes_longer(&self, unique: &UniqueKey<'_>) -> bool {
+        let Some(claim) = self.claims.iter().find(|claim| claim.by.key == unique.key[0]) else { return true };
+        let waits = self.rows.iter().any(|row| row.serial == claim.holder && row.waits());
+        match unique.on_dup {
+            OnDup::Keep => false,
+            OnDup::Replace if waits => false,
+            _ => claim.next.is_none(),
+        }
+    }
+
+    /// What UNIQUE makes of a push: its answer, and whether a job is added and blocked.
+    fn come_to_key(&mut self, unique: &UniqueKey<'_>, serial: u64, id: &[u8]) -> (Pushed, Option<bool>) {
+        let waiting: Vec<u64> = self.rows.iter().filter(|row| row.waits()).map(|row| row.serial).collect();
+        let Some(claim) = self.claims.iter_mut().find(|claim| claim.by.key == unique.key[0]) else {
+            return (Pushed::New(Id::from(id).into_owned()), Some(false));
+        };
+        let old = match unique.on_dup {
+            OnDup::Keep => return (Pushed::Duplicate(claim.id[..].into()), None),
+            OnDup::Replace if waiting.contains(&claim.holder) => {
+                let old = claim.holder;
+                let next = claim.next;
+                self.claims.retain(|claim| claim.holder != old);
+                self.rows.retain(|row| row.serial != old);
+                self.hand_over(old, serial);
+                self.inherited = next;
+                return (Pushed::Replaced(id.into()), Some(false));
+            }
+            _ => claim.next.replace(serial),
+        };
+        self.rows.retain(|row| Some(row.serial) != old);
+        if let Some(old) = old {
+            self.hand_over(old, serial);
+        }
+        (Pushed::Next(id.into()), Some(true))
+    }
+
+    /// Whom a new job waits for, and whether it is dead at once.
+    fn after(&self, after: &After<'_>) -> (Vec<(u64, bool)>, bool) {
+        let (mut waits, mut doomed) = (Vec::new(), false);
+        for id in after.ids {
+            let parent = self.rows.iter().find(|row| row.id == *id).expect("a job");
+            match (parent.state, after.on_dead) {
+                (State::Done, _) | (State::Dead, OnDead::Run) => continue,
+                (State::Dead, OnDead::Fail) => doomed = true,
+                _ => {}
+            }
+            if !waits.contains(&(parent.serial, true)) {
+                waits.push((parent.serial, true));
+            }
+        }
+        (waits, doomed)
+    }
+
+    /// Whether a push that waits would take the place of a job that is waited for.
+    fn is_circle(&self, unique: &UniqueKey<'_>, after: &[(u64, bool)]) -> bool {
+        let Some(claim) = self.claims.iter().find(|claim| claim.by.key == unique.key[0]) else {
+            return false;
+        };
+        let waits = self.rows.iter().any(|row| row.serial == claim.holder && row.waits());
+        let (old, in_the_way) = match unique.on_dup {
+            OnDup::Keep => return false,
+            OnDup::Replace if waits => (Some(claim.holder), claim.next.is_some()),
+            _ => (claim.next, false),
+        };
+        let waited_for = |old| self.rows.iter().any(|row| row.after.contains(&(old, true)));
+        old.is_some_and(|old| in_the_way || waited_for(old) || after.contains(&(old, true)))
+            && !after.is_empty()
+    }
+
+    /// Those that waited for a job that is replaced wait for the new one.
+    fn hand_over(&mut self, old: u64, new: u64) {
+        if self.rows.iter().any(|row| row.after.contains(&(old, true))) {
+            self.anchors.insert(new, *self.anchors.get(&old).unwrap_or(&old));
+            let parents = self.rows.iter_mut().flat_map(|row| &mut row.after);
+            parents.filter(|(parent, _)| *parent == old).for_each(|(parent, _)| *parent = new);
+        }
+    }
+
+    /// A job that is ready at its time, and waits for nobody.
+    pub fn row_of(&self, push: &Push<'_>, serial: u64, id: &[u8], due: UnixMs) -> Row {
+        Row {
+            serial,
             id: id.to_vec(),
             payload: push.payload.to_vec(),
-            state: if due <= now { State::Ready } else { State::Delayed },
+            state: State::Ready,
             at: due,
             line: due,
             token: 0,
             failures: 0,
             stalls: 0,
-            retries: push.retries,
+            retries: push.retries.unwrap_or(self.config.retries),
             priority: push.priority,
             lifo: push.lifo,
             lease: push.lease,
             backoff: push.backoff.clone(),
             word: Word::Nothing,
             cancelled: false,
-        });
+            group: push.group.map(<[u8]>::to_vec),
+            begun: false,
+            shift: 0,
+            expire: push.expire,
+            expires: push.expire.map(|expire| due + expire),
+            keep: push.keep,
+            worker: None,
+            log: Vec::new(),
+            progress: None,
+            unique: push.unique.map(|unique| Key {
+                key: unique.key[0],
+                until: unique.until,
+                window: unique.window,
+            }),
+            popped: false,
+            after: Vec::new(),
+            on_dead: push.after.map_or(OnDead::Wait, |after| after.on_dead),
+        }
+    }
+
+    pub fn push(&mut self, push: &Push<'_>, now: UnixMs) -> Result<Pushed, Code> {
+        let now = self.advance(now);
+        if let Some(id) = push.id
+            && self.rows.iter().any(|row| row.id == id)
+        {
+            return Ok(Pushed::Duplicate(id.into()));
+        }
+        if self.pause.is_some_and(|pause| pause.pushes && pause.until.is_none_or(|until| now < until)) {
+            return Err(Code::Paused);
+        }
+        let (after, doomed) = push.after.map(|after| self.after(&after)).unwrap_or_default();
+        let unique = push.unique.filter(|_| !doomed);
+        let length = self.rows.iter().filter(|row| row.waits()).count() as u64;
+        let full = self.config.max_length.is_some_and(|most| length >= most);
+        if full && unique.is_none_or(|unique| self.makes_longer(&unique)) {
+            return Err(Code::Full);
+        }
+        if unique.is_some_and(|unique| self.is_circle(&unique, &after)) {
+            return Err(Code::Err);
+        }
+        let id = push.id.map_or_else(|| super::world::automatic_id(self.totals.pushed), Box::from);
+        let due = match push.due {
+            Due::After(delay) => now + delay,
+            Due::At(time) => now.max(time),
+        };
+        let shift = self.shift(due);
+        let serial = self.totals.pushed;
+        let (answer, next) = match &unique {
+            None => (Pushed::New(id.clone().into()), false),
+            Some(unique) => match self.come_to_key(unique, serial, &id) {
+                (answer, None) => return Ok(answer),
+                (answer, Some(next)) => (answer, next),
+            },
+        };
+        let mut row = self.row_of(push, serial, &id, due);
+        row.after = after;
+        row.shift = shift;
+        if due > now {
+            row.state = State::Delayed;
+        }
+        if next || row.open() > 0 {
+            (row.state, row.at, row.expires) = (State::Blocked, now, None);
+        }
+        if doomed {
+            row.die(now);
+            self.totals.died += 1;
+        }
+        self.rows.push(row);
+        if unique.is_some() && !next {
+            self.claim(serial, now);
+            self.claims.last_mut().expect("it").next = self.inherited.take();
+        }
         self.totals.pushed += 1;
         self.changed(now);
-        Pushed::New(id)
+        Ok(answer)
     }
 
     /// `tokens` are those that the queue chose.
-    pub fn pop(&mut self, pop: &Pop, tokens: &[u64], now: UnixMs) -> Vec<Handed> {
+    pub fn pop(&mut self, pop: &Pop<'_>, tokens: &[u64], now: UnixMs) -> Vec<Handed> {
         let now = self.advance(now);
-        let rows = self.rows.iter_mut().enumerate();
-        let mut ready: Vec<(usize, &mut Row)> = rows.filter(|(_, row)| row.state == State::Ready).collect();
-        ready.sort_by_key(|(nth, row)| {
-            // Those of one time in the order of pushing; LIFO is all of that backwards, in front.
-            let sign = if row.lifo { -1 } else { 1 };
-            (row.priority, sign, sign * row.line as i64, sign * *nth as i64)
-        });
         let mut handed = Vec::new();
-        for ((_, row), token) in ready.into_iter().take(pop.count).zip(tokens) {
+        for token in &tokens[..tokens.len().min(pop.count)] {
+            let Some(nth) = self.next(now) else { break };
+            let lease = self.config.lease;
+            let row = &mut self.rows[nth];
             row.state = State::Active;
-            row.at = now + row.lease.or(pop.lease).unwrap_or(DEFAULT_LEASE);
-            row.token = *token;
+            row.at = now + row.lease.or(pop.lease).unwrap_or(lease);
+            (row.token, row.begun, row.popped) = (*token, true, true);
             row.word = Word::Nothing;
+            row.worker = pop.worker.map(<[u8]>::to_vec);
             let (id, payload) = (row.id.clone(), row.payload.clone());
             handed.push(Handed { id, payload, attempt: row.failures + 1, deadline: row.at });
+            self.served(nth, now);
         }
         if !handed.is_empty() {
             self.changed(now);
@@ -205,6 +563,7 @@ impl Model {
         now: UnixMs,
     ) -> Result<Failed, Code> {
         let now = self.advance(now);
+        let config = self.config.clone();
         let row = self.held(id, token)?;
         match (row.state, row.word) {
             (State::Done, _) => return Err(Code::Fenced),
@@ -218,13 +577,16 @@ impl Model {
         }
         row.failures += 1;
         row.word = Word::Failed(due);
-        let answer = if fail.dead || row.failures > row.retries {
+        let answer = if fail.dead || row.failures > row.retries.into() {
             row.state = State::Dead;
             row.at = now;
             self.totals.died += 1;
             Failed { state: Some(State::Dead), due: 0 }
         } else {
-            let waits = fail.delay.map_or_else(|| waits(row.backoff.as_ref(), row.failures), |d| d..=d);
+            let waits = fail.delay.map_or_else(
+                || waits(row.backoff.as_ref().unwrap_or(&config.backoff), row.failures),
+                |d| d..=d,
+            );
             assert!(due >= now && waits.contains(&(due - now)), "{due} at {now} is none of {waits:?}");
             row.state = State::Delayed;
             row.at = due;
@@ -262,17 +624,64 @@ impl Model {
         id: &[u8],
         token: u64,
         lease: Option<u64>,
+        progress: Option<&[u8]>,
         now: UnixMs,
     ) -> Result<Extended, Code> {
         let now = self.advance(now);
+        let by_config = self.config.lease;
         let row = self.held(id, token)?;
         if row.state != State::Active {
             return Err(Code::Fenced);
         }
-        row.at = now + lease.or(row.lease).unwrap_or(DEFAULT_LEASE);
+        row.at = now + lease.or(row.lease).unwrap_or(by_config);
+        row.progress = progress.map(<[u8]>::to_vec).or(row.progress.take());
         let cancelled = row.cancelled;
         self.changed(now);
         Ok(if cancelled { Extended::Cancelled } else { Extended::Held })
+    }
+
+    pub fn log(&mut self, id: &[u8], token: u64, line: &[u8], now: UnixMs) -> Result<usize, Code> {
+        let now = self.advance(now);
+        let row = self.held(id, token)?;
+        row.log.push(line.to_vec());
+        let lines = row.log.len();
+        self.changed(now);
+        Ok(lines)
+    }
+
+    pub fn update(&mut self, id: &[u8], update: &Update<'_>, now: UnixMs) -> Result<(), Code> {
+        let now = self.advance(now);
+        let shift = self.shift(now);
+        let row = self.rows.iter_mut().find(|row| row.id == id).ok_or(Code::NoJob)?;
+        let waits = matches!(row.state, State::Ready | State::Delayed);
+        if row.state == State::Done || update.due.is_some() && !waits {
+            return Err(Code::Err);
+        }
+        let before = row.clone();
+        row.priority = update.priority.unwrap_or(row.priority);
+        row.retries = update.retries.unwrap_or(row.retries);
+        row.payload = update.payload.map_or(row.payload.clone(), <[u8]>::to_vec);
+        let due = update.due.map(|due| match due {
+            Due::After(delay) => now + delay,
+            Due::At(time) => now.max(time),
+        });
+        if let Some(due) =
+            due.filter(|due| if row.state == State::Ready { *due > now } else { *due != row.at })
+        {
+            if due <= now {
+                row.becomes_ready(due, shift);
+            } else {
+                (row.state, row.at, row.line) = (State::Delayed, due, due);
+            }
+            if row.token == 0 && row.failures == 0 {
+                row.expires = row.expire.map(|expire| due + expire);
+            }
+            row.word = if let Word::Failed(_) = row.word { Word::Failed(due) } else { Word::Released };
+        }
+        if *row != before {
+            self.changed(now);
+        }
+        Ok(())
     }
 
     fn gone(&mut self, id: &[u8], now: UnixMs) {
@@ -284,7 +693,7 @@ impl Model {
         let now = self.advance(now);
         let Some(row) = self.rows.iter_mut().find(|row| row.id == id) else { return Cancelled::Gone };
         match row.state {
-            State::Ready | State::Delayed => {
+            State::Ready | State::Delayed | State::Blocked => {
                 self.gone(id, now);
                 Cancelled::Removed
             }
@@ -300,12 +709,38 @@ impl Model {
 
     pub fn redrive(&mut self, limit: usize, now: UnixMs) -> Moved {
         let now = self.advance(now);
-        let mut dead: Vec<&mut Row> = self.rows.iter_mut().filter(|row| row.state == State::Dead).collect();
+        let shift = self.shift(now);
+        let mut dead: Vec<Row> = self.rows.iter().filter(|row| row.state == State::Dead).cloned().collect();
         dead.sort_by_key(|row| row.at);
-        let (all, moved) = (dead.len(), dead.len().min(limit));
-        for row in dead.into_iter().take(limit) {
-            (row.state, row.at, row.line, row.word) = (State::Ready, now, now, Word::Nothing);
+        let (all, mut moved, mut begun) = (dead.len(), 0, Vec::new());
+        for dead in dead {
+            let key = dead.unique.filter(|key| !(key.until == Until::Start && dead.popped));
+            let holder = key.and_then(|key| self.claims.iter().find(|claim| claim.by.key == key.key));
+            let holder = holder.map(|claim| claim.holder);
+            if moved == limit || holder.is_some_and(|holder| holder != dead.serial) {
+                continue;
+            }
+            if key.is_some() && holder.is_none() {
+                self.claim(dead.serial, now);
+            }
+            let row = self.row(dead.serial).expect("it");
+            row.becomes_ready(now, shift);
+            (row.word, row.begun) = (Word::Nothing, false);
             (row.token, row.failures, row.stalls) = (0, 0, 0);
+            row.expires = row.expire.map(|expire| now + expire);
+            self.sync();
+            moved += 1;
+            begun.push(dead.serial);
+        }
+        for serial in begun {
+            let alive: Vec<u64> =
+                self.rows.iter().filter(|row| !row.state.is_end()).map(|row| row.serial).collect();
+            let row = self.row(serial).expect("it");
+            row.after.iter_mut().for_each(|(parent, open)| *open = alive.contains(parent));
+            if row.open() > 0 {
+                (row.state, row.at, row.line) = (State::Blocked, now, now);
+            }
+            self.sync();
         }
         if moved > 0 {
             self.changed(now);
@@ -316,11 +751,42 @@ impl Model {
     pub fn purge(&mut self, state: State, older: u64, now: UnixMs) -> Moved {
         let now = self.advance(now);
         let all = self.rows.iter().filter(|row| row.state == state).count();
-        self.rows.retain(|row| row.state != state || row.at + older > now);
-        let left = self.rows.iter().filter(|row| row.state == state).count();
-        if left < all {
+        let rows = self.rows.iter().filter(|row| row.state == state && row.at + older <= now);
+        let mut gone: Vec<(UnixMs, u64)> = rows.map(|row| (row.at, row.serial)).collect();
+        gone.sort_unstable();
+        for (_, serial) in &gone {
+            self.rows.retain(|row| row.serial != *serial);
+            // Its key goes on at once, to one that may go next.
+            self.settle_keys(now);
+        }
+        if !gone.is_empty() {
             self.changed(now);
         }
-        Moved { moved: all - left, left }
+        Moved { moved: gone.len(), left: all - gone.len() }
+    }
+
+    pub fn configure(&mut self, field: &str, value: &str, now: UnixMs) {
+        let now = self.advance(now);
+        let mut config = self.config.clone();
+        config.set(field.as_bytes(), value.as_bytes()).expect("a good value");
+        if config == self.config {
+            return;
+        }
+        if config.aging != self.config.aging {
+            self.aged = (self.shift(now), now);
+        }
+        self.config = config;
+        self.changed(now);
+    }
+
+    /// `None` is to resume.
+    pub fn pause(&mut self, pause: Option<(Option<u64>, bool)>, now: UnixMs) {
+        let now = self.advance(now);
+        let current = self.pause.filter(|pause| pause.until.is_none_or(|until| now < until));
+        let pause = pause.map(|(length, pushes)| Pause { until: length.map(|length| now + length), pushes });
+        if pause != current {
+            self.pause = pause;
+            self.changed(now);
+        }
     }
 }

@@ -1,10 +1,25 @@
 //! The state of a queue.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 
+use super::aging::Aging;
+use super::config::{Config, Keep};
+use super::events::{Event, What, Whom};
+use super::expire::{End, Ends};
+use super::flow::{Flows, Outcome};
+use super::gate::Pause;
+use super::id::{Automatic, Id};
+use super::ids::Ids;
 use super::job::{Job, State};
-use super::line::Line;
+use super::jobs::Jobs;
+use super::lanes::{Rank, Spot};
+use super::line::{Line, Member, Stance};
+use super::record::Diary;
+use super::timetable::Timetable;
+use super::turns::Turns;
+use super::unique::{Keys, Role};
+use crate::domain::ratelimit::Subject;
 use crate::domain::time::UnixMs;
 
 /// Counts the pushes of a queue: names a job for as long as the queue lives.
@@ -22,6 +37,7 @@ pub struct Totals {
     pub retried: u64,
     pub stalled: u64,
     pub died: u64,
+    pub expired: u64,
 }
 
 /// A queue: its jobs by serial, and the jobs of each state in their order.
@@ -30,38 +46,76 @@ pub struct Totals {
 /// and never comes back for another job.
 #[derive(Debug, Default)]
 pub struct Queue {
-    pub(super) jobs: BTreeMap<Serial, Box<Job>>,
+    pub(super) jobs: Jobs,
     pub(super) line: Line,
-    /// Of every state but [`State::Ready`], whose jobs stand in the line.
-    lanes: [Lane; 4],
+    /// Of every state but [`State::Ready`], whose jobs stand in the line; those done and dead that have
+    /// a KEEP of their own stand apart from those that the queue's retention is for.
+    lanes: [Lane; 7],
+    pub(super) ends: Ends,
+    pub(super) keys: Keys,
+    pub(super) flows: Flows,
     /// Only ids that their pushers chose.
-    ids: HashMap<Box<[u8]>, Serial>,
+    ids: Ids,
     /// The latest time seen: the queue's clock never runs backwards.
     pub(super) clock: UnixMs,
     /// Of the next push.
     pub(super) next_serial: Serial,
     pub(super) highest_token: u64,
     pub(super) totals: Totals,
+    pub(super) config: Config,
+    pub(super) pause: Option<Pause>,
+    /// What has been used of the rate.
+    pub(super) rate: Subject,
+    pub(super) aging: Aging,
     /// Bytes of all jobs.
     pub(super) weight: usize,
+    /// Jobs that have ended since those who wait for their results were last told. No part of the state.
+    pub(super) ended: Vec<Serial>,
+    pub(super) timetable: Timetable,
+    pub(super) diary: Diary,
 }
 
 impl Queue {
-    /// The jobs of a state by time; those that are ready have [`Queue::line`] instead.
+    /// The jobs of a state by time, but for those with a KEEP of their own; those that are ready have
+    /// [`Queue::line`] instead.
     pub(super) fn timed(&self, state: State) -> &Lane {
-        &self.lanes[lane_of(state)]
+        &self.lanes[lane_of(state, End::Open)]
     }
 
-    /// The jobs of a state in its order.
+    /// Those that have a KEEP of their own, by when they ended.
+    pub(super) fn kept(&self, state: State) -> Option<&Lane> {
+        matches!(state, State::Done | State::Dead).then(|| &self.lanes[lane_of(state, End::Leaves(0))])
+    }
+
+    /// The jobs of a state in its order; those that are ready group by group.
     pub(super) fn serials(&self, state: State) -> impl Iterator<Item = Serial> {
         let ready = (state == State::Ready).then(|| self.line.serials());
-        let timed = (state != State::Ready).then(|| self.timed(state).iter().map(|(_, serial)| *serial));
-        ready.into_iter().flatten().chain(timed.into_iter().flatten())
+        let timed = (state != State::Ready).then(|| merged(self.timed(state), self.kept(state)));
+        ready.into_iter().flatten().chain(timed.into_iter().flatten().map(|(_, serial)| serial))
+    }
+
+    /// The jobs that are ready, in the order of POP; those are left out that must wait for others of their
+    /// group.
+    pub(super) fn turns(&self) -> Turns<'_> {
+        Turns::of(&self.line, self.config.group_concurrency)
+    }
+
+    /// How long the jobs of a state are kept, and how many.
+    pub(super) fn keep(&self, state: State) -> Keep {
+        if state == State::Dead { self.config.keep_dead } else { self.config.keep_done }
+    }
+
+    /// What aging adds to the priority of a job that becomes ready at `at`.
+    pub(super) fn shift(&self, at: UnixMs) -> Rank {
+        self.aging.shift(self.config.aging, at)
     }
 
     /// How many jobs are in a state, as far as the queue has advanced.
     pub fn count(&self, state: State) -> usize {
-        if state == State::Ready { self.line.len() } else { self.timed(state).len() }
+        if state == State::Ready {
+            return self.line.len();
+        }
+        self.timed(state).len() + self.kept(state).map_or(0, Lane::len)
     }
 
     /// `now` for a queue that may have seen a later time.
@@ -70,10 +124,10 @@ impl Queue {
     }
 
     pub(super) fn job(&self, serial: Serial) -> Option<&Job> {
-        self.jobs.get(&serial).map(|job| &**job)
+        self.jobs.get(serial)
     }
 
-    /// The first job of a state that a time orders.
+    /// The first job of a state that a time orders, of those without a KEEP of their own.
     pub(super) fn first(&self, state: State) -> Option<(UnixMs, Serial)> {
         self.timed(state).first().copied()
     }
@@ -81,135 +135,241 @@ impl Queue {
     /// A job by the id that its clients use.
     pub(super) fn find(&self, id: &[u8]) -> Option<(Serial, &Job)> {
         let serial = match id.first() {
-            Some(b'#') => automatic(id)?,
-            _ => *self.ids.get(id)?,
+            Some(b'#') => Automatic::serial(id)?,
+            _ => self
+                .ids
+                .candidates(id)
+                .find(|serial| self.job(*serial).is_some_and(|job| job.id() == Some(id)))?,
         };
         Some((serial, self.job(serial)?))
     }
 
-    /// Puts a job into its lane; false when the serial or the id is taken.
+    /// What those wait for who wait for news of this job (see `Value::stirred`). Another job that gets the same id
+    /// later is another subject.
+    pub fn subject(&self, id: &[u8]) -> Option<u64> {
+        self.find(id).map(|(serial, _)| serial)
+    }
+
+    /// Puts a job into its lane; false when the serial, the id or its role for its key is taken.
     pub(super) fn insert(&mut self, serial: Serial, job: Job) -> bool {
-        if self.jobs.contains_key(&serial) || job.id().is_some_and(|id| self.ids.contains_key(id)) {
+        if self.jobs.contains(serial) || job.id().is_some_and(|id| self.find(id).is_some()) {
+            return false;
+        }
+        let anchor = job.life().and_then(|life| life.anchor);
+        let heir =
+            anchor.is_some_and(|anchor| self.jobs.contains(anchor) || self.flows.heirs.contains_key(&anchor));
+        if heir || job.unique().is_some_and(|unique| !self.keys.enter(serial, unique)) {
             return false;
         }
         if let Some(id) = job.id() {
-            self.ids.insert(id.into(), serial);
+            self.ids.insert(id, serial);
+        }
+        if let Some(anchor) = anchor {
+            self.flows.heirs.insert(anchor, serial);
         }
         self.weight += job.weight();
-        self.enter(serial, job.standing());
-        self.jobs.insert(serial, Box::new(job));
+        self.moves(serial, None, Some(&job.standing(serial)));
+        self.jobs.insert(serial, job);
         true
     }
 
     /// Changes a job and moves it to the lane that it then belongs to.
     pub(super) fn change(&mut self, serial: Serial, change: impl FnOnce(&mut Job)) {
-        let Some(job) = self.jobs.get_mut(&serial) else { return };
-        let before = (job.standing(), job.weight());
+        self.change_and_record(serial, None, change);
+    }
+
+    /// As [`Queue::change`], for a change that is an event.
+    pub(super) fn change_and_record(
+        &mut self,
+        serial: Serial,
+        what: Option<What<'_>>,
+        change: impl FnOnce(&mut Job),
+    ) {
+        let Some(job) = self.jobs.get_mut(serial) else { return };
+        let before = (job.standing(serial), job.weight());
         change(job);
-        let after = (job.standing(), job.weight());
+        if job.state != State::Active {
+            job.forget_worker();
+        }
+        if let Some(what) = what {
+            self.diary.add(self.config.events, self.clock, Whom::job(serial, job.id()), what);
+        }
+        let after = (job.standing(serial), job.weight());
         self.weight = self.weight - before.1 + after.1;
+        if job.state.is_end() && !before.0.state.is_end() {
+            self.ended.push(serial);
+        }
         if before.0 != after.0 {
-            self.leave(serial, before.0);
-            self.enter(serial, after.0);
+            self.moves(serial, Some(&before.0), Some(&after.0));
+        }
+        if before.0.state != after.0.state {
+            self.moved(serial, before.0.state, after.0.state);
+        }
+        if after.0.state.is_end() {
+            self.timetable.ended(serial);
         }
     }
 
+    /// What follows for others from a job's new state.
+    fn moved(&mut self, serial: Serial, from: State, to: State) {
+        if from == State::Blocked {
+            self.waits_no_more(serial);
+        }
+        match to {
+            State::Active => self.key_of_popped(serial),
+            State::Done => {
+                self.key_of_ended(serial, None);
+                self.note_ended(serial, None, Outcome::Done);
+            }
+            State::Dead => {
+                self.key_of_ended(serial, None);
+                self.note_ended(serial, None, Outcome::Dead);
+            }
+            State::Ready | State::Delayed | State::Blocked => {}
+        }
+    }
+
+    /// A job that was blocked is so no more: it is not next to its key, and no edge leads to it.
+    fn waits_no_more(&mut self, serial: Serial) {
+        let Some(job) = self.job(serial) else { return };
+        if let Some(unique) = job.unique().filter(|unique| unique.role == Role::Next) {
+            let key = Arc::clone(&unique.key);
+            self.stand_back(serial, &key);
+        }
+        let flow = self.jobs.get_mut(serial).and_then(|job| job.flow_mut());
+        if let Some(flow) = flow.filter(|flow| flow.open > 0) {
+            let before = flow.clone();
+            flow.open = 0;
+            self.loosen(serial, &before);
+        }
+    }
+
+    /// Removes a job, with what follows for others.
     pub(super) fn remove(&mut self, serial: Serial) {
-        let Some(job) = self.jobs.remove(&serial) else { return };
-        self.leave(serial, job.standing());
+        if let Some(job) = self.take_out(serial) {
+            self.key_of_ended(serial, Some(&job));
+            if job.state != State::Done {
+                self.note_ended(serial, Some(&job), Outcome::Gone);
+            }
+        }
+    }
+
+    pub(super) fn take_out(&mut self, serial: Serial) -> Option<Job> {
+        let job = self.jobs.remove(serial)?;
+        self.moves(serial, Some(&job.standing(serial)), None);
         if let Some(id) = job.id() {
-            self.ids.remove(id);
+            self.ids.remove(id, serial);
         }
         self.weight -= job.weight();
-    }
-
-    fn enter(&mut self, serial: Serial, Standing { state, at, priority, lifo }: Standing) {
-        match state {
-            State::Ready => self.line.insert(priority, lifo, at, serial),
-            _ => _ = self.lanes[lane_of(state)].insert((at, serial)),
+        if !job.state.is_end() {
+            self.ended.push(serial);
         }
-    }
-
-    fn leave(&mut self, serial: Serial, Standing { state, at, priority, lifo }: Standing) {
-        match state {
-            State::Ready => self.line.remove(priority, lifo, at, serial),
-            _ => _ = self.lanes[lane_of(state)].remove(&(at, serial)),
+        self.timetable.ended(serial);
+        if let Some(anchor) = job.life().and_then(|life| life.anchor) {
+            self.flows.heirs.remove(&anchor);
         }
+        if let Some(flow) = job.flow() {
+            self.loosen(serial, flow);
+        }
+        Some(job)
     }
 
-    /// When something may become poppable though nobody touches the queue.
-    pub fn next_due(&self) -> Option<UnixMs> {
-        let first = |state| self.first(state).map(|(at, _)| at);
-        [first(State::Delayed), first(State::Active)].into_iter().flatten().min()
+    /// A job that waited for others waits for none any more.
+    pub(super) fn unblock(&mut self, serial: Serial) {
+        let now = self.clock;
+        let waits_no_more = |job: &&Job| job.state == State::Blocked && !job.is_next() && job.open() == 0;
+        let Some(job) = self.job(serial).filter(waits_no_more) else { return };
+        let due = job.place.max(now);
+        let shift = self.shift(now);
+        let goes_on = if due > now { Event::Delayed.at(due) } else { Event::Ready.plain() };
+        self.change_and_record(serial, Some(goes_on), |job| {
+            if due > now {
+                (job.state, job.at) = (State::Delayed, due);
+            } else {
+                job.becomes_ready(due, shift);
+            }
+            if let Some(life) = job.life_mut() {
+                life.begin(due);
+            }
+        });
+    }
+
+    /// A job goes from where it stood to where it stands now; none is outside of the queue.
+    fn moves(&mut self, serial: Serial, from: Option<&Standing>, to: Option<&Standing>) {
+        if let Some(from) = from {
+            if from.state != State::Ready {
+                self.lanes[lane_of(from.state, from.end)].remove(&(from.at, serial));
+            }
+            self.ends.leave(serial, from.end);
+        }
+        if let Some(to) = to {
+            if to.state != State::Ready {
+                self.lanes[lane_of(to.state, to.end)].insert((to.at, serial));
+            }
+            self.ends.enter(serial, to.end);
+        }
+        // Only a POP brings a job that was here into this state.
+        let active = |standing: &Standing| standing.state == State::Active;
+        let served = from.is_some_and(|from| !active(from)) && to.is_some_and(active);
+        let outside = Stance::default();
+        let from = from.map_or(&outside, |standing| &standing.stance);
+        let to = to.map_or(&outside, |standing| &standing.stance);
+        self.line.moves(serial, from, to, served);
     }
 }
 
 /// Where a job stands among the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Standing {
     state: State,
     at: UnixMs,
-    priority: i32,
-    lifo: bool,
+    end: End,
+    stance: Stance,
 }
 
-/// Which of the lanes is that of a state.
-fn lane_of(state: State) -> usize {
+/// Two lanes as one.
+fn merged<'a>(one: &'a Lane, other: Option<&'a Lane>) -> impl Iterator<Item = (UnixMs, Serial)> + use<'a> {
+    let mut one = one.iter().copied().peekable();
+    let mut other = other.into_iter().flatten().copied().peekable();
+    std::iter::from_fn(move || match (one.peek(), other.peek()) {
+        (Some(first), Some(second)) if second < first => other.next(),
+        (Some(_), _) => one.next(),
+        (None, _) => other.next(),
+    })
+}
+
+/// Which of the lanes is that of a state, of jobs with a KEEP of their own or of the others.
+fn lane_of(state: State, end: End) -> usize {
+    let own = usize::from(matches!(end, End::Leaves(_)));
     match state {
         State::Delayed => 0,
         State::Active => 1,
-        State::Done => 2,
-        State::Dead => 3,
+        State::Done => 2 + own,
+        State::Dead => 4 + own,
+        State::Blocked => 6,
         State::Ready => unreachable!("the ready stand in the line"),
     }
 }
 
 impl Job {
-    fn standing(&self) -> Standing {
-        Standing { state: self.state, at: self.at, priority: self.priority, lifo: self.lifo }
+    fn standing(&self, serial: Serial) -> Standing {
+        let member = self.group().filter(|_| !matches!(self.state, State::Done | State::Dead));
+        let member = member.map(|group| Member {
+            group: Arc::clone(group),
+            begun: self.is_begun(),
+            active: self.state == State::Active,
+        });
+        let spot = (self.state == State::Ready).then(|| Spot {
+            rank: self.rank(),
+            lifo: self.is_lifo(),
+            since: self.at,
+            serial,
+        });
+        Standing { state: self.state, at: self.at, end: self.end(), stance: Stance { spot, member } }
     }
 
     /// The id that clients use for this job.
-    pub(super) fn shown_id(&self, serial: Serial) -> Cow<'_, [u8]> {
-        self.id().map_or_else(|| Cow::Owned(automatic_id(serial).into()), Cow::Borrowed)
-    }
-}
-
-/// `#` and the serial in base 36.
-pub(super) fn automatic_id(serial: Serial) -> Box<[u8]> {
-    let mut digits = Vec::with_capacity(14);
-    let mut rest = serial;
-    loop {
-        digits.push(b"0123456789abcdefghijklmnopqrstuvwxyz"[(rest % 36) as usize]);
-        rest /= 36;
-        if rest == 0 {
-            break;
-        }
-    }
-    digits.push(b'#');
-    digits.reverse();
-    digits.into()
-}
-
-/// The serial of an automatic id.
-fn automatic(id: &[u8]) -> Option<Serial> {
-    let digits = std::str::from_utf8(id.strip_prefix(b"#")?).ok()?;
-    let serial = Serial::from_str_radix(digits, 36).ok()?;
-    // Only the one way of writing it: no leading zeros, plus signs or capitals.
-    (*automatic_id(serial) == *id).then_some(serial)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_automatic_id_has_one_spelling() {
-        for serial in [0, 35, 36, u64::MAX] {
-            assert_eq!(automatic(&automatic_id(serial)), Some(serial));
-        }
-        for id in ["", "#", "#01", "#+1", "#A", "1", "#-1", "#zzzzzzzzzzzzzz", "#\u{e9}"] {
-            assert_eq!(automatic(id.as_bytes()), None, "{id}");
-        }
+    pub(super) fn shown_id(&self, serial: Serial) -> Id<'_> {
+        self.id().map_or_else(|| Id::Automatic(Automatic::of(serial)), Id::from)
     }
 }

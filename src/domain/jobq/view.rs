@@ -1,12 +1,16 @@
 //! GET and STATS: a queue as it is now, without changing it.
-
-use std::borrow::Cow;
+//!
+//! What time does to a job is seen before anything has moved it. What follows from that for the jobs that wait for it
+//! is seen when a write has brought it about.
 
 use super::advance::STALLED;
 use super::apply::count;
+use super::backoff::Backoff;
+use super::config::Keep;
+use super::gate::{Hindrance, Pause};
+use super::id::Id;
 use super::job::{Job, State};
-use super::queue::{Queue, Totals};
-use super::{KEEP_DEAD, KEEP_DONE};
+use super::queue::{Lane, Queue, Serial, Totals};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time::UnixMs;
 
@@ -14,30 +18,54 @@ use crate::domain::time::UnixMs;
 /// they were.
 const LOOKED_AT: usize = 10_000;
 
+/// How many of those that hold places of a group are looked at.
+const HOLDERS: usize = 1_000;
+
 /// What GET shows of a job.
 #[derive(Debug)]
 pub struct JobView<'a> {
-    pub id: Cow<'a, [u8]>,
+    pub id: Id<'a>,
     pub state: State,
     pub job: &'a Job,
     pub stalls: u32,
+    /// Its own, or the queue's.
+    pub backoff: &'a Backoff,
     /// When it is due, its lease ends, it became ready or ended, by state.
     pub at: UnixMs,
     /// Of the last failure.
     pub error: Option<&'a [u8]>,
+    /// The ids of the jobs that it waits for; left out where many jobs are shown.
+    pub waits_for: Vec<Id<'a>>,
+    /// Why it is not handed out though it is ready.
+    pub blocked_by: Option<Hindrance>,
+    /// The name of the worker that holds it.
+    pub worker: Option<&'a [u8]>,
 }
 
-/// Where a job is at `now`, though nothing has moved it there yet; `None` when it was kept long enough.
-fn state_at(job: &Job, now: UnixMs) -> Option<State> {
-    let kept = |age| now < job.at.saturating_add(age);
-    match job.state {
+/// Where a job is at `now`, though nothing has moved it there yet; `None` when it has expired, or was kept
+/// long enough.
+pub(super) fn state_at(queue: &Queue, job: &Job, now: UnixMs) -> Option<State> {
+    let kept = |state| now < job.at.saturating_add(job.keep().unwrap_or(queue.keep(state).age));
+    let state = match job.state {
+        State::Active if job.at <= now => after_lapse(queue, job, now),
+        State::Ready | State::Delayed if job.is_expired(now) => None,
         State::Delayed if job.at <= now => Some(State::Ready),
-        State::Active if job.at <= now && job.is_cancelled() => None,
-        State::Active if job.at <= now && job.dies_of_next_stall() => Some(State::Dead),
-        State::Active if job.at <= now => Some(State::Ready),
-        State::Done if !kept(KEEP_DONE.0) => None,
-        State::Dead if !kept(KEEP_DEAD.0) => None,
         state => Some(state),
+    };
+    state.filter(|state| match (state, job.state) {
+        (State::Done, _) | (State::Dead, State::Dead) => kept(job.state),
+        _ => true,
+    })
+}
+
+/// Where a job goes whose lease has run out; `None` when it is gone.
+fn after_lapse(queue: &Queue, job: &Job, now: UnixMs) -> Option<State> {
+    if job.is_cancelled() || job.expires_with_its_lease() {
+        None
+    } else if job.dies_of_next_stall(queue.config.stall_max) {
+        Some(State::Dead)
+    } else {
+        job.expires().is_none_or(|expires| now < expires).then_some(State::Ready)
     }
 }
 
@@ -46,17 +74,50 @@ pub fn job<'a>(queue: Option<&'a Queue>, id: &[u8], now: UnixMs) -> Result<JobVi
     let unknown = || Refusal::new(Code::NoJob, format!("there is no job '{}'", shown(id)));
     let queue = queue.ok_or_else(unknown)?;
     let (serial, job) = queue.find(id).ok_or_else(unknown)?;
-    let now = queue.clamp(now);
-    let state = state_at(job, now).ok_or_else(unknown)?;
+    let view = at(queue, serial, job, queue.clamp(now)).ok_or_else(unknown)?;
+    let waits_for = queue.waits_for(serial, job).map(|(serial, job)| job.shown_id(serial));
+    Ok(JobView { waits_for: waits_for.chain(queue.holder_before(job)).collect(), ..view })
+}
+
+/// A job as it is at `now`; `None` when it is gone by then.
+pub(super) fn at<'q>(queue: &'q Queue, serial: Serial, job: &'q Job, now: UnixMs) -> Option<JobView<'q>> {
+    let state = state_at(queue, job, now)?;
     let lapsed = job.state == State::Active && state != State::Active;
-    let error = job.extra.as_ref().and_then(|extra| extra.error.as_deref());
+    let error = job.error();
     let (at, error) = match state {
         State::Ready if lapsed => (job.place, error),
         State::Dead if lapsed => (now, Some(STALLED)),
         _ => (job.at, error),
     };
-    let stalls = job.stalls.saturating_add(u32::from(lapsed));
-    Ok(JobView { id: job.shown_id(serial), state, job, stalls, at, error })
+    let stalls = job.stalls().saturating_add(u32::from(lapsed));
+    let worker = job.worker().filter(|_| state == State::Active);
+    let blocked_by = (state == State::Ready).then(|| hindrance(queue, job, now)).flatten();
+    let backoff = job.backoff().unwrap_or(&queue.config.backoff);
+    let id = job.shown_id(serial);
+    let waits_for = Vec::new();
+    Some(JobView { id, state, job, stalls, backoff, at, error, blocked_by, waits_for, worker })
+}
+
+/// What keeps a job that is ready from being handed out, whoever is before it.
+fn hindrance(queue: &Queue, job: &Job, now: UnixMs) -> Option<Hindrance> {
+    if let Err(hindrance) = queue.room(now) {
+        return Some(hindrance);
+    }
+    let limit = queue.config.group_concurrency? as usize;
+    let group = queue.line.group(job.group()?)?;
+    let begun = job.is_begun();
+    // One that was begun holds a place already, and waits only for those that are being worked on.
+    let in_the_way = |job: &Job| match state_at(queue, job, now) {
+        Some(State::Active) => true,
+        Some(State::Ready | State::Delayed) => !begun,
+        _ => false,
+    };
+    let holders =
+        group.holders.iter().take(HOLDERS).filter_map(|serial| Some((*serial, queue.job(*serial)?)));
+    let mut holders = holders.filter(|(_, job)| in_the_way(job));
+    let (serial, first) = holders.next()?;
+    let held = 1 + holders.take(limit).count();
+    (held >= limit).then(|| Hindrance::Group { holder: first.shown_id(serial).into() })
 }
 
 /// What STATS shows.
@@ -65,11 +126,13 @@ pub struct Stats {
     pub ready: usize,
     pub delayed: usize,
     pub active: usize,
+    pub blocked: usize,
     pub done: usize,
     pub dead: usize,
     /// How long the job has waited that has been ready longest, in milliseconds.
     pub oldest_ready_ms: u64,
     pub totals: Totals,
+    pub pause: Option<Pause>,
 }
 
 /// The whole queue; a missing one is empty.
@@ -80,40 +143,61 @@ pub fn stats(queue: Option<&Queue>, now: UnixMs) -> Stats {
         ready: queue.count(State::Ready),
         delayed: queue.count(State::Delayed),
         active: queue.count(State::Active),
+        blocked: queue.count(State::Blocked),
         done: queue.count(State::Done),
         dead: queue.count(State::Dead),
         oldest_ready_ms: 0,
         totals: queue.totals,
+        pause: None,
     };
-    let mut oldest = queue.line.oldest();
-    let mut became_ready = |place: UnixMs| {
+    let any_expired = queue.first_expired(now).is_some();
+    let mut oldest = queue.line.oldest(|serial| !any_expired || !queue.has_expired(serial, now));
+    let mut became_ready = |stats: &mut Stats, place: UnixMs| {
         stats.ready += 1;
         oldest = Some(oldest.map_or(place, |oldest| oldest.min(place)));
     };
-    let ended = |state, age| {
-        let timed = queue.timed(state).iter();
-        timed.take_while(move |(at, _)| at.saturating_add(age) <= now).take(LOOKED_AT)
-    };
-    for (due, _) in ended(State::Delayed, 0) {
-        stats.delayed -= 1;
-        became_ready(*due);
+    for job in passed(queue, &queue.ends.expiring, 0, now) {
+        *(if job.state == State::Ready { &mut stats.ready } else { &mut stats.delayed }) -= 1;
+        count(&mut stats.totals.expired);
     }
-    for job in ended(State::Active, 0).filter_map(|(_, serial)| queue.job(*serial)) {
+    for job in passed(queue, queue.timed(State::Delayed), 0, now).filter(|job| !job.is_expired(now)) {
+        stats.delayed -= 1;
+        became_ready(&mut stats, job.at);
+    }
+    let mut died = 0;
+    for job in passed(queue, queue.timed(State::Active), 0, now) {
         stats.active -= 1;
         count(&mut stats.totals.stalled);
-        if job.is_cancelled() {
-            continue;
-        }
-        if job.dies_of_next_stall() {
-            stats.dead += 1;
-            count(&mut stats.totals.died);
-        } else {
-            became_ready(job.place);
+        match after_lapse(queue, job, now) {
+            Some(State::Dead) => {
+                stats.dead += 1;
+                count(&mut stats.totals.died);
+                died += usize::from(job.keep().is_none());
+            }
+            Some(_) => became_ready(&mut stats, job.place),
+            None if job.is_cancelled() => {}
+            None => count(&mut stats.totals.expired),
         }
     }
-    let left = |count: usize, state, (age, most)| (count - ended(state, age).count()).min(most);
-    stats.done = left(stats.done, State::Done, KEEP_DONE);
-    stats.dead = left(stats.dead, State::Dead, KEEP_DEAD);
     stats.oldest_ready_ms = oldest.map_or(0, |place| now.saturating_sub(place));
+    for job in passed(queue, &queue.ends.leaving, 0, now) {
+        *(if job.state == State::Done { &mut stats.done } else { &mut stats.dead }) -= 1;
+    }
+    stats.done -= forgotten(queue, State::Done, 0, now);
+    stats.dead -= forgotten(queue, State::Dead, died, now);
+    stats.pause = queue.paused(now);
     stats
+}
+
+/// The jobs of a lane for which a time has come.
+fn passed<'q>(queue: &'q Queue, lane: &'q Lane, age: u64, now: UnixMs) -> impl Iterator<Item = &'q Job> {
+    let passed = lane.iter().take_while(move |(at, _)| at.saturating_add(age) <= now).take(LOOKED_AT);
+    passed.filter_map(|(_, serial)| queue.job(*serial))
+}
+
+/// How many jobs the queue's retention forgets, once so many more have come.
+fn forgotten(queue: &Queue, state: State, more: usize, now: UnixMs) -> usize {
+    let Keep { age, most } = queue.keep(state);
+    let old = passed(queue, queue.timed(state), age, now).count();
+    old.max((queue.timed(state).len() + more).saturating_sub(most))
 }

@@ -1,5 +1,9 @@
 //! A server with one queue and its replica, for the tests.
 
+use std::collections::BTreeSet;
+
+use super::expire::End;
+use super::unique::{Holder, Keys};
 use super::*;
 use crate::domain::codec::Corrupt;
 use crate::domain::decision::Decision;
@@ -44,7 +48,8 @@ impl World {
     fn commit(&mut self, effect: Effect) {
         self.effects += 1;
         self.tokens.saw(effect.highest_token());
-        let sent = Effect::decode(&effect.encode(), effect.payload()).expect("what was encoded");
+        let sent = Effect::decode(&effect.encode(), effect.payload())
+            .unwrap_or_else(|_| panic!("not read back: {effect:?}"));
         assert_eq!(sent, effect);
         self.primary.get_or_insert_default().apply(effect);
         self.replica.get_or_insert_default().apply(sent);
@@ -56,16 +61,39 @@ impl World {
     }
 
     pub fn push(&mut self, push: &Push<'_>) -> Pushed {
-        self.run(|queue, now, _| decide_push(queue, push, now)).expect("never refused")
+        self.try_push(push).expect("not refused")
+    }
+
+    pub fn try_push(&mut self, push: &Push<'_>) -> Result<Pushed, Refusal> {
+        self.run(|queue, now, _| decide_push(queue, push, now))
+    }
+
+    pub fn configure(&mut self, field: &str, value: &str) {
+        let change = |config: &mut Config| config.set(field.as_bytes(), value.as_bytes());
+        self.run(|queue, now, _| decide_configure(queue, change, now)).expect("a good value");
+    }
+
+    /// `None` is to resume.
+    pub fn pause(&mut self, pause: Option<(Option<u64>, bool)>) {
+        self.run(|queue, now, _| {
+            Ok(match pause {
+                Some((length, pushes)) => decide_pause(queue, length, pushes, now),
+                None => decide_resume(queue, now),
+            })
+        })
+        .expect("never refused");
     }
 
     pub fn pop(&mut self, count: usize, lease: Option<u64>) -> Vec<Popped<'static>> {
-        let pop = Pop { count, lease };
-        let owned = |d: Decision<Vec<Popped<'_>>, Effect>| Decision {
+        self.pop_as(&Pop { count, lease, ..Pop::default() })
+    }
+
+    pub fn pop_as(&mut self, pop: &Pop<'_>) -> Vec<Popped<'static>> {
+        let owned = |d: Decision<PoppedJobs<'_>, Effect>| Decision {
             reply: d.reply.into_iter().map(Popped::into_owned).collect(),
             effect: d.effect,
         };
-        self.run(|queue, now, tokens| Ok(owned(decide_pop(queue, &pop, now, tokens)))).expect("never refused")
+        self.run(|queue, now, tokens| Ok(owned(decide_pop(queue, pop, now, tokens)))).expect("never refused")
     }
 
     /// The one job that must be there.
@@ -87,8 +115,21 @@ impl World {
         self.run(|queue, now, _| decide_release(queue, id, token, delay, now))
     }
 
+    /// An EXTEND that says how far it is.
+    pub fn progress(&mut self, id: &[u8], token: u64, progress: &[u8]) -> Result<Extended, Refusal> {
+        self.run(|queue, now, _| decide_extend(queue, id, token, None, Some(progress), now))
+    }
+
     pub fn extend(&mut self, id: &[u8], token: u64, lease: Option<u64>) -> Result<Extended, Refusal> {
-        self.run(|queue, now, _| decide_extend(queue, id, token, lease, now))
+        self.run(|queue, now, _| decide_extend(queue, id, token, lease, None, now))
+    }
+
+    pub fn update(&mut self, id: &[u8], update: &Update<'_>) -> Result<(), Refusal> {
+        self.run(|queue, now, _| decide_update(queue, id, update, now))
+    }
+
+    pub fn log(&mut self, id: &[u8], token: u64, line: &[u8]) -> Result<usize, Refusal> {
+        self.run(|queue, now, _| decide_log(queue, id, token, line, now))
     }
 
     pub fn cancel(&mut self, ids: &[&[u8]]) -> Vec<Cancelled> {
@@ -100,7 +141,19 @@ impl World {
     }
 
     pub fn purge(&mut self, state: State, older: u64) -> Moved {
-        self.run(|queue, now, _| Ok(decide_purge(queue, state, older, 1_000, now))).expect("never refused")
+        self.run(|queue, now, _| Ok(decide_purge(queue, state, older, 10_000, now))).expect("never refused")
+    }
+
+    pub fn plan(&mut self, plan: &Plan<'_>) -> Result<(), Refusal> {
+        self.run(|queue, now, _| decide_plan(queue, plan, now))
+    }
+
+    pub fn unplan(&mut self, name: &[u8]) -> bool {
+        self.run(|queue, now, _| Ok(decide_unplan(queue, name, now))).expect("never refused")
+    }
+
+    pub fn run_now(&mut self, name: &[u8]) -> Result<Pushed, Refusal> {
+        self.run(|queue, now, _| decide_run(queue, name, now))
     }
 
     pub fn queue(&self) -> &Queue {
@@ -123,9 +176,14 @@ pub(super) fn plain(payload: &[u8]) -> Push<'_> {
         due: Due::After(0),
         priority: 0,
         lifo: false,
-        retries: 3,
+        group: None,
+        retries: None,
         backoff: None,
         lease: None,
+        expire: None,
+        keep: None,
+        unique: None,
+        after: None,
     }
 }
 
@@ -171,25 +229,123 @@ pub(super) fn advanced(queue: &Queue, now: UnixMs) -> Queue {
     queue
 }
 
+/// The id of a job that was pushed without one.
+pub(super) fn automatic_id(serial: u64) -> Box<[u8]> {
+    Box::from(&*super::id::Automatic::of(serial))
+}
+
 /// Every index against the jobs themselves.
 pub(super) fn check_indexes(queue: &Queue) {
     for state in State::ALL {
         let jobs = queue.jobs.iter().filter(|(_, job)| job.state == state);
-        let mut expected: Vec<_> = jobs.map(|(serial, job)| (*serial, job)).collect();
+        let mut expected: Vec<_> = jobs.collect();
+        let group = |job: &Job| job.group().cloned();
         expected.sort_by_key(|(serial, job)| match state {
-            State::Ready if job.lifo => (job.priority, 0, u64::MAX - job.at, u64::MAX - serial),
-            State::Ready => (job.priority, 1, job.at, *serial),
-            _ => (0, 0, job.at, *serial),
+            State::Ready => {
+                let begun = group(job).is_some() && job.is_begun();
+                let (fifo, at, serial) = if job.is_lifo() {
+                    (0, u64::MAX - job.at, u64::MAX - *serial)
+                } else {
+                    (1, job.at, *serial)
+                };
+                (group(job), !begun, job.rank(), fifo, at, serial)
+            }
+            _ => (None, false, 0, 0, job.at, *serial),
         });
         let expected: Vec<_> = expected.into_iter().map(|(serial, _)| serial).collect();
         assert_eq!(queue.serials(state).collect::<Vec<_>>(), expected, "{state:?}");
         assert_eq!(queue.count(state), expected.len(), "{state:?}");
     }
-    let weight: usize = queue.jobs.values().map(|job| job.weight()).sum();
-    assert_eq!(queue.weight, weight);
-    for (serial, job) in &queue.jobs {
-        let (found, same) = queue.find(&job.shown_id(*serial)).expect("by its id");
-        assert_eq!((found, same), (*serial, &**job));
-        assert!(*serial < queue.next_serial && job.token <= queue.highest_token);
+    let ends = |wanted: fn(End) -> Option<UnixMs>| {
+        let ends = queue.jobs.iter().filter_map(|(serial, job)| Some((wanted(job.end())?, serial)));
+        ends.collect::<BTreeSet<_>>()
+    };
+    assert_eq!(queue.ends.expiring, ends(|end| if let End::Expires(at) = end { Some(at) } else { None }));
+    assert_eq!(queue.ends.leaving, ends(|end| if let End::Leaves(at) = end { Some(at) } else { None }));
+    check_groups(queue);
+    let mut keys = Keys::default();
+    for (key, claim) in &queue.keys.claims {
+        if let Holder::Gone(id) = &claim.holder {
+            assert!(keys.enter_gone(key, id.clone(), claim.frees));
+        }
     }
+    for (serial, job) in queue.jobs.iter() {
+        assert!(job.unique().is_none_or(|unique| keys.enter(serial, unique)));
+        assert_eq!(job.state == State::Blocked, job.is_next() || job.open() > 0);
+        let edges = job.flow().into_iter().flat_map(|flow| {
+            flow.after.iter().filter(|anchor| queue.flows.has_edge(**anchor, flow.on_dead, serial))
+        });
+        if job.state == State::Blocked {
+            assert_eq!(edges.count(), job.open() as usize);
+        }
+    }
+    for (anchor, on_dead, child) in &queue.flows.edges {
+        let job = queue.job(*child).filter(|job| job.state == State::Blocked).and_then(Job::flow);
+        let known = |flow: &Flow| flow.after.contains(anchor) && (flow.on_dead == OnDead::Wait) == *on_dead;
+        assert!(queue.flows.loose.contains_key(child) || job.is_some_and(known));
+    }
+    let heirs = queue.jobs.iter().filter_map(|(serial, job)| Some((job.life()?.anchor?, serial)));
+    assert_eq!(queue.flows.heirs, heirs.collect());
+    assert_eq!((&keys.claims, &keys.ends), (&queue.keys.claims, &queue.keys.ends));
+    check_timetable(queue);
+    let weight: usize = queue.jobs.iter().map(|(_, job)| job.weight()).sum();
+    assert_eq!(queue.weight, weight);
+    for (serial, job) in queue.jobs.iter() {
+        let (found, same) = queue.find(&job.shown_id(serial)).expect("by its id");
+        assert_eq!((found, same), (serial, job));
+        let named = job.worker().is_some();
+        assert!(!named || job.state == State::Active, "a worker holds what is active only");
+        assert!(serial < queue.next_serial && job.token <= queue.highest_token);
+    }
+}
+
+/// What each group knows of its jobs against the jobs themselves, and its seats in the rings.
+fn check_groups(queue: &Queue) {
+    let (mut fresh, mut begun) = (Vec::new(), Vec::new());
+    for (name, group) in queue.line.groups() {
+        let jobs = || queue.jobs.iter().filter(|(_, job)| job.group().is_some_and(|group| **group == *name));
+        let holders: Vec<u64> = jobs().filter(|(_, job)| job.is_begun()).map(|(serial, _)| serial).collect();
+        assert_eq!(group.holders.iter().copied().collect::<Vec<_>>(), holders);
+        let active = jobs().filter(|(_, job)| job.state == State::Active).count();
+        assert_eq!(group.active as usize, active);
+        assert!(
+            jobs().any(|(_, job)| job.state == State::Ready) || !holders.is_empty(),
+            "a group of nothing"
+        );
+        let row = |lanes: &super::lanes::Lanes, taken| {
+            lanes.first_rank().map(|rank| (taken, (rank, group.turn), name.to_vec()))
+        };
+        fresh.extend(row(&group.fresh, group.held()));
+        begun.extend(row(&group.begun, group.active));
+    }
+    for (ring, mut expected) in [(&queue.line.fresh, fresh), (&queue.line.begun, begun)] {
+        expected.sort();
+        let seated = |taken| ring.below(taken).map(Iterator::count).sum::<usize>();
+        assert_eq!(seated(u32::MAX), expected.len());
+        for (taken, ..) in &expected {
+            assert_eq!(seated(*taken), expected.iter().filter(|(other, ..)| other < taken).count());
+        }
+    }
+    assert!(queue.line.is_sound());
+}
+
+fn check_timetable(queue: &Queue) {
+    let all: Vec<_> = queue.timetable.iter().map(|(_, entry)| entry).collect();
+    let mut due: Vec<_> = all.iter().filter(|entry| !entry.held).filter_map(|entry| entry.next).collect();
+    due.sort_unstable();
+    assert_eq!(
+        queue.timetable.due(u64::MAX).map(|(_, entry)| entry.next.expect("due")).collect::<Vec<_>>(),
+        due
+    );
+    let mut held: Vec<_> =
+        all.iter().filter(|entry| entry.held).map(|entry| entry.last.expect("a run").serial).collect();
+    held.sort_unstable();
+    assert_eq!(queue.timetable.waited_for(), held);
+    assert!(held.iter().all(|serial| queue.is_under_way(*serial)));
+    assert!(all.iter().filter_map(|entry| entry.last).all(|run| run.serial < queue.next_serial));
+    let mut empty = queue.timetable.clone();
+    for (name, _) in queue.timetable.iter() {
+        empty.remove(name);
+    }
+    assert_eq!((empty.len(), empty.memory(), empty.first_due()), (0, 0, None));
 }

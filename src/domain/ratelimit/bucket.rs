@@ -33,11 +33,13 @@ pub struct Bucket {
 }
 
 impl Bucket {
+    #[inline]
     fn tat(&self) -> u128 {
         u128::from(self.high) << 64 | u128::from(self.low)
     }
 
     /// The bucket that owes `debt` units of `1/rule.count` ms at `at`.
+    #[inline]
     fn owing(debt: u128, rule: &Rule, at: UnixMs) -> Self {
         let (ms, part) = divide(debt, rule.count);
         let tat = (u128::from(at) + ms).min(TAT_MOST);
@@ -50,6 +52,7 @@ impl Bucket {
     }
 
     /// What is owed at `now`, in units of `1/rule.count` ms.
+    #[inline]
     pub fn debt(&self, rule: &Rule, now: UnixMs) -> u128 {
         match self.tat().checked_sub(u128::from(now)) {
             Some(ms) => ms * u128::from(rule.count) + u128::from(self.part),
@@ -58,6 +61,7 @@ impl Bucket {
     }
 
     /// The same use under another rule.
+    #[inline]
     pub fn under(&self, was: &Rule, rule: &Rule) -> Self {
         let rate = |rule: &Rule| (rule.count, rule.period_ms);
         if rate(was) == rate(rule) {
@@ -73,6 +77,7 @@ impl Bucket {
     }
 
     /// How a call stands that wants `cost` of `capacity` tokens.
+    #[inline]
     pub fn judge(&self, rule: &Rule, capacity: u64, cost: u64, now: UnixMs) -> Standing {
         let debt = self.debt(rule, now);
         let used = shown(divide_up(debt, rule.period_ms));
@@ -85,11 +90,13 @@ impl Bucket {
     }
 
     /// Milliseconds until nothing is owed.
+    #[inline]
     pub fn reset_after_ms(&self, now: UnixMs) -> u64 {
         shown((self.tat() + u128::from(self.part > 0)).saturating_sub(u128::from(now)))
     }
 
     /// Takes `cost` tokens, without judging.
+    #[inline]
     pub fn take(&mut self, rule: &Rule, cost: u64, now: UnixMs) {
         let debt = self.debt(rule, now) + u128::from(cost) * u128::from(rule.period_ms);
         let at = self.at.max(now);
@@ -104,27 +111,37 @@ impl Bucket {
     }
 
     /// The first millisecond at which nothing is owed.
+    #[inline]
     pub fn full_at(&self) -> UnixMs {
         u64::try_from(self.tat() + u128::from(self.part > 0)).unwrap_or(u64::MAX)
     }
 
+    #[inline]
     pub fn is_full(&self, now: UnixMs) -> bool {
         self.tat() + u128::from(self.part > 0) <= u128::from(now)
     }
 }
 
+#[inline]
 fn shown(value: u128) -> u64 {
     value.min(u128::from(LONGEST_SHOWN)) as u64
 }
 
 /// Quotient and remainder, in 64 bits where they do.
+#[inline]
 fn divide(value: u128, by: u64) -> (u128, u64) {
     match u64::try_from(value) {
         Ok(value) => (u128::from(value / by), value % by),
-        Err(_) => (value / u128::from(by), (value % u128::from(by)) as u64),
+        Err(_) => divide_long(value, by),
     }
 }
 
+#[cold]
+fn divide_long(value: u128, by: u64) -> (u128, u64) {
+    (value / u128::from(by), (value % u128::from(by)) as u64)
+}
+
+#[inline]
 fn divide_up(value: u128, by: u64) -> u128 {
     let (whole, rest) = divide(value, by);
     whole + u128::from(rest > 0)

@@ -47,7 +47,7 @@ impl Check<'_> {
 
 /// What a plain CHECK ([`Check::is_plain`]) takes that was allowed at `now`, whatever the state.
 pub fn taken(request: &Request<'_>, now: UnixMs) -> Effect {
-    let takes = request.asks().iter().map(|ask| take(None, ask, now)).collect();
+    let takes = Few::each(request.asks(), |ask| take(None, ask, now));
     Effect::Taken { now, takes, hold: None }
 }
 
@@ -84,14 +84,12 @@ fn decide<'a>(
     lock: Option<Lock>,
     now: UnixMs,
 ) -> Decided<'a> {
-    let mut rows: Few<Row<'a>> = request.asks().iter().map(|ask| stands(state, ask, now)).collect();
+    let mut rows = Few::each(request.asks(), |ask| stands(state, ask, now));
     if lock.is_some() || rows.as_slice().iter().any(|row| !row.allowed) {
         return Ok(deny(state, check, rows, lock, now));
     }
-    for (row, ask) in rows.as_mut_slice().iter_mut().zip(request.asks()) {
-        row.take(with(state, ask, |held| held.reset_after_taking(&ask.limit.rule, ask.cost, now)));
-    }
-    let takes = request.asks().iter().map(|ask| take(state, ask, now)).collect();
+    rows.as_mut_slice().iter_mut().for_each(Row::take);
+    let takes = Few::each(request.asks(), |ask| take(state, ask, now));
     let hold = check.hold.map(|(id, length)| {
         let asked = check.upto.then_some(check.request.cost());
         Box::new(NewHold { id: id.into(), until: now.saturating_add(length), asked })
@@ -232,22 +230,32 @@ fn refuse_more_holds(state: Option<&Subject>, check: &Check<'_>, now: UnixMs) ->
     Ok(())
 }
 
+#[inline]
 fn stands<'a>(state: Option<&Subject>, ask: &Ask<'a>, now: UnixMs) -> Row<'a> {
     with(state, ask, |held| row(held, ask.limit, ask.cost, now))
 }
 
+#[inline]
 pub(super) fn row<'a>(held: &Held, limit: Limit<'a>, cost: u64, now: UnixMs) -> Row<'a> {
-    let period_ms = held.span(&limit.rule, now).map_or(limit.rule.period_ms, |span| span.length());
-    Row::new(limit, cost, held.judge(&limit.rule, cost, now), period_ms)
+    let rule = &limit.rule;
+    let period_ms = held.span(rule, now).map_or(rule.period_ms, |span| span.length());
+    let mut row = Row::new(limit, cost, held.judge(rule, cost, now), period_ms);
+    if row.allowed {
+        row.reset_after_taking = held.reset_after_taking(rule, cost, now);
+    }
+    row
 }
 
 /// `view` of the limit's use, or of a fresh one when nothing is held of it.
+#[inline]
 fn with<R>(state: Option<&Subject>, ask: &Ask<'_>, view: impl Fn(&Held) -> R) -> R {
-    state
-        .and_then(|subject| subject.find(&ask.limit, &view))
-        .unwrap_or_else(|| view(&Held::fresh(None, ask.limit.rule)))
+    match state.and_then(|subject| subject.find(&ask.limit, &view)) {
+        Some(seen) => seen,
+        None => view(&Held::fresh(None, ask.limit.rule)),
+    }
 }
 
+#[inline]
 fn take(state: Option<&Subject>, ask: &Ask<'_>, now: UnixMs) -> Take {
     let rule = ask.limit.rule;
     let span = if rule.kind.has_periods() { with(state, ask, |held| held.span(&rule, now)) } else { None };

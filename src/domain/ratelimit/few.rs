@@ -8,6 +8,29 @@ pub enum Few<T> {
 }
 
 impl<T> Few<T> {
+    /// What `make` makes of each item of a list.
+    #[inline]
+    pub fn each<S>(items: &[S], mut make: impl FnMut(&S) -> T) -> Self {
+        match items {
+            [one] => Few::One(make(one)),
+            items => Few::Many(items.iter().map(make).collect()),
+        }
+    }
+
+    /// Adds an item at the end.
+    #[inline]
+    pub fn push(&mut self, item: T) {
+        *self = match std::mem::replace(self, Few::Many(Vec::new())) {
+            Few::Many(items) if items.is_empty() => Few::One(item),
+            Few::Many(mut items) => {
+                items.push(item);
+                Few::Many(items)
+            }
+            Few::One(first) => Few::Many(vec![first, item]),
+        };
+    }
+
+    #[inline]
     pub fn as_slice(&self) -> &[T] {
         match self {
             Few::One(item) => std::slice::from_ref(item),
@@ -59,6 +82,10 @@ mod tests {
         for length in 0..5 {
             let items: Vec<u32> = (0..length).collect();
             let few: Few<u32> = items.iter().copied().collect();
+            let mut pushed = Few::Many(Vec::new());
+            items.iter().for_each(|&item| pushed.push(item));
+            assert_eq!(pushed, few);
+            assert_eq!(Few::each(&items, |&item| item), few);
             assert_eq!(few.as_slice(), &items[..]);
             assert_eq!(few.clone().into_iter().collect::<Vec<_>>(), items);
             assert_eq!(matches!(few, Few::One(_)), length == 1);

@@ -19,7 +19,7 @@
 
 mod apply;
 #[cfg(test)]
-mod arbitrary;
+pub(super) mod arbitrary;
 mod bucket;
 mod calendar;
 mod check;

@@ -27,26 +27,52 @@ fn unpacked([a, b, c, d, e]: [u8; 5]) -> u64 {
 
 impl Packed {
     pub fn new(bucket: &Bucket, rule: &Rule) -> Self {
-        Packed {
-            low: bucket.low.to_le_bytes(),
-            high: bucket.high.to_le_bytes(),
-            part: packed(bucket.part),
+        let mut packed = Packed {
+            low: [0; 8],
+            high: [0; 2],
+            part: [0; 5],
             count: packed(rule.count),
             period_ms: packed(rule.period_ms),
             burst: packed(rule.capacity()),
+        };
+        packed.set(bucket);
+        packed
+    }
+
+    /// Keeps the bucket instead of the one before it.
+    #[inline]
+    pub fn set(&mut self, bucket: &Bucket) {
+        self.low = bucket.low.to_le_bytes();
+        self.high = bucket.high.to_le_bytes();
+        self.part = packed(bucket.part);
+    }
+
+    /// Whether it is a bucket of this rule.
+    #[inline]
+    pub fn is_of(&self, rule: &Rule) -> bool {
+        match rule.kind {
+            Kind::Bucket { burst } => {
+                unpacked(self.count) == rule.count
+                    && unpacked(self.period_ms) == rule.period_ms
+                    && unpacked(self.burst) == burst
+            }
+            Kind::Window | Kind::Fixed | Kind::Calendar(_) => false,
         }
     }
 
+    #[inline]
     pub fn rule(&self) -> Rule {
         let kind = Kind::Bucket { burst: unpacked(self.burst) };
         Rule { count: unpacked(self.count), period_ms: unpacked(self.period_ms), kind }
     }
 
+    #[inline]
     pub fn bucket(&self) -> Bucket {
         let (low, high) = (u64::from_le_bytes(self.low), u16::from_le_bytes(self.high));
         Bucket { low, high, part: unpacked(self.part), at: 0 }
     }
 
+    #[inline]
     pub fn held(&self) -> Held {
         Held { name: None, rule: self.rule(), usage: Usage::Bucket(self.bucket()) }
     }

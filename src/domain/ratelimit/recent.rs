@@ -26,38 +26,45 @@ impl Recent {
         Recent([None; SLOTS])
     }
 
-    /// As [`Limit::parse`], which is asked only for what is not remembered.
+    /// The limit that the text was read as lately, if it was.
+    #[inline]
+    pub fn known<'a>(&self, text: &'a [u8]) -> Option<Limit<'a>> {
+        let slot = self.0[place(text)?].as_ref()?;
+        let is_it = slot.length == text.len() && slot.text[..text.len()] == *text;
+        is_it.then(|| Limit { name: slot.name.map(|length| &text[..length]), rule: slot.rule })
+    }
+
+    /// As [`Limit::parse`], and remembers it.
     pub fn parse<'a>(&mut self, text: &'a [u8]) -> Result<Limit<'a>, Refusal> {
-        if text.is_empty() || text.len() > LONGEST {
-            return Limit::parse(text);
-        }
-        let slot = &mut self.0[place(text)];
-        if let Some(known) = slot
-            && known.text[..known.length] == *text
-        {
-            return Ok(Limit { name: known.name.map(|length| &text[..length]), rule: known.rule });
-        }
         let limit = Limit::parse(text)?;
-        let mut bytes = [0; LONGEST];
-        bytes[..text.len()].copy_from_slice(text);
-        *slot = Some(Slot {
-            text: bytes,
-            length: text.len(),
-            name: limit.name.map(<[u8]>::len),
-            rule: limit.rule,
-        });
+        if let Some(place) = place(text) {
+            let mut bytes = [0; LONGEST];
+            bytes[..text.len()].copy_from_slice(text);
+            let name = limit.name.map(<[u8]>::len);
+            self.0[place] = Some(Slot { text: bytes, length: text.len(), name, rule: limit.rule });
+        }
         Ok(limit)
     }
 }
 
-fn place(text: &[u8]) -> usize {
-    let at = |index: usize| usize::from(text[index]);
-    (text.len() + at(0) + 5 * at(text.len() / 3) + 7 * at(text.len() / 2) + 3 * at(text.len() - 1)) % SLOTS
+/// The slot of a text; texts that are too long have none.
+#[inline]
+fn place(text: &[u8]) -> Option<usize> {
+    let (first, last) = (text.first()?, text.last()?);
+    let at = |byte: &u8| usize::from(*byte);
+    let (third, half) = (&text[text.len() / 3], &text[text.len() / 2]);
+    let mixed = text.len() + at(first) + 5 * at(third) + 7 * at(half) + 3 * at(last);
+    (text.len() <= LONGEST).then_some(mixed % SLOTS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read<'a>(recent: &mut Recent, text: &'a str) -> Result<Limit<'a>, Refusal> {
+        let text = text.as_bytes();
+        recent.known(text).map_or_else(|| recent.parse(text), Ok)
+    }
 
     #[test]
     fn what_is_remembered_is_what_would_be_read() {
@@ -67,9 +74,11 @@ mod tests {
         let wrong = ["", "10/0s", "@p", "a b=1/1s", "10/1m:x", "=1/1s"];
         for _ in 0..3 {
             for text in texts.iter().chain(&wrong) {
-                assert_eq!(recent.parse(text.as_bytes()), Limit::parse(text.as_bytes()), "{text}");
+                assert_eq!(read(&mut recent, text), Limit::parse(text.as_bytes()), "{text}");
             }
         }
+        assert!(recent.known(b"a=10/1m").is_some());
+        assert_eq!(recent.known(long.as_bytes()), None);
     }
 
     #[test]
@@ -77,7 +86,7 @@ mod tests {
         let mut recent = Recent::empty();
         let texts: Vec<String> = (1..2_000).map(|count| format!("{count}/1m")).collect();
         for text in texts.iter().chain(texts.iter().rev()) {
-            assert_eq!(recent.parse(text.as_bytes()), Limit::parse(text.as_bytes()));
+            assert_eq!(read(&mut recent, text), Limit::parse(text.as_bytes()));
         }
     }
 }

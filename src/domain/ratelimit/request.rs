@@ -35,20 +35,30 @@ impl<'a> Request<'a> {
 
     /// As [`Request::parse`], of limits that have been read.
     pub fn of(limits: impl IntoIterator<Item = Result<Limit<'a>, Refusal>>) -> Result<Self, Refusal> {
-        let read = |limit: Result<Limit<'a>, Refusal>| Ok(Ask { limit: limit?, cost: 1 });
-        // One more than allowed is enough to know that there are too many.
-        let asks: Few<Ask> =
-            limits.into_iter().take(MOST_LIMITS + 1).map(read).collect::<Result<_, Refusal>>()?;
-        let list = asks.as_slice();
-        if list.len() > MOST_LIMITS {
+        let mut request = Request::empty();
+        for limit in limits {
+            request.add(limit?)?;
+        }
+        Ok(request)
+    }
+
+    /// Asks for nothing yet; see [`Request::add`].
+    pub fn empty() -> Self {
+        Request { asks: Few::Many(Vec::new()), cost: 1 }
+    }
+
+    /// One limit more, at a cost of 1.
+    #[inline]
+    pub fn add(&mut self, limit: Limit<'a>) -> Result<(), Refusal> {
+        let earlier = self.asks();
+        if earlier.len() == MOST_LIMITS {
             return Err(Refusal::err(format!("too many limits: at most {MOST_LIMITS} in a call")));
         }
-        for (at, ask) in list.iter().enumerate().skip(1) {
-            if list[..at].iter().any(|earlier| earlier.limit.same(&ask.limit)) {
-                return Err(Refusal::err(format!("limit '{}' is given twice", ask.limit.shown())));
-            }
+        if earlier.iter().any(|earlier| earlier.limit.same(&limit)) {
+            return Err(Refusal::err(format!("limit '{}' is given twice", limit.shown())));
         }
-        Ok(Request { asks, cost: 1 })
+        self.asks.push(Ask { limit, cost: 1 });
+        Ok(())
     }
 
     /// Reads the value of COST: `n` for every limit, or `name=n[,name=n]` with 1 for the unlisted.
@@ -71,7 +81,7 @@ impl<'a> Request<'a> {
 
     /// The same limits, each at this cost.
     pub(super) fn at_cost(&self, cost: u64) -> Self {
-        let asks = self.asks().iter().map(|ask| Ask { cost, ..*ask }).collect();
+        let asks = Few::each(self.asks(), |ask| Ask { cost, ..*ask });
         Request { asks, cost }
     }
 

@@ -147,8 +147,13 @@ impl<'a> Limit<'a> {
         }
     }
 
+    /// Whether both share one counter.
+    #[inline]
     pub(super) fn same(&self, other: &Limit<'_>) -> bool {
-        self.order(other).is_eq()
+        match (self.name, other.name) {
+            (None, None) => self.rule == other.rule,
+            (mine, theirs) => mine == theirs,
+        }
     }
 
     /// The name as replies and errors show it.

@@ -62,8 +62,8 @@ impl Subject {
         match &self.0 {
             Limits::None => None,
             Limits::Bucket(one) => {
-                let held = one.held();
-                held.limit().same(limit).then(|| with(&held))
+                let is_it = limit.name.is_none() && one.is_of(&limit.rule);
+                is_it.then(|| with(&one.held()))
             }
             Limits::Many(many) => find_in(many, limit).map(with),
             Limits::Rich(parts) => find_in(&parts.list, limit).map(with),
@@ -156,10 +156,10 @@ impl Subject {
                 self.0 = Limits::Bucket(Packed::new(&fresh, &take.rule));
                 true
             }
-            Limits::Bucket(one) if bucket && one.rule() == take.rule => {
+            Limits::Bucket(one) if bucket && one.is_of(&take.rule) => {
                 let mut bucket = one.bucket();
                 bucket.take(&take.rule, take.cost, now);
-                *one = Packed::new(&bucket, &take.rule);
+                one.set(&bucket);
                 true
             }
             Limits::Many(many) => match &mut many[..] {
@@ -187,6 +187,9 @@ impl Value for Subject {
     /// Until every limit is full again and nothing else is left. What lies beyond the signed 64-bit milliseconds that the server
     /// keeps ends there.
     fn lifetime(&self) -> Lifetime {
+        if let Limits::Bucket(one) = &self.0 {
+            return Lifetime::Until(one.bucket().full_at().min(i64::MAX as u64));
+        }
         let mut until = self.extras().and_then(Extras::last_end);
         self.each(|_, held| until = until.max(Some(held.full_at())));
         until.map_or(Lifetime::Over, |until| Lifetime::Until(until.min(i64::MAX as u64)))

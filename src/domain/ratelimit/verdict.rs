@@ -33,9 +33,12 @@ pub struct Row<'a> {
     pub reset_after_ms: u64,
     /// May be above the capacity when the limit was lowered.
     pub used: u64,
+    /// Where it lets the call pass: what `reset_after_ms` is once the call has taken its cost.
+    pub(super) reset_after_taking: u64,
 }
 
 impl<'a> Row<'a> {
+    #[inline]
     pub(super) fn new(limit: Limit<'a>, cost: u64, standing: Standing, period_ms: u64) -> Self {
         let retry = standing.retry_after_ms.map(|retry| retry.min(LONGEST_SHOWN) as i64);
         Row {
@@ -48,6 +51,7 @@ impl<'a> Row<'a> {
             retry_after_ms: retry.unwrap_or(-1),
             reset_after_ms: standing.reset_after_ms.min(LONGEST_SHOWN),
             used: standing.used,
+            reset_after_taking: 0,
         }
     }
 
@@ -61,10 +65,10 @@ impl<'a> Row<'a> {
     }
 
     /// As the row is once the call has taken its cost.
-    pub(super) fn take(&mut self, reset_after_ms: u64) {
+    pub(super) fn take(&mut self) {
         self.used = (self.used + self.cost).min(UNLIMITED);
         self.remaining = remaining(&self.limit.rule, self.used);
-        self.reset_after_ms = reset_after_ms.min(LONGEST_SHOWN);
+        self.reset_after_ms = self.reset_after_taking.min(LONGEST_SHOWN);
     }
 
     /// As the row is for a call that was allowed before and has taken so much then.
@@ -123,10 +127,13 @@ pub struct Verdict<'a> {
 }
 
 impl<'a> Verdict<'a> {
+    #[inline]
     pub(super) fn new(rows: Few<Row<'a>>) -> Self {
-        let list = rows.as_slice();
-        let binding = (1..list.len())
-            .fold(0, |binding, next| if list[next].binds_before(&list[binding]) { next } else { binding });
+        let binding = match rows.as_slice() {
+            [_] => 0,
+            list => (1..list.len())
+                .fold(0, |first, next| if list[next].binds_before(&list[first]) { next } else { first }),
+        };
         Verdict { rows, binding, shadow: None }
     }
 

@@ -3,10 +3,11 @@
 use std::ffi::{c_int, c_void};
 use std::rc::Rc;
 
+use super::serving::{client_is_there, rearm, stale};
 use super::{State, Waiter, clerk};
 use crate::server::ctx::Ctx;
 use crate::server::guard::quietly;
-use crate::server::name::OwnedName;
+use crate::server::name::{Name, OwnedName};
 use crate::server::reply::Reply;
 use crate::server::{api, raw};
 
@@ -20,7 +21,7 @@ unsafe fn waiter_of<'a>(ctx: *mut raw::RedisModuleCtx) -> &'a Waiter {
     unsafe { &*api!(RedisModule_GetBlockedClientPrivateData)(ctx).cast::<Waiter>() }
 }
 
-/// The key was created, renamed to or swapped in: look at the line soon. Serving happens there, in
+/// A key was created, renamed to or swapped in: look at its lines soon. Serving happens there, in
 /// the order of blocking, so this one never answers.
 pub(super) unsafe extern "C" fn reply(
     ctx: *mut raw::RedisModuleCtx,
@@ -28,9 +29,16 @@ pub(super) unsafe extern "C" fn reply(
     _: c_int,
 ) -> c_int {
     quietly((), || {
-        // SAFETY: called by the server for one of our blocked clients.
-        let waiter = unsafe { waiter_of(ctx) };
-        clerk::stale(waiter.db, &waiter.key);
+        // SAFETY: called by the server for one of our blocked clients; the name, where it gives one,
+        // is alive for the call.
+        let (waiter, key) = unsafe {
+            let key = api!(RedisModule_GetBlockedClientReadyKey)(ctx);
+            (waiter_of(ctx), (!key.is_null()).then(|| Name::new(key)))
+        };
+        match key {
+            Some(key) => stale(waiter.db, key.bytes()),
+            None => waiter.keys.iter().for_each(|key| stale(waiter.db, key)),
+        }
     });
     ERR
 }
@@ -45,16 +53,16 @@ pub(super) unsafe extern "C" fn timeout(
         // SAFETY: called by the server for one of our blocked clients, with a live context.
         let (waiter, ctx) = unsafe { (waiter_of(ctx), Ctx::new(ctx)) };
         let reply = Reply::to(ctx);
-        let key = OwnedName::new(&waiter.key);
         let before = std::mem::replace(&mut *waiter.state.borrow_mut(), State::Delivered(None));
         match before {
             State::Waiting => {
                 clerk::leave(waiter);
-                waiter.request.give_up(ctx, key.borrow(), reply);
+                let first = OwnedName::new(&waiter.keys[0]);
+                waiter.request.give_up(ctx, first.borrow(), reply);
             }
-            State::Handed(delivery) => {
-                delivery.send(key.borrow(), reply);
-                *waiter.state.borrow_mut() = State::Delivered(Some(delivery));
+            State::Handed(handed) => {
+                handed.delivery.send(OwnedName::new(&handed.key).borrow(), reply);
+                *waiter.state.borrow_mut() = State::Delivered(Some(handed));
             }
             State::Delivered(_) | State::Left => *waiter.state.borrow_mut() = before,
         }
@@ -93,12 +101,13 @@ pub(super) unsafe extern "C" fn free(ctx: *mut raw::RedisModuleCtx, data: *mut c
                 clerk::leave(&waiter);
                 None
             }
-            State::Handed(delivery) => Some(delivery),
-            State::Delivered(delivery) => {
-                delivery.filter(|_| waiter.disconnected.get() && !clerk::client_is_there(waiter.client))
+            State::Handed(handed) => Some(handed),
+            State::Delivered(handed) => {
+                handed.filter(|_| waiter.disconnected.get() && !client_is_there(waiter.client))
             }
             State::Left => None,
         };
-        clerk::forget(ctx, &waiter, unused);
+        clerk::forget(&waiter, unused);
+        rearm(ctx, false);
     });
 }

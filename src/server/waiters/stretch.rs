@@ -9,7 +9,8 @@ const MOST: usize = 500;
 const LONGEST: Duration = Duration::from_millis(2);
 
 /// A stretch of work, begun now.
-pub(super) struct Stretch {
+#[derive(Debug)]
+pub struct Stretch {
     begun: Instant,
     done: usize,
 }

@@ -1,0 +1,113 @@
+//! A cluster: commands go to the node that owns their key's slot, wherever it moves.
+
+use std::fmt;
+
+use redis::cluster::ClusterClient;
+use redis::cluster_async::ClusterConnection;
+use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
+use redis::{Cmd, Value, cmd};
+use tokio::sync::Mutex;
+
+use crate::connection::{ANSWER_WITHIN, CONNECT_WITHIN, Fault, Server};
+
+/// All nodes, found by way of one of them.
+pub struct Cluster {
+    server: Server,
+    client: ClusterClient,
+    /// It follows redirections and comes back from lost nodes by itself.
+    live: Mutex<Option<ClusterConnection>>,
+}
+
+impl Cluster {
+    pub fn of(server: Server) -> Result<Self, Fault> {
+        let client = ClusterClient::builder([server.info().clone()])
+            .connection_timeout(CONNECT_WITHIN)
+            .response_timeout(ANSWER_WITHIN)
+            .build()?;
+        Ok(Cluster { server, client, live: Mutex::new(None) })
+    }
+
+    pub async fn call(&self, command: &Cmd) -> Result<Value, Fault> {
+        Ok(redis::aio::ConnectionLike::req_packed_command(&mut self.connection().await?, command).await?)
+    }
+
+    /// The slot of a key.
+    pub async fn slot(&self, key: &[u8]) -> Result<i64, Fault> {
+        match self.ask(cmd("CLUSTER").arg("KEYSLOT").arg(key)).await? {
+            Value::Int(slot) => Ok(slot),
+            other => Err(Fault::unexpected("CLUSTER KEYSLOT", &other)),
+        }
+    }
+
+    /// The primary that owns a slot now.
+    pub async fn owner(&self, slot: i64) -> Result<Server, Fault> {
+        let reply = self.ask(cmd("CLUSTER").arg("SLOTS")).await?;
+        let Value::Array(ranges) = &reply else { return Err(Fault::unexpected("CLUSTER SLOTS", &reply)) };
+        let Some((host, port)) = ranges.iter().find_map(|range| primary_of(range, slot)) else {
+            return Err(Fault::Unreachable(format!("no node of the cluster owns slot {slot}")));
+        };
+        match host {
+            Some(host) => self.server.at_node(&host, port),
+            // The node that was asked does not know how others reach it.
+            None => match self.server.info().addr() {
+                redis::ConnectionAddr::Tcp(host, _) => self.server.at_node(host, port),
+                _ => Ok(self.server.clone()),
+            },
+        }
+    }
+
+    /// What every node knows.
+    async fn ask(&self, command: &Cmd) -> Result<Value, Fault> {
+        let anyone = RoutingInfo::SingleNode(SingleNodeRoutingInfo::Random);
+        Ok(self.connection().await?.route_command(command.clone(), anyone).await?)
+    }
+
+    async fn connection(&self) -> Result<ClusterConnection, Fault> {
+        let mut live = self.live.lock().await;
+        if let Some(connection) = &*live {
+            return Ok(connection.clone());
+        }
+        let connection = self.client.get_async_connection().await?;
+        Ok(live.insert(connection).clone())
+    }
+}
+
+/// The first node of `[first, last, [host, port, …], …]` if that has the slot; no host where it is not known.
+fn primary_of(range: &Value, slot: i64) -> Option<(Option<String>, u16)> {
+    let Value::Array(fields) = range else { return None };
+    let [Value::Int(first), Value::Int(last), Value::Array(primary), ..] = &fields[..] else { return None };
+    let [host, Value::Int(port), ..] = &primary[..] else { return None };
+    let host: Option<String> = redis::from_redis_value_ref(host).ok()?;
+    let host = host.filter(|host| !host.is_empty() && host != "?");
+    (*first..=*last).contains(&slot).then_some((host, u16::try_from(*port).ok()?))
+}
+
+impl fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cluster({})", self.server.info().addr())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(host: Value, port: i64) -> Value {
+        Value::Array(vec![host, Value::Int(port), Value::BulkString(b"id".to_vec())])
+    }
+
+    #[test]
+    fn the_primary_of_a_slot_is_the_first_node_of_its_range() {
+        let host = |name: &str| Value::BulkString(name.as_bytes().to_vec());
+        let range =
+            |primary| Value::Array(vec![Value::Int(5), Value::Int(9), primary, node(host("replica"), 2)]);
+        let found = primary_of(&range(node(host("a"), 1)), 9);
+        assert_eq!(found, Some((Some("a".into()), 1)));
+        assert_eq!(primary_of(&range(node(host("a"), 1)), 10), None);
+        for unknown in [Value::Nil, host(""), host("?")] {
+            assert_eq!(primary_of(&range(node(unknown, 1)), 5), Some((None, 1)));
+        }
+        assert_eq!(primary_of(&Value::Nil, 5), None);
+        assert_eq!(primary_of(&range(node(host("a"), 70_000)), 5), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! The connection that all handlers' commands share: it comes back by itself and, in a cluster, finds each key's node.
+
+use redis::{Cmd, Value, cmd};
+use tokio::sync::Mutex;
+
+use crate::cluster::Cluster;
+use crate::connection::{ANSWER_WITHIN, Fault, Line, Server};
+
+/// Commands of one key each, over connections that are opened again after they broke.
+#[derive(Debug)]
+pub enum Link {
+    Single(Box<Single>),
+    Cluster(Box<Cluster>),
+}
+
+impl Link {
+    /// To this server and no other.
+    pub fn to(server: Server) -> Self {
+        Link::Single(Box::new(Single { server, live: Mutex::new((0, None)) }))
+    }
+
+    /// As the server says: to it alone, or to all nodes of the cluster that it is of.
+    pub async fn found(server: Server) -> Result<Self, Fault> {
+        let line = server.connect(ANSWER_WITHIN).await?;
+        Ok(if is_cluster(&line).await? {
+            Link::Cluster(Box::new(Cluster::of(server)?))
+        } else {
+            Link::to(server)
+        })
+    }
+
+    /// One try. The next call after an unreachable one connects anew.
+    pub async fn call(&self, command: &Cmd) -> Result<Value, Fault> {
+        match self {
+            Link::Single(single) => single.call(command).await,
+            Link::Cluster(cluster) => cluster.call(command).await,
+        }
+    }
+}
+
+/// HELLO without an argument changes nothing and is for every user.
+async fn is_cluster(line: &Line) -> Result<bool, Fault> {
+    let reply = match line.call(&cmd("HELLO")).await {
+        Err(Fault::Refused { .. }) => return Ok(false),
+        reply => reply?,
+    };
+    let text = |value| redis::from_redis_value_ref::<String>(value).unwrap_or_default();
+    let mut fields = reply.as_map_iter().into_iter().flatten();
+    Ok(fields.any(|(name, value)| text(name) == "mode" && text(value) == "cluster"))
+}
+
+/// One connection to one server, as long as it lives, then the next.
+#[derive(Debug)]
+pub struct Single {
+    server: Server,
+    /// The connection with its number, so that a late failure on an old one leaves the new one alone.
+    live: Mutex<(u64, Option<Line>)>,
+}
+
+impl Single {
+    async fn call(&self, command: &Cmd) -> Result<Value, Fault> {
+        let (number, line) = self.line().await?;
+        let answer = line.call(command).await;
+        if let Err(Fault::Unreachable(_)) = &answer {
+            let mut live = self.live.lock().await;
+            if live.0 == number {
+                live.1 = None;
+            }
+        }
+        answer
+    }
+
+    async fn line(&self) -> Result<(u64, Line), Fault> {
+        let mut live = self.live.lock().await;
+        if let (number, Some(line)) = &*live {
+            return Ok((*number, line.clone()));
+        }
+        let line = self.server.connect(ANSWER_WITHIN).await?;
+        live.0 += 1;
+        live.1 = Some(line.clone());
+        Ok((live.0, line))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fake::{Fake, Say};
+
+    #[tokio::test]
+    async fn a_link_comes_back_after_its_connection_broke() {
+        let fake = Fake::start(|connection, command| match (connection, &command[0][..]) {
+            (0, b"PING") => Say::Close,
+            (_, b"PING") => Say::line("+PONG"),
+            _ => Say::line("+OK"),
+        })
+        .await;
+        let link = Link::to(Server::at(&fake.url()).unwrap());
+        assert!(matches!(link.call(&redis::cmd("PING")).await, Err(Fault::Unreachable(_))));
+        assert_eq!(link.call(&redis::cmd("PING")).await, Ok(Value::SimpleString("PONG".into())));
+    }
+
+    #[tokio::test]
+    async fn a_server_says_whether_it_is_of_a_cluster() {
+        for (hello, cluster) in [
+            ("*4\r\n$5\r\nproto\r\n:2\r\n$4\r\nmode\r\n$7\r\ncluster", true),
+            ("*2\r\n$4\r\nmode\r\n$10\r\nstandalone", false),
+            ("-ERR unknown command 'HELLO'", false),
+        ] {
+            let fake = Fake::start(move |_, command| match &command[0][..] {
+                b"HELLO" => Say::line(hello),
+                _ => Say::line("+OK"),
+            })
+            .await;
+            let link = Link::found(Server::at(&fake.url()).unwrap()).await.unwrap();
+            assert_eq!(matches!(link, Link::Cluster(_)), cluster, "{hello}");
+        }
+    }
+}

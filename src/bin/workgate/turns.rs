@@ -1,0 +1,197 @@
+//! Who may take how many jobs: free slots handed round among the sources.
+//!
+//! A POP that waits may come back with as many jobs as it asked for, so it holds that many slots while it waits; the
+//! worker never holds more jobs than it has slots. With as many slots as sources all of them are waited at. With
+//! fewer, those that have none are looked at in turn: at once while another source is known to have jobs, else each
+//! for a moment ([`Wait::Moment`]).
+
+use std::collections::VecDeque;
+
+/// How a POP waits when there is nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    No,
+    /// Others have no slot to wait with.
+    Moment,
+    Long,
+}
+
+/// One POP at one source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Turn {
+    pub source: usize,
+    /// The slots that it holds.
+    pub count: usize,
+    pub wait: Wait,
+}
+
+/// A source that nobody asks at the moment.
+#[derive(Debug, Clone, Copy)]
+struct Idle {
+    source: usize,
+    /// Its last POP brought as many jobs as it could: there may be more.
+    more: bool,
+}
+
+/// The slots and the sources.
+#[derive(Debug)]
+pub struct Turns {
+    free: usize,
+    /// The one that has waited longest first.
+    idle: VecDeque<Idle>,
+    /// How many POPs wait at their source.
+    waiting: usize,
+}
+
+impl Turns {
+    /// No source has come yet.
+    pub fn with_slots(free: usize) -> Self {
+        Turns { free, idle: VecDeque::new(), waiting: 0 }
+    }
+
+    /// A source that can be asked: its connection is open.
+    pub fn came(&mut self, source: usize) {
+        self.idle.push_back(Idle { source, more: false });
+    }
+
+    /// A handler has ended.
+    pub fn freed(&mut self) {
+        self.free += 1;
+    }
+
+    /// The next POP to send.
+    pub fn next(&mut self) -> Option<Turn> {
+        if self.free == 0 {
+            return None;
+        }
+        let Idle { source, .. } = self.idle.pop_front()?;
+        let count = self.free.div_ceil(self.idle.len() + 1);
+        self.free -= count;
+        let wait = if self.idle.iter().any(|idle| idle.more) {
+            Wait::No
+        } else if self.idle.len() > self.free {
+            Wait::Moment
+        } else {
+            Wait::Long
+        };
+        self.waiting += usize::from(wait != Wait::No);
+        Some(Turn { source, count, wait })
+    }
+
+    /// A POP is over and brought so many jobs, which keep their slots.
+    pub fn back(&mut self, turn: Turn, jobs: usize) {
+        self.over(turn, jobs);
+        self.idle.push_back(Idle { source: turn.source, more: jobs >= turn.count });
+    }
+
+    /// A POP is over because its connection broke; the source comes again when there is a new one.
+    pub fn lost(&mut self, turn: Turn) {
+        self.over(turn, 0);
+    }
+
+    fn over(&mut self, turn: Turn, jobs: usize) {
+        self.free += turn.count.saturating_sub(jobs);
+        self.waiting -= usize::from(turn.wait != Wait::No);
+    }
+
+    /// Whether slots that wait at other sources are wanted where there are jobs.
+    pub fn wants_slots(&self) -> bool {
+        self.free == 0 && self.waiting > 0 && self.idle.iter().any(|idle| idle.more)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turns(slots: usize, sources: usize) -> Turns {
+        let mut turns = Turns::with_slots(slots);
+        (0..sources).for_each(|source| turns.came(source));
+        turns
+    }
+
+    fn all(turns: &mut Turns) -> Vec<(usize, usize, Wait)> {
+        std::iter::from_fn(|| turns.next()).map(|turn| (turn.source, turn.count, turn.wait)).collect()
+    }
+
+    #[test]
+    fn one_source_gets_all_free_slots_and_is_waited_at() {
+        let mut turns = turns(4, 1);
+        let turn = turns.next().unwrap();
+        assert_eq!(turn, Turn { source: 0, count: 4, wait: Wait::Long });
+        turns.back(turn, 3);
+        assert_eq!(all(&mut turns), [(0, 1, Wait::Long)]);
+        turns.freed();
+        assert_eq!(turns.next(), None, "it is asked already");
+    }
+
+    #[test]
+    fn with_slots_for_all_every_source_is_waited_at_with_its_share() {
+        let shares = [(0, 3, Wait::Long), (1, 2, Wait::Long), (2, 2, Wait::Long)];
+        assert_eq!(all(&mut turns(7, 3)), shares);
+    }
+
+    #[test]
+    fn with_too_few_slots_sources_are_waited_at_in_turn() {
+        let mut turns = turns(1, 3);
+        for source in [0, 1, 2, 0, 1] {
+            let turn = turns.next().unwrap();
+            assert_eq!(turn, Turn { source, count: 1, wait: Wait::Moment });
+            assert_eq!(turns.next(), None);
+            turns.back(turn, 0);
+        }
+    }
+
+    #[test]
+    fn while_a_source_has_jobs_no_slot_is_held_where_there_are_none() {
+        let mut turns = turns(1, 3);
+        let turn = turns.next().unwrap();
+        turns.back(turn, 1);
+        turns.freed();
+        let mut looks = Vec::new();
+        while let Some(turn) = turns.next() {
+            looks.push((turn.source, turn.wait));
+            if turn.source == 0 {
+                break;
+            }
+            turns.back(turn, 0);
+        }
+        assert_eq!(looks, [(1, Wait::No), (2, Wait::No), (0, Wait::Moment)]);
+    }
+
+    #[test]
+    fn sources_that_all_have_jobs_take_turns() {
+        let mut turns = turns(2, 2);
+        let mut taken = [0; 2];
+        for _ in 0..100 {
+            while let Some(turn) = turns.next() {
+                taken[turn.source] += turn.count;
+                turns.back(turn, turn.count);
+            }
+            turns.freed();
+        }
+        assert!(taken[0].abs_diff(taken[1]) <= 1, "{taken:?}");
+    }
+
+    #[test]
+    fn slots_that_wait_elsewhere_are_called_back_to_where_jobs_are() {
+        let mut turns = turns(2, 2);
+        let (first, second) = (turns.next().unwrap(), turns.next().unwrap());
+        assert!(!turns.wants_slots());
+        turns.back(first, 1);
+        assert!(turns.wants_slots());
+        turns.back(second, 0);
+        assert!(!turns.wants_slots());
+        assert_eq!(turns.next().unwrap().source, 0);
+    }
+
+    #[test]
+    fn a_lost_connection_gives_its_slots_back() {
+        let mut turns = turns(3, 2);
+        let turn = turns.next().unwrap();
+        turns.lost(turn);
+        assert_eq!(all(&mut turns), [(1, 3, Wait::Long)]);
+        turns.came(0);
+        assert_eq!(turns.next(), None);
+    }
+}

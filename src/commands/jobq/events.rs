@@ -1,0 +1,122 @@
+//! EVENTS, which may wait for the next one.
+
+use std::ffi::CStr;
+
+use crate::domain::decision::Decision;
+use crate::domain::jobq::{self, Event, EventView, NEXT_EVENT, Queue};
+use crate::domain::refusal::Refusal;
+use crate::domain::time::UnixMs;
+use crate::domain::token::TokenClock;
+use crate::server::command::{Call, Handler};
+use crate::server::name::Name;
+use crate::server::reply::Reply;
+use crate::server::waiters::Awaited;
+
+use crate::commands::arguments::{Words, unknown};
+use crate::commands::waiting::{self, Decided, Waitable};
+
+/// The highest number of an event that can be given.
+const HIGHEST: u64 = (1 << 53) - 1;
+/// How many events are shown unless COUNT says otherwise, and at most.
+const USUAL_COUNT: usize = 100;
+const MOST_COUNT: u64 = 1_000;
+
+/// `JOBQ.EVENTS key since [COUNT n] [BLOCK d]`
+pub struct Events;
+
+impl Handler for Events {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let key = words.name("key")?;
+        let mut following = Following { since: words.integer("since", 0, HIGHEST)?, count: USUAL_COUNT };
+        let mut block = None;
+        while let Some(option) = words.option()? {
+            match option.folded() {
+                b"COUNT" => following.count = words.integer("COUNT", 1, MOST_COUNT)? as usize,
+                b"BLOCK" => block = Some(words.duration("BLOCK")?),
+                _ => return Err(unknown(&option)),
+            }
+        }
+        waiting::answer(call, key, following, block)
+    }
+}
+
+/// Who reads on in the log.
+struct Following {
+    since: u64,
+    count: usize,
+}
+
+impl Waitable for Following {
+    type Value = Queue;
+    type Answer<'q> = Vec<EventView<'q>>;
+
+    const READS: bool = true;
+
+    fn awaits(&self) -> Awaited {
+        Awaited::NewsOf(NEXT_EVENT)
+    }
+
+    fn decide<'q>(&self, queue: Option<&'q Queue>, _: UnixMs, _: &TokenClock) -> Decided<'q, Self> {
+        Ok(Decision::answer(jobq::events(queue, self.since, self.count)))
+    }
+
+    fn is_nothing(events: &Vec<EventView<'_>>) -> bool {
+        events.is_empty()
+    }
+
+    fn owned(events: Vec<EventView<'_>>) -> Vec<EventView<'static>> {
+        events.into_iter().map(EventView::into_owned).collect()
+    }
+
+    fn next_due(&self, queue: &Queue, _: UnixMs) -> Option<UnixMs> {
+        queue.next_event()
+    }
+
+    fn nothing(&self) -> Vec<EventView<'static>> {
+        Vec::new()
+    }
+
+    fn reply(&self, events: &Vec<EventView<'_>>, _: Name<'_>, reply: Reply<'_>) {
+        reply.array(events.len());
+        for event in events {
+            reply.array(5);
+            reply.uint(event.seq);
+            reply.uint(event.at);
+            reply.word(event_name(event.event));
+            reply.bulk_or_null(event.id.as_deref());
+            reply.bulk_or_null(event.detail.as_deref());
+        }
+    }
+}
+
+fn event_name(event: Event) -> &'static CStr {
+    match event {
+        Event::Pushed => c"pushed",
+        Event::Blocked => c"blocked",
+        Event::Ready => c"ready",
+        Event::Delayed => c"delayed",
+        Event::Popped => c"popped",
+        Event::Done => c"done",
+        Event::Failed => c"failed",
+        Event::Released => c"released",
+        Event::Stalled => c"stalled",
+        Event::Dead => c"dead",
+        Event::Expired => c"expired",
+        Event::CancelRequested => c"cancel_requested",
+        Event::Cancelled => c"cancelled",
+        Event::Purged => c"purged",
+        Event::Removed => c"removed",
+        Event::Replaced => c"replaced",
+        Event::Updated => c"updated",
+        Event::Progress => c"progress",
+        Event::Redriven => c"redriven",
+        Event::Paused => c"paused",
+        Event::Resumed => c"resumed",
+        Event::Configured => c"configured",
+        Event::Scheduled => c"scheduled",
+        Event::Unscheduled => c"unscheduled",
+    }
+}

@@ -1,0 +1,50 @@
+//! LIST: the jobs of a state, page by page.
+
+use crate::domain::jobq::{self, Cursor, MOST_AT_ONCE, Queue};
+use crate::domain::refusal::{Refusal, shown};
+use crate::server::command::{Call, Handler};
+
+use super::view::{Depth, describe};
+use super::{small, state_named};
+use crate::commands::arguments::{Words, unknown};
+use crate::commands::commit;
+
+/// How many jobs a page has, unless COUNT says otherwise.
+const USUAL: usize = 10;
+
+/// `JOBQ.LIST key ready|delayed|active|blocked|done|dead [CURSOR c] [COUNT n=10] [GROUP g] [NAME n] [ERROR prefix]`
+pub struct List;
+
+impl Handler for List {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let key = words.name("key")?;
+        let given = words.word("state")?;
+        let state = state_named(given).ok_or_else(|| {
+            let given = shown(given);
+            Refusal::err(format!("state '{given}': expected ready, delayed, active, blocked, done or dead"))
+        })?;
+        let mut list = jobq::List { state, cursor: None, count: USUAL, name: None, group: None, error: None };
+        while let Some(option) = words.option()? {
+            match option.folded() {
+                b"CURSOR" => list.cursor = Cursor::parse(words.word("CURSOR")?, state)?,
+                b"COUNT" => list.count = words.integer("COUNT", 1, MOST_AT_ONCE as u64)? as usize,
+                b"NAME" => list.name = Some(words.id("NAME")?),
+                b"GROUP" => list.group = Some(words.id("GROUP")?),
+                b"ERROR" => list.error = Some(small("ERROR", &mut words)?),
+                _ => return Err(unknown(&option)),
+            }
+        }
+        let reply = call.reply;
+        commit::read::<Queue, _>(call.ctx, key, |queue, now| {
+            let page = jobq::list(queue, &list, now);
+            reply.array(2);
+            reply.bulk(page.next.map_or_else(|| "0".to_owned(), |next| next.text()).as_bytes());
+            reply.array(page.rows.len());
+            page.rows.iter().for_each(|view| describe(view, Depth::Row, reply));
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,52 @@
+//! QUEUES: the queues of a database, without looking at its other keys.
+
+use crate::domain::refusal::{Refusal, shown};
+use crate::server::command::{Call, Handler};
+
+use super::register::{self, Page};
+use crate::commands::arguments::{MOST_ITEMS, Words, unknown};
+
+/// As many names at once unless the caller says otherwise.
+const USUAL: usize = 100;
+
+/// A cursor is the last name that was looked at, behind this; `0` is the beginning and the end.
+const BEHIND: u8 = b'>';
+
+/// `JOBQ.QUEUES [CURSOR c] [COUNT n]`
+pub struct Queues;
+
+impl Handler for Queues {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let (mut after, mut count) = (None, USUAL);
+        while let Some(option) = words.option()? {
+            match option.folded() {
+                b"CURSOR" => after = cursor(words.word("CURSOR")?)?,
+                b"COUNT" => count = words.integer("COUNT", 1, MOST_ITEMS as u64)? as usize,
+                _ => return Err(unknown(&option)),
+            }
+        }
+        let Page { names, last } = register::page(call.ctx, after, count);
+        call.reply.array(2);
+        match last {
+            Some(last) => call.reply.bulk(&[&[BEHIND], &*last].concat()),
+            None => call.reply.bulk(b"0"),
+        }
+        call.reply.array(names.len());
+        names.iter().for_each(|name| call.reply.bulk(name));
+        Ok(())
+    }
+}
+
+fn cursor(given: &[u8]) -> Result<Option<&[u8]>, Refusal> {
+    match given {
+        b"0" => Ok(None),
+        [BEHIND, name @ ..] => Ok(Some(name)),
+        _ => {
+            let given = shown(given);
+            Err(Refusal::err(format!("CURSOR '{given}': expected 0 or the cursor of the last answer")))
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! RESULT, which may wait for the job's end.
+
+use std::borrow::Cow;
+
+use crate::domain::decision::Decision;
+use crate::domain::jobq::{self, Queue, State};
+use crate::domain::refusal::{Code, Refusal, shown};
+use crate::domain::time::UnixMs;
+use crate::domain::token::TokenClock;
+use crate::server::command::{Call, Handler};
+use crate::server::name::Name;
+use crate::server::reply::Reply;
+use crate::server::waiters::Awaited;
+
+use super::state_name;
+use crate::commands::arguments::{Words, unknown};
+use crate::commands::commit;
+use crate::commands::waiting::{self, Decided, Waitable};
+
+/// `JOBQ.RESULT key id [BLOCK d]`
+pub struct Outcome;
+
+impl Handler for Outcome {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let (key, id) = (words.name("key")?, words.id("id")?);
+        let mut block = None;
+        while let Some(option) = words.option()? {
+            match option.folded() {
+                b"BLOCK" => block = Some(words.duration("BLOCK")?),
+                _ => return Err(unknown(&option)),
+            }
+        }
+        let waits_for = commit::read::<Queue, _>(call.ctx, key, |queue, now| {
+            let (state, value) = jobq::outcome(queue, id, now)?;
+            if block.is_some() && !state.is_end() {
+                return Ok(queue.and_then(|queue| queue.subject(id)));
+            }
+            row(state, value, call.reply);
+            Ok(None)
+        })?;
+        match waits_for {
+            Some(subject) => waiting::answer(call, key, Waiting { id: id.into(), subject }, block),
+            None => Ok(()),
+        }
+    }
+}
+
+fn row(state: State, value: Option<&[u8]>, reply: Reply<'_>) {
+    reply.array(2);
+    reply.word(state_name(state));
+    reply.bulk_or_null(value);
+}
+
+/// Who waits for the end of a job.
+struct Waiting {
+    id: Box<[u8]>,
+    subject: u64,
+}
+
+/// `None` when the job has left without having ended.
+type Ended<'q> = Option<(State, Option<Cow<'q, [u8]>>)>;
+
+impl Waitable for Waiting {
+    type Value = Queue;
+    type Answer<'q> = Ended<'q>;
+
+    const READS: bool = true;
+
+    fn awaits(&self) -> Awaited {
+        Awaited::NewsOf(self.subject)
+    }
+
+    fn decide<'q>(&self, queue: Option<&'q Queue>, now: UnixMs, _: &TokenClock) -> Decided<'q, Self> {
+        let outcome = jobq::outcome_of(queue, &self.id, self.subject, now);
+        Ok(Decision::answer(outcome.map(|(state, value)| (state, value.map(Cow::Borrowed)))))
+    }
+
+    fn is_nothing(ended: &Ended<'_>) -> bool {
+        ended.as_ref().is_some_and(|(state, _)| !state.is_end())
+    }
+
+    fn owned(ended: Ended<'_>) -> Ended<'static> {
+        ended.map(|(state, value)| (state, value.map(|value| Cow::Owned(value.into_owned()))))
+    }
+
+    /// What the first of a round was told holds for all: whoever waited when the job ended hears how, also those whose
+    /// turn comes when it is not kept any more.
+    fn is_for_all(&self, ended: &Ended<'_>) -> bool {
+        !Self::is_nothing(ended)
+    }
+
+    fn next_due(&self, queue: &Queue, _: UnixMs) -> Option<UnixMs> {
+        queue.may_end_at(self.subject)
+    }
+
+    fn nothing(&self) -> Ended<'static> {
+        None
+    }
+
+    fn reply(&self, ended: &Ended<'_>, _: Name<'_>, reply: Reply<'_>) {
+        match ended {
+            Some((state, value)) => row(*state, value.as_deref(), reply),
+            None => {
+                let gone = format!("the job '{}' has gone", shown(&self.id));
+                reply.error(&Refusal::new(Code::NoJob, gone).to_string());
+            }
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! UPDATE: an operator changes a job.
+
+use crate::domain::jobq::{self, Due, MOST_RETRIES, Queue};
+use crate::domain::refusal::Refusal;
+use crate::server::command::{Call, Handler};
+
+use super::push::{LATEST, payload};
+use crate::commands::arguments::{Words, unknown};
+use crate::commands::commit;
+
+/// `JOBQ.UPDATE key id [PRIORITY p] [DELAY d | AT unix_ms | NOW] [RETRIES n] [PAYLOAD b]`
+pub struct Update;
+
+impl Handler for Update {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let (key, id) = (words.name("key")?, words.id("id")?);
+        let mut update = jobq::Update::default();
+        while let Some(option) = words.option()? {
+            match option.folded() {
+                b"PRIORITY" => update.priority = Some(words.signed("PRIORITY")?),
+                b"DELAY" | b"AT" | b"NOW" if update.due.is_some() => {
+                    return Err(Refusal::err("give one of DELAY, AT and NOW"));
+                }
+                b"DELAY" => update.due = Some(Due::After(words.duration_or_zero("DELAY")?)),
+                b"AT" => update.due = Some(Due::At(words.integer("AT", 0, LATEST)?)),
+                b"NOW" => update.due = Some(Due::After(0)),
+                b"RETRIES" => {
+                    update.retries = Some(words.integer("RETRIES", 0, MOST_RETRIES.into())? as u16);
+                }
+                b"PAYLOAD" => update.payload = Some(payload(&mut words)?),
+                _ => return Err(unknown(&option)),
+            }
+        }
+        if update == jobq::Update::default() {
+            return Err(Refusal::err("nothing to change: give PRIORITY, DELAY, AT, NOW, RETRIES or PAYLOAD"));
+        }
+        commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
+            jobq::decide_update(queue, id, &update, now)
+        })?;
+        call.reply.ok();
+        Ok(())
+    }
+}

@@ -1,0 +1,8 @@
+//! `workgate work` beside a real server.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cluster;
+mod process;
+mod shards;

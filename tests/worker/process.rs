@@ -1,0 +1,71 @@
+//! A worker as its own process.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::support::DEADLINE;
+
+/// A worker whose handler writes a line `queue id` for every job that it runs.
+pub struct Worker {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Worker {
+    /// `after` is run by the handler once it has written its line.
+    pub fn start(url: &str, flags: &str, after: &str) -> Worker {
+        let folder = TempDir::new().expect("a temporary directory");
+        let handler =
+            format!("echo $WORKGATE_QUEUE $WORKGATE_ID >>{}; {after}", ran(folder.path()).display());
+        let child = Command::new(env!("CARGO_BIN_EXE_workgate"))
+            .args(["work", "--redis", url, "--exec", &handler])
+            .args(flags.split(' '))
+            .stdin(Stdio::null())
+            .stderr(fs::File::create(folder.path().join("log")).expect("a log"))
+            .spawn()
+            .expect("the worker starts");
+        Worker { child, folder }
+    }
+
+    /// What has been run up to now, `queue id` each, in order.
+    pub fn ran(&self) -> Vec<String> {
+        let text = fs::read_to_string(ran(self.folder.path())).unwrap_or_default();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Waits until it ends by itself; whether that was with success.
+    #[track_caller]
+    pub fn ends(&mut self) -> bool {
+        let begun = Instant::now();
+        while begun.elapsed() < 2 * DEADLINE {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status.success();
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("the worker has not ended:\n{}", self.log());
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the worker's log:\n{}", self.log());
+        }
+    }
+}
+
+fn ran(folder: &Path) -> PathBuf {
+    folder.join("ran")
+}
