@@ -1,6 +1,6 @@
 //! How much happens in a queue: the rates of JOBQ.STATS and its SERIES.
 
-use crate::support::{Reply, Server, Untouched, list, server};
+use crate::support::{Client, Reply, Server, Untouched, list, server};
 
 const MINUTE: i64 = 60_000;
 
@@ -9,8 +9,12 @@ fn ahead(s: &Server, minutes: i64) {
     s.ok(format!("WORKGATE.TEST CLOCK {}", minutes * MINUTE));
 }
 
-fn series(s: &Server, count: u64) -> Vec<Vec<i64>> {
-    let rows = s.ok(format!("JOBQ.STATS q SERIES {count}")).field("series").clone();
+fn series(s: &Client, count: u64) -> Vec<Vec<i64>> {
+    series_of(s, "q", count)
+}
+
+fn series_of(s: &Client, key: &str, count: u64) -> Vec<Vec<i64>> {
+    let rows = s.ok(format!("JOBQ.STATS {key} SERIES {count}")).field("series").clone();
     rows.items().iter().map(|row| row.items().iter().map(Reply::int).collect()).collect()
 }
 
@@ -99,15 +103,14 @@ fn a_day_is_looked_back_upon_and_survives() {
     assert_eq!((begun(&rows[0]), begun(&rows[35])), (160, 1_560));
     s.in_step_with(&r);
     r.ok("WORKGATE.TEST CLOCK 93600000");
-    assert_eq!(r.ok("JOBQ.STATS q SERIES 1440"), s.ok("JOBQ.STATS q SERIES 1440"));
+    assert_eq!(series(&r, 1_440), rows);
     s.ok("DEBUG RELOAD");
     assert_eq!(series(&s, 1_440), rows);
     s.crash_and_restart();
     ahead(&s, 1_560);
     assert_eq!(series(&s, 1_440), rows);
     s.ok("COPY q copy");
-    let copy = s.ok("JOBQ.STATS copy SERIES 1440");
-    assert_eq!(copy.field("series"), s.ok("JOBQ.STATS q SERIES 1440").field("series"));
+    assert_eq!(series_of(&s, "copy", 1_440), rows);
 }
 
 #[test]
