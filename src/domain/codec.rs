@@ -27,6 +27,11 @@ impl Writer {
         Self::default()
     }
 
+    /// For about so many bytes.
+    pub fn with_room(bytes: usize) -> Self {
+        Writer { bytes: Vec::with_capacity(bytes) }
+    }
+
     pub fn len(&self) -> usize {
         self.bytes.len()
     }

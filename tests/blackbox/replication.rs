@@ -56,12 +56,12 @@ fn a_job_handed_to_a_waiter_is_active_on_the_replica() {
 fn what_time_makes_due_reaches_the_replica() {
     let s = server!();
     let r = s.replica(&[]);
-    s.ok("JOBQ.PUSH q p ID a DELAY 20ms");
+    s.ok("JOBQ.PUSH q p ID a DELAY 300ms");
     s.ok("JOBQ.PUSH q p ID b");
-    s.ok("JOBQ.POP q LEASE 20ms");
+    s.ok("JOBQ.POP q LEASE 300ms");
     let w = s.waits("JOBQ.POP q COUNT 2 BLOCK 1m LEASE 1h");
     w.reply();
-    s.goes_on(30);
+    s.goes_on(310);
     s.ok("JOBQ.POP q LEASE 1h");
     s.ok("JOBQ.STATS q").field("active").clone().is(2);
     equal(&s, &r);

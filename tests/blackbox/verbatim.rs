@@ -1,4 +1,4 @@
-//! A claim, a plain PUSH and an ACK are replicated as they came, behind the time at which they happened and the
+//! A claim, a plain PUSH or MPUSH and an ACK are replicated as they came, behind the time at which they happened and the
 //! token that comes next. `ratelimit_verbatim` has what holds for CHECK, and for ticks.
 
 use crate::support::{Server, Snapshot, cmd, nothing_is_lost_across_rewrites, server};
@@ -16,7 +16,7 @@ fn without_ticks(lines: Vec<String>) -> Vec<String> {
 fn work(s: &Server, round: usize) -> (i64, i64) {
     let claimed = s.ok(format!("IDEMP.CLAIM claim:{round} OWNER me"));
     s.ok("JOBQ.PUSH q payload");
-    s.ok("JOBQ.PUSH q kept");
+    s.ok("JOBQ.MPUSH q 2 kept kept");
     let job = s.ok("JOBQ.POP q").at(0).clone();
     let token = job.at(1).int();
     s.ok(cmd!["JOBQ.ACK", "q", job.at(0).text(), token.to_string()]);
@@ -36,7 +36,13 @@ fn what_follows_from_the_command_the_time_and_the_token_travels_as_it_came() {
     let job = s.ok("JOBQ.POP q").at(0).clone();
     let ack = format!("JOBQ.ACK q {} {}", job.at(0).text(), job.at(1).int());
     let stream = s.stream();
-    for call in ["IDEMP.CLAIM k", "IDEMP.CLAIM l LEASE 5s OWNER o BLOCK 1s", "JOBQ.PUSH q payload", &ack] {
+    for call in [
+        "IDEMP.CLAIM k",
+        "IDEMP.CLAIM l LEASE 5s OWNER o BLOCK 1s",
+        "JOBQ.PUSH q payload",
+        "JOBQ.MPUSH q 2 one another",
+        &ack,
+    ] {
         s.ok(call);
         assert_eq!(without_ticks(stream.taken(&s)), [call]);
     }
@@ -58,6 +64,7 @@ fn what_needs_more_than_that_travels_as_its_effect() {
         ("IDEMP.CLAIM k FINGERPRINT f", "idemp._apply k "),
         ("IDEMP.CLAIM l PAYLOAD p", "idemp._apply l "),
         ("JOBQ.PUSH q payload PRIORITY 1", "jobq._apply q "),
+        ("JOBQ.MPUSH q 2 one another LIFO", "jobq._apply q "),
         ("JOBQ.POP q", "jobq._apply q "),
         (&ack, "jobq._apply q "),
     ] {

@@ -29,7 +29,7 @@ fn every_job_of_every_shard_runs_once_and_the_worker_ends() {
             10 + i64::from(shard == "b:{2}")
         );
     }
-    assert!(ran.last().is_some_and(|last| last == "b:{2} late"));
+    assert!(ran.iter().any(|job| job == "b:{2} late"), "empty is without delayed jobs too");
 }
 
 #[test]

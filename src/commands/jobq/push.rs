@@ -1,11 +1,12 @@
-//! PUSH and MPUSH.
+//! PUSH, and what it has in common with MPUSH.
 
 use crate::domain::decision::Decision;
-use crate::domain::jobq::{self, Backoff, Due, MOST_AT_ONCE, MOST_RETRIES, OnDup, Pushed, Queue};
+use crate::domain::jobq::{self, Backoff, Due, MOST_RETRIES, OnDup, Pushed, Queue};
 use crate::domain::jobq::{After, MOST_AFTER, OnDead, UniqueKey, Until};
-use crate::domain::refusal::{Code, Refusal, shown};
+use crate::domain::refusal::{Refusal, shown};
 use crate::server::command::{Call, Handler};
 use crate::server::ctx::Origin;
+use crate::server::name::Name;
 use crate::server::reply::Reply;
 
 use super::small;
@@ -13,9 +14,6 @@ use crate::commands::arguments::{Keyword, Words, unknown, within_size};
 use crate::commands::commit::{self, Carrier};
 use crate::commands::eviction;
 use crate::commands::settings::{ALLOW_EVICTION, JOBQ_MAX_PAYLOAD};
-
-/// All payloads of an MPUSH together.
-const MOST_BYTES: usize = jobq::BYTES_AT_ONCE;
 
 /// How many jobs those of an MPUSH may wait for, all together.
 const MOST_WAITED_FOR: usize = 10_000;
@@ -45,7 +43,11 @@ pub(super) fn plain(payload: &[u8]) -> jobq::Push<'_> {
 }
 
 pub(super) fn payload<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
-    within_size("payload", words.word("payload")?, JOBQ_MAX_PAYLOAD.get(), "")
+    within_limit(words.word("payload")?)
+}
+
+pub(super) fn within_limit(payload: &[u8]) -> Result<&[u8], Refusal> {
+    within_size("payload", payload, JOBQ_MAX_PAYLOAD.get(), "")
 }
 
 /// An option that PUSH and MPUSH have in common; false when it is another one.
@@ -78,14 +80,14 @@ pub(super) fn common<'a>(
 
 /// What was given of AFTER and ONDEAD, in any order.
 #[derive(Default)]
-struct Waiting<'a> {
+pub(super) struct Waiting<'a> {
     ids: Option<Vec<&'a [u8]>>,
     on_dead: Option<OnDead>,
 }
 
 impl<'a> Waiting<'a> {
     /// Takes an option of these; false when it is another one.
-    fn take(&mut self, option: &Keyword<'_>, words: &mut Words<'a>) -> Result<bool, Refusal> {
+    pub fn take(&mut self, option: &Keyword<'_>, words: &mut Words<'a>) -> Result<bool, Refusal> {
         match option.folded() {
             b"AFTER" => {
                 let count = words.integer("the number of jobs AFTER which", 1, MOST_AFTER as u64)?;
@@ -101,7 +103,7 @@ impl<'a> Waiting<'a> {
     }
 
     /// For so many pushes.
-    fn given(&self, pushes: usize) -> Result<Option<After<'_>>, Refusal> {
+    pub fn given(&self, pushes: usize) -> Result<Option<After<'_>>, Refusal> {
         let Some(ids) = &self.ids else {
             if self.on_dead.is_some() {
                 return Err(Refusal::err("ONDEAD goes with AFTER: it says what becomes of a job that waits"));
@@ -121,7 +123,7 @@ impl<'a> Waiting<'a> {
 
 /// What was given of UNIQUE and the options that go with it, in any order.
 #[derive(Default)]
-struct Uniqueness<'a> {
+pub(super) struct Uniqueness<'a> {
     key: Option<&'a [u8]>,
     until: Option<Until>,
     window: Option<u64>,
@@ -130,7 +132,7 @@ struct Uniqueness<'a> {
 
 impl<'a> Uniqueness<'a> {
     /// Takes an option of these; false when it is another one.
-    fn take(&mut self, option: &Keyword<'_>, words: &mut Words<'a>) -> Result<bool, Refusal> {
+    pub fn take(&mut self, option: &Keyword<'_>, words: &mut Words<'a>) -> Result<bool, Refusal> {
         match option.folded() {
             b"UNIQUE" => self.key = Some(words.id("UNIQUE")?),
             b"UNTIL" => {
@@ -148,7 +150,7 @@ impl<'a> Uniqueness<'a> {
         Ok(true)
     }
 
-    fn given(self) -> Result<Option<UniqueKey<'a>>, Refusal> {
+    pub fn given(self) -> Result<Option<UniqueKey<'a>>, Refusal> {
         let Uniqueness { key, until, window, on_dup } = self;
         let Some(key) = key else {
             if until.is_some() || window.is_some() || on_dup.is_some() {
@@ -173,7 +175,7 @@ fn one_of<T: Copy>(what: &str, words: &mut Words<'_>, choices: &[(&[u8], T)]) ->
     })
 }
 
-fn chosen_id<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
+pub(super) fn chosen_id<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
     let id = words.id("ID")?;
     if id.starts_with(b"#") {
         return Err(Refusal::err("ID must not begin with '#': those ids are given by the queue"));
@@ -181,7 +183,7 @@ fn chosen_id<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
     Ok(id)
 }
 
-fn refuse_match_alone(push: &jobq::Push<'_>, has_ids: bool) -> Result<(), Refusal> {
+pub(super) fn refuse_match_alone(push: &jobq::Push<'_>, has_ids: bool) -> Result<(), Refusal> {
     if push.must_match && !has_ids {
         return Err(Refusal::err("MATCH goes with an ID: it compares the payload of the job that has it"));
     }
@@ -223,10 +225,13 @@ impl Handler for Push {
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let origin = call.ctx.origin();
-        let Some(carrier) = Carrier::of(origin, has_no_options(call)) else { return repeat(call, origin) };
         let mut words = Words::of(call.args);
-        let key = words.name("key")?;
-        let (mut push, mut unique) = (plain(payload(&mut words)?), Uniqueness::default());
+        let (key, payload) = (words.name("key")?, words.word("payload")?);
+        let is_plain = words.peek().is_none();
+        let Some(carrier) = Carrier::of(origin, is_plain) else {
+            return repeat(call, key, &[payload], is_plain, origin);
+        };
+        let (mut push, mut unique) = (plain(within_limit(payload)?), Uniqueness::default());
         let mut waiting = Waiting::default();
         while let Some(option) = words.option()? {
             match option.folded() {
@@ -247,67 +252,19 @@ impl Handler for Push {
     }
 }
 
-fn has_no_options(call: Call<'_>) -> bool {
-    call.args.len() == 3
-}
-
-/// A job that a primary let in, whatever this server's settings say of its size.
-fn repeat(call: Call<'_>, origin: Origin) -> Result<(), Refusal> {
-    let (true, Some(payload)) = (has_no_options(call), call.args.get(2)) else {
+/// Jobs that a primary let in, whatever this server's settings say of their size. Only plain ones come so.
+pub(super) fn repeat(
+    call: Call<'_>,
+    key: Name<'_>,
+    payloads: &[&[u8]],
+    are_plain: bool,
+    origin: Origin,
+) -> Result<(), Refusal> {
+    if !are_plain {
         return Err(commit::not_by_itself());
-    };
-    let push = plain(payload);
-    let pushed = |queue: Option<&Queue>, now| Some(jobq::pushed(queue, &push, now));
-    commit::repeat(call.ctx, call.args.name(1), origin, pushed)?;
+    }
+    let pushes: Vec<_> = payloads.iter().map(|payload| plain(payload)).collect();
+    commit::repeat(call.ctx, key, origin, |queue: Option<&Queue>, now| jobq::pushed(queue, &pushes, now))?;
     call.reply.ok();
     Ok(())
-}
-
-/// `JOBQ.MPUSH key n payload … [IDS n id …] [options of PUSH, for all of them]`
-pub struct PushMany;
-
-impl Handler for PushMany {
-    type Refusal = Refusal;
-
-    fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
-        let key = words.name("key")?;
-        let count = words.integer("the number of payloads", 1, MOST_AT_ONCE as u64)?;
-        let payloads = (0..count).map(|_| payload(&mut words)).collect::<Result<Vec<_>, _>>()?;
-        let bytes: usize = payloads.iter().map(|payload| payload.len()).sum();
-        if bytes > MOST_BYTES && count > 1 {
-            let text = format!(
-                "the payloads have {bytes} bytes together, at most {MOST_BYTES} are allowed in a call: push them in several"
-            );
-            return Err(Refusal::new(Code::TooBig, text));
-        }
-        let (mut all, mut ids, mut unique) = (plain(b""), Vec::new(), Uniqueness::default());
-        let mut waiting = Waiting::default();
-        while let Some(option) = words.option()? {
-            match option.folded() {
-                b"IDS" => {
-                    let given = words.integer("the number of IDS", 1, MOST_AT_ONCE as u64)?;
-                    if given != count {
-                        let text = format!("IDS {given}: there are {count} payloads, give an id for each");
-                        return Err(Refusal::err(text));
-                    }
-                    ids = (0..given).map(|_| chosen_id(&mut words)).collect::<Result<Vec<_>, _>>()?;
-                }
-                _ if unique.take(&option, &mut words)? || waiting.take(&option, &mut words)? => {}
-                _ if common(&mut all, &option, &mut words)? => {}
-                _ => return Err(unknown(&option)),
-            }
-        }
-        refuse_match_alone(&all, !ids.is_empty())?;
-        all.unique = unique.given()?;
-        all.after = waiting.given(payloads.len())?;
-        let push = |(at, payload)| jobq::Push { payload, id: ids.get(at).copied(), ..all.clone() };
-        let pushes: Vec<jobq::Push<'_>> = payloads.into_iter().enumerate().map(push).collect();
-        let pushed = commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
-            kept(jobq::decide_push_many(queue, &pushes, now))
-        })?;
-        call.reply.array(pushed.len());
-        pushed.iter().for_each(|pushed| answer(pushed, call.reply));
-        Ok(())
-    }
 }

@@ -47,16 +47,9 @@ impl Queue {
                     });
                 }
             }
-            Change::Ack { serial, result } => {
-                count(&mut self.totals.acked);
-                self.change_and_record(serial, Some(Event::Done.plain()), |job| {
-                    job.state = State::Done;
-                    job.settled = Settled::Acked;
-                    job.at = now;
-                    if result.is_some() {
-                        job.story_mut().result = result;
-                    }
-                });
+            Change::Ack { serial, result } => self.ack(serial, result, now),
+            Change::AckMany { serials } => {
+                serials.into_iter().for_each(|serial| self.ack(serial, None, now));
             }
             Change::Fail { serial, error, fate } => self.fail(serial, error, fate, now),
             Change::Release { serial, due } => {
@@ -151,10 +144,7 @@ impl Queue {
     }
 
     fn push(&mut self, serial: Serial, new: NewJob, now: UnixMs) {
-        if self.jobs.contains(serial) || new.id.as_deref().is_some_and(|id| self.find(id).is_some()) {
-            return;
-        }
-        if self.flows.speaks_of(serial) {
+        if self.has(serial, new.id.as_deref()) || self.flows.speaks_of(serial) {
             return;
         }
         let doom = new.flow.as_ref().and_then(|flow| flow.doom.clone());
@@ -221,6 +211,18 @@ impl Queue {
                 self.die(serial, error);
             }
         }
+    }
+
+    fn ack(&mut self, serial: Serial, result: Option<Box<[u8]>>, now: UnixMs) {
+        count(&mut self.totals.acked);
+        self.change_and_record(serial, Some(Event::Done.plain()), |job| {
+            job.state = State::Done;
+            job.settled = Settled::Acked;
+            job.at = now;
+            if result.is_some() {
+                job.story_mut().result = result;
+            }
+        });
     }
 
     fn plan(&mut self, name: Box<[u8]>, terms: Terms, next: Option<UnixMs>) {

@@ -1,11 +1,9 @@
 //! MPUSH, MACK and MEXTEND: what several commands would do, in one.
 
-use std::collections::HashSet;
-
 use super::effect::{Change, Effect};
-use super::finish::{Extended, decide_ack, decide_extend};
+use super::finish::{Extended, decide_extend, to_ack};
 use super::push::{Push, Pushed, Pushing};
-use super::queue::Queue;
+use super::queue::{Queue, Serial};
 use crate::domain::decision::Decision;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::time::UnixMs;
@@ -17,7 +15,8 @@ pub fn decide_push_many(
     now: UnixMs,
 ) -> Result<Decision<Vec<Pushed>, Effect>, Refusal> {
     let mut pushing = Pushing::onto(queue, now);
-    let (mut answers, mut changes, mut clock) = (Vec::with_capacity(pushes.len()), Vec::new(), now);
+    let (mut answers, mut changes) = (Vec::with_capacity(pushes.len()), Vec::with_capacity(pushes.len()));
+    let mut clock = now;
     for push in pushes {
         let decision = pushing.decide(push)?;
         answers.push(decision.reply);
@@ -38,47 +37,65 @@ pub enum Each<R> {
     Fenced,
 }
 
-/// Decides a MACK: each job by itself, as ACK would.
+impl<R> Each<R> {
+    fn of(answer: Result<R, Refusal>) -> Self {
+        match answer {
+            Ok(answer) => Each::Yes(answer),
+            Err(refusal) if refusal.code == Code::NoJob => Each::Gone,
+            Err(_) => Each::Fenced,
+        }
+    }
+}
+
+/// Decides a MACK: each job by itself, as ACK would. The same again in one call changes nothing, as it would in two.
 pub fn decide_ack_many(
     queue: Option<&Queue>,
     jobs: &[(&[u8], u64)],
     now: UnixMs,
 ) -> Decision<Vec<Each<()>>, Effect> {
-    each(jobs, now, |id, token| decide_ack(queue, id, token, None, now))
+    let (mut seen, mut serials) = (Seen::default(), Vec::with_capacity(jobs.len()));
+    let mut ack = |(id, token): &(&[u8], u64)| {
+        let open = to_ack(queue, id, *token)?;
+        serials.extend(open.filter(|serial| seen.first_time(*serial)));
+        Ok(())
+    };
+    let answers = jobs.iter().map(|job| Each::of(ack(job))).collect();
+    let effect = (!serials.is_empty()).then_some(Effect { now, change: Change::AckMany { serials } });
+    Decision { reply: answers, effect }
 }
 
-/// Decides an MEXTEND: each job by itself, as EXTEND would.
+/// Decides an MEXTEND: each job by itself, as EXTEND would. The same again changes it to what it is.
 pub fn decide_extend_many(
     queue: Option<&Queue>,
     jobs: &[(&[u8], u64)],
     lease: Option<u64>,
     now: UnixMs,
 ) -> Decision<Vec<Each<Extended>>, Effect> {
-    each(jobs, now, |id, token| decide_extend(queue, id, token, lease, None, now))
+    let (mut changes, mut clock) = (Vec::with_capacity(jobs.len()), now);
+    let mut extend = |(id, token): &(&[u8], u64)| {
+        let decision = decide_extend(queue, id, *token, lease, None, now)?;
+        if let Some(effect) = decision.effect {
+            clock = effect.now;
+            changes.push(effect.change);
+        }
+        Ok(decision.reply)
+    };
+    let answers = jobs.iter().map(|job| Each::of(extend(job))).collect();
+    decided(answers, changes, clock)
 }
 
-fn each<R>(
-    jobs: &[(&[u8], u64)],
-    now: UnixMs,
-    decide: impl Fn(&[u8], u64) -> Result<Decision<R, Effect>, Refusal>,
-) -> Decision<Vec<Each<R>>, Effect> {
-    let (mut answers, mut changes, mut clock) = (Vec::with_capacity(jobs.len()), Vec::new(), now);
-    let mut seen = HashSet::new();
-    for (id, token) in jobs {
-        answers.push(match decide(id, *token) {
-            Ok(decision) => {
-                // The same again in one call changes nothing, as it would in two.
-                if let Some(effect) = decision.effect.filter(|_| seen.insert(*id)) {
-                    clock = effect.now;
-                    changes.push(effect.change);
-                }
-                Each::Yes(decision.reply)
-            }
-            Err(refusal) if refusal.code == Code::NoJob => Each::Gone,
-            Err(_) => Each::Fenced,
-        });
+/// The jobs of a batch in order, as they mostly come.
+#[derive(Default)]
+struct Seen(Vec<Serial>);
+
+impl Seen {
+    fn first_time(&mut self, serial: Serial) -> bool {
+        let place = self.0.binary_search(&serial);
+        if let Err(at) = place {
+            self.0.insert(at, serial);
+        }
+        place.is_err()
     }
-    decided(answers, changes, clock)
 }
 
 /// The answers, and the changes if there are any.

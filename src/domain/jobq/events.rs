@@ -6,8 +6,9 @@
 
 use std::collections::VecDeque;
 
-use super::effect::{FAR, near};
+use super::effect::FAR;
 use super::queue::Serial;
+use super::wire::near;
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
 

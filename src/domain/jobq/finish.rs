@@ -55,11 +55,16 @@ pub fn decide_ack(
     result: Option<&[u8]>,
     now: UnixMs,
 ) -> Result<Decision<(), Effect>, Refusal> {
+    Ok(match to_ack(queue, id, token)? {
+        Some(serial) => Decision::change((), done(serial, result, now)),
+        None => Decision::answer(()),
+    })
+}
+
+/// The job that an ACK is for; `None` when it is done already.
+pub(super) fn to_ack(queue: Option<&Queue>, id: &[u8], token: u64) -> Result<Option<Serial>, Refusal> {
     let (_, serial, job) = held(queue, id, token)?;
-    if job.state == State::Done {
-        return Ok(Decision::answer(()));
-    }
-    Ok(Decision::change((), done(serial, result, now)))
+    Ok((job.state != State::Done).then_some(serial))
 }
 
 /// What an ACK changes that was accepted at `now`; nothing where the job is not there.

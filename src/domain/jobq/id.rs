@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use super::queue::Serial;
+use crate::domain::number::spelt;
 
 /// A `#` and the digits of the largest serial.
 const LONGEST: usize = 14;
@@ -41,10 +42,10 @@ impl Automatic {
 
     /// The serial of an automatic id.
     pub fn serial(id: &[u8]) -> Option<Serial> {
-        let digits = std::str::from_utf8(id.strip_prefix(b"#")?).ok()?;
-        let serial = Serial::from_str_radix(digits, 36).ok()?;
-        // Only the one way of writing it: no leading zeros, plus signs or capitals.
-        (*Automatic::of(serial) == *id).then_some(serial)
+        let digits = id.strip_prefix(b"#")?;
+        // There is one way of writing it.
+        let leads_with_zero = digits.len() > 1 && digits[0] == b'0';
+        if leads_with_zero { None } else { spelt(digits, 36) }
     }
 }
 

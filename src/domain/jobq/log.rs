@@ -2,9 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::effect::{Change, Effect, boxed};
+use super::effect::{Change, Effect};
 use super::finish::held;
 use super::queue::Queue;
+use super::wire::boxed;
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::decision::Decision;
 use crate::domain::refusal::Refusal;

@@ -64,6 +64,7 @@ mod turns;
 mod unique;
 mod update;
 mod view;
+mod wire;
 
 #[cfg(test)]
 mod cases;

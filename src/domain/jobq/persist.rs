@@ -5,10 +5,7 @@ use std::sync::Arc;
 
 use super::backoff::Backoff;
 use super::config::Config;
-use super::effect::{
-    Effect, FAR, boxed, chosen_id, name, near, priority, read_entry, read_pause, read_until, span,
-    write_entry, write_pause,
-};
+use super::effect::{Effect, FAR};
 use super::events::{Event, Whom};
 use super::expire::Life;
 use super::flow::Edge;
@@ -20,6 +17,10 @@ use super::queue::{Queue, Serial, Totals};
 use super::record::NEXT_EVENT;
 use super::timetable::MOST_SCHEDULES;
 use super::unique::{Holder, Role, Unique, Until};
+use super::wire::{
+    boxed, chosen_id, name, near, priority, read_entry, read_pause, read_until, span, write_entry,
+    write_pause,
+};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::ratelimit::Subject;
 use crate::domain::time::UnixMs;

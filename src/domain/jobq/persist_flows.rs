@@ -1,11 +1,11 @@
 //! The binary form of who waits for whom.
 
 use super::MOST_AFTER;
-use super::effect::{boxed, near, read_on_dead};
 use super::flow::{Edge, Flow, OnDead, Outcome};
 use super::job::{Job, State};
 use super::persist::BLOCK;
 use super::queue::{Queue, Serial};
+use super::wire::{boxed, near, read_on_dead};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 
 /// The first byte of a block of what is still to be followed.

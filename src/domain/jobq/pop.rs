@@ -85,7 +85,11 @@ pub fn decide_pop<'q>(
     let mut grouped = 0;
     let ready = queue.turns().take(LOOKED_AT);
     let ready = ready.filter(|serial| !expired || !queue.has_expired(*serial, now));
-    let ready = ready.take(pop.count.min(MOST_AT_ONCE).min(room));
+    let most = pop.count.min(MOST_AT_ONCE).min(room);
+    let waiting = most.min(queue.line.len());
+    grants.reserve(waiting);
+    popped.reserve(waiting);
+    let ready = ready.take(most);
     for (token, serial) in (first_token..).zip(ready) {
         let Some(job) = queue.job(serial) else { continue };
         bytes += job.payload().len();

@@ -285,16 +285,15 @@ impl<'q> Pushing<'q> {
     }
 }
 
-/// What a PUSH changes that was let in at `now` and waits for nothing.
-pub fn pushed(queue: Option<&Queue>, push: &Push<'_>, now: UnixMs) -> Effect {
+/// What pushes change that were let in at `now` and wait for nothing.
+pub fn pushed(queue: Option<&Queue>, pushes: &[Push<'_>], now: UnixMs) -> Option<Effect> {
     let now = queue.map_or(now, |queue| queue.clamp(now));
-    let serial = queue.map_or(0, |queue| queue.next_serial);
-    Effect { now, change: Change::Push { serial, job: new_job(queue, push, None, now) } }
+    let first = queue.map_or(0, |queue| queue.next_serial);
+    let change = |(serial, push)| Change::Push { serial, job: new_job(queue, push, None, now) };
+    Effect::of((first..).zip(pushes).map(change).collect(), now)
 }
 
 fn new_job(queue: Option<&Queue>, push: &Push<'_>, turn: Option<Turn>, now: UnixMs) -> NewJob {
-    let default = Config::default();
-    let config = queue.map_or(&default, |queue| &queue.config);
     let key = |turn| {
         let UniqueKey { key, until, window, .. } = push.unique?;
         Some(NewKey { key: key.into(), until, window: window.unwrap_or(0), turn })
@@ -303,7 +302,8 @@ fn new_job(queue: Option<&Queue>, push: &Push<'_>, turn: Option<Turn>, now: Unix
         Due::After(delay) => now + delay,
         Due::At(time) => time.max(now),
     };
-    NewJob { unique: turn.and_then(key), ..push.job(due, config) }
+    let new = |config: &Config| NewJob { unique: turn.and_then(key), ..push.job(due, config) };
+    queue.map_or_else(|| new(&Config::default()), |queue| new(&queue.config))
 }
 
 pub(super) fn refuse_closed(queue: Option<&Queue>, bytes: usize, now: UnixMs) -> Result<(), Refusal> {

@@ -150,11 +150,19 @@ impl Queue {
         self.find(id).map(|(serial, _)| serial)
     }
 
+    /// Whether there is a job with this serial or this id.
+    pub(super) fn has(&self, serial: Serial, id: Option<&[u8]>) -> bool {
+        let has_serial = serial < self.next_serial && self.jobs.contains(serial);
+        has_serial || id.is_some_and(|id| self.find(id).is_some())
+    }
+
     /// Puts a job into its lane; false when the serial, the id or its role for its key is taken.
     pub(super) fn insert(&mut self, serial: Serial, job: Job) -> bool {
-        if self.jobs.contains(serial) || job.id().is_some_and(|id| self.find(id).is_some()) {
-            return false;
-        }
+        !self.has(serial, job.id()) && self.seat(serial, job)
+    }
+
+    /// As [`Queue::insert`], where nobody [has](Queue::has) the serial and the id.
+    pub(super) fn seat(&mut self, serial: Serial, job: Job) -> bool {
         let anchor = job.life().and_then(|life| life.anchor);
         let heir =
             anchor.is_some_and(|anchor| self.jobs.contains(anchor) || self.flows.heirs.contains_key(&anchor));
@@ -195,6 +203,7 @@ impl Queue {
             self.diary.add(self.config.events, self.clock, Whom::job(serial, job.id()), what);
         }
         let after = (job.standing(serial), job.weight());
+        let has_life = job.life().is_some();
         self.weight = self.weight - before.1 + after.1;
         if job.state.is_end() && !before.0.state.is_end() {
             self.ended.push(serial);
@@ -203,28 +212,28 @@ impl Queue {
             self.moves(serial, Some(&before.0), Some(&after.0));
         }
         if before.0.state != after.0.state {
-            self.moved(serial, before.0.state, after.0.state);
+            if has_life {
+                self.lives_on(serial, before.0.state, after.0.state);
+            }
+            match after.0.state {
+                State::Done => self.note_ended(serial, None, Outcome::Done),
+                State::Dead => self.note_ended(serial, None, Outcome::Dead),
+                _ => {}
+            }
         }
         if after.0.state.is_end() {
             self.timetable.ended(serial);
         }
     }
 
-    /// What follows for others from a job's new state.
-    fn moved(&mut self, serial: Serial, from: State, to: State) {
+    /// What follows from a job's new state where it has a key, or waited for others.
+    fn lives_on(&mut self, serial: Serial, from: State, to: State) {
         if from == State::Blocked {
             self.waits_no_more(serial);
         }
         match to {
             State::Active => self.key_of_popped(serial),
-            State::Done => {
-                self.key_of_ended(serial, None);
-                self.note_ended(serial, None, Outcome::Done);
-            }
-            State::Dead => {
-                self.key_of_ended(serial, None);
-                self.note_ended(serial, None, Outcome::Dead);
-            }
+            State::Done | State::Dead => self.key_of_ended(serial, None),
             State::Ready | State::Delayed | State::Blocked => {}
         }
     }

@@ -159,6 +159,9 @@ impl Timetable {
 
     /// A job has ended: what waited for it is due.
     pub fn ended(&mut self, serial: Serial) {
+        if self.held.is_empty() {
+            return;
+        }
         while let Some((_, name)) = self.held.range((serial, Bytes::default())..).next().cloned()
             && self.get(&name).is_some_and(|entry| entry.place() == Place::Held(serial))
         {
