@@ -198,10 +198,16 @@ fn keep<W: Waitable>(request: &W, answer: W::Answer<'_>, shared: &mut Shared) ->
     kept
 }
 
+/// How many there were.
+#[cfg(feature = "test-commands")]
+pub static ATTEMPTS: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
 struct Waiting<W>(Rc<W>);
 
 impl<W: Waitable> Request for Waiting<W> {
     fn attempt(&self, ctx: Ctx<'_>, key: Name<'_>, shared: &mut Shared) -> Attempt {
+        #[cfg(feature = "test-commands")]
+        ATTEMPTS.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let outcome = decided::<W, _>(ctx, key, Serving::Nobody, |state, now, tokens| {
             let Decision { reply: answer, effect } = self.0.decide(state, now, tokens)?;
             Ok(Decision { reply: keep(&*self.0, answer, shared), effect })

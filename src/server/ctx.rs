@@ -14,6 +14,10 @@ static HOME: AtomicPtr<raw::RedisModuleCtx> = AtomicPtr::new(std::ptr::null_mut(
 #[cfg(feature = "test-commands")]
 pub static CLOCK_AHEAD_MS: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(0);
 
+/// Whether the commands of clients are taken for those of a primary that hands over a slot.
+#[cfg(feature = "test-commands")]
+pub static IMPORTS: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
 /// Borrowed for the length of one call from the server.
 #[derive(Clone, Copy)]
 pub struct Ctx<'a> {
@@ -121,6 +125,10 @@ impl<'a> Ctx<'a> {
         let flags = self.flags();
         let has = |flag| flags & flag != 0;
         let primary = has(raw::REDISMODULE_CTX_FLAGS_MASTER);
+        #[cfg(feature = "test-commands")]
+        if primary && IMPORTS.load(Ordering::Relaxed) {
+            return Origin::Import;
+        }
         if has(raw::REDISMODULE_CTX_FLAGS_LOADING) || has(raw::REDISMODULE_CTX_FLAGS_REPLICATED) && !primary {
             Origin::History
         } else if has(raw::REDISMODULE_CTX_FLAGS_REPLICATED) {

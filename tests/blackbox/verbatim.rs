@@ -174,3 +174,36 @@ fn a_replica_with_a_lower_limit_takes_what_its_primary_took() {
     s.ok(format!("JOBQ.PUSH q {}", "p".repeat(1_000)));
     same(&s, &r);
 }
+
+/// Of a slot that is handed over, the commands come to a primary, which passes them on as what they do here.
+#[test]
+fn who_imports_a_slot_repeats_what_came_for_it_and_passes_on_its_effect() {
+    let mut s = server!("appendonly yes", "appendfsync always");
+    let r = s.replica(&[]);
+    s.ok("JOBQ.PUSH q mine");
+    let job = s.ok("JOBQ.POP q LEASE 1h").at(0).clone();
+    let ack = format!("JOBQ.ACK q {} {}", job.at(0).text(), job.at(1).int());
+    let stream = s.stream();
+    s.ok("WORKGATE.TEST IMPORT on");
+    for (call, carrier) in [
+        ("JOBQ.PUSH q one", "jobq._apply q "),
+        ("JOBQ.MPUSH q 2 two three", "jobq._apply q "),
+        (&ack, "jobq._apply q "),
+        ("RATELIMIT.CHECK user 5/1h", "ratelimit._apply user "),
+    ] {
+        s.ok(call).is(crate::support::status("OK"));
+        let [effect] = &without_ticks(stream.taken(&s))[..] else { panic!("one command") };
+        assert!(effect.to_ascii_lowercase().starts_with(carrier), "{call}: {effect}");
+    }
+    for judged in ["JOBQ.PUSH q p PRIORITY 1", "JOBQ.MPUSH q 1 p LIFO"] {
+        assert!(s.call(judged).is_error(), "{judged} comes as an effect");
+    }
+    s.ok("WORKGATE.TEST IMPORT off");
+    s.ok("JOBQ.STATS q").field("ready").clone().is(3);
+    s.ok("JOBQ.STATS q").field("done").clone().is(1);
+    s.ok("RATELIMIT.PEEK user 5/1h").at(2).clone().is(4);
+    same(&s, &r);
+    let before = Snapshot::of(&s);
+    s.crash_and_restart();
+    assert_eq!(Snapshot::of(&s), before);
+}

@@ -6,7 +6,7 @@ use crate::domain::zone::Zone;
 use crate::server::command::{Call, Handler};
 use crate::server::reply::Reply;
 
-use super::push::{answer, common, kept, payload, plain};
+use super::push::{answer, common, kept, payload};
 use crate::commands::arguments::{Words, unknown};
 use crate::commands::commit;
 
@@ -30,7 +30,7 @@ impl Handler for CronSet {
             zone: zone(b"UTC")?,
             catch_up: CatchUp::Skip,
             overlap: false,
-            push: plain(payload(&mut words)?),
+            push: jobq::Push::plain(payload(&mut words)?),
         };
         while let Some(option) = words.option()? {
             match option.folded() {

@@ -21,27 +21,6 @@ const MOST_WAITED_FOR: usize = 10_000;
 /// The latest time of AT: year 2255.
 pub(super) const LATEST: u64 = 9_000_000_000_000;
 
-pub(super) fn plain(payload: &[u8]) -> jobq::Push<'_> {
-    jobq::Push {
-        payload,
-        id: None,
-        must_match: false,
-        name: None,
-        meta: None,
-        due: Due::After(0),
-        priority: 0,
-        lifo: false,
-        group: None,
-        retries: None,
-        backoff: None,
-        lease: None,
-        expire: None,
-        keep: None,
-        unique: None,
-        after: None,
-    }
-}
-
 pub(super) fn payload<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
     within_limit(words.word("payload")?)
 }
@@ -231,7 +210,7 @@ impl Handler for Push {
         let Some(carrier) = Carrier::of(origin, is_plain) else {
             return repeat(call, key, &[payload], is_plain, origin);
         };
-        let (mut push, mut unique) = (plain(within_limit(payload)?), Uniqueness::default());
+        let (mut push, mut unique) = (jobq::Push::plain(within_limit(payload)?), Uniqueness::default());
         let mut waiting = Waiting::default();
         while let Some(option) = words.option()? {
             match option.folded() {
@@ -263,7 +242,7 @@ pub(super) fn repeat(
     if !are_plain {
         return Err(commit::not_by_itself());
     }
-    let pushes: Vec<_> = payloads.iter().map(|payload| plain(payload)).collect();
+    let pushes: Vec<_> = payloads.iter().map(|payload| jobq::Push::plain(payload)).collect();
     commit::repeat(call.ctx, key, origin, |queue: Option<&Queue>, now| jobq::pushed(queue, &pushes, now))?;
     call.reply.ok();
     Ok(())

@@ -5,7 +5,7 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::server::command::{Call, Handler};
 
 use super::push::{
-    Uniqueness, Waiting, answer, chosen_id, common, kept, plain, refuse_match_alone, repeat, within_limit,
+    Uniqueness, Waiting, answer, chosen_id, common, kept, refuse_match_alone, repeat, within_limit,
 };
 use crate::commands::arguments::{Words, unknown};
 use crate::commands::commit::{self, Carrier};
@@ -29,7 +29,7 @@ impl Handler for PushMany {
             return repeat(call, key, &payloads, are_plain, origin);
         };
         refuse_large(&payloads)?;
-        let (mut all, mut ids, mut unique) = (plain(b""), Vec::new(), Uniqueness::default());
+        let (mut all, mut ids, mut unique) = (jobq::Push::plain(b""), Vec::new(), Uniqueness::default());
         let mut waiting = Waiting::default();
         while let Some(option) = words.option()? {
             match option.folded() {

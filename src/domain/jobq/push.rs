@@ -84,7 +84,29 @@ pub enum OnDup {
     Next,
 }
 
-impl Push<'_> {
+impl<'a> Push<'a> {
+    /// Without options.
+    pub fn plain(payload: &'a [u8]) -> Self {
+        Push {
+            payload,
+            id: None,
+            must_match: false,
+            name: None,
+            meta: None,
+            due: Due::After(0),
+            priority: 0,
+            lifo: false,
+            group: None,
+            retries: None,
+            backoff: None,
+            lease: None,
+            expire: None,
+            keep: None,
+            unique: None,
+            after: None,
+        }
+    }
+
     /// The job that is pushed, to be popped from `due` on.
     pub(super) fn job(&self, due: UnixMs, config: &Config) -> NewJob {
         NewJob {

@@ -167,24 +167,7 @@ impl World {
 
 /// A job without options.
 pub(super) fn plain(payload: &[u8]) -> Push<'_> {
-    Push {
-        payload,
-        id: None,
-        must_match: false,
-        name: None,
-        meta: None,
-        due: Due::After(0),
-        priority: 0,
-        lifo: false,
-        group: None,
-        retries: None,
-        backoff: None,
-        lease: None,
-        expire: None,
-        keep: None,
-        unique: None,
-        after: None,
-    }
+    Push::plain(payload)
 }
 
 /// A job with an id, which is its payload too.
