@@ -201,7 +201,7 @@ fn who_imports_a_slot_repeats_what_came_for_it_and_passes_on_its_effect() {
     s.ok("WORKGATE.TEST IMPORT off");
     s.ok("JOBQ.STATS q").field("ready").clone().is(3);
     s.ok("JOBQ.STATS q").field("done").clone().is(1);
-    s.ok("RATELIMIT.PEEK user 5/1h").at(2).clone().is(4);
+    s.ok("RATELIMIT.CHECK user 5/1h").at(2).clone().is(3);
     same(&s, &r);
     let before = Snapshot::of(&s);
     s.crash_and_restart();
