@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::apply::count;
 use super::config::Keep;
 use super::effect::{Change, Effect};
-use super::events::Event;
+use super::event::Event;
 use super::job::{Job, State};
 use super::queue::{Queue, Serial};
 use crate::domain::time::UnixMs;

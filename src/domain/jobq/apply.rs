@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::effect::{Change, Effect, Fate, NewJob};
-use super::events::{Event, Whom};
+use super::event::{Event, Whom};
 use super::expire::Life;
 use super::job::{Extra, Head, Job, Settled, State};
 use super::lanes::Rank;

@@ -2,7 +2,7 @@
 
 use super::apply::count;
 use super::effect::FARTHEST;
-use super::events::Event;
+use super::event::Event;
 use super::flow::Flow;
 use super::job::{Job, State};
 use super::queue::{Lane, Queue, Serial};

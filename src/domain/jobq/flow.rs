@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::effect::NewFlow;
-use super::events::Event;
+use super::event::Event;
 use super::job::{Job, State};
 use super::queue::{Queue, Serial};
 use crate::domain::refusal::shown;

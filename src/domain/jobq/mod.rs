@@ -34,6 +34,7 @@ mod config;
 mod control;
 mod cron;
 mod effect;
+mod event;
 mod events;
 mod expire;
 mod finish;
@@ -79,9 +80,13 @@ mod masses;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod model_follow;
+#[cfg(test)]
 mod model_order;
 #[cfg(test)]
 mod model_schedules;
+#[cfg(test)]
+mod model_time;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -99,7 +104,7 @@ pub use config::{Config, MOST_RETRIES};
 pub use control::{config, decide_configure, decide_pause, decide_resume};
 pub use cron::{Plan, Planned, decide_plan, decide_run, decide_unplan, schedules};
 pub use effect::Effect;
-pub use events::Event;
+pub use event::Event;
 pub use expire::Life;
 pub use finish::{Extended, Fail, Failed, acked, decide_ack, decide_extend, decide_fail, decide_release};
 pub use flow::{Flow, OnDead};

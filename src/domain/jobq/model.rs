@@ -1,6 +1,5 @@
 //! A queue as naive as can be: a list of jobs in the order of pushing.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
@@ -91,7 +90,7 @@ pub(super) struct Model {
     pub schedules: Vec<Timed>,
     pub claims: Vec<Claimed>,
     /// For a job that has taken the place of others: the first of them.
-    anchors: BTreeMap<u64, u64>,
+    pub anchors: BTreeMap<u64, u64>,
     pub config: Config,
     pub pause: Option<Pause>,
     /// What aging had added when it was changed last, and when that was.
@@ -105,7 +104,7 @@ pub(super) struct Model {
     pub clock: UnixMs,
     pub totals: Totals,
     /// Who was next to a holder that is being replaced.
-    inherited: Option<u64>,
+    pub inherited: Option<u64>,
     /// How often something changed.
     pub changes: u64,
 }
@@ -127,12 +126,12 @@ fn waits(backoff: &Backoff, failures: u32) -> RangeInclusive<u64> {
 }
 
 impl Row {
-    fn die(&mut self, now: UnixMs) {
+    pub fn die(&mut self, now: UnixMs) {
         (self.state, self.at) = (State::Dead, now);
         self.after.iter_mut().for_each(|(_, open)| *open = false);
     }
 
-    fn waits(&self) -> bool {
+    pub fn waits(&self) -> bool {
         matches!(self.state, State::Ready | State::Delayed | State::Blocked)
     }
 
@@ -141,7 +140,7 @@ impl Row {
     }
 
     /// `shift` is what aging adds to those that become ready now.
-    fn unblock(&mut self, now: UnixMs, shift: i64) {
+    pub fn unblock(&mut self, now: UnixMs, shift: i64) {
         if self.open() > 0 {
             return;
         }
@@ -156,95 +155,6 @@ impl Row {
 }
 
 impl Model {
-    /// What is due by now happens; later steps go on from the time returned.
-    pub fn advance(&mut self, now: UnixMs) -> UnixMs {
-        let now = now.max(self.clock);
-        let (due, mut room) = (self.schedules_due(now), self.length_left());
-        let mut moved = !due.is_empty();
-        while self.one_step(now) || self.settle(now) || self.ripen(now) || self.forget(now) {
-            self.sync();
-            moved = true;
-        }
-        due.iter().for_each(|name| self.judge(name, &mut room, now));
-        if moved {
-            self.changed(now);
-        }
-        now
-    }
-
-    /// The first thing that is due by now: leases that run out, then waiting that is over.
-    fn one_step(&mut self, now: UnixMs) -> bool {
-        let active = |row: &Row| (row.state == State::Active).then_some(row.at);
-        let waits = |row: &Row| matches!(row.state, State::Ready | State::Delayed).then_some(row.expires?);
-        if let Some(nth) = self.first_due(active, now) {
-            self.lapse(nth, now);
-        } else if let Some(nth) = self.first_due(waits, now) {
-            self.expire(nth);
-        } else {
-            return false;
-        }
-        true
-    }
-
-    /// The first delay that is over.
-    fn ripen(&mut self, now: UnixMs) -> bool {
-        let delayed = |row: &Row| (row.state == State::Delayed).then_some(row.at);
-        let Some(nth) = self.first_due(delayed, now) else { return false };
-        let shift = self.shift(self.rows[nth].at);
-        let row = &mut self.rows[nth];
-        row.becomes_ready(row.at, shift);
-        true
-    }
-
-    fn first_due(&self, time: impl Fn(&Row) -> Option<UnixMs>, now: UnixMs) -> Option<usize> {
-        let rows = self.rows.iter().enumerate().filter_map(|(nth, row)| Some((time(row)?, nth)));
-        rows.filter(|(at, _)| *at <= now).min().map(|(_, nth)| nth)
-    }
-
-    fn expire(&mut self, nth: usize) {
-        self.totals.expired += 1;
-        self.rows.remove(nth);
-    }
-
-    fn lapse(&mut self, nth: usize, now: UnixMs) {
-        self.totals.stalled += 1;
-        let row = &mut self.rows[nth];
-        if row.cancelled {
-            self.rows.remove(nth);
-            return;
-        }
-        if row.expires.is_some_and(|end| end <= row.at) {
-            return self.expire(nth);
-        }
-        row.stalls += 1;
-        if row.stalls > self.config.stall_max {
-            self.totals.died += 1;
-            (row.state, row.at) = (State::Dead, now);
-        } else {
-            (row.state, row.at) = (State::Ready, row.line);
-        }
-    }
-
-    /// Those that have ended and were kept long enough, or are too many.
-    fn forget(&mut self, now: UnixMs) -> bool {
-        let before = self.rows.len();
-        self.forget_of(State::Done, now);
-        self.forget_of(State::Dead, now);
-        self.rows.len() < before
-    }
-
-    fn forget_of(&mut self, state: State, now: UnixMs) {
-        let keep = if state == State::Done { self.config.keep_done } else { self.config.keep_dead };
-        let age = |row: &Row| row.keep.map_or(keep.age, |own| own.max(10));
-        self.rows.retain(|row| row.state != state || now < row.at + age(row));
-        let counted = |row: &Row| row.state == state && row.keep.is_none();
-        while self.rows.iter().filter(|row| counted(row)).count() > keep.most {
-            let ended = self.rows.iter().enumerate().filter(|(_, row)| counted(row));
-            let oldest = ended.min_by_key(|(nth, row)| (row.at, *nth)).expect("one").0;
-            self.rows.remove(oldest);
-        }
-    }
-
     pub fn changed(&mut self, now: UnixMs) {
         self.sync();
         self.clock = now;
@@ -253,168 +163,8 @@ impl Model {
         self.let_go_of_schedules();
     }
 
-    fn row(&mut self, serial: u64) -> Option<&mut Row> {
+    pub fn row(&mut self, serial: u64) -> Option<&mut Row> {
         self.rows.iter_mut().find(|row| row.serial == serial)
-    }
-
-    /// What follows for those that wait for others.
-    fn settle(&mut self, now: UnixMs) -> bool {
-        let mut moved = false;
-        while self.settle_keys(now) || self.settle_flows(now) {
-            moved = true;
-        }
-        moved
-    }
-
-    /// One job hears that one it waits for has ended. Of several the queue tells those first who wait for what was
-    /// pushed last, and among them those first who do not outlast a death.
-    fn settle_flows(&mut self, now: UnixMs) -> bool {
-        let this = &*self;
-        let blocked = this.rows.iter().enumerate().filter(|(_, row)| row.state == State::Blocked);
-        let edges = blocked.flat_map(|(at, row)| {
-            let open = row.after.iter().enumerate().filter(|(_, (_, open))| *open);
-            open.filter_map(move |(nth, (parent, _))| {
-                let dies = this.dooms(*parent, row.on_dead)?;
-                let anchor = this.anchors.get(parent).unwrap_or(parent);
-                Some((*anchor, Reverse((row.on_dead == OnDead::Wait, row.serial)), at, nth, dies))
-            })
-        });
-        let Some((_, _, at, nth, dies)) = edges.max() else { return false };
-        let (shift, row) = (self.shift(now), &mut self.rows[at]);
-        row.after[nth].1 = false;
-        if dies {
-            row.die(now);
-            self.totals.died += 1;
-        } else if self.claims.iter().all(|claim| claim.next != Some(row.serial)) {
-            row.unblock(now, shift);
-        }
-        self.sync();
-        true
-    }
-
-    /// Whether one that waits for this job dies with it, or goes on without it; `None` while it waits.
-    fn dooms(&self, parent: u64, on_dead: OnDead) -> Option<bool> {
-        match (self.rows.iter().find(|row| row.serial == parent).map(|row| row.state), on_dead) {
-            (Some(State::Done), _) | (Some(State::Dead) | None, OnDead::Run) => Some(false),
-            (Some(State::Dead), OnDead::Fail) | (None, _) => Some(true),
-            _ => None,
-        }
-    }
-
-    /// Keys that are not held any more go on to those that are next.
-    fn settle_keys(&mut self, now: UnixMs) -> bool {
-        let over = |model: &mut Model, claim: &Claimed| {
-            let holder = model.row(claim.holder);
-            let begun = holder.as_ref().is_some_and(|row| row.popped);
-            let ended = holder.is_none_or(|row| matches!(row.state, State::Done | State::Dead));
-            claim.frees.is_some_and(|frees| frees <= now)
-                || match claim.by.until {
-                    Until::Start => ended || begun,
-                    Until::Done => ended,
-                    Until::Time => false,
-                }
-        };
-        let mut moved = false;
-        for claim in std::mem::take(&mut self.claims) {
-            let next = claim.next;
-            let next = next.filter(|next| self.row(*next).is_some_and(|row| row.state == State::Blocked));
-            let kept = !over(self, &claim);
-            moved |= !kept;
-            if kept {
-                self.claims.push(Claimed { next, ..claim });
-            } else if let Some(next) = next {
-                self.claim(next, now);
-                let shift = self.shift(now);
-                self.row(next).expect("the next").unblock(now, shift);
-            }
-        }
-        moved
-    }
-
-    fn claim(&mut self, holder: u64, now: UnixMs) {
-        let row = self.row(holder).expect("a job");
-        let (by, id) = (row.unique.expect("a key"), row.id.clone());
-        let frees = by.window.map(|window| now + window);
-        self.claims.push(Claimed { by, holder, id, frees, next: None });
-    }
-
-    /// Whether a push adds a job without taking the place of another.
-    fn makes_longer(&self, unique: &UniqueKey<'_>) -> bool {
-        let Some(claim) = self.claims.iter().find(|claim| claim.by.key == unique.key[0]) else { return true };
-        let waits = self.rows.iter().any(|row| row.serial == claim.holder && row.waits());
-        match unique.on_dup {
-            OnDup::Keep => false,
-            OnDup::Replace if waits => false,
-            _ => claim.next.is_none(),
-        }
-    }
-
-    /// What UNIQUE makes of a push: its answer, and whether a job is added and blocked.
-    fn come_to_key(&mut self, unique: &UniqueKey<'_>, serial: u64, id: &[u8]) -> (Pushed, Option<bool>) {
-        let waiting: Vec<u64> = self.rows.iter().filter(|row| row.waits()).map(|row| row.serial).collect();
-        let Some(claim) = self.claims.iter_mut().find(|claim| claim.by.key == unique.key[0]) else {
-            return (Pushed::New(Id::from(id).into_owned()), Some(false));
-        };
-        let old = match unique.on_dup {
-            OnDup::Keep => return (Pushed::Duplicate(claim.id[..].into()), None),
-            OnDup::Replace if waiting.contains(&claim.holder) => {
-                let old = claim.holder;
-                let next = claim.next;
-                self.claims.retain(|claim| claim.holder != old);
-                self.rows.retain(|row| row.serial != old);
-                self.hand_over(old, serial);
-                self.inherited = next;
-                return (Pushed::Replaced(id.into()), Some(false));
-            }
-            _ => claim.next.replace(serial),
-        };
-        self.rows.retain(|row| Some(row.serial) != old);
-        if let Some(old) = old {
-            self.hand_over(old, serial);
-        }
-        (Pushed::Next(id.into()), Some(true))
-    }
-
-    /// Whom a new job waits for, and whether it is dead at once.
-    fn after(&self, after: &After<'_>) -> (Vec<(u64, bool)>, bool) {
-        let (mut waits, mut doomed) = (Vec::new(), false);
-        for id in after.ids {
-            let parent = self.rows.iter().find(|row| row.id == *id).expect("a job");
-            match (parent.state, after.on_dead) {
-                (State::Done, _) | (State::Dead, OnDead::Run) => continue,
-                (State::Dead, OnDead::Fail) => doomed = true,
-                _ => {}
-            }
-            if !waits.contains(&(parent.serial, true)) {
-                waits.push((parent.serial, true));
-            }
-        }
-        (waits, doomed)
-    }
-
-    /// Whether a push that waits would take the place of a job that is waited for.
-    fn is_circle(&self, unique: &UniqueKey<'_>, after: &[(u64, bool)]) -> bool {
-        let Some(claim) = self.claims.iter().find(|claim| claim.by.key == unique.key[0]) else {
-            return false;
-        };
-        let waits = self.rows.iter().any(|row| row.serial == claim.holder && row.waits());
-        let (old, in_the_way) = match unique.on_dup {
-            OnDup::Keep => return false,
-            OnDup::Replace if waits => (Some(claim.holder), claim.next.is_some()),
-            _ => (claim.next, false),
-        };
-        let waited_for = |old| self.rows.iter().any(|row| row.after.contains(&(old, true)));
-        old.is_some_and(|old| in_the_way || waited_for(old) || after.contains(&(old, true)))
-            && !after.is_empty()
-    }
-
-    /// Those that waited for a job that is replaced wait for the new one.
-    fn hand_over(&mut self, old: u64, new: u64) {
-        if self.rows.iter().any(|row| row.after.contains(&(old, true))) {
-            self.anchors.insert(new, *self.anchors.get(&old).unwrap_or(&old));
-            let parents = self.rows.iter_mut().flat_map(|row| &mut row.after);
-            parents.filter(|(parent, _)| *parent == old).for_each(|(parent, _)| *parent = new);
-        }
     }
 
     /// A job that is ready at its time, and waits for nobody.
@@ -684,7 +434,7 @@ impl Model {
         Ok(())
     }
 
-    fn gone(&mut self, id: &[u8], now: UnixMs) {
+    pub fn gone(&mut self, id: &[u8], now: UnixMs) {
         self.rows.retain(|row| row.id != id);
         self.changed(now);
     }

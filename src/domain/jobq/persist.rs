@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::backoff::Backoff;
 use super::config::Config;
 use super::effect::{Effect, FAR};
-use super::events::{Event, Whom};
+use super::event::{Event, Whom};
 use super::expire::Life;
 use super::flow::Edge;
 use super::job::{Extra, Head, Job, Settled, State, Story};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::aging::Aging;
 use super::config::{Config, Keep};
-use super::events::{Event, What, Whom};
+use super::event::{Event, What, Whom};
 use super::expire::{End, Ends};
 use super::flow::{Flows, Outcome};
 use super::gate::Pause;

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::events::{Detail, Event, Events, What, Whom};
+use super::event::{Detail, Event, What, Whom};
+use super::events::Events;
 use super::id::{Automatic, Id};
 use super::job::State;
 use super::queue::{Queue, Serial};

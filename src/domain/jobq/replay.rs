@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::events::{Event, cut};
+use super::event::Event;
+use super::events::cut;
 use super::record::{EventView, events};
 use super::*;
 use crate::domain::time::{MINUTE, UnixMs};

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::events::Event;
+use super::event::Event;
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::{MINUTE, UnixMs};
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::effect::{NewKey, Turn};
-use super::events::Event;
+use super::event::Event;
 use super::id::Id;
 use super::job::{Job, State};
 use super::queue::{Queue, Serial};
