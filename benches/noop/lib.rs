@@ -97,7 +97,7 @@ fn push_many(call: Call) {
 }
 
 fn pop_many(call: Call) {
-    call.write_as(&[b'e'; 18 * MANY]);
+    call.write_as(&[b'e'; 5 * MANY]);
     call.array(MANY);
     (0..MANY).for_each(|_| popped(call));
 }
