@@ -115,6 +115,40 @@ fn time_alone_ends_a_wait() {
 }
 
 #[test]
+fn time_alone_ends_a_wait_also_where_the_time_was_set_while_it_went_on() {
+    let s = server!();
+    s.ok("JOBQ.CONFIG SET q stall_max 0");
+    let stalled = |w: Waiter| {
+        let dead = w.reply();
+        assert!(dead.at(1).text().starts_with("stalled"), "{dead:?}");
+    };
+
+    s.ok("JOBQ.PUSH q p ID popped");
+    let w = waiting(&s, "popped");
+    s.ok("JOBQ.POP q LEASE 100ms");
+    stalled(w);
+
+    let t = active(&s, "shortened", "");
+    let w = waiting(&s, "shortened");
+    s.ok(format!("JOBQ.EXTEND q shortened {t} LEASE 100ms"));
+    stalled(w);
+
+    s.ok("JOBQ.PUSH q p ID parent");
+    s.ok("JOBQ.PUSH q p ID unblocked AFTER 1 parent EXPIRE 100ms");
+    let w = waiting(&s, "unblocked");
+    let t = s.ok("JOBQ.POP q LEASE 1h").at(0).at(1).int();
+    s.ok(format!("JOBQ.ACK q parent {t}"));
+    is_gone(&w.reply());
+
+    s.ok("JOBQ.PUSH q p ID mother");
+    s.ok("JOBQ.PUSH q p ID child AFTER 1 mother ONDEAD fail");
+    s.ok("JOBQ.PUSH q p ID grandchild AFTER 1 child ONDEAD fail");
+    let w = waiting(&s, "grandchild");
+    s.ok("JOBQ.POP q LEASE 100ms");
+    w.reply().at(0).clone().is("dead");
+}
+
+#[test]
 fn a_queue_that_is_gone_has_no_job_any_more_whatever_took_it() {
     let s = server!();
     for take in ["DEL q", "UNLINK q", "RENAME q elsewhere", "FLUSHDB", "FLUSHALL", "SWAPDB 0 1", "MOVE q 1"] {
@@ -137,6 +171,14 @@ fn another_job_that_gets_the_id_is_not_the_one_that_was_waited_for() {
     let w = waiting(&s, "a");
     s.transaction(["JOBQ.CANCEL q a", "JOBQ.PUSH q other ID a"]);
     is_gone(&w.reply());
+    // A queue that begins anew gives the same numbers again.
+    s.ok("DEL q");
+    for push in ["JOBQ.PUSH q p ID a", "JOBQ.PUSH q p"] {
+        let w = waiting(&s, &s.ok(push).at(0).text());
+        s.transaction(["DEL q", push]);
+        is_gone(&w.reply());
+        s.ok("DEL q");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::domain::decision::Decision;
-use crate::domain::jobq::{self, Queue, State};
+use crate::domain::jobq::{self, Queue, State, Waited};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
@@ -36,13 +36,13 @@ impl Handler for Outcome {
         let waits_for = commit::read::<Queue, _>(call.ctx, key, |queue, now| {
             let (state, value) = jobq::outcome(queue, id, now)?;
             if block.is_some() && !state.is_end() {
-                return Ok(queue.and_then(|queue| queue.subject(id)));
+                return Ok(queue.and_then(|queue| queue.waited(id)));
             }
             row(state, value, call.reply);
             Ok(None)
         })?;
         match waits_for {
-            Some(subject) => waiting::answer(call, key, Waiting { id: id.into(), subject }, block),
+            Some(job) => waiting::answer(call, key, Waiting { id: id.into(), job }, block),
             None => Ok(()),
         }
     }
@@ -57,7 +57,7 @@ fn row(state: State, value: Option<&[u8]>, reply: Reply<'_>) {
 /// Who waits for the end of a job.
 struct Waiting {
     id: Box<[u8]>,
-    subject: u64,
+    job: Waited,
 }
 
 /// `None` when the job has left without having ended.
@@ -70,11 +70,11 @@ impl Waitable for Waiting {
     const READS: bool = true;
 
     fn awaits(&self) -> Awaited {
-        Awaited::NewsOf(self.subject)
+        Awaited::NewsOf(self.job.subject())
     }
 
     fn decide<'q>(&self, queue: Option<&'q Queue>, now: UnixMs, _: &TokenClock) -> Decided<'q, Self> {
-        let outcome = jobq::outcome_of(queue, &self.id, self.subject, now);
+        let outcome = jobq::outcome_of(queue, &self.id, self.job, now);
         Ok(Decision::answer(outcome.map(|(state, value)| (state, value.map(Cow::Borrowed)))))
     }
 
@@ -92,8 +92,8 @@ impl Waitable for Waiting {
         !Self::is_nothing(ended)
     }
 
-    fn next_due(&self, queue: &Queue, _: UnixMs) -> Option<UnixMs> {
-        queue.may_end_at(self.subject)
+    fn next_due(&self, queue: &Queue, now: UnixMs) -> Option<UnixMs> {
+        queue.may_end_at(self.job, now)
     }
 
     fn nothing(&self) -> Ended<'static> {

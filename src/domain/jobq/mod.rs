@@ -114,7 +114,7 @@ pub use job::{Head, Job, State};
 pub use list::{Cursor, List, Page, list};
 pub use log::{LONGEST_LINE, decide_log};
 pub use manage::{Cancelled, Moved, Redrive, decide_cancel, decide_purge, decide_redrive};
-pub use outcome::{Outcome, outcome, outcome_of};
+pub use outcome::{Outcome, Waited, outcome, outcome_of};
 pub use pop::{Pop, Popped, PoppedJobs, decide_pop};
 pub use push::{After, Due, OnDup, Push, Pushed, UniqueKey, decide_push, pushed};
 pub use queue::{Queue, Totals};

@@ -54,12 +54,13 @@ impl Value for Queue {
         self.make_happen(effect);
     }
 
-    /// The subjects are jobs, by serial: one that has ended, or has gone before it did; and the log of events.
+    /// The subjects are jobs, by serial: one that has ended, or has gone before it did, or may sooner
+    /// than was known; and the log of events.
     fn stirred(&mut self, each: &mut dyn FnMut(u64)) {
         if self.diary.events.take_stirred() {
             each(NEXT_EVENT);
         }
-        self.ended.drain(..).for_each(each);
+        self.stirred.drain(..).for_each(each);
     }
 
     fn overdue(&self, now: UnixMs) -> Option<Effect> {

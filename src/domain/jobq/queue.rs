@@ -69,8 +69,9 @@ pub struct Queue {
     pub(super) aging: Aging,
     /// Bytes of all jobs.
     pub(super) weight: usize,
-    /// Jobs that have ended since those who wait for their results were last told. No part of the state.
-    pub(super) ended: Vec<Serial>,
+    /// Jobs that have ended, or may end sooner than was known, since those who wait for their results were last told. No
+    /// part of the state.
+    pub(super) stirred: Vec<Serial>,
     pub(super) timetable: Timetable,
     pub(super) diary: Diary,
 }
@@ -144,12 +145,6 @@ impl Queue {
         Some((serial, self.job(serial)?))
     }
 
-    /// What those wait for who wait for news of this job (see `Value::stirred`). Another job that gets the same id
-    /// later is another subject.
-    pub fn subject(&self, id: &[u8]) -> Option<u64> {
-        self.find(id).map(|(serial, _)| serial)
-    }
-
     /// Whether there is a job with this serial or this id.
     pub(super) fn has(&self, serial: Serial, id: Option<&[u8]>) -> bool {
         let has_serial = serial < self.next_serial && self.jobs.contains(serial);
@@ -205,8 +200,8 @@ impl Queue {
         let after = (job.standing(serial), job.weight());
         let has_life = job.life().is_some();
         self.weight = self.weight - before.1 + after.1;
-        if job.state.is_end() && !before.0.state.is_end() {
-            self.ended.push(serial);
+        if (job.state.is_end() && !before.0.state.is_end()) || after.0.may_end_before(&before.0) {
+            self.stirred.push(serial);
         }
         if before.0 != after.0 {
             self.moves(serial, Some(&before.0), Some(&after.0));
@@ -271,7 +266,7 @@ impl Queue {
         }
         self.weight -= job.weight();
         if !job.state.is_end() {
-            self.ended.push(serial);
+            self.stirred.push(serial);
         }
         self.timetable.ended(serial);
         if let Some(anchor) = job.life().and_then(|life| life.anchor) {
@@ -334,6 +329,21 @@ struct Standing {
     at: UnixMs,
     end: End,
     stance: Stance,
+}
+
+impl Standing {
+    /// When time alone may end the job.
+    fn may_end_at(&self) -> Option<UnixMs> {
+        match (self.state, self.end) {
+            (State::Active, _) => Some(self.at),
+            (_, End::Expires(at)) => Some(at),
+            _ => None,
+        }
+    }
+
+    fn may_end_before(&self, other: &Standing) -> bool {
+        self.may_end_at().is_some_and(|at| other.may_end_at().is_none_or(|other| at < other))
+    }
 }
 
 /// Two lanes as one.
