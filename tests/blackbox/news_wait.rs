@@ -79,6 +79,26 @@ fn the_end_of_one_job_costs_nothing_for_those_who_wait_for_others() {
 }
 
 #[test]
+fn another_queue_in_the_place_of_one_with_many_readers_costs_each_of_them_one_look() {
+    let s = server!("workgate.max-waiters-per-key 5000");
+    let count = 4_000;
+    queue(&s, count);
+    let readers: Vec<Client> = (0..count)
+        .map(|i| {
+            let client = s.client();
+            client.send(format!("JOBQ.RESULT q o{i} BLOCK 1m"));
+            client
+        })
+        .collect();
+    eventually("all wait", || s.info("blocked_clients") == count.to_string());
+    s.ok("JOBQ.PUSH another p ID b");
+    let before = attempts(&s);
+    s.ok("RENAME another q");
+    readers.iter().for_each(|reader| is_gone(&reader.read()));
+    assert_eq!(attempts(&s), before + count as i64);
+}
+
+#[test]
 fn many_readers_of_one_job_are_all_answered_though_not_in_one_stretch() {
     let s = server!();
     let t = queue(&s, 0);

@@ -3,8 +3,8 @@
 use std::ffi::{c_int, c_void};
 use std::rc::Rc;
 
-use super::serving::{client_is_there, rearm, stale};
-use super::{State, Waiter, clerk};
+use super::serving::{client_is_there, line_stale, rearm};
+use super::{KeyName, State, Waiter, clerk};
 use crate::server::ctx::Ctx;
 use crate::server::guard::quietly;
 use crate::server::name::{Name, OwnedName};
@@ -21,8 +21,9 @@ unsafe fn waiter_of<'a>(ctx: *mut raw::RedisModuleCtx) -> &'a Waiter {
     unsafe { &*api!(RedisModule_GetBlockedClientPrivateData)(ctx).cast::<Waiter>() }
 }
 
-/// A key was created, renamed to or swapped in: look at its lines soon. Serving happens there, in
-/// the order of blocking, so this one never answers.
+/// A key was created, renamed to or swapped in: look at the waiter's line soon. Serving happens there, in
+/// the order of blocking, so this one never answers. Each who waits for the key is called: to look at all its lines
+/// every time would take the square of their number.
 pub(super) unsafe extern "C" fn reply(
     ctx: *mut raw::RedisModuleCtx,
     _: *mut *mut raw::RedisModuleString,
@@ -31,14 +32,12 @@ pub(super) unsafe extern "C" fn reply(
     quietly((), || {
         // SAFETY: called by the server for one of our blocked clients; the name, where it gives one,
         // is alive for the call.
-        let (waiter, key) = unsafe {
+        let (waiter, ready) = unsafe {
             let key = api!(RedisModule_GetBlockedClientReadyKey)(ctx);
             (waiter_of(ctx), (!key.is_null()).then(|| Name::new(key)))
         };
-        match key {
-            Some(key) => stale(waiter.db, key.bytes()),
-            None => waiter.keys.iter().for_each(|key| stale(waiter.db, key)),
-        }
+        let is_ready = |key: &&KeyName| ready.is_none_or(|ready| ready.bytes() == &key[..]);
+        waiter.keys.iter().filter(is_ready).for_each(|key| line_stale(waiter, key));
     });
     ERR
 }

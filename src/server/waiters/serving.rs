@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::clerk::{Place, with};
 use super::line::Line;
 use super::stretch::Stretch;
-use super::{Attempt, Awaited, Handed, KeyName, State};
+use super::{Attempt, Awaited, Handed, KeyName, State, Waiter};
 use crate::server::ctx::Ctx;
 use crate::server::guard::quietly;
 use crate::server::name::{Name, OwnedName};
@@ -110,6 +110,12 @@ pub fn stale(db: i32, key: &[u8]) {
     if is_awaited {
         rearm(Ctx::home(), false);
     }
+}
+
+/// As [`stale`], for the line of one who waits.
+pub(super) fn line_stale(waiter: &Waiter, key: &KeyName) {
+    with(|clerk| clerk.look_anew(&(waiter.db, Rc::clone(key), waiter.awaits)));
+    rearm(Ctx::home(), false);
 }
 
 /// As [`stale`], for every key of a database.
