@@ -1,7 +1,7 @@
 //! Taking jobs: JOBQ.POP on a connection of its own, as it blocks.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use redis::{Cmd, Value, cmd};
 use tokio::sync::watch;
@@ -18,6 +18,10 @@ pub const BLOCK: Duration = Duration::from_secs(5);
 
 /// How often a POP in flight at shutdown is asked to end.
 const ASK_EVERY: Duration = Duration::from_millis(100);
+
+/// The pause after a POP that was to wait and did not: too many wait there already, say, and the next would come back as
+/// soon.
+const TURNED_AWAY: Duration = Duration::from_millis(250);
 
 /// What a POP brought.
 #[derive(Debug, PartialEq, Eq)]
@@ -103,15 +107,16 @@ impl Popper {
         Ok(watch.now() < Phase::Draining)
     }
 
-    /// Pops once. An error is a refusal, which another try would not change.
+    /// Pops once; `block` is how long the command waits. An error is a refusal, which another try would not change.
     pub async fn pop(
         &mut self,
         command: &Cmd,
+        block: Option<Duration>,
         watch: &mut Watch,
         recalled: &mut Recalled,
     ) -> Result<Popped, Fault> {
         let Some(waiting) = self.line.clone() else { return Ok(Popped::Lost) };
-        match once(&waiting, command, watch, recalled).await {
+        match once(&waiting, command, block, watch, recalled).await {
             Err(Fault::Unreachable(text)) => {
                 self.broke(&text);
                 Ok(Popped::Lost)
@@ -162,14 +167,27 @@ impl Popper {
 async fn once(
     waiting: &Waiting,
     command: &Cmd,
+    block: Option<Duration>,
     watch: &mut Watch,
     recalled: &mut Recalled,
 ) -> Result<Popped, Fault> {
+    let begun = Instant::now();
     let answer = waiting.line.call(command);
     tokio::pin!(answer);
     tokio::select! {
         biased;
-        reply = &mut answer => return waiting.read(reply?),
+        reply = &mut answer => {
+            let popped = waiting.read(reply?)?;
+            let is_early = block.is_some_and(|block| begun.elapsed() < block / 2);
+            if is_early && popped == Popped::Jobs(Vec::new()) {
+                tokio::select! {
+                    () = sleep(TURNED_AWAY) => {}
+                    () = watch.reached(Phase::Draining) => {}
+                    _ = recalled.changed() => {}
+                }
+            }
+            return Ok(popped);
+        }
         () = watch.reached(Phase::Draining) => {}
         _ = recalled.changed() => {}
     }
@@ -224,7 +242,6 @@ mod tests {
     use crate::fake::{Command, Fake, Say};
     use crate::queue;
     use crate::shutdown::Shutdown;
-    use std::time::Instant;
 
     /// One job `j1` whose lease ends ten seconds after the server's time of 1000 s.
     const ONE_JOB: &str =
@@ -252,7 +269,7 @@ mod tests {
             if !popper.ready(watch).await? {
                 return Ok(Popped::Stopped);
             }
-            match popper.pop(pop, watch, &mut recall.listen()).await? {
+            match popper.pop(pop, Some(BLOCK), watch, &mut recall.listen()).await? {
                 Popped::Lost => {}
                 popped => return Ok(popped),
             }
@@ -370,8 +387,33 @@ mod tests {
             let mut watch = Shutdown::new().watch();
             assert_eq!(popper.ready(&mut watch).await, Ok(true));
             let mut recalled = recall.listen();
-            let (answer, ()) = tokio::join!(popper.pop(&pop, &mut watch, &mut recalled), back);
+            let (answer, ()) = tokio::join!(popper.pop(&pop, Some(BLOCK), &mut watch, &mut recalled), back);
             assert!(matches!(answer, Ok(Popped::Jobs(got)) if got.len() == jobs));
         }
+    }
+
+    #[tokio::test]
+    async fn a_server_that_lets_nobody_wait_is_not_asked_all_the_time() {
+        let fake = Fake::start(|_, command| match &command[0][..] {
+            b"JOBQ.POP" => Say::line("*0"),
+            _ => common(command),
+        })
+        .await;
+        let (mut popper, pop) = popper(&fake);
+        let shutdown = Shutdown::new();
+        let mut watch = shutdown.watch();
+        let begun = Instant::now();
+        assert_eq!(popped(&mut popper, &pop, &mut watch).await, Ok(Popped::Jobs(vec![])));
+        assert!(begun.elapsed() >= TURNED_AWAY);
+        // One that was not to wait is answered at once, and so is a worker that stops.
+        let begun = Instant::now();
+        let mut recalled = Recall::new().listen();
+        let looked = popper.pop(&pop, None, &mut watch, &mut recalled).await;
+        assert_eq!(looked, Ok(Popped::Jobs(vec![])));
+        shutdown.advance(Phase::Draining);
+        let recall = Recall::new();
+        let stopped = popper.pop(&pop, Some(BLOCK), &mut watch, &mut recall.listen()).await;
+        assert_eq!(stopped, Ok(Popped::Jobs(vec![])));
+        assert!(begun.elapsed() < TURNED_AWAY);
     }
 }

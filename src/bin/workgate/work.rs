@@ -231,7 +231,7 @@ impl<'a> Taking<'a> {
             let pop = queue::pop(&keys, turn.count, block, self.args.lease, &self.args.name);
             let (mut watch, mut recalled) = (self.watch.clone(), self.recall.listen());
             self.asked.spawn(async move {
-                let popped = popper.pop(&pop, &mut watch, &mut recalled).await;
+                let popped = popper.pop(&pop, block, &mut watch, &mut recalled).await;
                 Back::Popped(turn, popper, popped)
             });
         }
