@@ -219,6 +219,16 @@ fn waiting_for_events_ends_in_every_way() {
 }
 
 #[test]
+fn a_lease_that_is_shortened_is_watched_though_that_is_no_event() {
+    let s = server!();
+    s.ok("JOBQ.PUSH q p ID a");
+    let t = pop(&s);
+    let w = s.waits("JOBQ.EVENTS q 2 BLOCK 1m");
+    s.ok(format!("JOBQ.EXTEND q a {t} LEASE 100ms"));
+    w.reply().at(0).at(2).clone().is("stalled");
+}
+
+#[test]
 fn many_readers_are_all_told() {
     let s = server!();
     let readers: Vec<Client> = (0..1_200)

@@ -47,7 +47,8 @@ pub(super) struct Events {
     kept: u32,
     /// Bytes of all segments.
     bytes: usize,
-    /// Something was added since those who wait for it were last told. No part of the state.
+    /// Something was added, or may be sooner than was known, since those who wait for it were last told. No part of the
+    /// state.
     stirred: bool,
 }
 
@@ -155,7 +156,12 @@ impl Events {
         entries.skip_while(move |entry| entry.seq < from)
     }
 
-    /// Whether something was added since the last call.
+    /// Nothing was added, but the next event may be due sooner: those who wait for it are to look again.
+    pub fn stir(&mut self) {
+        self.stirred = true;
+    }
+
+    /// Whether something was added, or is due sooner, since the last call.
     pub fn take_stirred(&mut self) -> bool {
         std::mem::take(&mut self.stirred)
     }

@@ -200,7 +200,11 @@ impl Queue {
         let after = (job.standing(serial), job.weight());
         let has_life = job.life().is_some();
         self.weight = self.weight - before.1 + after.1;
-        if (job.state.is_end() && !before.0.state.is_end()) || after.0.may_end_before(&before.0) {
+        let sooner = after.0.may_end_before(&before.0);
+        if sooner {
+            self.diary.events.stir();
+        }
+        if sooner || (job.state.is_end() && !before.0.state.is_end()) {
             self.stirred.push(serial);
         }
         if before.0 != after.0 {
