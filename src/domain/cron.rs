@@ -39,9 +39,8 @@ impl Schedule {
             return Err(wrong(&format!("longer than {LONGEST_PATTERN} bytes")));
         }
         let text = std::str::from_utf8(pattern).ok().filter(|text| text.is_ascii());
-        let text = text.ok_or_else(|| wrong("expected five or six fields, such as 0 3 * * MON"))?;
-        let parser = CronParser::builder().year(Year::Disallowed).build();
-        let cron = parser.parse(text).map_err(|fault| wrong(shown(fault.to_string().as_bytes()).trim()))?;
+        let text = text.ok_or_else(|| wrong("only letters, digits and signs of ASCII are allowed"))?;
+        let cron = parsed(text).map_err(|fault| wrong(&fault))?;
         let schedule = Schedule { cron, zone };
         // A date that no year has, such as 30 February, is never due. To look for it takes long, so the search is
         // made where it is short.
@@ -58,6 +57,46 @@ impl Schedule {
         let next = self.cron.find_next_occurrence(&now, false).ok()?;
         u64::try_from(next.timestamp().as_millisecond()).ok()
     }
+}
+
+/// The fields of a pattern with seconds, and what may stand in each, in the words of an error.
+const FIELDS: [(&str, &str); 6] = [
+    ("second", "0-59"),
+    ("minute", "0-59"),
+    ("hour", "0-23"),
+    ("day of month", "1-31 or L"),
+    ("month", "1-12 or JAN-DEC"),
+    ("day of week", "0-7 or SUN-SAT"),
+];
+
+const NICKNAMES: &str = "@yearly, @monthly, @weekly, @daily or @hourly";
+
+fn parsed(text: &str) -> Result<Cron, String> {
+    let parser = CronParser::builder().year(Year::Disallowed).build();
+    parser.parse(text).map_err(|fault| {
+        let given: Vec<&str> = text.split_ascii_whitespace().collect();
+        if text.starts_with('@') {
+            return format!("no such nickname: give {NICKNAMES}, or five fields");
+        }
+        if !matches!(given.len(), 5 | 6) {
+            return "expected five fields (minute, hour, day of month, month, day of week), or six with seconds first"
+                .into();
+        }
+        let fields = &FIELDS[FIELDS.len() - given.len()..];
+        // The one that is wrong by itself: the crate does not say which.
+        let is_wrong = |at: &usize| {
+            let mut alone = vec!["*"; given.len()];
+            alone[*at] = given[*at];
+            parser.parse(&alone.join(" ")).is_err()
+        };
+        match (0..given.len()).find(is_wrong) {
+            Some(at) => {
+                let ((name, range), given) = (fields[at], given[at]);
+                format!("{name} '{given}': expected {range}, *, or lists, ranges and steps of these")
+            }
+            None => fault.to_string().trim().into(),
+        }
+    })
 }
 
 #[cfg(test)]

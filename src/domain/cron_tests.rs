@@ -92,6 +92,28 @@ fn what_is_no_pattern_is_refused_with_the_pattern_in_the_text() {
 }
 
 #[test]
+fn a_refusal_names_the_field_and_what_may_stand_there() {
+    for (pattern, says) in [
+        ("61 * * * *", "minute '61': expected 0-59, *, or lists"),
+        ("0 24 * * *", "hour '24': expected 0-23"),
+        ("0 0 32 * *", "day of month '32': expected 1-31"),
+        ("0 0 1 FEBRUARY *", "month 'FEBRUARY': expected 1-12 or JAN-DEC"),
+        ("0 0 * * 8", "day of week '8': expected 0-7 or SUN-SAT"),
+        ("60 0 0 * * *", "second '60': expected 0-59"),
+        ("*/0 * * * *", "minute '*/0'"),
+        ("5-1 * * * *", "minute '5-1'"),
+        ("* *", "expected five fields (minute, hour,"),
+        ("* * * * * * *", "expected five fields"),
+        ("", "expected five fields"),
+        ("@sometimes", "no such nickname: give @yearly"),
+        ("0 0 30 2 *", "is never due"),
+    ] {
+        let fault = Schedule::parse(pattern.as_bytes(), Zone::named(b"UTC").unwrap()).unwrap_err();
+        assert!(fault.contains(says), "{fault}");
+    }
+}
+
+#[test]
 fn times_beyond_the_search_have_no_next() {
     let schedule = schedule("0 0 1 1 *", "UTC");
     assert!(schedule.next_after(0).is_some());
