@@ -39,6 +39,10 @@ impl Queue {
     pub fn overdue_at(&self, now: UnixMs) -> Option<Effect> {
         let now = self.clamp(now);
         let advance = self.step(now).map(|_| Change::Advance { steps: STEPS });
+        // Every call asks, and mostly there is nothing: that is told without a list.
+        if advance.is_none() && self.next_run().is_none_or(|run| run > now) {
+            return None;
+        }
         Effect::of(advance.into_iter().chain(self.runs_due(now)).collect(), now)
     }
 
