@@ -1,9 +1,10 @@
 //! Jobs that are ready, in their order: a lane for each rank, the lowest number first.
 
-use std::collections::{BTreeMap, BTreeSet, btree_map, btree_set};
-use std::ops::Bound::{Excluded, Unbounded};
+use std::collections::{BTreeMap, btree_map};
+use std::ops::Bound::{Excluded, Included, Unbounded};
 
 use super::queue::Serial;
+use super::sorted::{self, Sorted};
 use crate::domain::time::UnixMs;
 
 /// A job's priority, shifted by aging.
@@ -38,7 +39,7 @@ pub(super) struct Spot {
 
 /// Every verb costs O(log n), whatever the number of ranks.
 #[derive(Debug, Default)]
-pub(super) struct Lanes(BTreeMap<Rank, BTreeSet<Place>>);
+pub(super) struct Lanes(BTreeMap<Rank, Sorted>);
 
 impl Lanes {
     /// How many lanes there are, each of which takes memory of its own.
@@ -69,15 +70,15 @@ impl Lanes {
 
     /// The jobs in their order.
     pub fn iter(&self) -> Iter<'_> {
-        Iter { rank: 0, lane: btree_set::Iter::default(), rest: self.0.iter() }
+        Iter { rank: 0, lane: None, rest: self.0.iter() }
     }
 
     /// The places behind one, each with its rank; `None` is before the first.
     pub fn after<'l>(&'l self, at: Option<(Rank, Place)>) -> impl Iterator<Item = (Rank, Place)> + use<'l> {
         let rest = at.and_then(|(rank, place)| Some((rank, place, self.0.get(&rank)?)));
-        let rest = rest.into_iter().flat_map(|(rank, place, lane)| {
-            lane.range((Excluded(place), Unbounded)).map(move |place| (rank, *place))
-        });
+        let rest = rest
+            .into_iter()
+            .flat_map(|(rank, place, lane)| lane.from(Excluded(place)).map(move |place| (rank, *place)));
         let others = self.0.range((at.map_or(Unbounded, |(rank, _)| Excluded(rank)), Unbounded));
         rest.chain(others.flat_map(|(rank, lane)| lane.iter().map(move |place| (*rank, *place))))
     }
@@ -85,9 +86,9 @@ impl Lanes {
     /// Since when the job waits that has been ready longest of those that count, in the first 1,000 lanes.
     pub fn oldest(&self, counts: impl Fn(Serial) -> bool) -> Option<UnixMs> {
         let counts = |place: &&Place| counts(serial(**place));
-        let of_lane = |lane: &BTreeSet<Place>| {
-            let fifo = lane.range((END, 0)..).find(counts).map(|(since, _)| since & !END);
-            let lifo = lane.range(..(END, 0)).rev().find(counts).map(|(since, _)| !since & !END);
+        let of_lane = |lane: &Sorted| {
+            let fifo = lane.from(Included((END, 0))).find(counts).map(|(since, _)| since & !END);
+            let lifo = lane.before((END, 0)).find(counts).map(|(since, _)| !since & !END);
             [fifo, lifo].into_iter().flatten().min()
         };
         self.0.values().take(LOOKED_AT).filter_map(of_lane).min()
@@ -99,8 +100,8 @@ impl Lanes {
 pub(super) struct Iter<'l> {
     /// Of the lane that is walked.
     rank: Rank,
-    lane: btree_set::Iter<'l, Place>,
-    rest: btree_map::Iter<'l, Rank, BTreeSet<Place>>,
+    lane: Option<sorted::Iter<'l>>,
+    rest: btree_map::Iter<'l, Rank, Sorted>,
 }
 
 impl Iterator for Iter<'_> {
@@ -108,11 +109,11 @@ impl Iterator for Iter<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(place) = self.lane.next() {
+            if let Some(place) = self.lane.as_mut().and_then(Iterator::next) {
                 return Some((self.rank, serial(*place)));
             }
             let (rank, lane) = self.rest.next()?;
-            (self.rank, self.lane) = (*rank, lane.iter());
+            (self.rank, self.lane) = (*rank, Some(lane.iter()));
         }
     }
 }

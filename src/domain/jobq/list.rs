@@ -115,7 +115,7 @@ impl Source {
         let behind = behind.map_or(Unbounded, |order| Excluded((order.at, order.serial)));
         Box::new(
             lane.into_iter()
-                .flat_map(move |lane| lane.range((behind, Unbounded)))
+                .flat_map(move |lane| lane.from(behind))
                 .map(|(at, serial)| (Order::of(*at, *serial), *serial)),
         )
     }

@@ -60,6 +60,7 @@ mod record;
 mod ring;
 mod runs;
 mod series;
+mod sorted;
 mod timetable;
 mod turns;
 mod unique;

@@ -1,6 +1,5 @@
 //! The state of a queue.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::aging::Aging;
@@ -16,6 +15,7 @@ use super::jobs::Jobs;
 use super::lanes::{Rank, Spot};
 use super::line::{Line, Member, Stance};
 use super::record::Diary;
+use super::sorted::Sorted;
 use super::timetable::Timetable;
 use super::turns::Turns;
 use super::unique::{Keys, Role};
@@ -26,7 +26,7 @@ use crate::domain::time::UnixMs;
 pub type Serial = u64;
 
 /// The jobs of one state that a time orders, then the order of pushing.
-pub(super) type Lane = BTreeSet<(UnixMs, Serial)>;
+pub(super) type Lane = Sorted;
 
 /// What has happened so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
