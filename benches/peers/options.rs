@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 /// Operations in a round, and rounds.
 const OPERATIONS: usize = 50_000;
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 7;
 
 pub struct Options {
     pub server: PathBuf,
