@@ -70,13 +70,13 @@ fn look(streams: &mut Vec<TcpStream>, filler: &mut Option<TcpStream>) -> String 
     *filler = Some(stream);
     // [FILL, nil, token, ms]
     let token = reply.split("\r\n").find_map(|line| line.strip_prefix(':')).unwrap_or_default();
-    if reply.contains("+FILL") { format!("fill {token}") } else { format!("not a fill: {reply:?}") }
+    if reply.contains("FILL\r\n") { format!("fill {token}") } else { format!("not a fill: {reply:?}") }
 }
 
 fn wait(streams: &mut [TcpStream]) -> String {
     let mut fills = 0;
     for stream in &mut *streams {
-        fills += usize::from(reply(stream).contains("+FILL"));
+        fills += usize::from(reply(stream).contains("FILL\r\n"));
     }
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
     format!("done {} {fills} {}", now.as_nanos(), streams.len())

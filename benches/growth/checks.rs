@@ -1,6 +1,7 @@
 //! A check over many keys, beside INCR over the same.
 
 use crate::load;
+use crate::meter::Meter;
 use crate::resp::write;
 use crate::server::Server;
 
@@ -19,17 +20,18 @@ fn scattered(number: usize, keys: usize) -> usize {
 
 pub fn measure(server: &Server, keys: usize) -> Result<Checks, String> {
     let mut control = server.connect()?;
+    let meter = Meter::of(server);
     let check = |wire: &mut Vec<u8>, key: usize| {
         write(wire, &[b"RATELIMIT.CHECK", format!("l:{key}").as_bytes(), b"1000000/1h:bucket"]);
     };
     let incr = |wire: &mut Vec<u8>, key: usize| write(wire, &[b"INCR", format!("n:{key}").as_bytes()]);
-    load::run(server, &mut control, keys, check)?;
-    load::run(server, &mut control, keys, incr)?;
+    load::run(&meter, &mut control, keys, check)?;
+    load::run(&meter, &mut control, keys, incr)?;
     let mut costs = (Vec::new(), Vec::new());
     for round in 0..3 {
         let key = |number| scattered(number + round * CALLS, keys);
-        costs.0.push(load::run(server, &mut control, CALLS, |wire, number| check(wire, key(number)))?.0);
-        costs.1.push(load::run(server, &mut control, CALLS, |wire, number| incr(wire, key(number)))?.0);
+        costs.0.push(load::run(&meter, &mut control, CALLS, |wire, number| check(wire, key(number)))?.0);
+        costs.1.push(load::run(&meter, &mut control, CALLS, |wire, number| incr(wire, key(number)))?.0);
     }
     costs.0.sort_by(f64::total_cmp);
     costs.1.sort_by(f64::total_cmp);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hdrhistogram::Histogram;
 
+use crate::meter::{Longest, Meter};
 use crate::queue::payloads;
 use crate::resp::{Connection, Reply};
 use crate::server::Server;
@@ -15,6 +16,7 @@ pub struct Drain {
     pub jobs: usize,
     /// From the moment at which the first one is due.
     pub seconds: f64,
+    pub longest: Longest,
     pub slow_calls: Vec<SlowCall>,
     pub calls: Vec<Call>,
     /// Nanoseconds that a PING took meanwhile.
@@ -26,9 +28,10 @@ const AHEAD: Duration = Duration::from_secs(20);
 
 pub fn measure(server: &Server, jobs: usize) -> Result<Drain, String> {
     let mut control = server.connect()?;
+    let meter = Meter::of(server);
     stats::begin(&mut control)?;
     let due = SystemTime::now() + AHEAD;
-    fill(&mut control, jobs, due)?;
+    fill(&meter, &mut control, jobs, due)?;
     let Ok(left) = due.duration_since(SystemTime::now()) else {
         return Err(format!("filling took longer than {} s", AHEAD.as_secs()));
     };
@@ -37,16 +40,16 @@ pub fn measure(server: &Server, jobs: usize) -> Result<Drain, String> {
         // The last moments before are as quiet as any.
         sleep(left.saturating_sub(Duration::from_millis(100)));
         let pings = scope.spawn(|| pings(server, &over));
-        let drained = drain(&mut control, jobs, due);
+        let drained = drain(&meter, &mut control, jobs, due);
         over.store(true, Ordering::Relaxed);
         let pings = pings.join().map_err(|_| "the pings ended by a panic".to_owned())??;
         let seconds = drained?;
         let (slow_calls, calls) = stats::end(&mut control)?;
-        Ok(Drain { jobs, seconds, slow_calls, calls, pings })
+        Ok(Drain { jobs, seconds, longest: meter.read(), slow_calls, calls, pings })
     })
 }
 
-fn fill(control: &mut Connection, jobs: usize, due: SystemTime) -> Result<(), String> {
+fn fill(meter: &Meter<'_>, control: &mut Connection, jobs: usize, due: SystemTime) -> Result<(), String> {
     let payloads = payloads();
     let due = due.duration_since(UNIX_EPOCH).map_err(|error| error.to_string())?.as_millis() as usize;
     for batch in 0..jobs / 1_000 {
@@ -54,16 +57,16 @@ fn fill(control: &mut Connection, jobs: usize, due: SystemTime) -> Result<(), St
         let mut words: Vec<&[u8]> = vec![b"JOBQ.MPUSH", b"q", b"1000"];
         words.extend(payloads.iter().map(|payload| &payload[..]));
         words.extend([&b"AT"[..], at.as_bytes()]);
-        control.call(&words)?;
+        meter.exchange(|| control.call(&words))?;
     }
     Ok(())
 }
 
 /// Takes and acknowledges a thousand at a time until all are gone; how long it took.
-fn drain(control: &mut Connection, jobs: usize, due: SystemTime) -> Result<f64, String> {
+fn drain(meter: &Meter<'_>, control: &mut Connection, jobs: usize, due: SystemTime) -> Result<f64, String> {
     let mut done = 0;
     while done < jobs {
-        let popped = control.call(&[b"JOBQ.POP", b"q", b"COUNT", b"1000"])?;
+        let (popped, _) = meter.exchange(|| control.call(&[b"JOBQ.POP", b"q", b"COUNT", b"1000"]))?;
         if popped.len() == 0 {
             sleep(Duration::from_millis(1));
             if due.elapsed().is_ok_and(|late| late > Duration::from_secs(120)) {
@@ -71,20 +74,20 @@ fn drain(control: &mut Connection, jobs: usize, due: SystemTime) -> Result<f64, 
             }
             continue;
         }
-        acknowledge(control, &popped)?;
+        acknowledge(meter, control, &popped)?;
         done += popped.len();
     }
     due.elapsed().map(|time| time.as_secs_f64()).map_err(|error| format!("jobs came early: {error}"))
 }
 
-fn acknowledge(control: &mut Connection, popped: &Reply) -> Result<(), String> {
+fn acknowledge(meter: &Meter<'_>, control: &mut Connection, popped: &Reply) -> Result<(), String> {
     let count = popped.len().to_string();
     let tokens: Vec<String> = (0..popped.len()).map(|job| popped.at(job).at(1).int().to_string()).collect();
     let mut words: Vec<&[u8]> = vec![b"JOBQ.MACK", b"q", count.as_bytes()];
     for (job, token) in tokens.iter().enumerate() {
         words.extend([popped.at(job).at(0).bytes(), token.as_bytes()]);
     }
-    control.call(&words).map(drop)
+    meter.exchange(|| control.call(&words)).map(drop)
 }
 
 fn pings(server: &Server, over: &AtomicBool) -> Result<Histogram<u64>, String> {

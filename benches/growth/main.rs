@@ -5,7 +5,7 @@
 //! queue     one queue of N jobs, of one kind          drain     many jobs that are due in the same second
 //! verbs     what each verb costs on it                checks    RATELIMIT.CHECK over N keys
 //! storage   memory, RDB file and fork                 load      commands in a pipeline, and the server's CPU for them
-//! limits    groups that are at theirs
+//! limits    groups that are at theirs                 meter     the CPU of each exchange
 //! stats     the server's slow log and counts          report    the page          charts    its pictures
 //! ```
 
@@ -18,6 +18,7 @@ mod limits;
 mod load;
 #[path = "../peers/machine.rs"]
 mod machine;
+mod meter;
 #[path = "../peers/page.rs"]
 mod page;
 mod queue;

@@ -1,6 +1,7 @@
 //! One queue of many jobs: how it is filled, and what is measured of it.
 
 use crate::limits;
+use crate::meter::{Longest, Meter};
 use crate::resp::{Connection, Reply, write};
 use crate::server::Server;
 use crate::stats::{self, Call, SlowCall};
@@ -85,6 +86,7 @@ pub struct Queue {
     pub jobs: usize,
     /// (verb, server CPU in microseconds a call)
     pub verbs: Vec<(&'static str, f64)>,
+    pub longest: Longest,
     pub slow_calls: Vec<SlowCall>,
     pub calls: Vec<Call>,
     /// Of the first two kinds.
@@ -94,19 +96,20 @@ pub struct Queue {
 pub fn measure(server: &Server, kind: Kind, jobs: usize) -> Result<Queue, String> {
     let mut control = server.connect()?;
     let list = if kind.is_stored() { Some(storage::list(server, &mut control, jobs)?) } else { None };
+    let meter = Meter::of(server);
     stats::begin(&mut control)?;
     let empty = control.info(b"memory", "used_memory")?;
-    fill(&mut control, kind, jobs)?;
+    fill(&meter, &mut control, kind, jobs)?;
     let bytes = (control.info(b"memory", "used_memory")? - empty) / jobs as f64;
-    let held = if kind == Kind::Active { take(&mut control, jobs)? } else { vec![] };
+    let held = if kind == Kind::Active { take(&meter, &mut control, jobs)? } else { vec![] };
     let verbs = if kind == Kind::GroupsAtLimit {
-        limits::verbs(server, &mut control, jobs)?
+        limits::verbs(&meter, &mut control, jobs)?
     } else {
-        verbs::all(server, &mut control, kind, jobs, &held)?
+        verbs::all(&meter, &mut control, kind, jobs, &held)?
     };
     let (slow_calls, calls) = stats::end(&mut control)?;
     let storage = list.map(|list| storage::queue(server, &mut control, bytes, list)).transpose()?;
-    Ok(Queue { kind, jobs, verbs, slow_calls, calls, storage })
+    Ok(Queue { kind, jobs, verbs, longest: meter.read(), slow_calls, calls, storage })
 }
 
 /// A thousand payloads of 200 bytes that do not compress.
@@ -121,7 +124,7 @@ pub fn payloads() -> Vec<[u8; 200]> {
     (0..1_000).map(|_| std::array::from_fn(|_| byte())).collect()
 }
 
-fn fill(control: &mut Connection, kind: Kind, jobs: usize) -> Result<(), String> {
+fn fill(meter: &Meter<'_>, control: &mut Connection, kind: Kind, jobs: usize) -> Result<(), String> {
     let payloads = payloads();
     // Few at once where there are many lanes, so that a small queue has as many of them as it has jobs.
     let batch = (jobs / kind.lanes()).clamp(1, 1_000);
@@ -131,7 +134,7 @@ fn fill(control: &mut Connection, kind: Kind, jobs: usize) -> Result<(), String>
         let mut words: Vec<&[u8]> = vec![b"JOBQ.MPUSH", b"q", count.as_bytes()];
         words.extend(payloads.iter().cycle().skip(number).take(batch).map(|payload| &payload[..]));
         words.extend(options.iter().map(String::as_bytes));
-        control.call(&words)?;
+        meter.exchange(|| control.call(&words))?;
     }
     Ok(())
 }
@@ -140,14 +143,15 @@ fn fill(control: &mut Connection, kind: Kind, jobs: usize) -> Result<(), String>
 pub type Held = (String, String);
 
 /// Takes up to 100,000 jobs, and puts as many in their place.
-fn take(control: &mut Connection, jobs: usize) -> Result<Vec<Held>, String> {
+fn take(meter: &Meter<'_>, control: &mut Connection, jobs: usize) -> Result<Vec<Held>, String> {
     let wanted = ACTIVE.min(jobs);
     let mut held = Vec::new();
     while held.len() < wanted {
-        let popped = control.call(&[b"JOBQ.POP", b"q", b"COUNT", b"1000", b"LEASE", b"1h"])?;
+        let some: [&[u8]; 6] = [b"JOBQ.POP", b"q", b"COUNT", b"1000", b"LEASE", b"1h"];
+        let (popped, _) = meter.exchange(|| control.call(&some))?;
         held.extend((0..popped.len()).map(|job| self::held(popped.at(job))));
     }
-    fill(control, Kind::Active, wanted)?;
+    fill(meter, control, Kind::Active, wanted)?;
     Ok(held)
 }
 
