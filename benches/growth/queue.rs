@@ -95,6 +95,7 @@ pub struct Queue {
 
 pub fn measure(server: &Server, kind: Kind, jobs: usize) -> Result<Queue, String> {
     let mut control = server.connect()?;
+    touch(server, &mut control, kind, jobs)?;
     let list = if kind.is_stored() { Some(storage::list(server, &mut control, jobs)?) } else { None };
     let meter = Meter::of(server);
     stats::begin(&mut control)?;
@@ -110,6 +111,13 @@ pub fn measure(server: &Server, kind: Kind, jobs: usize) -> Result<Queue, String
     let (slow_calls, calls) = stats::end(&mut control)?;
     let storage = list.map(|list| storage::queue(server, &mut control, bytes, list)).transpose()?;
     Ok(Queue { kind, jobs, verbs, longest: meter.read(), slow_calls, calls, storage })
+}
+
+/// Has the server use the memory that the jobs will take, once, and free it: the first touch of a page may take the host
+/// of a virtual machine longer than all calls that need it.
+fn touch(server: &Server, control: &mut Connection, kind: Kind, jobs: usize) -> Result<(), String> {
+    fill(&Meter::of(server), control, kind, jobs)?;
+    control.call(&[b"FLUSHALL", b"SYNC"]).map(drop)
 }
 
 /// A thousand payloads of 200 bytes that do not compress.

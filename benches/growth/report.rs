@@ -27,8 +27,9 @@ pub fn page(run: &Run) -> String {
     let mut page = format!(
         "# Growth\n\nPrinted by `make bench-growth` on {} with {}: {}.\n\
          Server CPU of one call in microseconds (commands pipelined 32 deep), as one queue of jobs with 200 bytes grows.\n\
-         Times hold for one machine and moment; what carries over is how they grow. A machine that others use too halts a server\n\
-         now and then, which the slow log counts as the call's time; the bar is for the time that the server used itself.\n\n",
+         Times hold for one machine and moment; what carries over is how they grow. The server has used the memory of as many jobs\n\
+         before, so that no call waits for the machine to give it; the slow log goes by the clock on the wall, and so has the calls\n\
+         in which the machine gave the processor to somebody else.\n\n",
         machine::today(),
         run.version,
         machine::machine(),
