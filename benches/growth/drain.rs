@@ -45,7 +45,7 @@ pub fn measure(server: &Server, jobs: usize) -> Result<Drain, String> {
         let pings = pings.join().map_err(|_| "the pings ended by a panic".to_owned())??;
         let seconds = drained?;
         let (slow_calls, calls) = stats::end(&mut control)?;
-        Ok(Drain { jobs, seconds, longest: meter.read(), slow_calls, calls, pings })
+        Ok(Drain { jobs, seconds, longest: meter.alone(), slow_calls, calls, pings })
     })
 }
 

@@ -54,7 +54,9 @@ fn measure(options: &Options, largest: usize) -> Result<String, String> {
         }
     }
     eprintln!("growth: jobs due in the same second");
-    let drain = drain::measure(&start()?, DUE_AT_ONCE.min(largest))?;
+    let mut drain = drain::measure(&start()?, DUE_AT_ONCE.min(largest))?;
+    let again = drain::measure(&start()?, DUE_AT_ONCE.min(largest))?;
+    drain.longest = drain.longest.or(again.longest);
     let mut keys = Vec::new();
     for size in [1_000, 100_000, 1_000_000] {
         eprintln!("growth: checks over {size} keys");

@@ -95,29 +95,37 @@ pub struct Queue {
 
 pub fn measure(server: &Server, kind: Kind, jobs: usize) -> Result<Queue, String> {
     let mut control = server.connect()?;
-    touch(server, &mut control, kind, jobs)?;
+    // Beside telling work from what the machine takes, the first pass has the server use the memory of the second: the
+    // first touch of a page may take the host of a virtual machine longer than all calls that need it.
+    let first = Meter::of(server);
+    pass(&first, &mut control, kind, jobs)?;
+    control.call(&[b"FLUSHALL", b"SYNC"])?;
     let list = if kind.is_stored() { Some(storage::list(server, &mut control, jobs)?) } else { None };
     let meter = Meter::of(server);
     stats::begin(&mut control)?;
-    let empty = control.info(b"memory", "used_memory")?;
-    fill(&meter, &mut control, kind, jobs)?;
-    let bytes = (control.info(b"memory", "used_memory")? - empty) / jobs as f64;
-    let held = if kind == Kind::Active { take(&meter, &mut control, jobs)? } else { vec![] };
-    let verbs = if kind == Kind::GroupsAtLimit {
-        limits::verbs(&meter, &mut control, jobs)?
-    } else {
-        verbs::all(&meter, &mut control, kind, jobs, &held)?
-    };
+    let (bytes, verbs) = pass(&meter, &mut control, kind, jobs)?;
     let (slow_calls, calls) = stats::end(&mut control)?;
     let storage = list.map(|list| storage::queue(server, &mut control, bytes, list)).transpose()?;
-    Ok(Queue { kind, jobs, verbs, longest: meter.read(), slow_calls, calls, storage })
+    Ok(Queue { kind, jobs, verbs, longest: meter.beside(&first), slow_calls, calls, storage })
 }
 
-/// Has the server use the memory that the jobs will take, once, and free it: the first touch of a page may take the host
-/// of a virtual machine longer than all calls that need it.
-fn touch(server: &Server, control: &mut Connection, kind: Kind, jobs: usize) -> Result<(), String> {
-    fill(&Meter::of(server), control, kind, jobs)?;
-    control.call(&[b"FLUSHALL", b"SYNC"]).map(drop)
+/// Fills the queue and tries each verb; the bytes of a job, and what each verb costs.
+fn pass(
+    meter: &Meter<'_>,
+    control: &mut Connection,
+    kind: Kind,
+    jobs: usize,
+) -> Result<(f64, verbs::Costs), String> {
+    let empty = control.info(b"memory", "used_memory")?;
+    fill(meter, control, kind, jobs)?;
+    let bytes = (control.info(b"memory", "used_memory")? - empty) / jobs as f64;
+    let held = if kind == Kind::Active { take(meter, control, jobs)? } else { vec![] };
+    let verbs = if kind == Kind::GroupsAtLimit {
+        limits::verbs(meter, control, jobs)?
+    } else {
+        verbs::all(meter, control, kind, jobs, &held)?
+    };
+    Ok((bytes, verbs))
 }
 
 /// A thousand payloads of 200 bytes that do not compress.

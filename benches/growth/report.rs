@@ -27,9 +27,9 @@ pub fn page(run: &Run) -> String {
     let mut page = format!(
         "# Growth\n\nPrinted by `make bench-growth` on {} with {}: {}.\n\
          Server CPU of one call in microseconds (commands pipelined 32 deep), as one queue of jobs with 200 bytes grows.\n\
-         Times hold for one machine and moment; what carries over is how they grow. The server has used the memory of as many jobs\n\
-         before, so that no call waits for the machine to give it; the slow log goes by the clock on the wall, and so has the calls\n\
-         in which the machine gave the processor to somebody else.\n\n",
+         Times hold for one machine and moment; what carries over is how they grow. All was done twice in a server, and the costs\n\
+         are those of the second time, when its memory had been touched; a call counts as long when it was so both times. The slow log\n\
+         goes by the clock on the wall: it also has the calls in which the machine gave the processor to somebody else.\n\n",
         machine::today(),
         run.version,
         machine::machine(),
@@ -116,10 +116,7 @@ fn verbs(page: &mut String, kind: Kind, queues: &[&Queue]) {
 }
 
 fn slow_calls(page: &mut String, longest: impl Iterator<Item = Longest>, calls: &[&SlowCall]) {
-    let longest = longest.fold(Longest { ms: 0.0, over: 0 }, |all, one| Longest {
-        ms: all.ms.max(one.ms),
-        over: all.over + one.over,
-    });
+    let longest = longest.fold(Longest::default(), Longest::and);
     let _ = write!(
         page,
         "\nCalls of more than 5 ms of the server's CPU: {} (bar: 0, {}); the longest, or the longest 32 of those that were sent\n\
