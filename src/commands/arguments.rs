@@ -95,6 +95,20 @@ impl<'a> Words<'a> {
         integer(what, self.word(what)?, least, most)
     }
 
+    /// So many items, one after the other, each as `read` reads it.
+    pub fn many<T>(
+        &mut self,
+        count: u64,
+        read: impl Fn(&mut Self) -> Result<T, Refusal>,
+    ) -> Result<Vec<T>, Refusal> {
+        // Collecting results would let the list grow step by step.
+        let mut items = Vec::with_capacity(count as usize);
+        for _ in 0..count {
+            items.push(read(self)?);
+        }
+        Ok(items)
+    }
+
     /// A whole number of 32 bits, which may be negative.
     pub fn signed(&mut self, what: &str) -> Result<i32, Refusal> {
         let text = self.word(what)?;

@@ -18,7 +18,7 @@ const USUAL: usize = 64;
 
 impl Default for Writer {
     fn default() -> Self {
-        Writer { bytes: Vec::with_capacity(USUAL) }
+        Writer::with_room(0)
     }
 }
 
@@ -27,9 +27,9 @@ impl Writer {
         Self::default()
     }
 
-    /// For about so many bytes.
-    pub fn with_room(bytes: usize) -> Self {
-        Writer { bytes: Vec::with_capacity(bytes) }
+    /// For about so many bytes more than most effects take.
+    pub fn with_room(more: usize) -> Self {
+        Writer { bytes: Vec::with_capacity(USUAL + more) }
     }
 
     pub fn len(&self) -> usize {

@@ -8,6 +8,6 @@ use crate::commands::arguments::Words;
 /// What stands behind TAGS.
 pub fn read(words: &mut Words<'_>) -> Result<Tags, Refusal> {
     let count = words.integer("TAGS", 1, MOST_TAGS_OF_A_KEY as u64)?;
-    let given = (0..count).map(|_| words.word("tag")).collect::<Result<Vec<_>, _>>()?;
+    let given = words.many(count, |words| words.word("tag"))?;
     Tags::new(&given)
 }

@@ -64,7 +64,7 @@ impl Handler for Redrive {
             match option.folded() {
                 b"IDS" => {
                     let count = words.integer("the number of IDS", 1, MOST_AT_ONCE as u64)?;
-                    ids = Some((0..count).map(|_| words.id("id")).collect::<Result<Vec<_>, _>>()?);
+                    ids = Some(words.many(count, |words| words.id("id"))?);
                 }
                 b"ERROR" => error = Some(small("ERROR", &mut words)?),
                 b"LIMIT" => most = limit(&mut words)?,

@@ -63,7 +63,7 @@ impl FindsKeys for Pop {
 /// `n key …`
 fn further_queues<'a>(words: &mut Words<'a>) -> Result<Vec<Name<'a>>, Refusal> {
     let count = words.integer("the number of keys after ALSO", 1, MOST_QUEUES)?;
-    (0..count).map(|_| words.name("a key after ALSO")).collect()
+    words.many(count, |words| words.name("a key after ALSO"))
 }
 
 /// Servers and clients find the keys of a POP behind the word ALSO, wherever it stands.

@@ -70,7 +70,7 @@ impl<'a> Waiting<'a> {
         match option.folded() {
             b"AFTER" => {
                 let count = words.integer("the number of jobs AFTER which", 1, MOST_AFTER as u64)?;
-                self.ids = Some((0..count).map(|_| words.id("AFTER")).collect::<Result<_, _>>()?);
+                self.ids = Some(words.many(count, |words| words.id("AFTER"))?);
             }
             b"ONDEAD" => {
                 let choices = [(&b"wait"[..], OnDead::Wait), (b"fail", OnDead::Fail), (b"run", OnDead::Run)];

@@ -56,11 +56,7 @@ impl Handler for PushMany {
 /// `n payload …`
 fn payloads_of<'a>(words: &mut Words<'a>) -> Result<Vec<&'a [u8]>, Refusal> {
     let count = words.integer("the number of payloads", 1, MOST_AT_ONCE as u64)?;
-    let mut payloads = Vec::with_capacity(count as usize);
-    for _ in 0..count {
-        payloads.push(words.word("payload")?);
-    }
-    Ok(payloads)
+    words.many(count, |words| words.word("payload"))
 }
 
 fn refuse_large(payloads: &[&[u8]]) -> Result<(), Refusal> {
@@ -81,5 +77,5 @@ fn ids_of<'a>(payloads: usize, words: &mut Words<'a>) -> Result<Vec<&'a [u8]>, R
         let text = format!("IDS {given}: there are {payloads} payloads, give an id for each");
         return Err(Refusal::err(text));
     }
-    (0..given).map(|_| chosen_id(words)).collect()
+    words.many(given, chosen_id)
 }

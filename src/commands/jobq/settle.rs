@@ -170,11 +170,7 @@ fn extended_as(extended: Extended) -> i64 {
 /// `n id token …`
 fn jobs<'a>(words: &mut Words<'a>) -> Result<Vec<(&'a [u8], u64)>, Refusal> {
     let count = words.integer("the number of jobs", 1, MOST_AT_ONCE as u64)?;
-    let mut jobs = Vec::with_capacity(count as usize);
-    for _ in 0..count {
-        jobs.push((words.id("id")?, words.token()?));
-    }
-    Ok(jobs)
+    words.many(count, |words| Ok((words.id("id")?, words.token()?)))
 }
 
 /// -1 for a token that is good no more, 0 for a job that is gone.

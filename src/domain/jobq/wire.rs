@@ -102,16 +102,16 @@ impl value::Effect for Effect {
     }
 }
 
-/// How many bytes a change takes, roughly: growing step by step would cost a batch more than writing it.
+/// How many bytes a change takes beyond what most do, roughly: growing step by step would cost a batch more than writing it.
 fn room(change: &Change) -> usize {
     match change {
         Change::Many(changes) => {
             let payloads = changes.iter().filter_map(Change::payload);
-            64 + changes.len() * 40 + payloads.map(<[u8]>::len).sum::<usize>()
+            changes.len() * 40 + payloads.map(<[u8]>::len).sum::<usize>()
         }
-        Change::Pop { grants, .. } => 64 + grants.len() * 8,
-        Change::AckMany { serials } | Change::Redrive { serials } => 64 + serials.len() * 4,
-        _ => 64,
+        Change::Pop { grants, .. } => grants.len() * 8,
+        Change::AckMany { serials } | Change::Redrive { serials } => serials.len() * 4,
+        _ => 0,
     }
 }
 
