@@ -67,6 +67,7 @@ mod ratelimit_window;
 mod record_keyspace_wait;
 mod record_wait;
 mod replication;
+mod shifted_heap;
 mod stock_client;
 mod storm;
 mod surface;
