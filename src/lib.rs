@@ -3,34 +3,37 @@
 //!
 //! # Layout
 //!
-//! Three floors; imports run downwards only (`tests/floors.rs` guards it).
+//! Four layers; imports run one way (`tests/architecture.rs` guards it).
 //!
 //! ```text
-//! commands/    floor 3   parse -> decide -> commit -> reply, one file for each small group
-//!    |    \              table.rs is the one list of commands
-//!    |     server/       floor 2: everything unsafe, everything of the module API; knows no command
+//! commands/     one file per command or small group, the command table, module_init
+//!    |
+//! runtime/      the way of a write and of a wait; knows no family
+//!    |    \
+//!    |     module_api/   everything unsafe, everything of the module API; knows no command
 //!    v
-//! domain/      floor 1   pure state machines: decide, apply, view; `now` is a parameter
-//! bin/                   the worker and the demo: speak RESP only, use none of the floors
+//! domain/       pure state machines: decide, apply, view; `now` is a parameter
+//! bin/          the worker and the demo: speak RESP only, use none of the layers
 //! ```
 //!
 //! A write takes this way, and there is no other:
 //!
 //! 1. a handler in [`commands`] reads its arguments;
 //! 2. `decide` of its family in [`domain`] answers and says what would change (an *effect*);
-//! 3. `commands/commit.rs` replicates the effect as an internal `_APPLY` command (where it follows from the command
-//!    and the time alone: as the command itself, see `commands/tick.rs`) and applies it;
-//! 4. clients that wait for the key are served (`server/waiters`).
+//! 3. `runtime/commit.rs` replicates the effect as an internal `_APPLY` command (where it follows from the command
+//!    and the time alone: as the command itself, see `runtime/replicated_clock.rs`) and applies it;
+//! 4. clients that wait for the key are served (`module_api/blocking`).
 //!
 //! Replicas, the AOF loader and AOF rewrites only ever apply effects, so they cannot differ from
 //! the primary.
 
 pub mod commands;
 pub mod domain;
-pub mod server;
+pub mod module_api;
+pub mod runtime;
 
-use commands::load::init;
-use server::alloc::ServerAllocator;
+use crate::commands::module_init::init;
+use crate::module_api::allocator::ServerAllocator;
 
 redis_module::redis_module! {
     name: "workgate",

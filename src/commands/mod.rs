@@ -2,26 +2,13 @@
 //!
 //! [`table`] is the one list of them: registration, COMMAND DOCS and the docs pages come from it.
 
-mod aftermath;
-mod apply;
-mod arguments;
-mod breaker;
-mod cache;
-mod commit;
-mod digest;
-mod eviction;
-mod idemp;
-mod jobq;
-pub mod load;
-mod policy_file;
-mod ratelimit;
-mod seen;
-mod settings;
-mod stored;
-mod table;
-mod tables;
-#[cfg(feature = "test-commands")]
-mod testing;
-mod tick;
-mod waiting;
-mod world;
+pub(crate) mod admin;
+pub(crate) mod args;
+pub(crate) mod breaker;
+pub(crate) mod cache;
+pub(crate) mod idemp;
+pub(crate) mod jobq;
+pub(crate) mod module_init;
+pub(crate) mod ratelimit;
+pub(crate) mod server_events;
+pub(crate) mod table;

@@ -10,19 +10,17 @@
 //!
 //! The primary decides and applies; replicas and the AOF loader only apply.
 
-pub mod bounds;
-pub mod breaker;
-pub mod cache;
-pub mod codec;
-pub mod cron;
-pub mod decision;
-pub mod idemp;
-pub mod jobq;
-pub mod number;
-pub mod ratelimit;
-pub mod refusal;
-pub mod table;
-pub mod time;
-pub mod token;
-pub mod value;
-pub mod zone;
+pub(crate) mod breaker;
+pub(crate) mod cache;
+pub(crate) mod calendar;
+pub(crate) mod codec;
+pub(crate) mod decision;
+pub(crate) mod global_state;
+pub(crate) mod idemp;
+pub(crate) mod integer;
+pub(crate) mod jobq;
+pub(crate) mod ratelimit;
+pub(crate) mod refusal;
+pub(crate) mod time;
+pub(crate) mod token;
+pub(crate) mod value;

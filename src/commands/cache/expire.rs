@@ -1,15 +1,16 @@
 //! CACHE.EXPIRE: what is there is no longer fresh.
 
-use crate::domain::cache::{self, Entry};
+use crate::domain::cache;
+use crate::domain::cache::Entry;
 use crate::domain::refusal::Refusal;
-use crate::server::command::{Call, Handler};
-use crate::server::ctx::Ctx;
-use crate::server::key::Key;
-use crate::server::name::Name;
-use crate::server::strings;
+use crate::module_api::command::{Call, Handler};
+use crate::module_api::context::Ctx;
+use crate::module_api::key::Key;
+use crate::module_api::server_string::Name;
+use crate::module_api::string_keys;
 
-use crate::commands::arguments::MOST_ITEMS;
-use crate::commands::commit;
+use crate::commands::args::MOST_ITEMS;
+use crate::runtime::commit;
 
 /// `CACHE.EXPIRE key [key …]`
 pub struct Expire;
@@ -41,7 +42,7 @@ impl Handler for Expire {
 
 fn expire(ctx: Ctx<'_>, name: Name<'_>) -> Result<bool, Refusal> {
     if Key::unnoticed(ctx, name).is_string() {
-        strings::unlink(ctx, name);
+        string_keys::unlink(ctx, name);
         return Ok(true);
     }
     commit::write::<Entry, _>(ctx, name, |entry, now, tokens| Ok(cache::decide_expire(entry, now, tokens)))

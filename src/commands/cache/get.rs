@@ -2,11 +2,11 @@
 
 use crate::domain::cache::{Entry, State};
 use crate::domain::refusal::{Code, Refusal};
-use crate::server::command::{Call, Handler};
-use crate::server::strings;
+use crate::module_api::command::{Call, Handler};
+use crate::module_api::string_keys;
 
-use super::{invalidate, plain, stats};
-use crate::commands::commit;
+use crate::commands::cache::{invalidate, plain_string, stats};
+use crate::runtime::commit;
 
 /// `CACHE.GET key`
 pub struct Get;
@@ -29,7 +29,7 @@ impl Handler for Get {
         // One of the server's own strings, which is rare, is asked for only then.
         match seen {
             Err(refusal) if refusal.code == Code::WrongType => {
-                let string = plain::left(call.ctx, key).and_then(|_| strings::get(call.ctx, key));
+                let string = plain_string::left(call.ctx, key).and_then(|_| string_keys::get(call.ctx, key));
                 call.reply.bulk(&string.ok_or(refusal)?);
                 stats::note_answer(stats::class_of(key.bytes()), State::Hit);
             }

@@ -1,20 +1,23 @@
 //! CACHE.GETSET: the value, or the right to load it.
 
-use crate::domain::cache::{self, Class, Entry, State, Tags};
+use crate::domain::cache;
+use crate::domain::cache::{Class, Entry, State, Tags};
 use crate::domain::decision::Decision;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
-use crate::server::command::{Call, Handler};
-use crate::server::ctx::Ctx;
-use crate::server::name::Name;
-use crate::server::reply::Reply;
+use crate::module_api::command::{Call, Handler};
+use crate::module_api::context::Ctx;
+use crate::module_api::reply::Reply;
+use crate::module_api::server_string::Name;
 
-use super::terms::{self, Load};
-use super::{plain, stats, tags};
-use crate::commands::arguments::{Words, unknown};
-use crate::commands::commit;
-use crate::commands::waiting::{self, Decided, Waitable};
+use super::effective_policy::Load;
+use crate::commands::args::{Words, unknown};
+use crate::commands::cache::effective_policy;
+use crate::commands::cache::{plain_string, stats, tag_args};
+use crate::runtime::blocking;
+use crate::runtime::blocking::{Decided, Waitable};
+use crate::runtime::commit;
 
 /// `CACHE.GETSET key [LEASE d] [BLOCK d] [TOUCH d]`, or `… VALUE v [TTL d] [GRACE d] [TAGS n tag …]`
 pub struct GetSet;
@@ -34,7 +37,7 @@ impl Handler for GetSet {
                 b"VALUE" => asked.value = Some(words.word("value")?),
                 b"TTL" => asked.ttl = Some(words.duration("TTL")?),
                 b"GRACE" => asked.grace = Some(words.duration_or_zero("GRACE")?),
-                b"TAGS" => asked.tags = Some(tags::read(&mut words)?),
+                b"TAGS" => asked.tags = Some(tag_args::read(&mut words)?),
                 _ => return Err(unknown(&option)),
             }
         }
@@ -48,9 +51,9 @@ impl Handler for GetSet {
                 tags.unwrap_or_default(),
             );
         }
-        let Load { lease, early, class } = terms::of_load(key);
+        let Load { lease, early, class } = effective_policy::of_load(key);
         let request = cache::GetSet { lease: asked.lease.unwrap_or(lease), touch: asked.touch, early };
-        waiting::answer(call, key, Getting { request, class }, asked.block)
+        blocking::answer(call, key, Getting { request, class }, asked.block)
     }
 }
 
@@ -89,7 +92,7 @@ impl Asked<'_> {
 
 /// GETSET with VALUE: a plain string is a HIT here too.
 fn bring(call: Call<'_>, key: Name<'_>, set: &cache::Set<'_>, tags: Tags) -> Result<(), Refusal> {
-    let (terms, class) = terms::of(key);
+    let (terms, class) = effective_policy::of(key);
     let outcome = commit::write::<Entry, _>(call.ctx, key, |entry, now, tokens| {
         let decision = cache::decide_getset_value(entry, set, &terms, now, tokens)?;
         let Decision { reply, effect } = cache::tagged(decision, tags);
@@ -98,7 +101,7 @@ fn bring(call: Call<'_>, key: Name<'_>, set: &cache::Set<'_>, tags: Tags) -> Res
     });
     match outcome {
         Err(refusal) if refusal.code == Code::WrongType => {
-            send(class, &plain::hit(call.ctx, key, None).ok_or(refusal)?, call.reply);
+            send(class, &plain_string::hit(call.ctx, key, None).ok_or(refusal)?, call.reply);
             Ok(())
         }
         outcome => outcome,
@@ -159,7 +162,7 @@ impl Waitable for Getting {
 
     /// One of the server's own strings is a HIT, never leased.
     fn of_other_type(&self, ctx: Ctx<'_>, key: Name<'_>) -> Option<cache::Reply<'static>> {
-        plain::hit(ctx, key, self.request.touch)
+        plain_string::hit(ctx, key, self.request.touch)
     }
 
     fn nothing(&self) -> cache::Reply<'static> {

@@ -1,12 +1,13 @@
 //! CACHE.INVALIDATE: entries that are named by what they have in common.
 
-use crate::domain::cache::{self, Entry, Horizon, Invalidations, Mark, Reach, Tags};
+use crate::domain::cache;
+use crate::domain::cache::{Entry, Horizon, Invalidations, Mark, Reach, Tags};
 use crate::domain::refusal::Refusal;
-use crate::server::cell::MainThread;
-use crate::server::command::{Call, Handler};
+use crate::module_api::command::{Call, Handler};
+use crate::module_api::main_thread::MainThread;
 
-use crate::commands::arguments::Words;
-use crate::commands::tables;
+use crate::commands::args::Words;
+use crate::runtime::global_tables;
 
 /// Names in one call.
 const MOST_NAMES: usize = 1_000;
@@ -21,17 +22,17 @@ pub fn settled(entry: &Entry) {
 
 /// What the entry under `key` becomes by what was invalidated, where that makes a difference.
 pub fn overruled(entry: &Entry, key: &[u8]) -> Option<cache::Effect> {
-    tables::read(|marks: &Invalidations| entry.invalidated(key, marks))
+    global_tables::read(|marks: &Invalidations| entry.invalidated(key, marks))
 }
 
 /// The newest invalidation that concerns a value with these tags under `key`.
 pub fn newest(key: &[u8], tags: &Tags) -> Option<Mark> {
-    tables::read(|marks: &Invalidations| marks.over(key, tags.iter()))
+    global_tables::read(|marks: &Invalidations| marks.over(key, tags.iter()))
 }
 
 /// How many tags and prefixes are remembered as invalidated.
 pub fn remembered() -> (usize, usize) {
-    tables::read(Invalidations::counts)
+    global_tables::read(Invalidations::counts)
 }
 
 /// `CACHE.INVALIDATE TAG tag [tag …]`
@@ -64,7 +65,7 @@ fn invalidate(call: Call<'_>, reach: Reach) -> Result<(), Refusal> {
         return Err(Refusal::err(format!("too many names: at most {MOST_NAMES} in a call")));
     }
     let horizon = HORIZON.with(|horizon| *horizon);
-    tables::write::<Invalidations, _>(call.ctx, |_, now, tokens| {
+    global_tables::write::<Invalidations, _>(call.ctx, |_, now, tokens| {
         cache::decide_invalidate(reach, &names, horizon, now, tokens)
     })?;
     call.reply.ok();

@@ -1,16 +1,17 @@
 //! CACHE: cache-aside without the stampede.
 
-mod expire;
-mod get;
-mod getset;
-pub mod invalidate;
-mod plain;
-pub mod policy;
-mod release;
-mod set;
-pub mod stats;
-mod tags;
-mod terms;
+pub(crate) mod effective_policy;
+pub(crate) mod expire;
+pub(crate) mod get;
+pub(crate) mod getset;
+pub(crate) mod invalidate;
+pub(crate) mod plain_string;
+pub(crate) mod policy;
+pub(crate) mod release;
+pub(crate) mod set;
+pub(crate) mod stats;
+pub(crate) mod tag_args;
+pub(crate) mod value_type;
 
 pub use expire::Expire;
 pub use get::Get;

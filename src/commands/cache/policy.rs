@@ -1,12 +1,13 @@
 //! CACHE.POLICY: what rules the keys that begin with a prefix.
 
-use crate::domain::cache::{self, Policies, Policy};
+use crate::domain::cache;
+use crate::domain::cache::{Policies, Policy};
 use crate::domain::refusal::Refusal;
-use crate::server::command::{Call, Handler};
-use crate::server::reply::Reply;
+use crate::module_api::command::{Call, Handler};
+use crate::module_api::reply::Reply;
 
-use crate::commands::arguments::{Words, unknown};
-use crate::commands::tables;
+use crate::commands::args::{Words, unknown};
+use crate::runtime::global_tables;
 
 /// `CACHE.POLICY SET prefix [TTL d] [GRACE d] [JITTER pct] [ABSENTTL d] [LEASE d] [EARLY beta] [COMPRESS bytes]
 /// [MAXVALUE bytes]`
@@ -30,7 +31,7 @@ impl Handler for Set {
                 }
             }
         }
-        tables::write::<Policies, _>(call.ctx, |policies, _, _| {
+        global_tables::write::<Policies, _>(call.ctx, |policies, _, _| {
             cache::decide_set_policy(policies, prefix, policy)
         })?;
         call.reply.ok();
@@ -46,7 +47,7 @@ impl Handler for Delete {
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let prefix = call.args.get(2).unwrap_or_default();
-        let deleted = tables::write::<Policies, _>(call.ctx, |policies, _, _| {
+        let deleted = global_tables::write::<Policies, _>(call.ctx, |policies, _, _| {
             Ok(cache::decide_delete_policy(policies, prefix))
         })?;
         call.reply.int(i64::from(deleted));
@@ -62,7 +63,7 @@ impl Handler for Get {
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let prefix = call.args.get(2).unwrap_or_default();
-        tables::read::<Policies, _>(|policies| match policies.get(prefix) {
+        global_tables::read::<Policies, _>(|policies| match policies.get(prefix) {
             Some(policy) => fields(policy, call.reply),
             None => call.reply.null(),
         });
@@ -77,7 +78,7 @@ impl Handler for List {
     type Refusal = Refusal;
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        tables::read::<Policies, _>(|policies| {
+        global_tables::read::<Policies, _>(|policies| {
             let all = policies.iter();
             call.reply.map(all.len());
             for (prefix, policy) in all {

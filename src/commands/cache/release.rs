@@ -1,12 +1,13 @@
 //! CACHE.RELEASE: the load failed.
 
-use crate::domain::cache::{self, Entry};
+use crate::domain::cache;
+use crate::domain::cache::Entry;
 use crate::domain::refusal::{Code, Refusal};
-use crate::server::command::{Call, Handler};
+use crate::module_api::command::{Call, Handler};
 
-use super::stats;
-use crate::commands::arguments::{Words, unknown};
-use crate::commands::commit;
+use crate::commands::args::{Words, unknown};
+use crate::commands::cache::stats;
+use crate::runtime::commit;
 
 /// `CACHE.RELEASE key token [DELAY d]`
 pub struct Release;

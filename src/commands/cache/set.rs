@@ -1,14 +1,15 @@
 //! CACHE.SET and CACHE.ABSENT: what was loaded, or that there is nothing.
 
-use crate::domain::cache::{self, Entry, Tags};
+use crate::domain::cache;
+use crate::domain::cache::{Entry, Tags};
 use crate::domain::refusal::Refusal;
-use crate::server::command::{Call, Handler};
-use crate::server::name::Name;
+use crate::module_api::command::{Call, Handler};
+use crate::module_api::server_string::Name;
 
-use crate::commands::arguments::{Words, unknown};
-use crate::commands::commit;
+use crate::commands::args::{Words, unknown};
+use crate::runtime::commit;
 
-use super::{invalidate, stats, tags, terms};
+use crate::commands::cache::{effective_policy, invalidate, stats, tag_args};
 
 /// `CACHE.SET key value [TOKEN t] [TTL d] [GRACE d] [TAGS n tag …]`
 pub struct Set;
@@ -27,7 +28,7 @@ impl Handler for Set {
                 b"TOKEN" => set.token = Some(words.token()?),
                 b"TTL" => set.ttl = Some(words.duration("TTL")?),
                 b"GRACE" => set.grace = Some(words.duration_or_zero("GRACE")?),
-                b"TAGS" => with = tags::read(&mut words)?,
+                b"TAGS" => with = tag_args::read(&mut words)?,
                 _ => return Err(unknown(&option)),
             }
         }
@@ -57,7 +58,7 @@ impl Handler for Absent {
 }
 
 fn store(call: Call<'_>, key: Name<'_>, set: &cache::Set<'_>, tags: Tags) -> Result<(), Refusal> {
-    let (terms, class) = terms::of(key);
+    let (terms, class) = effective_policy::of(key);
     let stored = commit::write_over_string::<Entry, _>(call.ctx, key, |entry, now, tokens| {
         let decide = || cache::decide_set(entry, set, &terms, now, tokens);
         if tags.is_empty() {

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use crate::domain::cache::{CLASSES, Class, Classes, Policies, State, Stats, UNRULED};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::value::Value;
-use crate::server::cell::MainThread;
-use crate::server::command::{Call, Handler};
-use crate::server::reply::Reply;
+use crate::module_api::command::{Call, Handler};
+use crate::module_api::main_thread::MainThread;
+use crate::module_api::reply::Reply;
 
-use crate::commands::tables;
+use crate::runtime::global_tables;
 
 /// What of a class is there now. Values are freed in the server's background thread too.
 struct Size {
@@ -38,7 +38,7 @@ fn with<R>(body: impl FnOnce(&mut Counts) -> R) -> R {
 
 /// The class of a key: that of the policy that rules it.
 pub fn class_of(key: &[u8]) -> Class {
-    tables::read::<Policies, _>(|policies| match policies.of(key) {
+    global_tables::read::<Policies, _>(|policies| match policies.of(key) {
         Some((prefix, _)) => class_of_prefix(policies, prefix),
         None => UNRULED,
     })
@@ -114,11 +114,13 @@ impl Handler for Show {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let classes = match call.args.get(1) {
             None => (UNRULED..CLASSES as Class).collect(),
-            Some(prefix) => vec![tables::read::<Policies, _>(|policies| match policies.get(prefix) {
-                Some(_) => Ok(class_of_prefix(policies, prefix)),
-                None if prefix.is_empty() => Ok(UNRULED),
-                None => Err(no_policy(prefix)),
-            })?],
+            Some(prefix) => {
+                vec![global_tables::read::<Policies, _>(|policies| match policies.get(prefix) {
+                    Some(_) => Ok(class_of_prefix(policies, prefix)),
+                    None if prefix.is_empty() => Ok(UNRULED),
+                    None => Err(no_policy(prefix)),
+                })?]
+            }
         };
         if call.args.len() > 2 {
             return Err(Refusal::err("at most one prefix is allowed"));

@@ -3,17 +3,19 @@
 use std::ffi::CStr;
 
 use crate::domain::decision::Decision;
-use crate::domain::jobq::{self, Event, EventView, NEXT_EVENT, Queue};
+use crate::domain::jobq;
+use crate::domain::jobq::{Event, EventView, NEXT_EVENT, Queue};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
-use crate::server::command::{Call, Handler};
-use crate::server::name::Name;
-use crate::server::reply::Reply;
-use crate::server::waiters::Awaited;
+use crate::module_api::blocking::Awaited;
+use crate::module_api::command::{Call, Handler};
+use crate::module_api::reply::Reply;
+use crate::module_api::server_string::Name;
 
-use crate::commands::arguments::{Words, unknown};
-use crate::commands::waiting::{self, Decided, Waitable};
+use crate::commands::args::{Words, unknown};
+use crate::runtime::blocking;
+use crate::runtime::blocking::{Decided, Waitable};
 
 /// The highest number of an event that can be given.
 const HIGHEST: u64 = (1 << 53) - 1;
@@ -39,7 +41,7 @@ impl Handler for Events {
                 _ => return Err(unknown(&option)),
             }
         }
-        waiting::answer(call, key, following, block)
+        blocking::answer(call, key, following, block)
     }
 }
 

@@ -1,13 +1,14 @@
 //! LIST: the jobs of a state, page by page.
 
-use crate::domain::jobq::{self, Cursor, MOST_AT_ONCE, Queue};
+use crate::domain::jobq;
+use crate::domain::jobq::{Cursor, MOST_AT_ONCE, Queue};
 use crate::domain::refusal::{Refusal, shown};
-use crate::server::command::{Call, Handler};
+use crate::module_api::command::{Call, Handler};
 
-use super::view::{Depth, describe};
-use super::{small, state_named};
-use crate::commands::arguments::{Words, unknown};
-use crate::commands::commit;
+use super::get::{Depth, describe};
+use crate::commands::args::{Words, unknown};
+use crate::commands::jobq::{small, state_named};
+use crate::runtime::commit;
 
 /// How many jobs a page has, unless COUNT says otherwise.
 const USUAL: usize = 10;

@@ -1,47 +1,48 @@
 //! JOBQ: the job queue. One file for each group of commands.
 
-mod control;
-mod cron;
-mod events;
-mod list;
-mod manage;
-mod pop;
-mod push;
-mod push_many;
-mod queues;
-pub mod register;
-mod result;
-mod settle;
-mod update;
-mod view;
+pub(crate) mod admin;
+pub(crate) mod events;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod mpush;
+pub(crate) mod pop;
+pub(crate) mod push;
+pub(crate) mod queue_registry;
+pub(crate) mod queues;
+pub(crate) mod result;
+pub(crate) mod schedule;
+pub(crate) mod settings;
+pub(crate) mod settle;
+pub(crate) mod update;
+pub(crate) mod value_type;
 
-pub use control::{ConfigGet, ConfigSet, Pause, Resume};
-pub use cron::{CronDelete, CronList, CronRun, CronSet};
+pub use admin::{Cancel, Purge, Redrive};
 pub use events::Events;
+pub use get::{Get, Stats};
 pub use list::List;
-pub use manage::{Cancel, Purge, Redrive};
+pub use mpush::PushMany;
 pub use pop::Pop;
 pub use push::Push;
-pub use push_many::PushMany;
 pub use queues::Queues;
 pub use result::Outcome;
+pub use schedule::{CronDelete, CronList, CronRun, CronSet};
+pub use settings::{ConfigGet, ConfigSet, Pause, Resume};
 pub use settle::{Ack, AckMany, Extend, ExtendMany, Fail, Log, Release};
 pub use update::Update;
-pub use view::{Get, Stats};
 
 use std::ffi::CStr;
 
-use super::arguments::{Words, within_size};
-use super::settings::JOBQ_MAX_RESULT;
+use super::args::{Words, within_size};
 use crate::domain::jobq::State;
 use crate::domain::refusal::Refusal;
+use crate::runtime::settings::JOBQ_MAX_RESULT;
 
 /// A result, error or note.
 fn small<'a>(what: &str, words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
     within_size(what, words.word(what)?, JOBQ_MAX_RESULT.get(), "")
 }
 
-pub(super) fn state_name(state: State) -> &'static CStr {
+pub(crate) fn state_name(state: State) -> &'static CStr {
     match state {
         State::Ready => c"ready",
         State::Delayed => c"delayed",

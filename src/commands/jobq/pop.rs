@@ -2,19 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use crate::domain::jobq::{self, BYTES_AT_ONCE, MOST_AT_ONCE, Popped, Queue};
+use crate::domain::jobq;
+use crate::domain::jobq::{BYTES_AT_ONCE, MOST_AT_ONCE, Popped, Queue};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
-use crate::server::args::Args;
-use crate::server::command::{Call, FindsKeys, Handler};
-use crate::server::ctx::Ctx;
-use crate::server::name::Name;
-use crate::server::reply::Reply;
+use crate::module_api::args::Args;
+use crate::module_api::command::{Call, FindsKeys, Handler};
+use crate::module_api::context::Ctx;
+use crate::module_api::reply::Reply;
+use crate::module_api::server_string::Name;
 
-use crate::commands::arguments::{Words, unknown};
-use crate::commands::commit;
-use crate::commands::waiting::{self, Decided, Waitable};
+use crate::commands::args::{Words, unknown};
+use crate::runtime::blocking;
+use crate::runtime::blocking::{Decided, Waitable};
+use crate::runtime::commit;
 
 /// How many queues ALSO may add.
 const MOST_QUEUES: u64 = 100;
@@ -43,7 +45,7 @@ impl Handler for Pop {
             }
         }
         if also.is_empty() {
-            return waiting::answer(call, key, popping, block);
+            return blocking::answer(call, key, popping, block);
         }
         pop_several(call, &each_once(key, also), popping, block)
     }
@@ -110,7 +112,7 @@ fn pop_several(
     }
     match block {
         Some(timeout) if popped.is_empty() => {
-            waiting::wait(call, keys, popping, jobq::PoppedJobs::new(), timeout)
+            blocking::wait(call, keys, popping, jobq::PoppedJobs::new(), timeout)
         }
         _ => {
             call.reply.array(popped.len());

@@ -1,36 +1,38 @@
 //! PUSH, and what it has in common with MPUSH.
 
 use crate::domain::decision::Decision;
-use crate::domain::jobq::{self, Backoff, Due, MOST_RETRIES, OnDup, Pushed, Queue};
+use crate::domain::jobq;
 use crate::domain::jobq::{After, MOST_AFTER, OnDead, UniqueKey, Until};
+use crate::domain::jobq::{Backoff, Due, MOST_RETRIES, OnDup, Pushed, Queue};
 use crate::domain::refusal::{Refusal, shown};
-use crate::server::command::{Call, Handler};
-use crate::server::ctx::Origin;
-use crate::server::name::Name;
-use crate::server::reply::Reply;
+use crate::module_api::command::{Call, Handler};
+use crate::module_api::context::Origin;
+use crate::module_api::reply::Reply;
+use crate::module_api::server_string::Name;
 
-use super::small;
-use crate::commands::arguments::{Keyword, Words, unknown, within_size};
-use crate::commands::commit::{self, Carrier};
-use crate::commands::eviction;
-use crate::commands::settings::{ALLOW_EVICTION, JOBQ_MAX_PAYLOAD};
+use crate::commands::args::{Keyword, Words, unknown, within_size};
+use crate::commands::jobq::small;
+use crate::runtime::commit;
+use crate::runtime::commit::Carrier;
+use crate::runtime::eviction;
+use crate::runtime::settings::{ALLOW_EVICTION, JOBQ_MAX_PAYLOAD};
 
 /// How many jobs those of an MPUSH may wait for, all together.
 const MOST_WAITED_FOR: usize = 10_000;
 
 /// The latest time of AT: year 2255.
-pub(super) const LATEST: u64 = 9_000_000_000_000;
+pub(crate) const LATEST: u64 = 9_000_000_000_000;
 
-pub(super) fn payload<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
+pub(crate) fn payload<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
     within_limit(words.word("payload")?)
 }
 
-pub(super) fn within_limit(payload: &[u8]) -> Result<&[u8], Refusal> {
+pub(crate) fn within_limit(payload: &[u8]) -> Result<&[u8], Refusal> {
     within_size("payload", payload, JOBQ_MAX_PAYLOAD.get(), "")
 }
 
 /// An option that PUSH and MPUSH have in common; false when it is another one.
-pub(super) fn common<'a>(
+pub(crate) fn common<'a>(
     push: &mut jobq::Push<'a>,
     option: &Keyword<'_>,
     words: &mut Words<'a>,
@@ -59,7 +61,7 @@ pub(super) fn common<'a>(
 
 /// What was given of AFTER and ONDEAD, in any order.
 #[derive(Default)]
-pub(super) struct Waiting<'a> {
+pub(crate) struct Waiting<'a> {
     ids: Option<Vec<&'a [u8]>>,
     on_dead: Option<OnDead>,
 }
@@ -102,7 +104,7 @@ impl<'a> Waiting<'a> {
 
 /// What was given of UNIQUE and the options that go with it, in any order.
 #[derive(Default)]
-pub(super) struct Uniqueness<'a> {
+pub(crate) struct Uniqueness<'a> {
     key: Option<&'a [u8]>,
     until: Option<Until>,
     window: Option<u64>,
@@ -154,7 +156,7 @@ fn one_of<T: Copy>(what: &str, words: &mut Words<'_>, choices: &[(&[u8], T)]) ->
     })
 }
 
-pub(super) fn chosen_id<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
+pub(crate) fn chosen_id<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
     let id = words.id("ID")?;
     if id.starts_with(b"#") {
         return Err(Refusal::err("ID must not begin with '#': those ids are given by the queue"));
@@ -162,14 +164,14 @@ pub(super) fn chosen_id<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> 
     Ok(id)
 }
 
-pub(super) fn refuse_match_alone(push: &jobq::Push<'_>, has_ids: bool) -> Result<(), Refusal> {
+pub(crate) fn refuse_match_alone(push: &jobq::Push<'_>, has_ids: bool) -> Result<(), Refusal> {
     if push.must_match && !has_ids {
         return Err(Refusal::err("MATCH goes with an ID: it compares the payload of the job that has it"));
     }
     Ok(())
 }
 
-pub(super) fn answer(pushed: &Pushed, reply: Reply<'_>) {
+pub(crate) fn answer(pushed: &Pushed, reply: Reply<'_>) {
     let (id, outcome) = match pushed {
         Pushed::New(id) => (&**id, c"NEW"),
         Pushed::Duplicate(id) => (&**id, c"DUP"),
@@ -182,7 +184,7 @@ pub(super) fn answer(pushed: &Pushed, reply: Reply<'_>) {
 }
 
 /// Refuses what would be added where the server may drop the whole queue to stay below its memory limit.
-pub(super) fn kept<R>(
+pub(crate) fn kept<R>(
     decided: Result<Decision<R, jobq::Effect>, Refusal>,
 ) -> Result<Decision<R, jobq::Effect>, Refusal> {
     let decision = decided?;
@@ -232,7 +234,7 @@ impl Handler for Push {
 }
 
 /// Jobs that a primary let in, whatever this server's settings say of their size. Only plain ones come so.
-pub(super) fn repeat(
+pub(crate) fn repeat(
     call: Call<'_>,
     key: Name<'_>,
     payloads: &[&[u8]],

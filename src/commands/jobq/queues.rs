@@ -1,10 +1,11 @@
 //! QUEUES: the queues of a database, without looking at its other keys.
 
 use crate::domain::refusal::{Refusal, shown};
-use crate::server::command::{Call, Handler};
+use crate::module_api::command::{Call, Handler};
 
-use super::register::{self, Page};
-use crate::commands::arguments::{MOST_ITEMS, Words, unknown};
+use super::queue_registry::Page;
+use crate::commands::args::{MOST_ITEMS, Words, unknown};
+use crate::commands::jobq::queue_registry;
 
 /// As many names at once unless the caller says otherwise.
 const USUAL: usize = 100;
@@ -28,7 +29,7 @@ impl Handler for Queues {
                 _ => return Err(unknown(&option)),
             }
         }
-        let Page { names, last } = register::page(call.ctx, after, count);
+        let Page { names, last } = queue_registry::page(call.ctx, after, count);
         call.reply.array(2);
         match last {
             Some(last) => call.reply.bulk(&[&[BEHIND], &*last].concat()),

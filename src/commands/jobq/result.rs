@@ -3,19 +3,21 @@
 use std::borrow::Cow;
 
 use crate::domain::decision::Decision;
-use crate::domain::jobq::{self, Queue, State, Waited};
+use crate::domain::jobq;
+use crate::domain::jobq::{Queue, State, Waited};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
-use crate::server::command::{Call, Handler};
-use crate::server::name::Name;
-use crate::server::reply::Reply;
-use crate::server::waiters::Awaited;
+use crate::module_api::blocking::Awaited;
+use crate::module_api::command::{Call, Handler};
+use crate::module_api::reply::Reply;
+use crate::module_api::server_string::Name;
 
-use super::state_name;
-use crate::commands::arguments::{Words, unknown};
-use crate::commands::commit;
-use crate::commands::waiting::{self, Decided, Waitable};
+use crate::commands::args::{Words, unknown};
+use crate::commands::jobq::state_name;
+use crate::runtime::blocking;
+use crate::runtime::blocking::{Decided, Waitable};
+use crate::runtime::commit;
 
 /// `JOBQ.RESULT key id [BLOCK d]`
 pub struct Outcome;
@@ -42,7 +44,7 @@ impl Handler for Outcome {
             Ok(None)
         })?;
         match waits_for {
-            Some(job) => waiting::answer(call, key, Waiting { id: id.into(), job }, block),
+            Some(job) => blocking::answer(call, key, Waiting { id: id.into(), job }, block),
             None => Ok(()),
         }
     }

@@ -1,16 +1,18 @@
 //! ACK, FAIL, RELEASE, EXTEND and LOG, and the first and last for many jobs: what a worker says.
 
-use crate::domain::jobq::{self, Each, Extended, LONGEST_LINE, MOST_AT_ONCE, Queue};
+use crate::domain::jobq;
+use crate::domain::jobq::{Each, Extended, LONGEST_LINE, MOST_AT_ONCE, Queue};
 use crate::domain::refusal::Refusal;
-use crate::server::chance;
-use crate::server::command::{Call, Handler};
-use crate::server::ctx::Origin;
-use crate::server::name::Name;
-use crate::server::reply::Reply;
+use crate::module_api::command::{Call, Handler};
+use crate::module_api::context::Origin;
+use crate::module_api::random;
+use crate::module_api::reply::Reply;
+use crate::module_api::server_string::Name;
 
-use super::{small, state_name};
-use crate::commands::arguments::{Words, unknown, within_size};
-use crate::commands::commit::{self, Carrier};
+use crate::commands::args::{Words, unknown, within_size};
+use crate::commands::jobq::{small, state_name};
+use crate::runtime::commit;
+use crate::runtime::commit::Carrier;
 
 /// The queue, job and token that a worker's word is about.
 fn held<'a>(words: &mut Words<'a>) -> Result<(Name<'a>, &'a [u8], u64), Refusal> {
@@ -70,7 +72,7 @@ impl Handler for Fail {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         let (key, id, token) = held(&mut words)?;
-        let mut fail = jobq::Fail { error: None, delay: None, dead: false, chance: chance::number() };
+        let mut fail = jobq::Fail { error: None, delay: None, dead: false, chance: random::number() };
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"ERROR" => fail.error = Some(small("ERROR", &mut words)?),

@@ -1,12 +1,13 @@
 //! UPDATE: an operator changes a job.
 
-use crate::domain::jobq::{self, Due, MOST_RETRIES, Queue};
+use crate::domain::jobq;
+use crate::domain::jobq::{Due, MOST_RETRIES, Queue};
 use crate::domain::refusal::Refusal;
-use crate::server::command::{Call, Handler};
+use crate::module_api::command::{Call, Handler};
 
 use super::push::{LATEST, payload};
-use crate::commands::arguments::{Words, unknown};
-use crate::commands::commit;
+use crate::commands::args::{Words, unknown};
+use crate::runtime::commit;
 
 /// `JOBQ.UPDATE key id [PRIORITY p] [DELAY d | AT unix_ms | NOW] [RETRIES n] [PAYLOAD b]`
 pub struct Update;

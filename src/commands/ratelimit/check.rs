@@ -1,18 +1,21 @@
 //! CHECK and PEEK.
 
+use crate::domain::ratelimit;
 use crate::domain::ratelimit::{
-    self, Check, HIGHEST_FACTOR, LONGEST_ID, Lockout, Request, Subject, Verdict, is_limit,
+    Check, HIGHEST_FACTOR, LONGEST_ID, Lockout, Request, Subject, Verdict, is_limit,
 };
 use crate::domain::refusal::{Refusal, shown};
-use crate::server::command::{Call, Handler};
-use crate::server::ctx::Origin;
-use crate::server::name::Name;
-use crate::server::reply::Reply;
+use crate::module_api::command::{Call, Handler};
+use crate::module_api::context::Origin;
+use crate::module_api::reply::Reply;
+use crate::module_api::server_string::Name;
 
-use super::limits::{self, Named};
-use super::rows::rows;
-use crate::commands::arguments::{Keyword, Words, unknown};
-use crate::commands::commit::{self, Carrier};
+use super::limit_args::Named;
+use super::limit_rows::rows;
+use crate::commands::args::{Keyword, Words, unknown};
+use crate::commands::ratelimit::limit_args;
+use crate::runtime::commit;
+use crate::runtime::commit::Carrier;
 
 /// BRIEF's answer when a call can never pass: the least integer that every client language holds.
 const NEVER: i64 = -((1 << 53) - 1);
@@ -90,7 +93,7 @@ impl Handler for Peek {
 fn read_check<'a>(call: Call<'a>, policies: &'a Named) -> Result<(Name<'a>, Check<'a>, Shape), Refusal> {
     let mut words = Words::of(call.args);
     let key = words.name("key")?;
-    let mut check = Check::plain(limits::read(&mut words, policies)?);
+    let mut check = Check::plain(limit_args::read(&mut words, policies)?);
     let mut shape = Shape::Plain;
     let (mut by_name, mut lockout) = (false, LockoutWords::default());
     while let Some(option) = words.option()? {
@@ -160,7 +163,7 @@ impl LockoutWords {
 fn read_peek<'a>(call: Call<'a>, policies: &'a Named) -> Result<(Name<'a>, Request<'a>, Shape), Refusal> {
     let mut words = Words::of(call.args);
     let key = words.name("key")?;
-    let mut request = limits::read(&mut words, policies)?;
+    let mut request = limit_args::read(&mut words, policies)?;
     let mut shape = Shape::Plain;
     while let Some(option) = words.option()? {
         match option.folded() {

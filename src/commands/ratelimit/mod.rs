@@ -1,14 +1,15 @@
 //! RATELIMIT: limits and quotas. One file for each group of commands.
 
-mod check;
-mod give_back;
-mod limits;
-mod places;
-pub mod policy;
-mod rows;
-mod throttle;
+pub(crate) mod acquire;
+pub(crate) mod check;
+pub(crate) mod cl_throttle;
+pub(crate) mod limit_args;
+pub(crate) mod limit_rows;
+pub(crate) mod policy;
+pub(crate) mod policy_file;
+pub(crate) mod refund;
 
+pub use acquire::{Acquire, LockOut, Release, Unlock};
 pub use check::{CheckLimits, Peek};
-pub use give_back::{Refund, Reset, Settle};
-pub use places::{Acquire, LockOut, Release, Unlock};
-pub use throttle::Throttle;
+pub use cl_throttle::Throttle;
+pub use refund::{Refund, Reset, Settle};

@@ -1,12 +1,13 @@
 //! RATELIMIT.POLICY: limits that the server knows by name.
 
-use crate::domain::ratelimit::{self, Policies, Policy};
+use crate::domain::ratelimit;
+use crate::domain::ratelimit::{Policies, Policy};
 use crate::domain::refusal::Refusal;
-use crate::server::command::{Call, Handler};
-use crate::server::reply::Reply;
+use crate::module_api::command::{Call, Handler};
+use crate::module_api::reply::Reply;
 
-use crate::commands::arguments::Words;
-use crate::commands::tables;
+use crate::commands::args::Words;
+use crate::runtime::global_tables;
 
 /// `RATELIMIT.POLICY SET name limit [limit …]`
 pub struct Set;
@@ -19,7 +20,7 @@ impl Handler for Set {
         words.word("subcommand")?;
         let name = words.word("name")?;
         let limits: Vec<&[u8]> = std::iter::from_fn(|| words.next_if(|_| true)).collect();
-        tables::write::<Policies, _>(call.ctx, |policies, _, _| {
+        global_tables::write::<Policies, _>(call.ctx, |policies, _, _| {
             ratelimit::decide_set_policy(policies, name, &limits)
         })?;
         call.reply.ok();
@@ -35,7 +36,7 @@ impl Handler for Delete {
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let name = call.args.get(2).unwrap_or_default();
-        let deleted = tables::write::<Policies, _>(call.ctx, |policies, _, _| {
+        let deleted = global_tables::write::<Policies, _>(call.ctx, |policies, _, _| {
             ratelimit::decide_delete_policy(policies, name)
         })?;
         call.reply.int(i64::from(deleted));
@@ -51,7 +52,7 @@ impl Handler for Get {
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let name = call.args.get(2).unwrap_or_default();
-        tables::read::<Policies, _>(|policies| match policies.get(name) {
+        global_tables::read::<Policies, _>(|policies| match policies.get(name) {
             Some(policy) => limits(policy, call.reply),
             None => call.reply.null(),
         });
@@ -66,7 +67,7 @@ impl Handler for List {
     type Refusal = Refusal;
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        tables::read::<Policies, _>(|policies| {
+        global_tables::read::<Policies, _>(|policies| {
             let all = policies.iter();
             call.reply.map(all.len());
             for (name, policy) in all {

@@ -1,10 +1,10 @@
 //! BREAKER.
 
-use super::effects;
-use super::grammar::{KEY, duration, flag, integer, multiple, one_of, option, optional, text};
+use super::arg_spec::{KEY, duration, flag, integer, multiple, one_of, option, optional, text};
 use crate::commands::breaker::{Allow, ConfigGet, ConfigSet, ForceState, Get, Report, Reset};
+use crate::commands::table::effects;
 use crate::domain::breaker::Breaker;
-use crate::server::command::{Access, Arg, ArgType, Keys, Spec, entry};
+use crate::module_api::command::{Access, Arg, ArgType, Keys, Spec, entry};
 
 const MORE_FIELDS: Arg =
     optional(multiple(Arg { kind: ArgType::Block, parts: &[text("field"), text("value")], ..text("more") }));

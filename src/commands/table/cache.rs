@@ -1,10 +1,10 @@
 //! CACHE.
 
-use super::effects;
-use super::grammar::{KEY, duration, integer, multiple, option, optional, text};
+use super::arg_spec::{KEY, duration, integer, multiple, option, optional, text};
 use crate::commands::cache::{Absent, Expire, Get, GetSet, Release, Set, invalidate, policy, stats};
+use crate::commands::table::effects;
 use crate::domain::cache::Entry;
-use crate::server::command::{Access, Arg, ArgType, Keys, Spec, entry};
+use crate::module_api::command::{Access, Arg, ArgType, Keys, Spec, entry};
 
 /// `[TAGS n tag …]`
 const TAGS: Arg = Arg {

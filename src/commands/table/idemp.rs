@@ -1,11 +1,12 @@
 //! IDEMP.
 
-use super::effects;
-use super::grammar::{KEY, duration, integer, multiple, one_of, option, optional, text};
-use crate::commands::idemp::{Claim, Complete, Extend, Get, Release};
-use crate::commands::seen::Seen;
-use crate::domain::idemp::{self, Record};
-use crate::server::command::{Access, Keys, Spec, entry};
+use super::arg_spec::{KEY, duration, integer, multiple, one_of, option, optional, text};
+use crate::commands::idemp::records::{Claim, Complete, Extend, Get, Release};
+use crate::commands::idemp::seen::Seen;
+use crate::commands::table::effects;
+use crate::domain::idemp;
+use crate::domain::idemp::Record;
+use crate::module_api::command::{Access, Keys, Spec, entry};
 
 pub static ROWS: &[Spec] = &[
     Spec {

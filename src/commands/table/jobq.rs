@@ -1,14 +1,14 @@
 //! JOBQ.
 
-use super::effects;
-use super::grammar::{FURTHER_KEY, KEY, duration, flag, integer, multiple, one_of, option, optional, text};
+use super::arg_spec::{FURTHER_KEY, KEY, duration, flag, integer, multiple, one_of, option, optional, text};
 use crate::commands::jobq::{
     Ack, AckMany, Cancel, ConfigGet, ConfigSet, CronDelete, CronList, CronRun, CronSet, Events, Extend,
     ExtendMany, Fail, Get, List, Log, Outcome, Pause, Pop, Purge, Push, PushMany, Queues, Redrive, Release,
     Resume, Stats, Update,
 };
+use crate::commands::table::effects;
 use crate::domain::jobq::Queue;
-use crate::server::command::{Access, Arg, ArgType, Keys, Spec, entry, entry_finding_keys};
+use crate::module_api::command::{Access, Arg, ArgType, Keys, Spec, entry, entry_finding_keys};
 
 const MATCH: Arg = flag("MATCH", "match");
 const NAME: Arg = option("NAME", text("name"));

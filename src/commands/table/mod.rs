@@ -1,19 +1,19 @@
 //! The command table: the one source of registration, flags, key specs, COMMAND DOCS and the docs.
 
-mod breaker;
-mod cache;
-mod grammar;
-mod guests;
-mod idemp;
-mod jobq;
-mod ratelimit;
-mod workgate;
+pub(crate) mod admin;
+pub(crate) mod arg_spec;
+pub(crate) mod breaker;
+pub(crate) mod cache;
+pub(crate) mod compat;
+pub(crate) mod idemp;
+pub(crate) mod jobq;
+pub(crate) mod ratelimit;
 
-use grammar::{KEY, multiple, text};
+use arg_spec::{KEY, multiple, text};
 
-use super::apply::Apply;
-use super::stored::Stored;
-use crate::server::command::{Access, Arg, Keys, Spec, entry};
+use crate::module_api::command::{Access, Arg, Keys, Spec, entry};
+use crate::runtime::apply_command::Apply;
+use crate::runtime::value_type::Stored;
 
 const EFFECT: &[Arg] = &[KEY, multiple(text("effect"))];
 
@@ -40,20 +40,27 @@ pub fn rows() -> impl Iterator<Item = &'static Spec> {
 
 /// Commands that bear the name of another module's and are left out where that one is loaded.
 pub fn guests() -> impl Iterator<Item = &'static Spec> {
-    guests::ROWS.iter()
+    crate::commands::table::compat::ROWS.iter()
 }
 
 /// The commands that must be there.
 pub fn own_rows() -> impl Iterator<Item = &'static Spec> {
-    [ratelimit::ROWS, idemp::ROWS, jobq::ROWS, cache::ROWS, breaker::ROWS, workgate::ROWS]
-        .into_iter()
-        .flatten()
+    [
+        ratelimit::ROWS,
+        idemp::ROWS,
+        jobq::ROWS,
+        cache::ROWS,
+        breaker::ROWS,
+        crate::commands::table::admin::ROWS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::command::ArgType;
+    use crate::module_api::command::ArgType;
     use std::collections::HashSet;
 
     #[test]

@@ -1,12 +1,12 @@
 //! RATELIMIT.
 
-use super::effects;
-use super::grammar::{KEY, duration, flag, integer, multiple, one_of, option, optional, text};
+use super::arg_spec::{KEY, duration, flag, integer, multiple, one_of, option, optional, text};
 use crate::commands::ratelimit::{
     Acquire, CheckLimits, LockOut, Peek, Refund, Release, Reset, Settle, Unlock, policy,
 };
+use crate::commands::table::effects;
 use crate::domain::ratelimit::Subject;
-use crate::server::command::{Access, Arg, ArgType, Keys, Spec, entry};
+use crate::module_api::command::{Access, Arg, ArgType, Keys, Spec, entry};
 
 const COST: Arg = option("COST", text("cost"));
 

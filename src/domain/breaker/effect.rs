@@ -1,18 +1,17 @@
 //! How a breaker changes: resolved tokens, times and totals only.
 
-use crate::domain::bounds::{read_span, read_time, read_token};
+use crate::domain::breaker::encoding::{
+    read_config, read_count, read_force, read_level, read_slice, write_config, write_force, write_slice,
+};
+use crate::domain::breaker::state::breaker::Force;
+use crate::domain::breaker::state::call_window::Slice;
+use crate::domain::breaker::state::config::Config;
+use crate::domain::codec::ranges::{read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
 use crate::domain::value;
 
-use super::breaker_state::Force;
-use super::config::Config;
-use super::encoding::{
-    read_config, read_count, read_force, read_level, read_slice, write_config, write_force, write_slice,
-};
-use super::window::Slice;
-
-/// A change of a [`Breaker`](super::Breaker). All spans are in milliseconds.
+/// A change of a [`Breaker`](crate::domain::breaker::Breaker). All spans are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// The newest slice of the window with its new totals.

@@ -1,32 +1,31 @@
 //! The binary form of a breaker, and the ranges of its own fields.
 
-use crate::domain::bounds::{TIME, below, read_span, read_time, read_token};
+use crate::domain::breaker::state::breaker::{Breaker, Force, Forced, Permit, Phase};
+use crate::domain::breaker::state::call_window::{COUNT_BOUND, Counts, SLICES, Slice, Window};
+use crate::domain::breaker::state::config::{Config, PROBES};
+use crate::domain::codec::ranges::{TIME, below, read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::token;
 
-use super::breaker_state::{Breaker, Force, Forced, Permit, Phase};
-use super::config::{Config, PROBES};
-use super::window::{COUNT_BOUND, Counts, SLICES, Slice, Window};
+/// Open times stop growing long before this many rounds; see [`crate::domain::breaker::decide::report`].
+pub(crate) const TOP_LEVEL: u32 = 64;
 
-/// Open times stop growing long before this many rounds; see [`super::report`].
-pub(super) const TOP_LEVEL: u32 = 64;
-
-pub(super) fn read_count(r: &mut Reader<'_>) -> Result<u64, Corrupt> {
+pub(crate) fn read_count(r: &mut Reader<'_>) -> Result<u64, Corrupt> {
     below(r, COUNT_BOUND)
 }
 
-pub(super) fn read_level(r: &mut Reader<'_>) -> Result<u32, Corrupt> {
+pub(crate) fn read_level(r: &mut Reader<'_>) -> Result<u32, Corrupt> {
     below(r, u64::from(TOP_LEVEL) + 1).map(|level| level as u32)
 }
 
-pub(super) fn write_slice(w: &mut Writer, slice: &Slice) {
+pub(crate) fn write_slice(w: &mut Writer, slice: &Slice) {
     w.int(slice.index);
     w.int(slice.counts.ok);
     w.int(slice.counts.failed);
     w.int(slice.counts.slow);
 }
 
-pub(super) fn read_slice(r: &mut Reader<'_>) -> Result<Slice, Corrupt> {
+pub(crate) fn read_slice(r: &mut Reader<'_>) -> Result<Slice, Corrupt> {
     // A slice is at least 50 ms long (see the shortest window), so that its end is a time.
     let index = below(r, TIME / 50)?;
     let counts = Counts { ok: read_count(r)?, failed: read_count(r)?, slow: read_count(r)? };
@@ -37,13 +36,13 @@ pub(super) fn read_slice(r: &mut Reader<'_>) -> Result<Slice, Corrupt> {
     }
 }
 
-pub(super) fn write_config(w: &mut Writer, mut config: Config) {
+pub(crate) fn write_config(w: &mut Writer, mut config: Config) {
     for (number, _) in config.fields() {
         w.int(*number);
     }
 }
 
-pub(super) fn read_config(r: &mut Reader<'_>) -> Result<Config, Corrupt> {
+pub(crate) fn read_config(r: &mut Reader<'_>) -> Result<Config, Corrupt> {
     let mut config = Config::default();
     for (number, (least, most)) in config.fields() {
         *number = r.int()?;
@@ -54,7 +53,7 @@ pub(super) fn read_config(r: &mut Reader<'_>) -> Result<Config, Corrupt> {
     Ok(config)
 }
 
-pub(super) fn write_force(w: &mut Writer, what: Force) {
+pub(crate) fn write_force(w: &mut Writer, what: Force) {
     w.byte(match what {
         Force::Open => 1,
         Force::Closed => 2,
@@ -62,7 +61,7 @@ pub(super) fn write_force(w: &mut Writer, what: Force) {
     });
 }
 
-pub(super) fn read_force(r: &mut Reader<'_>) -> Result<Force, Corrupt> {
+pub(crate) fn read_force(r: &mut Reader<'_>) -> Result<Force, Corrupt> {
     match r.byte()? {
         1 => Ok(Force::Open),
         2 => Ok(Force::Closed),
@@ -148,7 +147,7 @@ fn read_window(r: &mut Reader<'_>) -> Result<Window, Corrupt> {
 }
 
 /// The one block of a breaker that holds something.
-pub(super) fn write(breaker: &Breaker) -> Vec<u8> {
+pub(crate) fn write(breaker: &Breaker) -> Vec<u8> {
     let mut w = Writer::new();
     let config = (breaker.config != Config::default()).then_some(breaker.config);
     w.option(config, write_config);
@@ -166,7 +165,7 @@ pub(super) fn write(breaker: &Breaker) -> Vec<u8> {
     w.finish()
 }
 
-pub(super) fn read(block: &[u8]) -> Result<Breaker, Corrupt> {
+pub(crate) fn read(block: &[u8]) -> Result<Breaker, Corrupt> {
     let r = &mut Reader::new(block);
     let config = r.option(read_config)?;
     if config == Some(Config::default()) {

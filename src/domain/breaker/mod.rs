@@ -15,25 +15,19 @@
 //! A clock that steps back moves what was noted "later than now" back to now ([`Effect::Rebase`]): no state
 //! lasts longer than its span from the first write that sees the step.
 
-mod allow;
-mod breaker_state;
-mod config;
-mod control;
-mod effect;
-mod encoding;
-mod report;
-mod view;
-mod window;
-
+pub(crate) mod decide;
+pub(crate) mod effect;
+pub(crate) mod encoding;
+pub(crate) mod state;
 #[cfg(test)]
-mod model;
-#[cfg(test)]
-mod saving;
+pub(crate) mod tests;
+pub(crate) mod value;
+pub(crate) mod view;
 
-pub use allow::{Allowed, decide_allow};
-pub use breaker_state::{Breaker, Force, State};
-pub use config::Config;
-pub use control::{decide_config, decide_force, decide_reset};
+pub use decide::admin::{decide_config, decide_force, decide_reset};
+pub use decide::allow::decide_allow;
+pub use decide::report::{MOST_CALLS, Report, decide_report};
 pub use effect::Effect;
-pub use report::{MOST_CALLS, Report, Reported, decide_report};
-pub use view::{View, view};
+pub use state::breaker::{Breaker, Force, State};
+pub use state::config::Config;
+pub use view::view;

@@ -1,11 +1,10 @@
 //! BREAKER.GET: the breaker as of now.
 
+use crate::domain::breaker::decide::allow::retry_after;
+use crate::domain::breaker::state::breaker::{Breaker, Force, Phase, State};
+use crate::domain::breaker::state::call_window::percent;
 use crate::domain::time::UnixMs;
 use crate::domain::value::Value;
-
-use super::allow::retry_after;
-use super::breaker_state::{Breaker, Force, Phase, State};
-use super::window::percent;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct View {
@@ -55,7 +54,7 @@ pub fn view(breaker: Option<&Breaker>, now: UnixMs) -> View {
 
 impl Breaker {
     /// BREAKER.CONFIG GET.
-    pub fn config(&self) -> super::Config {
+    pub fn config(&self) -> crate::domain::breaker::Config {
         self.config
     }
 }

@@ -1,14 +1,13 @@
 //! How an entry changes: resolved tokens and times only.
 
-use crate::domain::bounds::{read_span, read_time, read_token};
+use crate::domain::cache::state::tags::Tags;
+use crate::domain::cache::state::value_meta::{Kept, sound};
+use crate::domain::codec::ranges::{read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
 use crate::domain::value;
 
-use super::kept::{Kept, sound};
-use super::tags::Tags;
-
-/// A change of an [`Entry`](super::Entry). All spans are in milliseconds.
+/// A change of an [`Entry`](crate::domain::cache::Entry). All spans are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// A lease is granted where there is nothing to serve: what was there is dropped.

@@ -1,12 +1,11 @@
 //! The binary form of an entry.
 
-use crate::domain::bounds::{read_span, read_time, read_token};
+use crate::domain::cache::state::entry::Entry;
+use crate::domain::cache::state::lease::Lease;
+use crate::domain::cache::state::tags::Tags;
+use crate::domain::cache::state::value_meta::{Kept, sound};
+use crate::domain::codec::ranges::{read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
-
-use super::entry::Entry;
-use super::kept::{Kept, sound};
-use super::lease::Lease;
-use super::tags::Tags;
 
 /// First byte of an entry's block: which parts follow.
 const HAS_VALUE: u8 = 1;
@@ -17,7 +16,7 @@ const RELEASED: u8 = 4;
 const HAS_TAGS: u8 = 8;
 
 /// The one block of an entry that holds something.
-pub(super) fn write(entry: &Entry) -> Vec<u8> {
+pub(crate) fn write(entry: &Entry) -> Vec<u8> {
     let mut w = Writer::new();
     let lease = match entry.lease() {
         Some(lease) if lease.released => HAS_LEASE | RELEASED,
@@ -41,7 +40,7 @@ pub(super) fn write(entry: &Entry) -> Vec<u8> {
     w.finish()
 }
 
-pub(super) fn read(block: &[u8]) -> Result<Entry, Corrupt> {
+pub(crate) fn read(block: &[u8]) -> Result<Entry, Corrupt> {
     let mut r = Reader::new(block);
     let parts = r.byte()?;
     let has = |part| parts & part != 0;

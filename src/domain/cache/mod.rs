@@ -17,49 +17,27 @@
 //!
 //! A clock that steps back makes leases stand still until it has caught up, and values last longer.
 
-mod aside;
-mod effect;
-mod encoding;
-mod entry;
-mod expire;
-mod getset;
-mod invalidation;
-mod kept;
-mod lease;
-mod lz4;
-mod marks;
-mod policies;
-mod policy;
-mod release;
-mod set;
-mod stats;
-mod tags;
+pub(crate) mod decide;
+pub(crate) mod effect;
+pub(crate) mod encoding;
+pub(crate) mod invalidation;
+pub(crate) mod policy;
+pub(crate) mod state;
+pub(crate) mod stats;
+#[cfg(test)]
+pub(crate) mod tests;
+pub(crate) mod value;
 
-#[cfg(test)]
-mod cases;
-#[cfg(test)]
-mod ends;
-#[cfg(test)]
-mod model;
-#[cfg(test)]
-mod naive;
-#[cfg(test)]
-mod policy_cases;
-#[cfg(test)]
-mod saving;
-#[cfg(test)]
-mod world;
-
+pub use decide::expire::decide_expire;
+pub use decide::getset::{GetSet, Reply, State, decide_getset, decide_getset_value};
+pub use decide::release::decide_release;
+pub use decide::set::{Set, Terms, decide_set};
 pub use effect::Effect;
-pub use entry::Entry;
-pub use expire::decide_expire;
-pub use getset::{GetSet, Reply, State, decide_getset, decide_getset_value};
-pub use invalidation::{Horizon, Invalidated, Invalidations, Reach, decide_invalidate};
-pub use lease::DEFAULT_LEASE;
-pub use marks::Mark;
-pub use policies::{MOST_POLICIES, Policies, PolicyEffect, decide_delete_policy, decide_set_policy};
-pub use policy::{DEFAULT_COMPRESS, Early, Policy};
-pub use release::decide_release;
-pub use set::{DEFAULT_ABSENT, Set, Terms, decide_set};
+pub use invalidation::registry::Mark;
+pub use invalidation::{Horizon, Invalidations, Reach, decide_invalidate};
+pub use policy::table::{Policies, decide_delete_policy, decide_set_policy};
+pub use policy::{Early, Policy};
+pub use state::entry::Entry;
+pub use state::lease::DEFAULT_LEASE;
+pub use state::tags::{MOST_TAGS_OF_A_KEY, Tags, decide_tagged, tagged};
 pub use stats::{CLASSES, Class, Classes, Stats, UNRULED};
-pub use tags::{MOST_TAGS_OF_A_KEY, Tags, decide_tagged, tagged};

@@ -1,14 +1,13 @@
 //! How a record changes: resolved tokens, times and digests only.
 
-use crate::domain::bounds::{read_span, read_time, read_token};
+use crate::domain::codec::ranges::{read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
+use crate::domain::idemp::Fingerprint;
+use crate::domain::idemp::encoding::read_attempt;
 use crate::domain::time::UnixMs;
 use crate::domain::value;
 
-use super::Fingerprint;
-use super::encoding::read_attempt;
-
-/// A change of a [`Record`](super::Record). All spans are in milliseconds.
+/// A change of a [`Record`](crate::domain::idemp::Record). All spans are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// A lease is granted. It names all that the record holds afterwards, whatever was there before.

@@ -1,23 +1,22 @@
 //! The binary form of a record.
 
-use crate::domain::bounds::{read_span, read_time, read_token};
+use crate::domain::codec::ranges::{read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
-
-use super::Fingerprint;
-use super::finished::Finished;
-use super::record::{Open, Record, Stage};
+use crate::domain::idemp::Fingerprint;
+use crate::domain::idemp::state::completed::Finished;
+use crate::domain::idemp::state::record::{Open, Record, Stage};
 
 /// First byte of a record's block.
 const RELEASED: u8 = 1;
 const HELD: u8 = 2;
 const DONE: u8 = 3;
 
-pub(super) fn read_attempt(r: &mut Reader<'_>) -> Result<u32, Corrupt> {
+pub(crate) fn read_attempt(r: &mut Reader<'_>) -> Result<u32, Corrupt> {
     r.narrow().and_then(|attempt| if attempt > 0 { Ok(attempt) } else { Err(Corrupt) })
 }
 
 /// The one block of a record.
-pub(super) fn write(record: &Record) -> Vec<u8> {
+pub(crate) fn write(record: &Record) -> Vec<u8> {
     let mut w = Writer::new();
     w.byte(match &record.stage {
         Stage::Open(open) if open.held => HELD,
@@ -46,7 +45,7 @@ pub(super) fn write(record: &Record) -> Vec<u8> {
     w.finish()
 }
 
-pub(super) fn read(block: &[u8]) -> Result<Record, Corrupt> {
+pub(crate) fn read(block: &[u8]) -> Result<Record, Corrupt> {
     let mut r = Reader::new(block);
     let kind = r.byte()?;
     let token = read_token(&mut r)?;

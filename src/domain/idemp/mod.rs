@@ -16,32 +16,20 @@
 //! Time is measured from the record's last change, so a clock that steps back makes it stand still for
 //! the record until it has caught up; the change that comes next is stamped with the clock as it is.
 
-mod claim;
-mod effect;
-mod encoding;
-mod fingerprint;
-mod finish;
-mod finished;
-mod json;
-mod record;
-mod seen;
-mod view;
+pub(crate) mod decide;
+pub(crate) mod effect;
+pub(crate) mod encoding;
+pub(crate) mod seen_ids;
+pub(crate) mod state;
+#[cfg(test)]
+pub(crate) mod tests;
+pub(crate) mod value;
+pub(crate) mod view;
 
-#[cfg(test)]
-mod cases;
-#[cfg(test)]
-mod model;
-#[cfg(test)]
-mod saving;
-#[cfg(test)]
-mod seen_tests;
-#[cfg(test)]
-mod world;
-
-pub use claim::{Claim, DEFAULT_LEASE, DEFAULT_TTL, Reply, State, claimed, decide_claim};
+pub use decide::claim::{Claim, DEFAULT_LEASE, DEFAULT_TTL, Reply, State, claimed, decide_claim};
+pub use decide::complete::{Completion, Extension, Limits, decide_complete, decide_extend, decide_release};
 pub use effect::Effect;
-pub use fingerprint::{Fingerprint, PAYLOAD_LIMIT};
-pub use finish::{Completion, Extension, Limits, decide_complete, decide_extend, decide_release};
-pub use record::Record;
-pub use seen::{MOST_IDS, Secret, Seen, decide_seen};
-pub use view::{Standing, View};
+pub use seen_ids::{MOST_IDS, Secret, Seen, decide_seen};
+pub use state::fingerprint::Fingerprint;
+pub use state::record::Record;
+pub use view::Standing;

@@ -1,9 +1,8 @@
 //! IDEMP.GET: the record as it is now, without changing it.
 
+use crate::domain::idemp::Fingerprint;
+use crate::domain::idemp::state::record::{Record, Stage};
 use crate::domain::time::UnixMs;
-
-use super::Fingerprint;
-use super::record::{Record, Stage};
 
 /// Where a record stands at a point in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

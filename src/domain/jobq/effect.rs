@@ -1,24 +1,14 @@
 //! What is replicated of a change.
 
-use smallvec::SmallVec;
-
-use super::backoff::Backoff;
-use super::config::Config;
-use super::flow::OnDead;
-use super::gate::Pause;
-use super::job::Payload;
-use super::queue::Serial;
-use super::timetable::Terms;
-use super::unique::Until;
+use crate::domain::jobq::state::config::Config;
+use crate::domain::jobq::state::job::Payload;
+use crate::domain::jobq::state::new_job::{Bytes, NewJob};
+use crate::domain::jobq::state::pause::Pause;
+use crate::domain::jobq::state::schedules::Terms;
+use crate::domain::jobq::state::serial::Serial;
 use crate::domain::ratelimit;
 use crate::domain::time::UnixMs;
-
-type Bytes = Box<[u8]>;
-
-/// The queue's clock and its next serial are below this: far from overflowing whatever is added.
-pub(super) const FAR: u64 = 1 << 52;
-/// Any other time or serial is below this: a time below [`FAR`] and the longest duration, at least.
-pub(super) const FARTHEST: u64 = 1 << 53;
+use smallvec::SmallVec;
 
 /// One job of a POP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,63 +26,6 @@ pub type Grants = SmallVec<[Grant; 1]>;
 pub enum Fate {
     Retry { due: UnixMs },
     Dead,
-}
-
-/// A job to be added.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewJob {
-    pub payload: Payload,
-    /// When it may first be popped.
-    pub due: UnixMs,
-    pub id: Option<Bytes>,
-    pub name: Option<Bytes>,
-    pub meta: Option<Bytes>,
-    pub retries: u16,
-    pub backoff: Option<Box<Backoff>>,
-    pub lease: u64,
-    pub priority: i32,
-    pub lifo: bool,
-    pub group: Option<Bytes>,
-    /// In milliseconds; 0 is without an end.
-    pub expire: u64,
-    /// In milliseconds; `None` is as the queue keeps its jobs.
-    pub keep: Option<u64>,
-    pub unique: Option<NewKey>,
-    pub flow: Option<NewFlow>,
-}
-
-/// What a job to be added waits for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewFlow {
-    /// Anchors.
-    pub after: Vec<Serial>,
-    pub on_dead: OnDead,
-    /// It is dead at once, of this.
-    pub doom: Option<Bytes>,
-}
-
-/// The key of a job to be added.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewKey {
-    pub key: Bytes,
-    pub until: Until,
-    /// In milliseconds; 0 is without a FOR.
-    pub window: u64,
-    /// Where the key is held.
-    pub turn: Turn,
-}
-
-/// How a job comes to its key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
-    /// It is free.
-    First,
-    /// In the place of this job, which is taken out.
-    InPlaceOf(Serial),
-    /// When its holder lets go.
-    Next,
-    /// Not at all: it is dead at once.
-    Never,
 }
 
 /// The parts of a job that an UPDATE replaces.
@@ -113,7 +46,7 @@ pub struct Effect {
 
 impl Effect {
     /// One effect of all these changes, if there are any.
-    pub(super) fn of(mut changes: Vec<Change>, now: UnixMs) -> Option<Self> {
+    pub(crate) fn of(mut changes: Vec<Change>, now: UnixMs) -> Option<Self> {
         let change = if changes.len() > 1 { Change::Many(changes) } else { changes.pop()? };
         Some(Effect { now, change })
     }
@@ -219,7 +152,7 @@ pub enum Change {
 }
 
 impl Change {
-    pub(super) fn payload(&self) -> Option<&[u8]> {
+    pub(crate) fn payload(&self) -> Option<&[u8]> {
         match self {
             Change::Push { job, .. } => Some(&job.payload),
             Change::Update { update, .. } => update.payload.as_deref(),
@@ -227,7 +160,7 @@ impl Change {
         }
     }
 
-    pub(super) fn payload_mut(&mut self) -> Option<&mut Payload> {
+    pub(crate) fn payload_mut(&mut self) -> Option<&mut Payload> {
         match self {
             Change::Push { job, .. } => Some(&mut job.payload),
             Change::Update { update, .. } => update.payload.as_mut(),

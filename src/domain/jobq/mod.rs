@@ -25,106 +25,44 @@
 //! log      what workers write down of a job      update   UPDATE
 //! ```
 
-mod advance;
-mod aging;
-mod apply;
-mod backoff;
-mod batch;
-mod config;
-mod control;
-mod cron;
-mod effect;
-mod event;
-mod events;
-mod expire;
-mod finish;
-mod flow;
-mod gate;
-mod id;
-mod ids;
-mod job;
-mod jobs;
-mod lanes;
-mod line;
-mod list;
-mod log;
-mod manage;
-mod outcome;
-mod persist;
-mod persist_flows;
-mod pop;
-mod push;
-mod queue;
-mod rate;
-mod record;
-mod ring;
-mod runs;
-mod series;
-mod sorted;
-mod timetable;
-mod turns;
-mod unique;
-mod update;
-mod view;
-mod wire;
+pub(crate) mod decide;
+pub(crate) mod effect;
+pub(crate) mod encoding;
+pub(crate) mod history;
+pub(crate) mod queue;
+pub(crate) mod ready;
+pub(crate) mod state;
+#[cfg(test)]
+pub(crate) mod tests;
+pub(crate) mod value;
+pub(crate) mod view;
 
-#[cfg(test)]
-mod cases;
-#[cfg(test)]
-mod cron_tests;
-#[cfg(test)]
-mod hostile;
-#[cfg(test)]
-mod list_cases;
-#[cfg(test)]
-mod masses;
-#[cfg(test)]
-mod model;
-#[cfg(test)]
-mod model_follow;
-#[cfg(test)]
-mod model_order;
-#[cfg(test)]
-mod model_schedules;
-#[cfg(test)]
-mod model_time;
-#[cfg(test)]
-mod properties;
-#[cfg(test)]
-mod replay;
-#[cfg(test)]
-mod saving;
-#[cfg(test)]
-mod update_cases;
-#[cfg(test)]
-mod world;
-
-pub use backoff::Backoff;
-pub use batch::{Each, decide_ack_many, decide_extend_many, decide_push_many};
-pub use config::{Config, MOST_RETRIES};
-pub use control::{config, decide_configure, decide_pause, decide_resume};
-pub use cron::{Plan, Planned, decide_plan, decide_run, decide_unplan, schedules};
+pub use crate::domain::jobq::decide::log::decide_log;
+pub use crate::domain::jobq::queue::Queue;
+pub use crate::domain::jobq::queue::admission::Hindrance;
+pub use crate::domain::jobq::state::dependencies::OnDead;
+pub use crate::domain::jobq::state::job_log::LONGEST_LINE;
+pub use crate::domain::jobq::state::pause::Pause;
+pub use crate::domain::jobq::state::unique_keys::Until;
+pub use crate::domain::jobq::view::events::{EventView, NEXT_EVENT, events, last_minute, series};
+pub use decide::admin::{Cancelled, Moved, Redrive, decide_cancel, decide_purge, decide_redrive};
+pub use decide::batch::{Each, decide_ack_many, decide_extend_many, decide_push_many};
+pub use decide::pop::{Pop, Popped, PoppedJobs, decide_pop};
+pub use decide::push::{After, Due, OnDup, Push, Pushed, UniqueKey, decide_push, pushed};
+pub use decide::schedule::{Plan, Planned, decide_plan, decide_run, decide_unplan, schedules};
+pub use decide::settings::{config, decide_configure, decide_pause, decide_resume};
+pub use decide::settle::{Extended, Fail, acked, decide_ack, decide_extend, decide_fail, decide_release};
+pub use decide::update::{Update, decide_update};
 pub use effect::Effect;
-pub use event::Event;
-pub use expire::Life;
-pub use finish::{Extended, Fail, Failed, acked, decide_ack, decide_extend, decide_fail, decide_release};
-pub use flow::{Flow, OnDead};
-pub use gate::{Hindrance, Pause};
-pub use id::Id;
-pub use job::{Head, Job, State};
-pub use list::{Cursor, List, Page, list};
-pub use log::{LONGEST_LINE, decide_log};
-pub use manage::{Cancelled, Moved, Redrive, decide_cancel, decide_purge, decide_redrive};
-pub use outcome::{Outcome, Waited, outcome, outcome_of};
-pub use pop::{Pop, Popped, PoppedJobs, decide_pop};
-pub use push::{After, Due, OnDup, Push, Pushed, UniqueKey, decide_push, pushed};
-pub use queue::{Queue, Totals};
-pub use record::{EventView, NEXT_EVENT, events, last_minute, series};
-pub use series::{COLUMNS, MOST_MINUTES, Minute};
-pub use timetable::{CatchUp, Entry, LONGEST_SCHEDULE, Run};
-pub use unique::{Role, Unique, Until};
-pub use update::{Update, decide_update};
-pub use view::{JobView, Stats, job, stats};
+pub use history::event::Event;
+pub use history::minute_counts::{COLUMNS, MOST_MINUTES, Minute};
+pub use state::backoff::Backoff;
+pub use state::config::{Config, MOST_RETRIES};
+pub use state::job::State;
+pub use state::schedules::{CatchUp, LONGEST_SCHEDULE};
+pub use view::job_and_stats::{JobView, job, stats};
+pub use view::list::{Cursor, List, list};
+pub use view::result::{Waited, outcome, outcome_of};
 
 /// The longest name of a group.
 pub const LONGEST_NAME: usize = 128;

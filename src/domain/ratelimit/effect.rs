@@ -1,16 +1,16 @@
 //! Changes of a subject as they are replicated.
 
-use super::coding::{read_limit, read_span, write_limit, write_span};
-use super::few::Few;
-use super::hold::LONGEST_ID;
-use super::leases::LONGEST_HOLDER;
-use super::lock::{Level, Lock};
-use super::name::Name;
-use super::rule::Rule;
-use super::spec::Limit;
-use super::take::Take;
-use super::{MOST, MOST_LIMITS};
 use crate::domain::codec::{Corrupt, Reader, Writer};
+use crate::domain::ratelimit::charge::Take;
+use crate::domain::ratelimit::encoding::limit::{read_limit, read_span, write_limit, write_span};
+use crate::domain::ratelimit::limit::name::Name;
+use crate::domain::ratelimit::limit::parse::Limit;
+use crate::domain::ratelimit::limit::rule::Rule;
+use crate::domain::ratelimit::one_or_many::Few;
+use crate::domain::ratelimit::state::holds::LONGEST_ID;
+use crate::domain::ratelimit::state::leases::LONGEST_HOLDER;
+use crate::domain::ratelimit::state::lockout::{Level, Lock};
+use crate::domain::ratelimit::{MOST, MOST_LIMITS};
 use crate::domain::time::UnixMs;
 use crate::domain::value;
 
@@ -218,7 +218,7 @@ fn read_takes(reader: &mut Reader<'_>, spans: bool) -> Result<Few<Take>, Corrupt
     if (0..list.len()).any(twice) { Err(Corrupt) } else { Ok(takes) }
 }
 
-pub(super) fn read_cost(reader: &mut Reader<'_>, least: u64) -> Result<u64, Corrupt> {
+pub(crate) fn read_cost(reader: &mut Reader<'_>, least: u64) -> Result<u64, Corrupt> {
     reader.int().and_then(|cost| if (least..=MOST).contains(&cost) { Ok(cost) } else { Err(Corrupt) })
 }
 
@@ -228,27 +228,27 @@ fn read_hold(reader: &mut Reader<'_>) -> Result<NewHold, Corrupt> {
     Ok(NewHold { id, until, asked: reader.option(|reader| read_cost(reader, 1))? })
 }
 
-pub(super) fn read_id(reader: &mut Reader<'_>, longest: usize) -> Result<Box<[u8]>, Corrupt> {
+pub(crate) fn read_id(reader: &mut Reader<'_>, longest: usize) -> Result<Box<[u8]>, Corrupt> {
     let id = reader.bytes()?;
     if (1..=longest).contains(&id.len()) { Ok(id.into()) } else { Err(Corrupt) }
 }
 
-pub(super) fn write_lock(writer: &mut Writer, lock: &Lock) {
+pub(crate) fn write_lock(writer: &mut Writer, lock: &Lock) {
     writer.int(lock.from);
     writer.int(lock.until - lock.from);
 }
 
-pub(super) fn read_lock(reader: &mut Reader<'_>) -> Result<Lock, Corrupt> {
+pub(crate) fn read_lock(reader: &mut Reader<'_>) -> Result<Lock, Corrupt> {
     let (from, length) = (reader.int()?, reader.int()?);
     Ok(Lock { from, until: from.checked_add(length).ok_or(Corrupt)? })
 }
 
-pub(super) fn write_level(writer: &mut Writer, level: &Level) {
+pub(crate) fn write_level(writer: &mut Writer, level: &Level) {
     writer.int(u64::from(level.count));
     writer.int(level.until);
 }
 
-pub(super) fn read_level(reader: &mut Reader<'_>) -> Result<Level, Corrupt> {
+pub(crate) fn read_level(reader: &mut Reader<'_>) -> Result<Level, Corrupt> {
     Ok(Level { count: reader.narrow()?, until: reader.int()? })
 }
 

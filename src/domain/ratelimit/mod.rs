@@ -17,58 +17,34 @@
 //! never grants extra, because a window counts its newest entry as the present and a bucket's
 //! debt only looks larger from an earlier time.
 
-mod apply;
+pub(crate) mod algorithm;
+pub(crate) mod apply;
+pub(crate) mod charge;
+pub(crate) mod decide;
+pub(crate) mod effect;
+pub(crate) mod encoding;
+pub(crate) mod limit;
+pub(crate) mod one_or_many;
+pub(crate) mod policies;
+pub(crate) mod state;
 #[cfg(test)]
-pub(super) mod arbitrary;
-mod bucket;
-mod calendar;
-mod check;
-mod coding;
-mod cost;
-mod effect;
-mod extras;
-mod few;
-mod give_back;
-mod held;
-mod hold;
-mod leases;
-mod lock;
-mod name;
-mod packed;
-mod period;
-mod places;
-mod policy;
-#[cfg(test)]
-mod properties;
-mod recent;
-mod request;
-mod rule;
-mod settle;
-mod spec;
-mod stored;
-mod stored_extras;
-mod subject;
-mod take;
-mod verdict;
-mod window;
+pub(crate) mod tests;
+pub(crate) mod value;
 
-pub use check::{Check, decide_check, peek, standing, taken};
+pub use decide::acquire::{decide_acquire, decide_lock, decide_release, decide_unlock};
+pub use decide::check::{Check, decide_check, peek, standing, taken};
+pub use decide::refund::{counter, decide_refund, decide_reset, decide_settle, of_hold};
+pub use decide::request::{Ask, Request};
+pub use decide::verdict::{LONGEST_SHOWN, Row, Verdict};
 pub use effect::{Counter, Effect};
-pub use few::Few;
-pub use give_back::{counter, decide_refund, decide_reset, decide_settle, of_hold};
-pub use hold::LONGEST_ID;
-pub use leases::{LONGEST_HOLDER, MOST_LEASES};
-pub use lock::{HIGHEST_FACTOR, Lockout};
-pub use name::Name;
-pub use places::{Places, decide_acquire, decide_lock, decide_release, decide_unlock};
-pub use policy::{Policies, Policy, PolicyEffect, decide_delete_policy, decide_set_policy};
-pub use recent::Recent;
-pub use request::{Ask, Request};
-pub use rule::{Kind, Rule};
-pub use spec::{Limit, is_limit, is_policy_name};
-pub use subject::Subject;
-pub use take::Take;
-pub use verdict::{LONGEST_SHOWN, Row, Verdict};
+pub use limit::parse::{Limit, is_limit, is_policy_name};
+pub use limit::parse_cache::Recent;
+pub use limit::rule::{Kind, Rule};
+pub use policies::{Policies, Policy, decide_delete_policy, decide_set_policy};
+pub use state::holds::LONGEST_ID;
+pub use state::leases::{LONGEST_HOLDER, MOST_LEASES};
+pub use state::lockout::{HIGHEST_FACTOR, Lockout};
+pub use state::subject::Subject;
 
 /// Limits in one call, and under one key.
 pub const MOST_LIMITS: usize = 16;

@@ -1,0 +1,25 @@
+//! One of the server's own strings under a cache key: a HIT, never leased.
+
+use crate::domain::cache::Reply;
+use crate::module_api::context::Ctx;
+use crate::module_api::key::Key;
+use crate::module_api::server_string::Name;
+use crate::module_api::string_keys;
+
+/// Milliseconds that one of the server's own strings has left, `Some(None)` without an expiry;
+/// `None` when the key holds no such string.
+pub fn left(ctx: Ctx<'_>, key: Name<'_>) -> Option<Option<u64>> {
+    let key = Key::unnoticed(ctx, key);
+    key.is_string().then(|| key.expiry().map(|at| at.saturating_sub(ctx.now_ms())))
+}
+
+/// What a GETSET answers; with `touch` the string is fresh for that long from now, ms.
+pub fn hit(ctx: Ctx<'_>, key: Name<'_>, touch: Option<u64>) -> Option<Reply<'static>> {
+    let mut left = left(ctx, key)?;
+    let value = string_keys::get(ctx, key)?;
+    if let Some(touch) = touch {
+        string_keys::expire_at(ctx, key, ctx.now_ms().saturating_add(touch));
+        left = Some(touch);
+    }
+    Some(Reply::hit(&value, left).into_owned())
+}

@@ -1,0 +1,4 @@
+//! IDEMP: idempotency.
+
+pub(crate) mod records;
+pub(crate) mod seen;

@@ -1,0 +1,114 @@
+//! CANCEL, REDRIVE and PURGE: what an operator does with jobs.
+
+use crate::domain::jobq;
+use crate::domain::jobq::{Cancelled, MOST_AT_ONCE, Moved, Queue, State};
+use crate::domain::refusal::{Refusal, shown};
+use crate::module_api::command::{Call, Handler};
+
+use crate::commands::args::{Words, unknown};
+use crate::commands::jobq::{small, state_named};
+use crate::runtime::commit;
+
+/// `JOBQ.CANCEL key id [id …]`
+pub struct Cancel;
+
+impl Handler for Cancel {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let key = words.name("key")?;
+        let mut ids = vec![words.id("id")?];
+        while words.peek().is_some() {
+            ids.push(words.id("id")?);
+        }
+        if ids.len() > MOST_AT_ONCE {
+            let given = ids.len();
+            return Err(Refusal::err(format!("{given} ids: at most {MOST_AT_ONCE} are allowed in a call")));
+        }
+        let each = commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
+            Ok(jobq::decide_cancel(queue, &ids, now))
+        })?;
+        call.reply.array(each.len());
+        for one in each {
+            call.reply.int(match one {
+                Cancelled::Gone => 0,
+                Cancelled::Removed => 1,
+                Cancelled::Flagged => 2,
+            });
+        }
+        Ok(())
+    }
+}
+
+fn limit(words: &mut Words<'_>) -> Result<usize, Refusal> {
+    Ok(words.integer("LIMIT", 1, MOST_AT_ONCE as u64)? as usize)
+}
+
+fn answer(moved: Moved, call: Call<'_>) {
+    call.reply.array(2);
+    call.reply.uint(moved.moved as u64);
+    call.reply.uint(moved.left as u64);
+}
+
+/// `JOBQ.REDRIVE key [IDS n id …] [ERROR prefix] [LIMIT n=1000]`
+pub struct Redrive;
+
+impl Handler for Redrive {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let key = words.name("key")?;
+        let (mut ids, mut error, mut most) = (None, None, MOST_AT_ONCE);
+        while let Some(option) = words.option()? {
+            match option.folded() {
+                b"IDS" => {
+                    let count = words.integer("the number of IDS", 1, MOST_AT_ONCE as u64)?;
+                    ids = Some(words.many(count, |words| words.id("id"))?);
+                }
+                b"ERROR" => error = Some(small("ERROR", &mut words)?),
+                b"LIMIT" => most = limit(&mut words)?,
+                _ => return Err(unknown(&option)),
+            }
+        }
+        let redrive = jobq::Redrive { ids: ids.as_deref(), error, limit: most };
+        let moved = commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
+            Ok(jobq::decide_redrive(queue, &redrive, now))
+        })?;
+        answer(moved, call);
+        Ok(())
+    }
+}
+
+/// `JOBQ.PURGE key ready|delayed|blocked|done|dead [OLDER d] [LIMIT n=1000]`
+pub struct Purge;
+
+impl Handler for Purge {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let key = words.name("key")?;
+        let given = words.word("state")?;
+        let state = state_named(given).filter(|state| *state != State::Active).ok_or_else(|| {
+            let given = shown(given);
+            Refusal::err(format!(
+                "state '{given}': expected ready, delayed, blocked, done or dead (CANCEL is for active jobs)"
+            ))
+        })?;
+        let (mut older, mut most) = (0, MOST_AT_ONCE);
+        while let Some(option) = words.option()? {
+            match option.folded() {
+                b"OLDER" => older = words.duration("OLDER")?,
+                b"LIMIT" => most = limit(&mut words)?,
+                _ => return Err(unknown(&option)),
+            }
+        }
+        let moved = commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
+            Ok(jobq::decide_purge(queue, state, older, most, now))
+        })?;
+        answer(moved, call);
+        Ok(())
+    }
+}

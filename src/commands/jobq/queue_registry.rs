@@ -1,0 +1,322 @@
+//! The register of the queues on this server: which keys of which database hold one, and when a schedule of it is
+//! due.
+//!
+//! It is a list of names beside the keys, no part of the data: never saved, never replicated, made anew by every
+//! load. What adds a queue is caught exactly (a first push, a load, RESTORE, COPY, RENAME, MOVE, SWAPDB). That one
+//! has gone is only suspected, looked up soon after and not believed before: a RESTORE … REPLACE announces the new
+//! value before it takes the old one away.
+//!
+//! Schedules are right without it, as whoever writes to a queue first does what is due; the register is for queues
+//! that nobody touches. Its one timer goes through the commit gate: a replica does nothing, a paused server later. Nor
+//! does a node of a cluster that only imports a queue's slot: the runs are made where the slot is, and come with the
+//! rest. A run of its own would take the serial of another job.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+
+use crate::domain::decision::Decision;
+use crate::domain::jobq::Queue;
+use crate::domain::time::UnixMs;
+use crate::module_api::blocking::Stretch;
+use crate::module_api::cluster_slots;
+use crate::module_api::context::Ctx;
+use crate::module_api::key::Key;
+use crate::module_api::keyspace;
+use crate::module_api::main_thread::MainThread;
+use crate::module_api::panic_guard::quietly;
+use crate::module_api::replication::{Gate, may_write};
+use crate::module_api::server_string::OwnedName;
+use crate::module_api::timer;
+use crate::module_api::timer::Timer;
+
+use crate::runtime::commit;
+
+/// How long a suspicion waits: whoever drops many queues at once does not pay for it twice.
+const SUSPECTED_MS: u64 = 100;
+/// The longest sleep: a clock that is set forward makes no run late for longer. A run is missed after twice that.
+const LONGEST_SLEEP_MS: u64 = 30_000;
+/// When to try again while the server is paused, or loads.
+const PAUSED_MS: u64 = 20;
+/// When to look again whether a queue's slot is this server's own.
+const ELSEWHERE_MS: u64 = 100;
+
+type Bytes = Box<[u8]>;
+
+/// The queues of a database.
+#[derive(Default)]
+struct Queues {
+    /// With the time at which a schedule is due.
+    names: BTreeMap<Bytes, Option<UnixMs>>,
+    due: BTreeSet<(UnixMs, Bytes)>,
+}
+
+impl Queues {
+    fn put(&mut self, name: &[u8], due: Option<UnixMs>) {
+        let before = match self.names.get_mut(name) {
+            Some(known) => std::mem::replace(known, due),
+            None => self.names.insert(name.into(), due).flatten(),
+        };
+        if before != due {
+            self.due_no_more(name, before);
+            self.due.extend(due.map(|due| (due, Bytes::from(name))));
+        }
+    }
+
+    fn remove(&mut self, name: &[u8]) {
+        if let Some(due) = self.names.remove(name) {
+            self.due_no_more(name, due);
+        }
+    }
+
+    fn due_no_more(&mut self, name: &[u8], due: Option<UnixMs>) {
+        if let Some(due) = due {
+            self.due.remove(&(due, name.into()));
+        }
+    }
+}
+
+#[derive(Default)]
+struct Register {
+    by_db: BTreeMap<i32, Queues>,
+    /// Maybe no queues any more.
+    suspects: BTreeSet<(i32, Bytes)>,
+    /// What was known when the load began that runs now.
+    before_load: BTreeMap<i32, Queues>,
+    /// The running timer and when it fires.
+    timer: Option<(UnixMs, Timer)>,
+    /// The server tells of keys that are renamed.
+    follows: bool,
+}
+
+static REGISTER: MainThread<Option<Register>> = MainThread::new(None);
+
+fn with<R>(body: impl FnOnce(&mut Register) -> R) -> R {
+    REGISTER.with(|register| body(register.get_or_insert_default()))
+}
+
+impl Register {
+    /// The first schedule that is due.
+    fn first_due(&self) -> Option<(UnixMs, i32, Bytes)> {
+        let firsts = self.by_db.iter().filter_map(|(db, queues)| {
+            let (due, name) = queues.due.first()?;
+            Some((*due, *db, name))
+        });
+        firsts.min().map(|(due, db, name)| (due, db, name.clone()))
+    }
+
+    fn put(&mut self, db: i32, name: &[u8], due: Option<UnixMs>) {
+        self.by_db.entry(db).or_default().put(name, due);
+    }
+
+    /// What is due earlier is looked at then.
+    fn put_off(&mut self, db: i32, name: &[u8], until: UnixMs) {
+        let queues = self.by_db.get_mut(&db);
+        if let Some(queues) = queues.filter(|queues| queues.names.get(name).is_some_and(Option::is_some)) {
+            queues.put(name, Some(until));
+        }
+    }
+
+    fn forget(&mut self, db: i32, name: &[u8]) {
+        if let Some(queues) = self.by_db.get_mut(&db) {
+            queues.remove(name);
+            if queues.names.is_empty() {
+                self.by_db.remove(&db);
+            }
+        }
+    }
+}
+
+/// A queue stands under this key, or is about to; a schedule of it is due at that time.
+pub fn placed(db: i32, key: &[u8], due: Option<UnixMs>) {
+    let follows = with(|register| {
+        register.put(db, key, due);
+        register.follows
+    });
+    if !follows {
+        let follows = keyspace::follow::<Queue>();
+        with(|register| register.follows = follows);
+    }
+    if due.is_some() {
+        arm(Ctx::home());
+    }
+}
+
+/// A queue leaves this key; maybe another takes its place.
+pub fn left(db: i32, key: &[u8]) {
+    with(|register| register.suspects.insert((db, key.into())));
+    arm(Ctx::home());
+}
+
+/// All keys of a database (of all, if `None`) have gone.
+pub fn flushed(db: Option<i32>) {
+    with(|register| match db {
+        Some(db) => drop(register.by_db.remove(&db)),
+        None => register.by_db.clear(),
+    });
+}
+
+pub fn swapped(ctx: Ctx<'_>, first: i32, second: i32) {
+    with(|register| {
+        let (one, other) = (register.by_db.remove(&first), register.by_db.remove(&second));
+        register.by_db.extend(one.map(|queues| (second, queues)));
+        register.by_db.extend(other.map(|queues| (first, queues)));
+        // Their suspects go with them.
+        let suspects = std::mem::take(&mut register.suspects).into_iter();
+        let there = |db| match db {
+            db if db == first => second,
+            db if db == second => first,
+            db => db,
+        };
+        register.suspects = suspects.map(|(db, name)| (there(db), name)).collect();
+    });
+    arm(ctx);
+}
+
+/// A load may add to what is there, replace it, or fail and leave it: which one, its end shows.
+pub fn load_started() {
+    with(|register| register.before_load = std::mem::take(&mut register.by_db));
+}
+
+/// Nothing is left of what was there before in the usual case, where the load began with a flush.
+pub fn load_ended() {
+    with(|register| {
+        for (db, queues) in std::mem::take(&mut register.before_load) {
+            for (name, due) in queues.names {
+                let loaded = register.by_db.get(&db).is_some_and(|queues| queues.names.contains_key(&name));
+                if !loaded {
+                    register.put(db, &name, due);
+                    register.suspects.insert((db, name));
+                }
+            }
+        }
+    });
+}
+
+/// How many queues there are in all databases, and how many of them have a schedule that is due some time; some
+/// may be gone since a moment ago.
+pub fn counts() -> (usize, usize) {
+    with(|register| {
+        let all = register.by_db.values();
+        all.fold((0, 0), |(queues, scheduled), each| (queues + each.names.len(), scheduled + each.due.len()))
+    })
+}
+
+/// A part of the list of a database's queues, in the order of their names.
+pub struct Page {
+    pub names: Vec<Bytes>,
+    /// The last name that was looked at, when more follow.
+    pub last: Option<Bytes>,
+}
+
+/// The queues of the selected database that come after a name, of the next `count` that are known.
+pub fn page(ctx: Ctx<'_>, after: Option<&[u8]>, count: usize) -> Page {
+    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let mut names: Vec<Bytes> = with(|register| {
+        let queues = register.by_db.get(&ctx.db()).into_iter();
+        let names = queues.flat_map(|queues| queues.names.range::<[u8], _>((from, Bound::Unbounded)));
+        names.take(count + 1).map(|(name, _)| name.clone()).collect()
+    });
+    let more = names.len() > count;
+    names.truncate(count);
+    let last = names.last().filter(|_| more).cloned();
+    names.retain(|name| {
+        let name = OwnedName::new(name);
+        let key = Key::unnoticed(ctx, name.borrow());
+        matches!(key.value::<Queue>(), Ok(Some(_)))
+    });
+    Page { names, last }
+}
+
+/// The clock was moved: the timer is armed anew.
+#[cfg(feature = "test-commands")]
+pub fn clock_moved(ctx: Ctx<'_>) {
+    if let Some((_, timer)) = with(|register| register.timer.take()) {
+        timer::stop(ctx, timer);
+    }
+    arm(ctx);
+}
+
+/// Arms the timer for what is next, if it is not armed already: to be called when this server may write again.
+pub fn arm(ctx: Ctx<'_>) {
+    arm_after(ctx, 0);
+}
+
+/// As [`arm`]; what is due already waits so long.
+fn arm_after(ctx: Ctx<'_>, pause_ms: u64) {
+    let now = ctx.now_ms();
+    let may_run = ctx.is_primary();
+    with(|register| {
+        let suspected = (!register.suspects.is_empty()).then_some(now + SUSPECTED_MS);
+        let due = register
+            .first_due()
+            .filter(|_| may_run)
+            .map(|(due, ..)| due.clamp(now + pause_ms, now + LONGEST_SLEEP_MS));
+        let Some(at) = suspected.into_iter().chain(due).min() else { return };
+        if register.timer.as_ref().is_some_and(|(armed, _)| *armed <= at) {
+            return;
+        }
+        if let Some((_, timer)) = register.timer.take() {
+            timer::stop(ctx, timer);
+        }
+        register.timer = Some((at, timer::start(ctx, at - now, tick)));
+    });
+}
+
+/// What the timer does. It is armed again whatever happens in between.
+fn tick(ctx: Ctx<'_>) {
+    with(|register| register.timer = None);
+    let gate = quietly(Gate::Later, || {
+        // In the middle of a load nothing can be said of any key.
+        if !ctx.is_loading() {
+            look_into_suspicions(ctx);
+        }
+        let gate = may_write(ctx);
+        if gate == Gate::Open {
+            run_what_is_due(ctx);
+        }
+        gate
+    });
+    arm_after(ctx, if gate == Gate::Open { 0 } else { PAUSED_MS });
+}
+
+fn look_into_suspicions(ctx: Ctx<'_>) {
+    let mut stretch = Stretch::begin();
+    while stretch.one_more() {
+        let Some((db, name)) = with(|register| register.suspects.pop_first()) else { break };
+        look(ctx, db, &name);
+    }
+}
+
+fn run_what_is_due(ctx: Ctx<'_>) {
+    let now = ctx.now_ms();
+    let mut stretch = Stretch::begin();
+    while stretch.one_more() {
+        let first = with(|register| register.first_due());
+        let Some((_, db, name)) = first.filter(|(due, ..)| *due <= now) else { break };
+        let known = OwnedName::new(&name);
+        let is_ours = ctx.select(db) && cluster_slots::owns(ctx, known.borrow());
+        if is_ours {
+            // Every write first does what is due, and serves those who wait for it.
+            let nothing = |_: Option<&Queue>, _, _: &_| Ok(Decision::answer(()));
+            // Another type is found below.
+            let _ = commit::write(ctx, known.borrow(), nothing);
+        }
+        look(ctx, db, &name);
+        if !is_ours {
+            with(|register| register.put_off(db, &name, now + ELSEWHERE_MS));
+        }
+    }
+}
+
+/// Sees for itself whether there is such a queue and when it is due.
+fn look(ctx: Ctx<'_>, db: i32, name: &[u8]) {
+    let known = OwnedName::new(name);
+    let found = ctx.select(db).then(|| {
+        let key = Key::as_it_is(ctx, known.borrow());
+        key.value::<Queue>().ok().flatten().map(Queue::next_run)
+    });
+    with(|register| match found.flatten() {
+        Some(due) => register.put(db, name, due),
+        None => register.forget(db, name),
+    });
+}

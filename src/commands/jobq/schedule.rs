@@ -1,0 +1,152 @@
+//! CRON: schedules that a queue keeps, by which it pushes jobs itself.
+
+use crate::domain::calendar::time_zone::Zone;
+use crate::domain::jobq;
+use crate::domain::jobq::{CatchUp, LONGEST_SCHEDULE, Plan, Planned, Queue};
+use crate::domain::refusal::{Refusal, shown};
+use crate::module_api::command::{Call, Handler};
+use crate::module_api::reply::Reply;
+
+use super::push::{answer, common, kept, payload};
+use crate::commands::args::{Words, unknown};
+use crate::runtime::commit;
+
+const CATCH_UPS: [(&str, CatchUp); 3] =
+    [("skip", CatchUp::Skip), ("one", CatchUp::One), ("all", CatchUp::All)];
+
+/// `JOBQ.CRON SET key name cron payload [TZ zone=UTC] [CATCHUP skip|one|all] [OVERLAP] [options of PUSH, but for those
+/// of the id and the time]`
+pub struct CronSet;
+
+impl Handler for CronSet {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        words.word("subcommand")?;
+        let key = words.name("key")?;
+        let mut plan = Plan {
+            name: schedule_name(&mut words)?,
+            pattern: words.word("cron")?,
+            zone: zone(b"UTC")?,
+            catch_up: CatchUp::Skip,
+            overlap: false,
+            push: jobq::Push::plain(payload(&mut words)?),
+        };
+        while let Some(option) = words.option()? {
+            match option.folded() {
+                b"TZ" => plan.zone = zone(words.word("TZ")?)?,
+                b"CATCHUP" => plan.catch_up = catch_up(words.word("CATCHUP")?)?,
+                b"OVERLAP" => plan.overlap = true,
+                b"ID" | b"MATCH" | b"DELAY" | b"AT" | b"AFTER" | b"ONDEAD" => {
+                    let given = shown(option.given()).to_ascii_uppercase();
+                    let text = format!("{given} is not for schedules: each run has its own id and time");
+                    return Err(Refusal::err(text));
+                }
+                _ if common(&mut plan.push, &option, &mut words)? => {}
+                _ => return Err(unknown(&option)),
+            }
+        }
+        commit::write::<Queue, _>(call.ctx, key, |queue, now, _| kept(jobq::decide_plan(queue, &plan, now)))?;
+        call.reply.ok();
+        Ok(())
+    }
+}
+
+fn schedule_name<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
+    let name = words.id_of("name", LONGEST_SCHEDULE)?;
+    if name.starts_with(b"#") {
+        return Err(Refusal::err("name must not begin with '#': ids that do are given by the queue"));
+    }
+    Ok(name)
+}
+
+fn zone(given: &[u8]) -> Result<Zone, Refusal> {
+    Zone::named(given).ok_or_else(|| {
+        let given = shown(given);
+        Refusal::err(format!("TZ '{given}': expected a name of the IANA database, such as Europe/Berlin"))
+    })
+}
+
+fn catch_up(given: &[u8]) -> Result<CatchUp, Refusal> {
+    let known = CATCH_UPS.into_iter().find(|(name, _)| given.eq_ignore_ascii_case(name.as_bytes()));
+    known.map(|(_, catch_up)| catch_up).ok_or_else(|| {
+        let given = shown(given);
+        Refusal::err(format!("CATCHUP '{given}': expected skip, one or all"))
+    })
+}
+
+/// `JOBQ.CRON DEL key name`
+pub struct CronDelete;
+
+impl Handler for CronDelete {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let name = call.args.get(3).unwrap_or_default();
+        let deleted = commit::write::<Queue, _>(call.ctx, call.args.name(2), |queue, now, _| {
+            Ok(jobq::decide_unplan(queue, name, now))
+        })?;
+        call.reply.int(i64::from(deleted));
+        Ok(())
+    }
+}
+
+/// `JOBQ.CRON RUN key name`
+pub struct CronRun;
+
+impl Handler for CronRun {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let name = call.args.get(3).unwrap_or_default();
+        let pushed = commit::write::<Queue, _>(call.ctx, call.args.name(2), |queue, now, _| {
+            kept(jobq::decide_run(queue, name, now))
+        })?;
+        answer(&pushed, call.reply);
+        Ok(())
+    }
+}
+
+/// `JOBQ.CRON LIST key`
+pub struct CronList;
+
+impl Handler for CronList {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let reply = call.reply;
+        commit::read::<Queue, _>(call.ctx, call.args.name(2), |queue, now| {
+            let schedules = jobq::schedules(queue, now);
+            reply.array(schedules.len());
+            schedules.iter().for_each(|schedule| show(schedule, reply));
+            Ok(())
+        })
+    }
+}
+
+fn show(schedule: &Planned<'_>, reply: Reply<'_>) {
+    let terms = &schedule.entry.terms;
+    let number_or_null =
+        |number: Option<u64>| number.map_or_else(|| reply.null(), |number| reply.uint(number));
+    reply.map(10);
+    for (field, text) in [(&b"name"[..], schedule.name), (b"cron", &terms.pattern), (b"tz", &terms.zone)] {
+        reply.bulk(field);
+        reply.bulk(text);
+    }
+    reply.bulk(b"next_ms");
+    number_or_null(schedule.entry.next);
+    reply.bulk(b"last_ms");
+    number_or_null(schedule.entry.last.map(|run| run.due));
+    reply.bulk(b"last_id");
+    reply.bulk_or_null(schedule.last_id().as_deref());
+    reply.bulk(b"running");
+    reply.int(schedule.running.into());
+    reply.bulk(b"catchup");
+    let named = CATCH_UPS.into_iter().find(|(_, catch_up)| *catch_up == terms.catch_up);
+    reply.bulk(named.map_or("", |(name, _)| name).as_bytes());
+    reply.bulk(b"overlap");
+    reply.int(terms.overlap.into());
+    reply.bulk(b"payload_bytes");
+    reply.uint(terms.job.payload.len() as u64);
+}

@@ -1,0 +1,97 @@
+//! CONFIG, PAUSE and RESUME: a queue as a whole.
+
+use crate::domain::jobq;
+use crate::domain::jobq::{Config, Queue};
+use crate::domain::refusal::{Refusal, shown};
+use crate::module_api::command::{Call, Handler};
+
+use crate::commands::args::{Words, unknown};
+use crate::runtime::commit;
+
+/// `JOBQ.CONFIG SET key field value [field value …]`
+pub struct ConfigSet;
+
+impl Handler for ConfigSet {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        words.word("subcommand")?;
+        let key = words.name("key")?;
+        commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
+            let change = |config: &mut Config| {
+                let mut set = Vec::new();
+                while words.peek().is_some() {
+                    let field = words.word("field")?;
+                    if set.iter().any(|earlier: &&[u8]| earlier.eq_ignore_ascii_case(field)) {
+                        return Err(Refusal::err(format!("field '{}' is given twice", shown(field))));
+                    }
+                    config.set(field, words.word("value")?)?;
+                    set.push(field);
+                }
+                Ok(())
+            };
+            jobq::decide_configure(queue, change, now)
+        })?;
+        call.reply.ok();
+        Ok(())
+    }
+}
+
+/// `JOBQ.CONFIG GET key`
+pub struct ConfigGet;
+
+impl Handler for ConfigGet {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let key = call.args.name(2);
+        let config = commit::read::<Queue, _>(call.ctx, key, |queue, _| Ok(jobq::config(queue)))?;
+        call.reply.map(Config::COUNT);
+        for (name, value) in config.shown() {
+            call.reply.bulk(name.as_bytes());
+            call.reply.bulk(value.as_bytes());
+        }
+        Ok(())
+    }
+}
+
+/// `JOBQ.PAUSE key [FOR d] [PUSHES]`
+pub struct Pause;
+
+impl Handler for Pause {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let key = words.name("key")?;
+        let (mut length, mut pushes) = (None, false);
+        while let Some(option) = words.option()? {
+            match option.folded() {
+                b"FOR" => length = Some(words.duration("FOR")?),
+                b"PUSHES" => pushes = true,
+                _ => return Err(unknown(&option)),
+            }
+        }
+        commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
+            Ok(jobq::decide_pause(queue, length, pushes, now))
+        })?;
+        call.reply.ok();
+        Ok(())
+    }
+}
+
+/// `JOBQ.RESUME key`
+pub struct Resume;
+
+impl Handler for Resume {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        commit::write::<Queue, _>(call.ctx, call.args.name(1), |queue, now, _| {
+            Ok(jobq::decide_resume(queue, now))
+        })?;
+        call.reply.ok();
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! What happens when the server loads the module.
+
+use redis_module::{Context, RedisString, Status};
+
+use crate::domain::{breaker, cache, idemp, jobq, ratelimit};
+use crate::module_api::context::{Ctx, Level};
+use crate::module_api::{blocking, command, config, data_type, events, info, panic_guard};
+
+use crate::commands::cache::invalidate;
+use crate::commands::jobq::queue_registry;
+use crate::commands::ratelimit::policy_file;
+use crate::commands::server_events;
+use crate::commands::table;
+use crate::runtime::{eviction, global_tables, replicated_clock, settings};
+
+/// Registers everything; an error makes the server refuse the module.
+pub fn init(context: &Context, args: &[RedisString]) -> Status {
+    let ctx = Ctx::of_load(context);
+    if !args.is_empty() {
+        ctx.log(Level::Warning, "workgate: takes no arguments; use CONFIG SET workgate.<name>");
+        return Status::Err;
+    }
+    if !panic_guard::quietly(false, || register(ctx)) {
+        return Status::Err;
+    }
+    panic_guard::quietly((), || eviction::look(ctx));
+    Status::Ok
+}
+
+fn register(ctx: Ctx<'_>) -> bool {
+    ctx.promise();
+    ctx.make_home();
+    register_types(ctx)
+        && register_commands(ctx)
+        && config::register(ctx, settings::ALL, settings::SWITCHES, settings::TEXTS)
+        && info::register(ctx, INFO)
+        && events::subscribe(ctx, server_events::of)
+        && policy_file::read(ctx)
+}
+
+fn register_types(ctx: Ctx<'_>) -> bool {
+    data_type::register::<ratelimit::Subject>(ctx)
+        && data_type::register::<idemp::Record>(ctx)
+        && data_type::register::<idemp::Seen>(ctx)
+        && data_type::register::<jobq::Queue>(ctx)
+        && data_type::register::<cache::Entry>(ctx)
+        && data_type::register::<breaker::Breaker>(ctx)
+        && data_type::register_aux::<replicated_clock::Clock>(ctx)
+        && global_tables::register(ctx)
+}
+
+fn register_commands(ctx: Ctx<'_>) -> bool {
+    let category = command::add_category(ctx, c"workgate").then_some("workgate");
+    for spec in table::guests() {
+        if !command::register(ctx, category, spec) {
+            let text = format!("workgate: another module has {}; that one is used", spec.name);
+            ctx.log(Level::Notice, &text);
+        }
+    }
+    table::own_rows().all(|spec| {
+        let registered = command::register(ctx, category, spec);
+        if !registered {
+            ctx.log(Level::Warning, &format!("workgate: the server refuses the command {}", spec.name));
+        }
+        registered
+    })
+}
+
+const INFO: &[info::Section] = &[
+    info::Section {
+        name: "memory",
+        fields: || vec![("eviction_may_drop_claims", eviction::may_drop().into())],
+    },
+    info::Section {
+        name: "cache",
+        fields: || {
+            let (tags, prefixes) = invalidate::remembered();
+            vec![("invalidated_tags", tags as u64), ("invalidated_prefixes", prefixes as u64)]
+        },
+    },
+    info::Section {
+        name: "jobq",
+        fields: || {
+            let (queues, scheduled) = queue_registry::counts();
+            vec![("queues", queues as u64), ("queues_with_schedules", scheduled as u64)]
+        },
+    },
+    info::Section {
+        name: "waiters",
+        fields: || {
+            let (clients, keys) = blocking::counts();
+            vec![("blocked_clients", clients as u64), ("blocked_keys", keys as u64)]
+        },
+    },
+];

@@ -1,0 +1,61 @@
+//! CL.THROTTLE, as redis-cell has it.
+
+use crate::domain::ratelimit;
+use crate::domain::ratelimit::{Ask, Check, Kind, Limit, MOST, Request, Row, Rule, Subject};
+use crate::domain::refusal::Refusal;
+use crate::domain::time::{LONGEST, SECOND};
+use crate::module_api::command::{Call, Handler};
+
+use crate::commands::args::Words;
+use crate::runtime::commit;
+
+/// All calls for a key share one counter, whatever their parameters: it has this name.
+const NAME: &[u8] = b"cl.throttle";
+
+/// `CL.THROTTLE key max_burst count period [quantity]`
+pub struct Throttle;
+
+impl Handler for Throttle {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let key = words.name("key")?;
+        let burst = words.integer("max_burst", 0, MOST - 1)? + 1;
+        let count = words.integer("count", 1, MOST)?;
+        let period_ms = words.integer("period", 1, LONGEST / SECOND)? * SECOND;
+        let quantity = if words.peek().is_some() { words.integer("quantity", 0, MOST)? } else { 1 };
+        if words.peek().is_some() {
+            return Err(Refusal::err("wrong number of arguments for 'cl.throttle' command"));
+        }
+        let rule = Rule { count, period_ms, kind: Kind::Bucket { burst } };
+        let ask = Ask { limit: Limit { name: Some(NAME), rule }, cost: quantity.max(1) };
+        let check = Check::plain(Request::one(ask));
+        if quantity == 0 {
+            return commit::read::<Subject, _>(call.ctx, key, |subject, now| {
+                let verdict = ratelimit::standing(subject, &check.request, now)?;
+                verdict.rows().first().into_iter().for_each(|row| answer(call, row, true));
+                Ok(())
+            });
+        }
+        let verdict = commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
+            ratelimit::decide_check(subject, &check, now)
+        })?;
+        verdict.binding().into_iter().for_each(|row| answer(call, row, row.allowed));
+        Ok(())
+    }
+}
+
+/// `[limited, limit, remaining, retry_after, reset_after]`; seconds, rounded up, and no retry is -1.
+fn answer(call: Call<'_>, row: &Row<'_>, allowed: bool) {
+    let retry = if allowed { 0 } else { row.retry_after_ms };
+    call.reply.array(5);
+    call.reply.int(i64::from(!allowed));
+    call.reply.uint(row.capacity);
+    call.reply.uint(row.remaining);
+    match u64::try_from(retry) {
+        Ok(0) | Err(_) => call.reply.int(-1),
+        Ok(retry) => call.reply.uint(retry.div_ceil(SECOND)),
+    }
+    call.reply.uint(row.reset_after_ms.div_ceil(SECOND));
+}

@@ -1,0 +1,59 @@
+//! The limits of a call: written out, or by the name of a policy.
+
+use std::cell::OnceCell;
+use std::rc::Rc;
+
+use crate::domain::ratelimit::{
+    Limit, MOST_LIMITS, Policies, Policy, Recent, Request, is_limit, is_policy_name,
+};
+use crate::domain::refusal::Refusal;
+use crate::module_api::main_thread::MainThread;
+
+use crate::commands::args::Words;
+use crate::runtime::global_tables;
+
+/// The policies that a call names, in their order. Most calls name none, and allocate nothing for it.
+pub type Named = OnceCell<Vec<Rc<Policy>>>;
+
+static RECENT: MainThread<Recent> = MainThread::new(Recent::empty());
+
+/// Limits come first; the first argument that is none begins the options. `policies` keeps those that the
+/// call names, if it does.
+pub fn read<'a>(words: &mut Words<'a>, policies: &'a Named) -> Result<Request<'a>, Refusal> {
+    let begin = words.position();
+    let mut recent = RECENT.borrow();
+    let mut request = Request::empty();
+    while let Some(word) = words.peek() {
+        let limit = match recent.known(word) {
+            Some(known) => known,
+            None if is_policy_name(word) => {
+                drop(recent);
+                words.back_to(begin);
+                return expanded(words, policies);
+            }
+            None if is_limit(word) => recent.parse(word)?,
+            None => break,
+        };
+        words.skip();
+        request.add(limit)?;
+    }
+    Ok(request)
+}
+
+/// The limits of a call with each policy's in the place of its name.
+fn expanded<'a>(words: &mut Words<'a>, policies: &'a Named) -> Result<Request<'a>, Refusal> {
+    let texts: Vec<&[u8]> = std::iter::from_fn(|| words.next_if(is_limit)).take(MOST_LIMITS + 1).collect();
+    let named = texts.iter().filter(|text| is_policy_name(text));
+    let named = named.map(|text| global_tables::read(|all: &Policies| all.named(text).cloned()));
+    let named = named.collect::<Result<Vec<_>, Refusal>>()?;
+    let mut named = policies.get_or_init(|| named).iter();
+    let mut limits = Vec::new();
+    for text in texts {
+        if is_policy_name(text) {
+            limits.extend(named.next().into_iter().flat_map(|policy| policy.limits()).map(Ok));
+        } else {
+            limits.push(Limit::parse(text));
+        }
+    }
+    Request::of(limits)
+}

@@ -1,0 +1,143 @@
+//! `workgate.policy-file`: policies that a server starts with.
+//!
+//! The file is read when the module loads, and a wrong line refuses the load. What it says is carried out once,
+//! after the server has loaded its data, as if a client had sent it: so it wins over the policies of that name
+//! that were saved, leaves others alone, and reaches the replicas. A server that starts as a replica takes the
+//! policies of its primary and leaves the file alone.
+
+use std::path::Path;
+
+use crate::domain::global_state::Table;
+use crate::domain::ratelimit;
+use crate::domain::ratelimit::Policies;
+use crate::domain::refusal::{Refusal, shown};
+use crate::module_api::context::{Ctx, Level};
+use crate::module_api::main_thread::MainThread;
+use crate::module_api::replication;
+use crate::module_api::replication::Gate;
+use crate::module_api::timer;
+
+use crate::runtime::global_tables;
+use crate::runtime::settings::POLICY_FILE;
+
+/// The lines that wait until the server has loaded its data.
+static WAITING: MainThread<Vec<Line>> = MainThread::new(Vec::new());
+
+/// `RATELIMIT.POLICY SET name limit [limit …]`
+#[derive(Debug, PartialEq, Eq)]
+struct Line {
+    name: Vec<u8>,
+    limits: Vec<Vec<u8>>,
+}
+
+/// Reads the file, if there is one; false, with a line in the log, when it is wrong.
+pub fn read(ctx: Ctx<'_>) -> bool {
+    let path = POLICY_FILE.get();
+    if path.is_empty() {
+        return true;
+    }
+    let path = Path::new(&path);
+    let lines = std::fs::read(path).map_err(|error| error.to_string()).and_then(|text| lines(&text));
+    match lines {
+        Ok(lines) => {
+            WAITING.with(|waiting| *waiting = lines);
+            timer::start(ctx, 0, carry_out);
+            true
+        }
+        Err(fault) => {
+            ctx.log(Level::Warning, &format!("workgate: policy file {}: {fault}", path.display()));
+            false
+        }
+    }
+}
+
+fn carry_out(ctx: Ctx<'_>) {
+    const AGAIN_MS: u64 = 20;
+    match replication::may_write(ctx) {
+        _ if ctx.is_loading() => drop(timer::start(ctx, AGAIN_MS, carry_out)),
+        Gate::Later => drop(timer::start(ctx, AGAIN_MS, carry_out)),
+        Gate::Never => WAITING.with(Vec::clear),
+        Gate::Open => {
+            for line in WAITING.with(std::mem::take) {
+                // Only a table that is full of other policies refuses what was read without a fault.
+                if let Err(refusal) = line.set(ctx) {
+                    ctx.log(Level::Warning, &format!("workgate: policy file: {}", refusal.text));
+                }
+            }
+        }
+    }
+}
+
+impl Line {
+    fn limits(&self) -> Vec<&[u8]> {
+        self.limits.iter().map(Vec::as_slice).collect()
+    }
+
+    fn set(&self, ctx: Ctx<'_>) -> Result<(), Refusal> {
+        global_tables::write::<Policies, _>(ctx, |policies, _, _| {
+            ratelimit::decide_set_policy(policies, &self.name, &self.limits())
+        })
+    }
+}
+
+/// The lines of a file: commands in words, `#` begins a line of comment. The error names the line.
+fn lines(text: &[u8]) -> Result<Vec<Line>, String> {
+    let mut lines = Vec::new();
+    let mut policies = Policies::default();
+    for (number, text) in text.split(|&byte| byte == b'\n').enumerate() {
+        let words: Vec<&[u8]> = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
+        if words.first().is_none_or(|word| word[0] == b'#') {
+            continue;
+        }
+        let line = line(&words, &mut policies);
+        lines.push(line.map_err(|refusal| format!("line {}: {}", number + 1, refusal.text))?);
+    }
+    Ok(lines)
+}
+
+/// Reads one line, and tries it on the policies of those before it.
+fn line(words: &[&[u8]], policies: &mut Policies) -> Result<Line, Refusal> {
+    let is = |at: usize, word: &str| {
+        words.get(at).is_some_and(|given| given.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    if !is(0, "RATELIMIT.POLICY") || !is(1, "SET") || words.len() < 4 {
+        let given = shown(&words.join(&b' '));
+        return Err(Refusal::err(format!("expected RATELIMIT.POLICY SET name limit ..., found '{given}'")));
+    }
+    let (name, limits) = (words[2], &words[3..]);
+    if let Some(effect) = ratelimit::decide_set_policy(policies, name, limits)?.effect {
+        policies.apply(effect);
+    }
+    Ok(Line { name: name.to_vec(), limits: limits.iter().map(|limit| limit.to_vec()).collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_commands_comments_and_empty_lines() {
+        let read =
+            lines(b"# tiers\n\nRATELIMIT.POLICY SET ai/free ai=10/1m\r\n  ratelimit.policy set x 1/1s 2/1h")
+                .unwrap();
+        let line = |name: &str, limits: &[&str]| Line {
+            name: name.into(),
+            limits: limits.iter().map(|limit| limit.as_bytes().to_vec()).collect(),
+        };
+        assert_eq!(read, [line("ai/free", &["ai=10/1m"]), line("x", &["1/1s", "2/1h"])]);
+        assert_eq!(lines(b""), Ok(vec![]));
+    }
+
+    #[test]
+    fn the_error_names_the_line() {
+        for (text, fault) in [
+            (&b"\nRATELIMIT.POLICY SET ai 10"[..], "line 2: invalid limit '10'"),
+            (b"RATELIMIT.POLICY SET ai", "line 1: expected RATELIMIT.POLICY SET name limit ..., found"),
+            (b"# a\n# b\nFLUSHALL", "line 3: expected RATELIMIT.POLICY SET name limit ..., found 'FLUSHALL'"),
+            (b"RATELIMIT.POLICY SET a#b 1/1s", "line 1: policy name 'a#b'"),
+        ] {
+            let found = lines(text).unwrap_err();
+            assert!(found.starts_with(fault), "{found}");
+        }
+    }
+}

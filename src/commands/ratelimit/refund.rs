@@ -1,0 +1,99 @@
+//! REFUND, SETTLE and RESET.
+
+use crate::domain::ratelimit;
+use crate::domain::ratelimit::{Counter, LONGEST_ID, Subject};
+use crate::domain::refusal::Refusal;
+use crate::module_api::command::{Call, Handler};
+
+use super::limit_args::Named;
+use super::limit_rows::rows;
+use crate::commands::args::{Words, unknown};
+use crate::commands::ratelimit::limit_args;
+use crate::runtime::commit;
+
+/// `RATELIMIT.REFUND key limit|@policy [limit|@policy …] COST n | COST name=n[,name=n]`
+pub struct Refund;
+
+impl Handler for Refund {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let key = words.name("key")?;
+        let policies = Named::new();
+        let mut request = limit_args::read(&mut words, &policies)?;
+        if request.asks().is_empty() {
+            return Err(Refusal::err("no limit given: expected [name=]count/period such as 10/1m"));
+        }
+        request.set_cost_or(cost(&mut words)?, 0)?;
+        let at = commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
+            Ok(ratelimit::decide_refund(subject, &request, now)?.map(|()| now))
+        })?;
+        request.set_cost(b"1")?;
+        // As of the same moment, at which there was no reason to refuse.
+        commit::read::<Subject, _>(call.ctx, key, |subject, _| {
+            rows(&ratelimit::standing(subject, &request, at)?, call.reply);
+            Ok(())
+        })
+    }
+}
+
+/// `RATELIMIT.SETTLE key hold-id COST n | COST name=n[,name=n]`
+pub struct Settle;
+
+impl Handler for Settle {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let key = words.name("key")?;
+        let id = words.id_of("hold id", LONGEST_ID)?;
+        let costs = cost(&mut words)?;
+        let at = commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
+            Ok(ratelimit::decide_settle(subject, id, costs, now)?.map(|()| now))
+        })?;
+        // As of the same moment, at which the hold was open.
+        commit::read::<Subject, _>(call.ctx, key, |subject, _| {
+            rows(&ratelimit::of_hold(subject, id, at)?, call.reply);
+            Ok(())
+        })
+    }
+}
+
+/// COST, which must be there, and nothing else.
+fn cost<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
+    let mut cost = None;
+    while let Some(option) = words.option()? {
+        match option.folded() {
+            b"COST" => cost = Some(words.word("COST")?),
+            _ => return Err(unknown(&option)),
+        }
+    }
+    cost.ok_or_else(|| Refusal::err("COST is missing: expected COST n or COST name=n[,name=n]"))
+}
+
+/// The most names of a RESET; a key holds 16 limits.
+const MOST_NAMES: usize = 1_000;
+
+/// `RATELIMIT.RESET key [name …]`
+pub struct Reset;
+
+impl Handler for Reset {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let mut words = Words::of(call.args);
+        let key = words.name("key")?;
+        let given = call.args.len() - 2;
+        if given > MOST_NAMES {
+            return Err(Refusal::err(format!("{given} names: at most {MOST_NAMES} are allowed in a call")));
+        }
+        let names = std::iter::from_fn(|| words.next_if(|_| true));
+        let counters = names.map(ratelimit::counter).collect::<Result<Vec<Counter>, _>>()?;
+        let forgotten = commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
+            Ok(ratelimit::decide_reset(subject, &counters, now))
+        })?;
+        call.reply.uint(forgotten);
+        Ok(())
+    }
+}

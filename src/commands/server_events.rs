@@ -1,0 +1,39 @@
+//! What follows from events that concern more than one key.
+
+use crate::module_api::blocking;
+use crate::module_api::context::Ctx;
+use crate::module_api::events::Event;
+
+use crate::commands::jobq::queue_registry;
+use crate::runtime::{eviction, global_state};
+
+pub fn of(ctx: Ctx<'_>, event: Event) {
+    match event {
+        Event::LoadStarted => {
+            global_state::load_started();
+            queue_registry::load_started();
+        }
+        Event::LoadEnded | Event::Promoted => {
+            global_state::history_may_be_lost(ctx.now_ms());
+            queue_registry::load_ended();
+            // Where this server may write now, what is due has waited for that.
+            queue_registry::arm(ctx);
+            blocking::all_stale(ctx);
+        }
+        Event::Flushed(db) => {
+            queue_registry::flushed(db);
+            match db {
+                Some(db) => blocking::db_stale(ctx, db),
+                None => blocking::all_stale(ctx),
+            }
+        }
+        Event::Swapped(first, second) => {
+            queue_registry::swapped(ctx, first, second);
+            blocking::db_stale(ctx, first);
+            blocking::db_stale(ctx, second);
+        }
+        Event::Configured => eviction::look(ctx),
+        Event::RewriteBegan => global_state::rewrite_began(ctx),
+        Event::Demoted => {}
+    }
+}

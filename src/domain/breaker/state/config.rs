@@ -1,0 +1,101 @@
+//! What can be set for one breaker.
+
+use crate::domain::time::{DAY, HOUR, LONGEST, MINUTE, SECOND};
+
+/// The settings of a breaker; durations in milliseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Config {
+    /// How far back calls count.
+    pub window: u64,
+    /// Below this many calls in the window it stays closed.
+    pub min_calls: u64,
+    /// It opens when this share of the calls failed, or more.
+    pub fail_pct: u64,
+    /// It opens when this share of the calls was slow, or more.
+    pub slow_pct: u64,
+    /// How long it stays open before the first probe.
+    pub open: u64,
+    /// By how much the open time grows with each failed round of probes.
+    pub factor: u64,
+    /// The longest open time that growing leads to.
+    pub max: u64,
+    /// How many probes must succeed before it closes.
+    pub probes: u64,
+    /// How long a probe holds its place without a report.
+    pub probe_lease: u64,
+}
+
+pub const WINDOW: (u64, u64) = (SECOND, DAY);
+pub const MIN_CALLS: (u64, u64) = (1, 1_000_000);
+pub const PERCENT: (u64, u64) = (1, 100);
+pub const FACTOR: (u64, u64) = (1, 100);
+pub const PROBES: (u64, u64) = (1, 100);
+pub const SPAN: (u64, u64) = (1, LONGEST);
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            window: MINUTE,
+            min_calls: 10,
+            fail_pct: 50,
+            slow_pct: 100,
+            open: 30 * SECOND,
+            factor: 1,
+            max: HOUR,
+            probes: 1,
+            probe_lease: 10 * SECOND,
+        }
+    }
+}
+
+impl Config {
+    /// The fields with their ranges, in the order in which they are saved.
+    pub(crate) fn fields(&mut self) -> [(&mut u64, (u64, u64)); 9] {
+        [
+            (&mut self.window, WINDOW),
+            (&mut self.min_calls, MIN_CALLS),
+            (&mut self.fail_pct, PERCENT),
+            (&mut self.slow_pct, PERCENT),
+            (&mut self.open, SPAN),
+            (&mut self.factor, FACTOR),
+            (&mut self.max, SPAN),
+            (&mut self.probes, PROBES),
+            (&mut self.probe_lease, SPAN),
+        ]
+    }
+
+    /// A field by its name: the number, its range, and whether it is a duration.
+    pub fn field(&mut self, name: &[u8]) -> Option<(&mut u64, (u64, u64), bool)> {
+        let at = Self::NAMES.iter().position(|known| known.as_bytes().eq_ignore_ascii_case(name))?;
+        let (number, range) = self.fields().into_iter().nth(at)?;
+        Some((number, range, Self::is_duration(at)))
+    }
+
+    /// The names of the fields, in the order of [`Config::fields`].
+    pub const NAMES: [&str; 9] =
+        ["window", "min_calls", "fail_pct", "slow_pct", "open", "factor", "max", "probes", "probe_lease"];
+
+    fn is_duration(at: usize) -> bool {
+        matches!(Self::NAMES[at], "window" | "open" | "max" | "probe_lease")
+    }
+
+    /// Name, number, and whether it is a duration, of every field.
+    pub fn shown(mut self) -> [(&'static str, u64, bool); 9] {
+        let numbers = self.fields().map(|(number, _)| *number);
+        std::array::from_fn(|at| (Self::NAMES[at], numbers[at], Self::is_duration(at)))
+    }
+
+    /// How long it stays open after `level` failed rounds of probes in a row.
+    pub fn open_time(&self, level: u32) -> u64 {
+        let most = self.max.max(self.open);
+        (0..level)
+            .try_fold(self.open, |time, _| time.checked_mul(self.factor).filter(|time| *time < most))
+            .unwrap_or(most)
+    }
+
+    /// Whether so many calls open the breaker.
+    pub(crate) fn trips(&self, calls: u64, failures: u64, slow: u64) -> bool {
+        let reaches = |part: u64, pct: u64| u128::from(part) * 100 >= u128::from(pct) * u128::from(calls);
+        calls >= self.min_calls && (reaches(failures, self.fail_pct) || reaches(slow, self.slow_pct))
+    }
+}

@@ -1,0 +1,260 @@
+//! A breaker under any history, against a naive one that keeps every call.
+
+use crate::domain::breaker::state::call_window::{SLICES, slice_length};
+use crate::domain::breaker::*;
+use crate::domain::decision::Decision;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::UnixMs;
+use crate::domain::token::{EPOCH_MS, TokenClock};
+use crate::domain::value::{Effect as _, Lifetime, Value};
+use proptest::prelude::*;
+
+/// A primary with one key, and a replica that only ever applies what the primary sends.
+struct World {
+    now: UnixMs,
+    tokens: TokenClock,
+    primary: Option<Breaker>,
+    replica: Option<Breaker>,
+}
+
+impl World {
+    fn new(config: Config) -> Self {
+        let now = EPOCH_MS + 1_000_000_000;
+        let mut world = World { now, tokens: TokenClock::new(), primary: None, replica: None };
+        world.send(Effect::Configure(config));
+        world
+    }
+
+    fn send(&mut self, effect: Effect) {
+        let sent = Effect::decode(&effect.encode(), effect.payload()).unwrap();
+        self.tokens.saw(effect.highest_token());
+        self.primary.get_or_insert_default().apply(effect);
+        self.replica.get_or_insert_default().apply(sent);
+        assert_eq!(self.primary, self.replica);
+    }
+
+    fn run<R>(
+        &mut self,
+        decide: impl FnOnce(Option<&Breaker>, UnixMs, &TokenClock) -> Result<Decision<R, Effect>, Refusal>,
+    ) -> R {
+        if let Some(effect) = self.primary.as_ref().and_then(|breaker| breaker.overdue(self.now)) {
+            self.send(effect);
+        }
+        let Decision { reply, effect } = decide(self.primary.as_ref(), self.now, &self.tokens).unwrap();
+        if let Some(effect) = effect {
+            self.send(effect);
+        }
+        reply
+    }
+
+    fn allow(&mut self) -> Allowed {
+        self.run(decide_allow)
+    }
+
+    fn report(&mut self, ok: u64, failed: u64, permit: Option<u64>) -> Reported {
+        let report = Report { ok, failed, slow: 0, permit };
+        self.run(|state, now, tokens| decide_report(state, &report, now, tokens))
+    }
+}
+
+fn config() -> Config {
+    Config {
+        window: 1_000,
+        min_calls: 8,
+        open: 100,
+        factor: 2,
+        max: 350,
+        probes: 2,
+        probe_lease: 60,
+        ..Config::default()
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Allow,
+    /// With the n-th newest permit, or none.
+    Report(u64, u64, Option<usize>),
+    Forward(u64),
+    Back(u64),
+}
+
+fn steps(backwards: bool) -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => Just(Step::Allow),
+        6 => (0..3u64, 0..3u64, prop::option::weighted(0.7, 0..3usize)).prop_map(|(a, b, p)| Step::Report(a, b, p)),
+        4 => (0..80u64).prop_map(Step::Forward),
+        1 => (300..1_200u64).prop_map(Step::Forward),
+        1 => (0..100_000u64).prop_map(move |ms| if backwards { Step::Back(ms) } else { Step::Forward(ms % 50) }),
+    ];
+    prop::collection::vec(step, 1..150)
+}
+
+enum Naive {
+    Closed { since_permit: u64 },
+    Open { until: UnixMs },
+    Half { ok: u64, out: Vec<(u64, UnixMs)> },
+}
+
+proptest! {
+    #[test]
+    fn it_answers_as_the_naive_one(steps in steps(false)) {
+        let config = config();
+        let mut world = World::new(config);
+        let mut naive = Naive::Closed { since_permit: 0 };
+        let mut rounds = 0u32;
+        let mut calls: Vec<(UnixMs, bool)> = Vec::new();
+        let mut permits: Vec<u64> = vec![0];
+        for step in steps {
+            let now = world.now;
+            if let Naive::Open { until } = naive && now >= until {
+                naive = Naive::Half { ok: 0, out: Vec::new() };
+            }
+            match step {
+                Step::Forward(ms) => world.now += ms,
+                Step::Back(_) => unreachable!("time only goes on in this history"),
+                Step::Allow => {
+                    let before = world.primary.clone();
+                    let got = world.allow();
+                    match &mut naive {
+                        Naive::Closed { since_permit } => {
+                            prop_assert_eq!((got.allowed, got.state, got.permit), (true, State::Closed, *since_permit));
+                            prop_assert_eq!(&world.primary, &before);
+                        }
+                        Naive::Open { until } => {
+                            prop_assert_eq!((got.allowed, got.state), (false, State::Open));
+                            prop_assert_eq!(got.retry_after_ms as u64, *until - now);
+                            prop_assert_eq!(&world.primary, &before);
+                        }
+                        Naive::Half { ok, out } => {
+                            let live = out.iter().filter(|(_, end)| now < *end).count() as u64;
+                            prop_assert_eq!(got.allowed, *ok + live < config.probes);
+                            prop_assert_eq!(got.state, State::HalfOpen);
+                            if got.allowed {
+                                prop_assert!(permits.iter().all(|old| *old < got.permit), "tokens strictly rise");
+                                if let Some(at) = out.iter().position(|(_, end)| now >= *end) {
+                                    out.remove(at);
+                                }
+                                out.push((got.permit, now + config.probe_lease));
+                            } else {
+                                let first = out.iter().map(|(_, end)| *end).filter(|end| now < *end).min();
+                                prop_assert_eq!(now + got.retry_after_ms as u64, first.unwrap());
+                            }
+                        }
+                    }
+                    permits.push(got.permit);
+                }
+                Step::Report(ok, failed, by) if ok + failed > 0 => {
+                    let permit = by.map(|back| permits[permits.len().saturating_sub(1 + back)]);
+                    let got = world.report(ok, failed, permit);
+                    let mut changed = false;
+                    match &mut naive {
+                        Naive::Closed { since_permit } if permit.is_none_or(|p| p >= *since_permit) => {
+                            calls.extend((0..ok).map(|_| (now, false)));
+                            calls.extend((0..failed).map(|_| (now, true)));
+                            let length = slice_length(config.window);
+                            let counted: Vec<bool> = calls
+                                .iter()
+                                .filter(|(at, _)| at / length + SLICES > now / length)
+                                .map(|(_, failed)| *failed)
+                                .collect();
+                            let within = |ms| calls.iter().filter(|(at, _)| now - at < ms).count();
+                            prop_assert!(within(config.window * 19 / 20) <= counted.len());
+                            prop_assert!(counted.len() <= within(config.window));
+                            let failures = counted.iter().filter(|failed| **failed).count();
+                            prop_assert_eq!(got.calls, counted.len() as u64);
+                            prop_assert_eq!(got.failure_pct, (failures * 100 / counted.len()) as u64);
+                            if counted.len() >= 8 && failures * 2 >= counted.len() {
+                                changed = true;
+                                rounds = 0;
+                                naive = Naive::Open { until: now + config.open };
+                            }
+                        }
+                        Naive::Half { ok: succeeded, out } => {
+                            if let Some(at) = out.iter().position(|(token, _)| Some(*token) == permit) {
+                                out.remove(at);
+                                *succeeded += 1;
+                                if failed > 0 {
+                                    changed = true;
+                                    rounds += 1;
+                                    let open = (config.open << rounds.min(8)).min(config.max);
+                                    naive = Naive::Open { until: now + open };
+                                } else if *succeeded == config.probes {
+                                    changed = true;
+                                    calls.clear();
+                                    let since_permit = world.primary.as_ref().unwrap().generation();
+                                    prop_assert!(permits.iter().all(|old| *old < since_permit));
+                                    naive = Naive::Closed { since_permit };
+                                }
+                            }
+                        }
+                        Naive::Closed { .. } | Naive::Open { .. } => {}
+                    }
+                    let state = match naive {
+                        Naive::Closed { .. } => State::Closed,
+                        Naive::Open { .. } => State::Open,
+                        Naive::Half { .. } => State::HalfOpen,
+                    };
+                    prop_assert_eq!((got.state, got.changed), (state, changed));
+                }
+                Step::Report(..) => {}
+            }
+        }
+    }
+
+    /// Whatever the clock did and whoever crashed: after the open time and a lease there is a way back.
+    #[test]
+    fn nothing_wedges_it(steps in steps(true)) {
+        let mut world = World::new(config());
+        let mut permits = vec![0];
+        for step in steps {
+            match step {
+                Step::Allow => permits.push(world.allow().permit),
+                Step::Report(ok, failed, by) if ok + failed > 0 => {
+                    let permit = by.map(|back| permits[permits.len().saturating_sub(1 + back)]);
+                    world.report(ok, failed, permit);
+                }
+                Step::Report(..) => {}
+                Step::Forward(ms) => world.now += ms,
+                Step::Back(ms) => world.now -= ms,
+            }
+        }
+        world.allow();
+        world.now += 350 + 60;
+        let got = world.allow();
+        prop_assert!(got.allowed);
+        if got.state == State::HalfOpen {
+            world.report(1, 0, Some(got.permit));
+            if world.allow().state == State::HalfOpen {
+                world.now += 60;
+                let last = world.allow().permit;
+                world.report(1, 0, Some(last));
+            }
+            prop_assert_eq!(world.allow().state, State::Closed);
+        }
+    }
+}
+
+#[test]
+fn the_open_time_grows_up_to_its_most() {
+    let times: Vec<u64> = (0..5).map(|level| config().open_time(level)).collect();
+    assert_eq!(times, [100, 200, 350, 350, 350]);
+    let least = Config { open: 500, ..config() };
+    assert_eq!(least.open_time(3), 500, "a most below the open time does not shorten it");
+    assert_eq!(Config { factor: 1, ..config() }.open_time(64), 100);
+}
+
+#[test]
+fn it_ends_with_its_window_and_an_open_one_after_a_day() {
+    let mut world = World::new(Config::default());
+    world.report(1, 0, None);
+    let end = |world: &World| match world.primary.as_ref().unwrap().lifetime() {
+        Lifetime::Until(end) => end - world.now,
+        other => panic!("{other:?}"),
+    };
+    assert!((57_000..=60_000).contains(&end(&world)));
+    world.report(0, 10, None);
+    assert_eq!(end(&world), 30_000 + 86_400_000);
+    world.run(decide_reset);
+    assert_eq!(end(&world), 60_000);
+}

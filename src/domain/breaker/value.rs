@@ -1,0 +1,142 @@
+//! What the server needs of the family: apply, lifetime, saved form.
+
+use crate::domain::breaker::state::breaker::{Breaker, FORGOTTEN_AFTER, Force, Forced, Permit, Phase};
+use crate::domain::breaker::state::call_window::{Slice, Window, slice_length};
+use crate::domain::breaker::state::config::Config;
+use crate::domain::breaker::{Effect, encoding};
+use crate::domain::codec::Corrupt;
+use crate::domain::time::UnixMs;
+use crate::domain::value::{Lifetime, Value};
+
+impl Value for Breaker {
+    type Effect = Effect;
+
+    const ENCODING: u32 = 1;
+
+    fn apply(&mut self, effect: Effect) {
+        match effect {
+            Effect::Count(slice) => self.count(slice),
+            Effect::Open { counted, since, span, level } => {
+                if let Some(slice) = counted {
+                    self.count(slice);
+                }
+                self.phase = Phase::Open { since, span };
+                self.level = level;
+            }
+            Effect::Probe { token, since, lease, instead_of } => {
+                self.probe(Permit { token, since, lease }, instead_of);
+            }
+            Effect::Probed { token, ok, slow } => {
+                if let Phase::HalfOpen { ok: all, slow: slow_ones, permits } = &mut self.phase {
+                    permits.retain(|permit| permit.token != token);
+                    (*all, *slow_ones) = (ok, slow);
+                }
+            }
+            Effect::Close { generation, since } => self.close(generation, since),
+            Effect::Reset { generation, since } => {
+                self.close(generation, since);
+                self.forced = None;
+            }
+            Effect::Force { what: Force::Open, generation: _, since, span } => {
+                self.forced = Some(Forced { what: Force::Open, since, span });
+                // Once it is let go, probes come first.
+                self.phase = Phase::Open { since, span: span.unwrap_or(0) };
+                self.level = 0;
+            }
+            Effect::Force { what, generation, since, span } => {
+                self.close(generation, since);
+                self.forced = Some(Forced { what, since, span });
+            }
+            Effect::Auto => {
+                // Let go before its time: probes come first.
+                if let (Some(Forced { what: Force::Open, .. }), Phase::Open { span, .. }) =
+                    (self.forced.take(), &mut self.phase)
+                {
+                    *span = 0;
+                }
+            }
+            Effect::Configure(config) => {
+                if slice_length(config.window) != self.slice_length() {
+                    self.window = Window::default();
+                }
+                self.config = config;
+            }
+            Effect::Rebase { now } => self.rebase(now),
+        }
+    }
+
+    fn overdue(&self, now: UnixMs) -> Option<Effect> {
+        self.is_ahead(now).then_some(Effect::Rebase { now })
+    }
+
+    fn lifetime(&self) -> Lifetime {
+        let forced_until = match self.forced {
+            Some(Forced { span: None, .. }) => return Lifetime::Endless,
+            Some(Forced { span: Some(span), since, .. }) => since + span,
+            None => 0,
+        };
+        if self.config != Config::default() {
+            return Lifetime::Endless;
+        }
+        let phase_until = match &self.phase {
+            Phase::Closed { generation: 0, .. } => 0,
+            // Late reports of an earlier generation are told apart for as long as a window.
+            Phase::Closed { since, .. } => since + self.config.window,
+            Phase::Open { since, span } => since + span + FORGOTTEN_AFTER,
+            // A copy of a half-open breaker has no permits, and so nothing to count from.
+            Phase::HalfOpen { permits, .. } => match permits.iter().map(|p| p.since + p.lease).max() {
+                Some(end) => end + FORGOTTEN_AFTER,
+                None => return Lifetime::Endless,
+            },
+        };
+        match forced_until.max(phase_until).max(self.window.end(self.slice_length())) {
+            0 => Lifetime::Over,
+            end => Lifetime::Until(end),
+        }
+    }
+
+    fn save(&self, emit: &mut dyn FnMut(&[u8])) {
+        if *self != Breaker::default() {
+            emit(&encoding::write(self));
+        }
+    }
+
+    fn load(&mut self, _encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
+        if *self != Breaker::default() {
+            return Err(Corrupt);
+        }
+        *self = encoding::read(block)?;
+        Ok(())
+    }
+
+    fn memory(&self) -> usize {
+        let permits = match &self.phase {
+            Phase::HalfOpen { permits, .. } => permits.capacity(),
+            _ => 0,
+        };
+        size_of::<Breaker>()
+            + self.window.slices.capacity() * size_of::<Slice>()
+            + permits * size_of::<Permit>()
+    }
+
+    fn free_effort(&self) -> usize {
+        3
+    }
+
+    /// Probes belong to the original: the copy sends its own.
+    fn duplicate(&self) -> Self {
+        let mut copy = self.clone();
+        if let Phase::HalfOpen { permits, .. } = &mut copy.phase {
+            permits.clear();
+        }
+        copy
+    }
+
+    fn highest_token(&self) -> u64 {
+        match &self.phase {
+            Phase::Closed { generation, .. } => *generation,
+            Phase::Open { .. } => 0,
+            Phase::HalfOpen { permits, .. } => permits.last().map_or(0, |permit| permit.token),
+        }
+    }
+}

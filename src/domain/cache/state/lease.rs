@@ -1,0 +1,40 @@
+//! The right to load a value, for a while.
+
+use crate::domain::time::{MINUTE, SECOND, UnixMs};
+
+/// LEASE unless given, in milliseconds.
+pub const DEFAULT_LEASE: u64 = 10 * SECOND;
+
+/// The least time for which a lease is remembered after it was granted, ms.
+const REMEMBERED: u64 = MINUTE;
+
+/// A granted lease. It ends after its span, but its token is good until superseded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lease {
+    pub token: u64,
+    pub since: UnixMs,
+    /// How long no other reader is sent to load, ms. Once released: the DELAY.
+    pub span: u64,
+    /// Given back: the token stores nothing any more, and is kept to answer a re-sent RELEASE alike.
+    pub released: bool,
+}
+
+impl Lease {
+    /// What is left of it, ms; 0 when it has run out. A clock that steps back does not lengthen it.
+    pub fn left(&self, now: UnixMs) -> u64 {
+        self.span.saturating_sub(now.saturating_sub(self.since))
+    }
+
+    /// When other readers need wait no longer.
+    pub fn deadline(&self) -> UnixMs {
+        self.since.saturating_add(self.span)
+    }
+
+    /// How long the entry is kept for its holder: twice the lease, and a minute at least, since the slow
+    /// load that outlives a short lease is the very one that must not be thrown away. A released one is
+    /// kept for its delay, and a minute at least for those who send the release again.
+    pub fn kept_until(&self) -> UnixMs {
+        let times = if self.released { 1 } else { 2 };
+        self.since.saturating_add(self.span.saturating_mul(times).max(REMEMBERED))
+    }
+}

@@ -1,0 +1,144 @@
+//! A server with one key and its replica, for the tests.
+
+use crate::domain::cache::*;
+use crate::domain::decision::Decision;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::UnixMs;
+use crate::domain::token::{EPOCH_MS, TokenClock};
+use crate::domain::value::{Effect as _, Lifetime, Value};
+
+pub(crate) const TERMS: Terms = Terms { policy: NO_POLICY, limit: 100_000, chance: 0 };
+
+pub(crate) const NO_POLICY: Policy = Policy {
+    ttl: None,
+    grace: None,
+    jitter: None,
+    absent_ttl: None,
+    lease: None,
+    early: None,
+    compress: None,
+    max_value: None,
+};
+
+/// A primary with one key, and a replica that only ever applies what the primary sends.
+pub(crate) struct World {
+    pub now: UnixMs,
+    pub tokens: TokenClock,
+    pub primary: Option<Entry>,
+    pub replica: Option<Entry>,
+    /// Whether expired keys are removed as soon as anyone looks, or stay until overwritten.
+    pub sweeps: bool,
+}
+
+impl World {
+    pub fn new() -> Self {
+        World {
+            now: EPOCH_MS + 1_000_000,
+            tokens: TokenClock::new(),
+            primary: None,
+            replica: None,
+            sweeps: true,
+        }
+    }
+
+    /// What the server does with expired keys when a command opens them.
+    pub fn sweep(&mut self) {
+        if let Some(entry) = &self.primary
+            && let Lifetime::Until(end) = entry.lifetime()
+            && self.sweeps
+            && self.now >= end
+        {
+            self.delete();
+        }
+    }
+
+    pub fn delete(&mut self) {
+        (self.primary, self.replica) = (None, None);
+    }
+
+    pub fn run<R>(
+        &mut self,
+        decide: impl FnOnce(Option<&Entry>, UnixMs, &TokenClock) -> Result<Decision<R, Effect>, Refusal>,
+    ) -> Result<R, Refusal> {
+        self.sweep();
+        let Decision { reply, effect } = decide(self.primary.as_ref(), self.now, &self.tokens)?;
+        if let Some(effect) = effect {
+            let sent = Effect::decode(&effect.encode(), effect.payload()).unwrap();
+            self.tokens.saw(effect.highest_token());
+            for (entry, effect) in [(&mut self.primary, effect), (&mut self.replica, sent)] {
+                entry.get_or_insert_default().apply(effect);
+                entry.take_if(|entry| entry.lifetime() == Lifetime::Over);
+            }
+        }
+        Ok(reply)
+    }
+
+    pub fn getset(&mut self, lease: u64) -> Reply<'static> {
+        self.get(GetSet { lease, touch: None, early: None })
+    }
+
+    pub fn get(&mut self, request: GetSet) -> Reply<'static> {
+        self.run(|state, now, tokens| {
+            decide_getset(state, &request, now, tokens)
+                .map(|d| Decision { reply: d.reply.into_owned(), effect: d.effect })
+        })
+        .unwrap()
+    }
+
+    pub fn set(&mut self, set: &Set<'_>) -> bool {
+        self.set_under(set, &TERMS)
+    }
+
+    pub fn set_under(&mut self, set: &Set<'_>, terms: &Terms) -> bool {
+        self.run(|state, now, tokens| decide_set(state, set, terms, now, tokens)).unwrap()
+    }
+
+    pub fn bring(&mut self, set: &Set<'_>) -> Reply<'static> {
+        self.run(|state, now, tokens| {
+            decide_getset_value(state, set, &TERMS, now, tokens)
+                .map(|d| Decision { reply: d.reply.into_owned(), effect: d.effect })
+        })
+        .unwrap()
+    }
+
+    pub fn release(&mut self, token: u64, delay: u64) -> bool {
+        self.run(|state, now, _| decide_release(state, token, delay, now)).is_ok()
+    }
+
+    pub fn expire(&mut self) -> bool {
+        self.run(|state, now, tokens| Ok(decide_expire(state, now, tokens))).unwrap()
+    }
+
+    /// The token of a lease that the next reader must get.
+    pub fn granted(&mut self, state: State, lease: u64) -> u64 {
+        let reply = self.getset(lease);
+        assert_eq!((reply.state, reply.ms), (state, lease as i64));
+        assert!(reply.token > 0);
+        reply.token
+    }
+
+    pub fn entry(&self) -> &Entry {
+        self.primary.as_ref().expect("an entry")
+    }
+}
+
+pub(crate) fn blocks(entry: Option<&Entry>) -> Vec<Vec<u8>> {
+    let mut blocks = Vec::new();
+    if let Some(entry) = entry {
+        entry.save(&mut |block| blocks.push(block.to_vec()));
+    }
+    blocks
+}
+
+/// A SET with a TTL of 100 ms and a grace of 50 ms.
+pub(crate) fn with(token: u64, value: &[u8]) -> Set<'_> {
+    Set { value: Some(value), token: Some(token), ttl: Some(100), grace: Some(50) }
+}
+
+pub(crate) fn plain(value: &[u8]) -> Set<'_> {
+    Set { value: Some(value), token: None, ttl: Some(100), grace: Some(50) }
+}
+
+pub(crate) fn brief<'a>(reply: &'a Reply<'static>) -> (State, Option<&'a [u8]>, i64) {
+    (reply.state, reply.value.as_deref(), reply.ms)
+}

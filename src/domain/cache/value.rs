@@ -1,0 +1,90 @@
+//! What the server needs of the family: apply, lifetime, saved form.
+
+use crate::domain::cache::state::entry::Entry;
+use crate::domain::cache::state::lease::Lease;
+use crate::domain::cache::state::value_meta::NEVER;
+use crate::domain::cache::{Effect, encoding};
+use crate::domain::codec::Corrupt;
+use crate::domain::value::{Lifetime, Value};
+
+impl Value for Entry {
+    type Effect = Effect;
+
+    const ENCODING: u32 = 1;
+
+    const COUNTED: bool = true;
+
+    fn class(&self) -> u16 {
+        self.packed.class()
+    }
+
+    fn classify(&mut self, class: u16) {
+        self.packed.classify(class);
+    }
+
+    fn apply(&mut self, effect: Effect) {
+        match effect {
+            Effect::Fill { token, since, lease } => {
+                *self = Entry::leased(Lease { token, since, span: lease, released: false });
+            }
+            Effect::Refresh { token, since, lease } => {
+                self.aside.set_lease(Some(Lease { token, since, span: lease, released: false }));
+            }
+            Effect::Release { token, at, delay } => {
+                self.aside.set_lease(Some(Lease { token, since: at, span: delay, released: true }));
+            }
+            Effect::Set { kept, bytes } => *self = Entry::holding(kept, bytes, None),
+            Effect::SetTagged { kept, tags, bytes } => {
+                *self = Entry::holding(kept, bytes, None).with(tags);
+            }
+            Effect::Expire { grant, at } => self.expire(grant, at),
+            Effect::Touch { fresh_until } => self.touch(fresh_until),
+        }
+    }
+
+    fn lifetime(&self) -> Lifetime {
+        let lease = self.lease().map(|lease| lease.kept_until());
+        match (self.kept(), lease) {
+            (Some(kept), _) if kept.fresh_until == NEVER => Lifetime::Endless,
+            (Some(kept), lease) => Lifetime::Until(kept.stale_until().max(lease.unwrap_or(0))),
+            (None, Some(lease)) => Lifetime::Until(lease),
+            (None, None) => Lifetime::Over,
+        }
+    }
+
+    fn save(&self, emit: &mut dyn FnMut(&[u8])) {
+        if self.lifetime() != Lifetime::Over {
+            emit(&encoding::write(self));
+        }
+    }
+
+    /// An entry is a single block, whatever its size.
+    fn load(&mut self, _encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
+        if self.lifetime() != Lifetime::Over {
+            return Err(Corrupt);
+        }
+        *self = encoding::read(block)?;
+        Ok(())
+    }
+
+    fn memory(&self) -> usize {
+        size_of::<Entry>() + self.bytes.as_ref().map_or(0, |bytes| bytes.len()) + self.aside.heap()
+    }
+
+    fn free_effort(&self) -> usize {
+        1 + usize::from(self.bytes.is_some()) + 2 * usize::from(!self.aside.is_empty())
+    }
+
+    /// The copy has the value but not the lease: whoever loads, loads for the original.
+    fn duplicate(&self) -> Self {
+        let mut copy = self.clone();
+        copy.aside.set_lease(None);
+        copy.classify(0);
+        copy
+    }
+
+    fn highest_token(&self) -> u64 {
+        let grant = self.kept().map_or(0, |kept| kept.grant);
+        grant.max(self.lease().map_or(0, |lease| lease.token))
+    }
+}

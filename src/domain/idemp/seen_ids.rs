@@ -1,0 +1,221 @@
+//! IDEMP.SEEN: which ids were met within a window.
+//!
+//! Of an id only its SipHash-2-4 of 128 bits is kept (Aumasson and Bernstein), keyed by chance for each
+//! value, so that nobody can choose ids that collide. The marks lie in buckets by the time when they are
+//! forgotten, in steps of at most a sixteenth of the window; a bucket is forgotten as a whole.
+
+use crate::domain::codec::ranges::read_time;
+use crate::domain::codec::{Corrupt, Reader, Writer};
+use crate::domain::decision::Decision;
+use crate::domain::time::UnixMs;
+use crate::domain::value;
+use crate::domain::value::{Lifetime, Value};
+use siphasher::sip128::SipHasher24;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// The most ids in one call.
+pub const MOST_IDS: usize = 1_000;
+
+/// A bucket's step is at most the window divided by this.
+const SHARPNESS: u64 = 16;
+
+/// Ids in a run of the binary form, and bytes after which a block is full.
+const RUN: usize = 1_000;
+const BLOCK: usize = 48 * 1024;
+
+/// Keys the hash; drawn when the value is created.
+pub type Secret = [u8; 16];
+
+type Bucket = HashSet<u128, BuildHasherDefault<AsItIs>>;
+
+/// The ids that were met. A default one holds nothing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    secret: Option<Secret>,
+    /// By the time from which on their marks count no more.
+    buckets: BTreeMap<UnixMs, Bucket>,
+}
+
+/// Marks new ids, and drops the buckets that are over at `now`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// Given with the first mark of a value.
+    pub secret: Option<Secret>,
+    pub now: UnixMs,
+    pub until: UnixMs,
+    pub hashes: Vec<u128>,
+}
+
+/// Tells for each id whether it was met before, in the window or in this call, and marks those that
+/// were not. `chance` keys a new value. An id that was met keeps its first mark, so that sending the
+/// same call again answers 1 throughout and changes nothing.
+pub fn decide_seen<'a>(
+    state: Option<&Seen>,
+    window: u64,
+    ids: impl Iterator<Item = &'a [u8]>,
+    chance: impl FnOnce() -> Secret,
+    now: UnixMs,
+) -> Decision<Vec<bool>, Mark> {
+    let known = state.and_then(|seen| seen.secret);
+    let secret = known.unwrap_or_else(chance);
+    let hasher = SipHasher24::new_with_key(&secret);
+    let mut fresh = Bucket::default();
+    let mut hashes = Vec::new();
+    let reply = ids
+        .map(|id| {
+            let hash = hasher.hash(id).as_u128();
+            let met = state.is_some_and(|seen| seen.holds(hash, now)) || !fresh.insert(hash);
+            if !met {
+                hashes.push(hash);
+            }
+            met
+        })
+        .collect();
+    if hashes.is_empty() {
+        return Decision::answer(reply);
+    }
+    let secret = known.is_none().then_some(secret);
+    Decision::change(reply, Mark { secret, now, until: forgotten_at(now, window), hashes })
+}
+
+/// The end of `window`, up to a power of two that is at most a sixteenth of it. Powers of two, so that
+/// marks of different windows share buckets and their number stays bounded.
+fn forgotten_at(now: UnixMs, window: u64) -> UnixMs {
+    let step = 1 << (window / SHARPNESS).max(1).ilog2();
+    now.saturating_add(window).checked_next_multiple_of(step).unwrap_or(UnixMs::MAX)
+}
+
+impl Seen {
+    fn holds(&self, hash: u128, now: UnixMs) -> bool {
+        self.buckets.range(now + 1..).any(|(_, bucket)| bucket.contains(&hash))
+    }
+}
+
+impl value::Effect for Mark {
+    fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        w.option(self.secret.as_ref(), |w, secret| w.raw(secret));
+        w.int(self.now);
+        w.int(self.until);
+        for hash in &self.hashes {
+            w.raw(&hash.to_be_bytes());
+        }
+        w.finish()
+    }
+
+    fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
+        let mut r = Reader::new(head);
+        let secret = r.option(Reader::array)?;
+        let (now, until) = (read_time(&mut r)?, read_time(&mut r)?);
+        let mut hashes = Vec::with_capacity(r.left() / size_of::<u128>());
+        while !r.is_empty() {
+            hashes.push(u128::from_be_bytes(r.array()?));
+        }
+        if payload.is_some() || hashes.is_empty() {
+            return Err(Corrupt);
+        }
+        Ok(Mark { secret, now, until, hashes })
+    }
+}
+
+impl Value for Seen {
+    type Effect = Mark;
+
+    const ENCODING: u32 = 1;
+
+    fn apply(&mut self, mark: Mark) {
+        if self.secret.is_none() {
+            self.secret = mark.secret;
+        }
+        if self.secret.is_some() {
+            self.buckets = self.buckets.split_off(&(mark.now + 1));
+            self.buckets.entry(mark.until).or_default().extend(mark.hashes);
+        }
+    }
+
+    fn lifetime(&self) -> Lifetime {
+        self.buckets.last_key_value().map_or(Lifetime::Over, |(until, _)| Lifetime::Until(*until))
+    }
+
+    fn save(&self, emit: &mut dyn FnMut(&[u8])) {
+        let Some(secret) = &self.secret else { return };
+        let mut w = Writer::new();
+        for (until, bucket) in &self.buckets {
+            let mut hashes: Vec<u128> = bucket.iter().copied().collect();
+            hashes.sort_unstable();
+            for run in hashes.chunks(RUN) {
+                if w.is_empty() {
+                    w.raw(secret);
+                }
+                w.int(*until);
+                w.int(run.len() as u64);
+                for hash in run {
+                    w.raw(&hash.to_be_bytes());
+                }
+                if w.len() >= BLOCK {
+                    emit(&w.take());
+                }
+            }
+        }
+        if !w.is_empty() {
+            emit(&w.finish());
+        }
+    }
+
+    fn load(&mut self, _encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
+        let mut r = Reader::new(block);
+        let secret = r.array()?;
+        if *self.secret.get_or_insert(secret) != secret || r.is_empty() {
+            return Err(Corrupt);
+        }
+        while !r.is_empty() {
+            let until = read_time(&mut r)?;
+            let count: usize = r.narrow()?;
+            if count == 0 || count > RUN {
+                return Err(Corrupt);
+            }
+            let bucket = self.buckets.entry(until).or_default();
+            for _ in 0..count {
+                if !bucket.insert(u128::from_be_bytes(r.array()?)) {
+                    return Err(Corrupt);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The tables of the standard library: 17 bytes a slot, at most seven eighths of which, a power of
+    /// two, are taken.
+    fn memory(&self) -> usize {
+        const ENTRY: usize = size_of::<(UnixMs, Bucket)>();
+        let table = |bucket: &Bucket| (bucket.capacity() * 8 / 7).next_power_of_two() * 17 + 16;
+        size_of::<Seen>() + self.buckets.values().map(|bucket| ENTRY + table(bucket)).sum::<usize>()
+    }
+
+    fn free_effort(&self) -> usize {
+        1 + self.buckets.len()
+    }
+
+    fn duplicate(&self) -> Self {
+        self.clone()
+    }
+}
+
+/// A keyed hash needs no further hashing.
+#[derive(Debug, Clone, Copy, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u128(&mut self, hash: u128) {
+        self.0 = hash as u64;
+    }
+}

@@ -1,0 +1,102 @@
+//! What the server needs of the family: apply, lifetime, saved form.
+
+use crate::domain::codec::Corrupt;
+use crate::domain::idemp::state::completed::Finished;
+use crate::domain::idemp::state::record::{Open, Record, Stage};
+use crate::domain::idemp::{Effect, encoding};
+use crate::domain::value::{Lifetime, Value};
+
+impl Value for Record {
+    type Effect = Effect;
+
+    const ENCODING: u32 = 1;
+
+    fn apply(&mut self, effect: Effect) {
+        match effect {
+            Effect::Claim { token, since, lease, ttl, attempt, owner, fingerprint } => {
+                let checkpoint = match &mut self.stage {
+                    Stage::Open(open) if attempt > 1 => open.checkpoint.take(),
+                    _ => None,
+                };
+                let open = Open { held: true, span: lease, owner, fingerprint, checkpoint };
+                *self = Record { token, since, ttl, attempt, stage: Stage::Open(Box::new(open)) };
+            }
+            Effect::Complete { token, at, ttl, meta, result } => {
+                if let Some(open) = self.held_by(token) {
+                    let finished = Finished::new(open.fingerprint.as_ref(), meta.as_deref(), &result);
+                    (self.since, self.ttl, self.stage) = (at, ttl, Stage::Done(finished));
+                }
+            }
+            Effect::Extend { token, at, lease, checkpoint } => {
+                if let Some(open) = self.held_by(token) {
+                    open.span = lease;
+                    if checkpoint.is_some() {
+                        open.checkpoint = checkpoint;
+                    }
+                    self.since = at;
+                }
+            }
+            Effect::Release { token, at, delay } => {
+                if let Some(open) = self.held_by(token) {
+                    (open.held, open.span, open.owner) = (false, delay, None);
+                    self.since = at;
+                }
+            }
+        }
+    }
+
+    fn lifetime(&self) -> Lifetime {
+        if self.token == 0 { Lifetime::Over } else { Lifetime::Until(self.since.saturating_add(self.life())) }
+    }
+
+    fn save(&self, emit: &mut dyn FnMut(&[u8])) {
+        if self.token != 0 {
+            emit(&encoding::write(self));
+        }
+    }
+
+    /// A record is a single block, whatever its size.
+    fn load(&mut self, _encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
+        if self.token != 0 {
+            return Err(Corrupt);
+        }
+        *self = encoding::read(block)?;
+        Ok(())
+    }
+
+    fn memory(&self) -> usize {
+        size_of::<Record>()
+            + match &self.stage {
+                Stage::Open(open) => {
+                    let parts = [&open.owner, &open.checkpoint];
+                    size_of::<Open>() + parts.into_iter().flatten().map(|part| part.len()).sum::<usize>()
+                }
+                Stage::Done(finished) => finished.heap(),
+            }
+    }
+
+    fn free_effort(&self) -> usize {
+        match &self.stage {
+            Stage::Open(open) => {
+                2 + usize::from(open.owner.is_some()) + usize::from(open.checkpoint.is_some())
+            }
+            Stage::Done(_) => 2,
+        }
+    }
+
+    /// The copy of a record that someone holds is free to claim: the holder's token is good for the
+    /// original only.
+    fn duplicate(&self) -> Self {
+        let mut copy = self.clone();
+        if let Stage::Open(open) = &mut copy.stage
+            && open.held
+        {
+            (open.held, open.span, open.owner) = (false, 0, None);
+        }
+        copy
+    }
+
+    fn highest_token(&self) -> u64 {
+        self.token
+    }
+}

@@ -1,0 +1,105 @@
+//! MPUSH, MACK and MEXTEND: what several commands would do, in one.
+
+use crate::domain::decision::Decision;
+use crate::domain::jobq::decide::push::{Push, Pushed, Pushing};
+use crate::domain::jobq::decide::settle::{Extended, decide_extend, to_ack};
+use crate::domain::jobq::effect::{Change, Effect};
+use crate::domain::jobq::queue::Queue;
+use crate::domain::jobq::state::serial::Serial;
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::time::UnixMs;
+
+/// Decides an MPUSH: all of it or nothing. An id that stands twice is a duplicate the second time.
+pub fn decide_push_many(
+    queue: Option<&Queue>,
+    pushes: &[Push<'_>],
+    now: UnixMs,
+) -> Result<Decision<Vec<Pushed>, Effect>, Refusal> {
+    let mut pushing = Pushing::onto(queue, now);
+    let (mut answers, mut changes) = (Vec::with_capacity(pushes.len()), Vec::with_capacity(pushes.len()));
+    let mut clock = now;
+    for push in pushes {
+        let decision = pushing.decide(push)?;
+        answers.push(decision.reply);
+        if let Some(effect) = decision.effect {
+            clock = effect.now;
+            changes.push(effect.change);
+        }
+    }
+    Ok(decided(answers, changes, clock))
+}
+
+/// What a batch answers for each job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Each<R> {
+    Yes(R),
+    /// There is no such job.
+    Gone,
+    Fenced,
+}
+
+impl<R> Each<R> {
+    fn of(answer: Result<R, Refusal>) -> Self {
+        match answer {
+            Ok(answer) => Each::Yes(answer),
+            Err(refusal) if refusal.code == Code::NoJob => Each::Gone,
+            Err(_) => Each::Fenced,
+        }
+    }
+}
+
+/// Decides a MACK: each job by itself, as ACK would. The same again in one call changes nothing, as it would in two.
+pub fn decide_ack_many(
+    queue: Option<&Queue>,
+    jobs: &[(&[u8], u64)],
+    now: UnixMs,
+) -> Decision<Vec<Each<()>>, Effect> {
+    let (mut seen, mut serials) = (Seen::default(), Vec::with_capacity(jobs.len()));
+    let mut ack = |(id, token): &(&[u8], u64)| {
+        let open = to_ack(queue, id, *token)?;
+        serials.extend(open.filter(|serial| seen.first_time(*serial)));
+        Ok(())
+    };
+    let answers = jobs.iter().map(|job| Each::of(ack(job))).collect();
+    let effect = (!serials.is_empty()).then_some(Effect { now, change: Change::AckMany { serials } });
+    Decision { reply: answers, effect }
+}
+
+/// Decides an MEXTEND: each job by itself, as EXTEND would. The same again changes it to what it is.
+pub fn decide_extend_many(
+    queue: Option<&Queue>,
+    jobs: &[(&[u8], u64)],
+    lease: Option<u64>,
+    now: UnixMs,
+) -> Decision<Vec<Each<Extended>>, Effect> {
+    let (mut changes, mut clock) = (Vec::with_capacity(jobs.len()), now);
+    let mut extend = |(id, token): &(&[u8], u64)| {
+        let decision = decide_extend(queue, id, *token, lease, None, now)?;
+        if let Some(effect) = decision.effect {
+            clock = effect.now;
+            changes.push(effect.change);
+        }
+        Ok(decision.reply)
+    };
+    let answers = jobs.iter().map(|job| Each::of(extend(job))).collect();
+    decided(answers, changes, clock)
+}
+
+/// The jobs of a batch in order, as they mostly come.
+#[derive(Default)]
+struct Seen(Vec<Serial>);
+
+impl Seen {
+    fn first_time(&mut self, serial: Serial) -> bool {
+        let place = self.0.binary_search(&serial);
+        if let Err(at) = place {
+            self.0.insert(at, serial);
+        }
+        place.is_err()
+    }
+}
+
+/// The answers, and the changes if there are any.
+pub(crate) fn decided<R>(answers: R, changes: Vec<Change>, now: UnixMs) -> Decision<R, Effect> {
+    Decision { reply: answers, effect: Effect::of(changes, now) }
+}

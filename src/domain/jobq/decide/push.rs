@@ -1,0 +1,371 @@
+//! PUSH: a job is added, once for each id.
+
+use crate::domain::decision::Decision;
+use crate::domain::jobq::effect::{Change, Effect};
+use crate::domain::jobq::queue::Queue;
+use crate::domain::jobq::queue::dependencies::doom;
+use crate::domain::jobq::state::backoff::Backoff;
+use crate::domain::jobq::state::config::Config;
+use crate::domain::jobq::state::dependencies::{OnDead, Outcome};
+use crate::domain::jobq::state::job::State;
+use crate::domain::jobq::state::job_id::{Automatic, Id};
+use crate::domain::jobq::state::new_job::{NewFlow, NewJob, NewKey, Turn};
+use crate::domain::jobq::state::pause::Pause;
+use crate::domain::jobq::state::serial::Serial;
+use crate::domain::jobq::state::unique_keys::{Holder, Until};
+use crate::domain::refusal::{Code, Refusal, shown};
+use crate::domain::time::UnixMs;
+use std::collections::HashMap;
+
+/// When a job may first be popped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// So many milliseconds after the push.
+    After(u64),
+    /// At this time, in Unix milliseconds; one that has passed is now.
+    At(UnixMs),
+}
+
+/// A PUSH. Durations are in milliseconds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Push<'a> {
+    pub payload: &'a [u8],
+    /// Chosen by the pusher: 1 to 128 bytes, not beginning with `#`.
+    pub id: Option<&'a [u8]>,
+    pub name: Option<&'a [u8]>,
+    pub meta: Option<&'a [u8]>,
+    pub due: Due,
+    /// MATCH: a known id must have this payload.
+    pub must_match: bool,
+    /// Lower ones are served first.
+    pub priority: i32,
+    /// At the head of those of its priority and group.
+    pub lifo: bool,
+    /// Those of one group go one after the other: 1 to 128 bytes.
+    pub group: Option<&'a [u8]>,
+    /// `None` is as the queue says now.
+    pub retries: Option<u16>,
+    /// `None` is as the queue says when it fails.
+    pub backoff: Option<Backoff>,
+    /// `None` is as the POP says.
+    pub lease: Option<u64>,
+    /// How long it may wait from when it is first due.
+    pub expire: Option<u64>,
+    /// How long it is kept when it has ended; `None` is as the queue keeps its jobs.
+    pub keep: Option<u64>,
+    pub unique: Option<UniqueKey<'a>>,
+    pub after: Option<After<'a>>,
+}
+
+/// AFTER and ONDEAD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct After<'a> {
+    /// At most [`MOST_AFTER`](crate::domain::jobq::MOST_AFTER).
+    pub ids: &'a [&'a [u8]],
+    pub on_dead: OnDead,
+}
+
+/// UNIQUE and what goes with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UniqueKey<'a> {
+    pub key: &'a [u8],
+    pub until: Until,
+    /// FOR; always given with [`Until::Time`].
+    pub window: Option<u64>,
+    pub on_dup: OnDup,
+}
+
+/// What a push does whose key is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDup {
+    /// Nothing.
+    Keep,
+    /// It comes in the place of the holder if that still waits, else it is next.
+    Replace,
+    /// It waits until the key is free.
+    Next,
+}
+
+impl<'a> Push<'a> {
+    /// Without options.
+    pub fn plain(payload: &'a [u8]) -> Self {
+        Push {
+            payload,
+            id: None,
+            must_match: false,
+            name: None,
+            meta: None,
+            due: Due::After(0),
+            priority: 0,
+            lifo: false,
+            group: None,
+            retries: None,
+            backoff: None,
+            lease: None,
+            expire: None,
+            keep: None,
+            unique: None,
+            after: None,
+        }
+    }
+
+    /// The job that is pushed, to be popped from `due` on.
+    pub(crate) fn job(&self, due: UnixMs, config: &Config) -> NewJob {
+        NewJob {
+            payload: self.payload.into(),
+            due,
+            id: self.id.map(Box::from),
+            name: self.name.map(Box::from),
+            meta: self.meta.map(Box::from),
+            retries: self.retries.unwrap_or(config.retries),
+            backoff: self.backoff.clone().map(Box::new),
+            lease: self.lease.unwrap_or(0),
+            priority: self.priority,
+            lifo: self.lifo,
+            group: self.group.map(Box::from),
+            expire: self.expire.unwrap_or(0),
+            keep: self.keep,
+            unique: None,
+            flow: None,
+        }
+    }
+}
+
+/// What PUSH answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pushed {
+    New(Id<'static>),
+    /// Nothing was added: the id is known, or it is that of the job that holds the key.
+    Duplicate(Box<[u8]>),
+    /// Added in the place of the job that held the key.
+    Replaced(Box<[u8]>),
+    /// Added, to wait until the key is free.
+    Next(Box<[u8]>),
+}
+
+/// Decides a PUSH. An id is remembered for as long as its job is kept, done and dead ones included.
+///
+/// Refuses (`MISMATCH`), when asked to look, an id that is known with another payload; (`PAUSED`) what comes
+/// to a queue that is closed to pushes; (`TOOBIG`) a payload over the queue's own limit; (`FULL`) what would
+/// make the queue longer than it may be; (`NOJOB`) to wait for a job that is not there. A known id is a duplicate
+/// before any of these.
+pub fn decide_push(
+    queue: Option<&Queue>,
+    push: &Push<'_>,
+    now: UnixMs,
+) -> Result<Decision<Pushed, Effect>, Refusal> {
+    Pushing::onto(queue, now).decide(push)
+}
+
+/// Several pushes one after the other, each as if those before it had happened.
+pub(crate) struct Pushing<'q> {
+    queue: Option<&'q Queue>,
+    now: UnixMs,
+    serial: Serial,
+    /// How many jobs those before have added that wait.
+    added: usize,
+    /// The ids that those before have added (true) and taken out.
+    ids: HashMap<Box<[u8]>, bool>,
+    /// Who has the key that all of them are for.
+    standing: Option<Standing>,
+}
+
+/// Who has a key.
+#[derive(Debug, Clone, Default)]
+struct Standing {
+    /// The holder's id, and its serial if it waits.
+    holder: Option<(Box<[u8]>, Option<Serial>)>,
+    next: Option<(Box<[u8]>, Serial)>,
+}
+
+impl Standing {
+    fn of(queue: &Queue, key: &[u8], now: UnixMs) -> Self {
+        let Some(claim) = queue.claim(key, now) else { return Standing::default() };
+        let named = |serial: Serial| {
+            let job = queue.job(serial)?;
+            Some((Box::from(&*job.shown_id(serial)), job))
+        };
+        let holder = match &claim.holder {
+            Holder::Job(serial) => named(*serial).map(|(id, job)| (id, job.waits().then_some(*serial))),
+            Holder::Gone(id) => Some((id.clone(), None)),
+            Holder::Nobody => None,
+        };
+        let next = claim.next.and_then(|serial| Some((named(serial)?.0, serial)));
+        Standing { holder, next }
+    }
+}
+
+impl<'q> Pushing<'q> {
+    pub fn onto(queue: Option<&'q Queue>, now: UnixMs) -> Self {
+        let serial = queue.map_or(0, |queue| queue.next_serial);
+        let now = queue.map_or(now, |queue| queue.clamp(now));
+        Pushing { queue, now, serial, added: 0, ids: HashMap::new(), standing: None }
+    }
+
+    pub fn decide(&mut self, push: &Push<'_>) -> Result<Decision<Pushed, Effect>, Refusal> {
+        if let Some(id) = push.id
+            && let Some(known) = self.known(id, push)?
+        {
+            return Ok(Decision::answer(known));
+        }
+        refuse_closed(self.queue, push.payload.len(), self.now)?;
+        let id = push.id.map_or_else(|| Id::Automatic(Automatic::of(self.serial)), Id::from);
+        let flow = push.after.map(|after| self.flow(&after)).transpose()?;
+        let dead = flow.as_ref().is_some_and(|flow| flow.doom.is_some());
+        let (pushed, turn) = match push.unique.filter(|_| !dead).map(|unique| self.turn(&unique, &id)) {
+            None => (Pushed::New(id.into_owned()), dead.then_some(Turn::Never)),
+            Some((answer, None)) => return Ok(Decision::answer(answer)),
+            Some((answer, turn)) => (answer, turn),
+        };
+        if let (Some(Turn::InPlaceOf(old)), Some(flow)) = (turn, &flow) {
+            self.refuse_circle(old, flow)?;
+        }
+        if !matches!(turn, Some(Turn::InPlaceOf(_))) {
+            refuse_full(self.queue, self.added + 1)?;
+            self.added += 1;
+        }
+        let job = NewJob { flow, ..new_job(self.queue, push, turn, self.now) };
+        let effect = Effect { now: self.now, change: Change::Push { serial: self.serial, job } };
+        self.ids.extend(push.id.map(|id| (id.into(), true)));
+        self.serial += 1;
+        Ok(Decision::change(pushed, effect))
+    }
+
+    /// The answer to an id that is known.
+    fn known(&self, id: &[u8], push: &Push<'_>) -> Result<Option<Pushed>, Refusal> {
+        if let Some(added) = self.ids.get(id) {
+            return Ok(added.then(|| Pushed::Duplicate(id.into())));
+        }
+        let Some((_, known)) = self.queue.and_then(|queue| queue.find(id)) else { return Ok(None) };
+        if push.must_match && known.payload() != push.payload {
+            let text = format!("the id '{}' is known with another payload", shown(id));
+            return Err(Refusal::new(Code::Mismatch, text));
+        }
+        Ok(Some(Pushed::Duplicate(id.into())))
+    }
+
+    /// What a push waits for.
+    fn flow(&self, after: &After<'_>) -> Result<NewFlow, Refusal> {
+        let mut flow = NewFlow { after: Vec::new(), on_dead: after.on_dead, doom: None };
+        for id in after.ids {
+            let Some((serial, job)) = self.queue.and_then(|queue| queue.find(id)) else {
+                let text = format!("AFTER '{}': there is no such job in this queue", shown(id));
+                return Err(Refusal::new(Code::NoJob, text));
+            };
+            match (job.state, after.on_dead) {
+                (State::Done, _) | (State::Dead, OnDead::Run) => continue,
+                (State::Dead, OnDead::Fail) if flow.doom.is_none() => {
+                    flow.doom = Some(doom(&shown(id), Outcome::Dead));
+                }
+                _ => {}
+            }
+            flow.after.push(job.anchor(serial));
+        }
+        Ok(flow)
+    }
+
+    /// A job may not wait for others in the place of one that jobs wait for: they may be the same.
+    fn refuse_circle(&self, old: Serial, flow: &NewFlow) -> Result<(), Refusal> {
+        let Some((queue, job)) = self.queue.and_then(|queue| Some((queue, queue.job(old)?))) else {
+            return Ok(());
+        };
+        let next = self.standing.as_ref().is_some_and(|standing| standing.next.is_some());
+        let in_the_way = queue.is_waited_for(old, job) || (next && !job.is_next());
+        if !flow.after.is_empty() && (in_the_way || flow.after.contains(&job.anchor(old))) {
+            let id = job.shown_id(old);
+            return Err(Refusal::err(format!(
+                "AFTER: the push would take the place of '{}', which is waited for; leave out AFTER or ONDUP replace",
+                shown(&id)
+            )));
+        }
+        Ok(())
+    }
+
+    /// What a push answers whose key may be held, and how the job comes to it; `None` when it does not.
+    fn turn(&mut self, unique: &UniqueKey<'_>, id: &[u8]) -> (Pushed, Option<Turn>) {
+        let (queue, now, serial) = (self.queue, self.now, self.serial);
+        let standing = self.standing.get_or_insert_with(|| {
+            queue.map_or_else(Standing::default, |queue| Standing::of(queue, unique.key, now))
+        });
+        let Some((holder, waiting)) = &standing.holder else {
+            standing.holder = Some((id.into(), Some(serial)));
+            return (Pushed::New(Id::from(id).into_owned()), Some(Turn::First));
+        };
+        match (unique.on_dup, waiting) {
+            (OnDup::Keep, _) => (Pushed::Duplicate(holder.clone()), None),
+            (OnDup::Replace, Some(old)) => {
+                let turn = Turn::InPlaceOf(*old);
+                let old = standing.holder.replace((id.into(), Some(serial)));
+                self.ids.extend(old.map(|(id, _)| (id, false)));
+                (Pushed::Replaced(id.into()), Some(turn))
+            }
+            _ => {
+                let old = standing.next.replace((id.into(), serial));
+                let turn = old.as_ref().map_or(Turn::Next, |(_, old)| Turn::InPlaceOf(*old));
+                self.ids.extend(old.map(|(id, _)| (id, false)));
+                (Pushed::Next(id.into()), Some(turn))
+            }
+        }
+    }
+}
+
+/// What pushes change that were let in at `now` and wait for nothing.
+pub fn pushed(queue: Option<&Queue>, pushes: &[Push<'_>], now: UnixMs) -> Option<Effect> {
+    let now = queue.map_or(now, |queue| queue.clamp(now));
+    let first = queue.map_or(0, |queue| queue.next_serial);
+    let change = |(serial, push)| Change::Push { serial, job: new_job(queue, push, None, now) };
+    Effect::of((first..).zip(pushes).map(change).collect(), now)
+}
+
+fn new_job(queue: Option<&Queue>, push: &Push<'_>, turn: Option<Turn>, now: UnixMs) -> NewJob {
+    let key = |turn| {
+        let UniqueKey { key, until, window, .. } = push.unique?;
+        Some(NewKey { key: key.into(), until, window: window.unwrap_or(0), turn })
+    };
+    let due = match push.due {
+        Due::After(delay) => now + delay,
+        Due::At(time) => time.max(now),
+    };
+    let new = |config: &Config| NewJob { unique: turn.and_then(key), ..push.job(due, config) };
+    queue.map_or_else(|| new(&Config::default()), |queue| new(&queue.config))
+}
+
+pub(crate) fn refuse_closed(queue: Option<&Queue>, bytes: usize, now: UnixMs) -> Result<(), Refusal> {
+    let pause = queue.and_then(|queue| queue.paused(now)).filter(|pause| pause.pushes);
+    if let Some(Pause { until, .. }) = pause {
+        let until = until.map_or_else(|| "JOBQ.RESUME".into(), |until| format!("{until}"));
+        return Err(Refusal::new(Code::Paused, format!("the queue takes no jobs until {until}")));
+    }
+    refuse_big(queue, bytes)
+}
+
+/// Refuses a payload of more bytes than the queue takes.
+pub(crate) fn refuse_big(queue: Option<&Queue>, bytes: usize) -> Result<(), Refusal> {
+    if let Some(most) = queue.and_then(|queue| queue.config.max_payload)
+        && bytes as u64 > most
+    {
+        let text = format!("the payload has {bytes} bytes, this queue takes at most {most} (max_payload)");
+        return Err(Refusal::new(Code::TooBig, text));
+    }
+    Ok(())
+}
+
+impl Queue {
+    /// How many more jobs may wait.
+    pub(crate) fn length_left(&self) -> u64 {
+        self.config.max_length.map_or(u64::MAX, |most| most.saturating_sub(self.length() as u64))
+    }
+}
+
+/// Refuses `more` jobs where the queue may not become so long.
+pub(crate) fn refuse_full(queue: Option<&Queue>, more: usize) -> Result<(), Refusal> {
+    let Some(queue) = queue else { return Ok(()) };
+    match queue.config.max_length {
+        Some(most) if (queue.length() + more) as u64 > most => {
+            let length = queue.length();
+            let text = format!("{length} jobs wait in this queue, at most {most} may (max_length)");
+            Err(Refusal::new(Code::Full, text))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,118 @@
+//! CRON SET, DEL and RUN: schedules that a queue keeps.
+
+use crate::domain::calendar::cron::Schedule;
+use crate::domain::calendar::time_zone::Zone;
+use crate::domain::decision::Decision;
+use crate::domain::jobq::decide::push::{Push, Pushed, refuse_big, refuse_closed, refuse_full};
+use crate::domain::jobq::effect::{Change, Effect};
+use crate::domain::jobq::queue::Queue;
+use crate::domain::jobq::queue::schedule_runs::run_id;
+use crate::domain::jobq::state::config::Config;
+use crate::domain::jobq::state::schedules::{CatchUp, Entry, MOST_SCHEDULES, Terms};
+use crate::domain::refusal::{Code, Refusal, shown};
+use crate::domain::time::UnixMs;
+
+/// A CRON SET.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan<'a> {
+    /// 1 to [`LONGEST_SCHEDULE`](crate::domain::jobq::LONGEST_SCHEDULE) bytes, not beginning with `#`.
+    pub name: &'a [u8],
+    pub pattern: &'a [u8],
+    pub zone: Zone,
+    pub catch_up: CatchUp,
+    pub overlap: bool,
+    /// What every run pushes; it has no id and no time.
+    pub push: Push<'a>,
+}
+
+/// Decides a CRON SET. One of the same name is replaced; while pattern and zone stay as they are, so does its next
+/// time. The same again changes nothing.
+///
+/// Refuses (`ERR`) what is no pattern or is never due, (`TOOBIG`) a payload that the queue does not take, and (`FULL`)
+/// more schedules than a queue may have.
+pub fn decide_plan(
+    queue: Option<&Queue>,
+    plan: &Plan<'_>,
+    now: UnixMs,
+) -> Result<Decision<(), Effect>, Refusal> {
+    let schedule = Schedule::parse(plan.pattern, plan.zone).map_err(Refusal::err)?;
+    let now = queue.map_or(now, |queue| queue.clamp(now));
+    let terms = Terms {
+        pattern: plan.pattern.into(),
+        zone: plan.zone.name().as_bytes().into(),
+        catch_up: plan.catch_up,
+        overlap: plan.overlap,
+        job: plan.push.job(0, queue.map_or(&Config::default(), |queue| &queue.config)),
+    };
+    let known = queue.and_then(|queue| queue.timetable.get(plan.name));
+    if known.is_some_and(|known| known.terms == terms) {
+        return Ok(Decision::answer(()));
+    }
+    refuse_big(queue, plan.push.payload.len())?;
+    if known.is_none() && queue.is_some_and(|queue| queue.timetable.len() >= MOST_SCHEDULES) {
+        let text = format!("the queue has {MOST_SCHEDULES} schedules, the most that it may have");
+        return Err(Refusal::new(Code::Full, text));
+    }
+    let kept = known.filter(|known| known.terms.are_due_as(&terms)).and_then(|known| known.next);
+    let next = kept.or_else(|| schedule.next_after(now));
+    let change = Change::Plan { name: plan.name.into(), terms: Box::new(terms), next };
+    Ok(Decision::change((), Effect { now, change }))
+}
+
+/// Decides a CRON DEL: whether there was such a schedule. Jobs that it has pushed stay.
+pub fn decide_unplan(queue: Option<&Queue>, name: &[u8], now: UnixMs) -> Decision<bool, Effect> {
+    match queue.filter(|queue| queue.timetable.get(name).is_some()) {
+        Some(_) => Decision::change(true, Effect { now, change: Change::Unplan { name: name.into() } }),
+        None => Decision::answer(false),
+    }
+}
+
+/// Decides a CRON RUN: one run now, of the id `name@now`, beside those that are due. Unless runs may overlap, one
+/// that is unfinished is answered instead, so that the same again adds nothing.
+pub fn decide_run(
+    queue: Option<&Queue>,
+    name: &[u8],
+    now: UnixMs,
+) -> Result<Decision<Pushed, Effect>, Refusal> {
+    let unknown = || Refusal::new(Code::NoJob, format!("there is no schedule '{}'", shown(name)));
+    let queue = queue.ok_or_else(unknown)?;
+    let entry = queue.timetable.get(name).ok_or_else(unknown)?;
+    let now = queue.clamp(now);
+    if let Some(run) = entry.last.filter(|run| !entry.terms.overlap && queue.is_unfinished(run.serial, now))
+        && let Some(job) = queue.job(run.serial)
+    {
+        return Ok(Decision::answer(Pushed::Duplicate(job.shown_id(run.serial).into())));
+    }
+    let id = run_id(name, now);
+    if queue.find(&id).is_some() {
+        return Ok(Decision::answer(Pushed::Duplicate(id)));
+    }
+    refuse_closed(Some(queue), 0, now)?;
+    refuse_full(Some(queue), 1)?;
+    let change = Change::Run { name: name.into(), due: now };
+    Ok(Decision::change(Pushed::New(id.into()), Effect { now, change }))
+}
+
+/// What CRON LIST shows of a schedule.
+#[derive(Debug)]
+pub struct Planned<'a> {
+    pub name: &'a [u8],
+    pub entry: &'a Entry,
+    /// The last run is not finished.
+    pub running: bool,
+}
+
+impl Planned<'_> {
+    /// The id of its last run.
+    pub fn last_id(&self) -> Option<Box<[u8]>> {
+        self.entry.last.map(|run| run_id(self.name, run.due))
+    }
+}
+
+/// The schedules of a queue in the order of their names. A run that is due is there when the primary has made it.
+pub fn schedules(queue: Option<&Queue>, now: UnixMs) -> Vec<Planned<'_>> {
+    let Some(queue) = queue else { return Vec::new() };
+    let now = queue.clamp(now);
+    let running = |entry: &Entry| entry.last.is_some_and(|run| queue.is_unfinished(run.serial, now));
+    queue.timetable.iter().map(|(name, entry)| Planned { name, entry, running: running(entry) }).collect()
+}

@@ -1,0 +1,108 @@
+//! UPDATE: an operator changes a job that has not been done.
+
+use crate::domain::decision::Decision;
+use crate::domain::jobq::decide::push::Due;
+use crate::domain::jobq::effect::{Change, Effect, Given};
+use crate::domain::jobq::queue::Queue;
+use crate::domain::jobq::ready::priority_lanes::Rank;
+use crate::domain::jobq::state::job::{Job, Payload, Settled, State};
+use crate::domain::refusal::{Code, Refusal, shown};
+use crate::domain::time::UnixMs;
+
+/// An UPDATE; what is missing stays as it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Update<'a> {
+    pub priority: Option<i32>,
+    /// Of a job that waits: when it may be popped.
+    pub due: Option<Due>,
+    pub retries: Option<u16>,
+    pub payload: Option<&'a [u8]>,
+}
+
+/// Decides an UPDATE of a queue that has advanced to `now`.
+///
+/// A dead job may be mended before a REDRIVE; one that is done stays as it is. What an active job is given
+/// its next run will see.
+pub fn decide_update(
+    queue: Option<&Queue>,
+    id: &[u8],
+    update: &Update<'_>,
+    now: UnixMs,
+) -> Result<Decision<(), Effect>, Refusal> {
+    let unknown = || Refusal::new(Code::NoJob, format!("there is no job '{}'", shown(id)));
+    let queue = queue.ok_or_else(unknown)?;
+    let (serial, job) = queue.find(id).ok_or_else(unknown)?;
+    let now = queue.clamp(now);
+    let id = shown(id);
+    match job.state {
+        State::Ready | State::Delayed => {}
+        State::Done => {
+            return Err(Refusal::err(format!("the job '{id}' is done: it is not changed any more")));
+        }
+        State::Active if update.due.is_some() => {
+            return Err(Refusal::err(format!(
+                "the job '{id}' is active: DELAY, AT and NOW are for jobs that are ready or delayed"
+            )));
+        }
+        State::Blocked if update.due.is_some() => {
+            return Err(Refusal::err(format!(
+                "the job '{id}' is blocked: it waits for other jobs, not for a time"
+            )));
+        }
+        State::Dead if update.due.is_some() => {
+            return Err(Refusal::err(format!("the job '{id}' is dead: REDRIVE makes it ready again")));
+        }
+        State::Active | State::Blocked | State::Dead => {}
+    }
+    let due = update.due.map(|due| match due {
+        Due::After(delay) => now + delay,
+        Due::At(time) => time.max(now),
+    });
+    let given = Given {
+        priority: update.priority.filter(|priority| *priority != job.priority),
+        due: due.filter(|due| !job.is_due_at(*due, now)),
+        retries: update.retries.filter(|retries| *retries != job.retries),
+        payload: update.payload.filter(|payload| *payload != job.payload()).map(Payload::from),
+    };
+    if given == Given::default() {
+        return Ok(Decision::answer(()));
+    }
+    Ok(Decision::change((), Effect { now, change: Change::Update { serial, update: given } }))
+}
+
+impl Job {
+    /// Whether this due time is what the job has; one that is ready keeps its place in the line.
+    fn is_due_at(&self, due: UnixMs, now: UnixMs) -> bool {
+        if self.state == State::Ready { due <= now } else { due == self.at }
+    }
+
+    /// `shift` is what aging adds from the new due time on.
+    pub(crate) fn update(&mut self, given: Given, shift: Rank, now: UnixMs) {
+        if let Some(priority) = given.priority {
+            self.priority = priority;
+        }
+        if let Some(retries) = given.retries {
+            self.retries = retries;
+        }
+        if let Some(payload) = given.payload {
+            self.set_payload(payload);
+        }
+        if let Some(due) = given.due
+            && matches!(self.state, State::Ready | State::Delayed)
+        {
+            if due > now {
+                (self.state, self.at, self.place) = (State::Delayed, due, due);
+            } else {
+                self.becomes_ready(due, shift);
+            }
+            let never_ran = self.token == 0 && self.failures() == 0;
+            if never_ran && let Some(life) = self.life_mut() {
+                life.begin(due);
+            }
+            // Whoever lost its lease can no more bring it back to its old place.
+            if self.token > 0 && self.settled == Settled::Open {
+                self.settled = Settled::Released;
+            }
+        }
+    }
+}

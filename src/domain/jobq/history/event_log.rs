@@ -1,0 +1,504 @@
+//! The log of what has happened in a queue: the last events, packed.
+//!
+//! An event takes the bytes that it needs, seven or so for a job with an automatic id, in segments of [`SPAN`] events.
+//! Adding one allocates nothing but a segment now and then; the oldest leave a segment at a time, though never more are
+//! shown, saved or told apart than the queue keeps.
+
+use crate::domain::codec::{Corrupt, Reader, Writer};
+use crate::domain::jobq::encoding::fields::near;
+use crate::domain::jobq::history::event::{Detail, Event, What, Whom};
+use crate::domain::jobq::state::serial::FAR;
+use crate::domain::time::UnixMs;
+use std::collections::VecDeque;
+
+/// The most events that a queue keeps.
+pub const MOST_EVENTS: u32 = 10_000;
+/// How many it keeps unless it is told otherwise.
+pub const USUAL_EVENTS: u32 = 1_000;
+/// The most bytes of a text, and of an id, that an event keeps.
+pub const LONGEST_DETAIL: usize = 256;
+
+/// How many events share a segment.
+const SPAN: u64 = 64;
+/// A segment of many more bytes than this holds long texts.
+const USUAL_SEGMENT: usize = 1024;
+/// Blocks end after this many bytes.
+const BLOCK: usize = 64 * 1024;
+
+/// One event of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Entry<'a> {
+    /// Counts all events of the queue, from 1.
+    pub seq: u64,
+    pub at: UnixMs,
+    pub whom: Whom<'a>,
+    pub what: What<'a>,
+}
+
+/// The log.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Events {
+    segments: VecDeque<Segment>,
+    /// The number of the last event.
+    last: u64,
+    last_at: UnixMs,
+    /// How many are kept; the first segment may hold some more.
+    kept: u32,
+    /// Bytes of all segments.
+    bytes: usize,
+    /// Something was added, or may be sooner than was known, since those who wait for it were last told. No part of the
+    /// state.
+    stirred: bool,
+}
+
+/// Up to [`SPAN`] events that follow each other.
+#[derive(Debug, Clone)]
+struct Segment {
+    /// The number of the first.
+    start: u64,
+    /// What the first one's time counts from.
+    since: UnixMs,
+    entries: Writer,
+}
+
+impl Segment {
+    fn read(&self) -> Entries<'_> {
+        Entries { reader: Reader::new(self.entries.written()), seq: self.start, at: self.since }
+    }
+}
+
+struct Entries<'a> {
+    reader: Reader<'a>,
+    seq: u64,
+    at: UnixMs,
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Entry<'a>;
+
+    fn next(&mut self) -> Option<Entry<'a>> {
+        if self.reader.is_empty() {
+            return None;
+        }
+        let (later, whom, what) = read(&mut self.reader).ok()?;
+        self.at += later;
+        let seq = self.seq;
+        self.seq += 1;
+        Some(Entry { seq, at: self.at, whom, what })
+    }
+}
+
+impl Events {
+    /// Adds an event; no more than `most` are kept.
+    pub fn add(&mut self, most: u32, at: UnixMs, whom: Whom<'_>, what: What<'_>) {
+        self.last += 1;
+        self.stirred = true;
+        if most == 0 {
+            return;
+        }
+        let at = at.max(self.last_at);
+        if self.segments.is_empty() || (self.last - 1).is_multiple_of(SPAN) {
+            let mut entries = self.drop_passed().unwrap_or_default();
+            entries.clear();
+            self.segments.push_back(Segment { start: self.last, since: at, entries });
+            self.last_at = at;
+        }
+        if let Some(segment) = self.segments.back_mut() {
+            let before = segment.entries.len();
+            write(&mut segment.entries, at - self.last_at, whom, what);
+            self.bytes += segment.entries.len() - before;
+        }
+        self.last_at = at;
+        self.kept = self.kept.saturating_add(1).min(most);
+    }
+
+    /// No more than this many are kept from now on.
+    pub fn keep(&mut self, most: u32) {
+        self.kept = self.kept.min(most);
+        if self.kept == 0 {
+            (self.segments, self.bytes, self.last_at) = (VecDeque::new(), 0, 0);
+        }
+        self.drop_passed();
+    }
+
+    /// Drops the segments that hold nothing which is kept; the room of the last of them may be used again.
+    fn drop_passed(&mut self) -> Option<Writer> {
+        let first = self.first();
+        let mut room = None;
+        while self.segments.get(1).is_some_and(|next| next.start <= first) {
+            let passed = self.segments.pop_front()?.entries;
+            self.bytes -= passed.len();
+            // One of long texts would be too much for others.
+            room = Some(passed).filter(|passed| passed.len() <= USUAL_SEGMENT);
+        }
+        room
+    }
+
+    /// The number of the first event that is kept.
+    fn first(&self) -> u64 {
+        self.last + 1 - u64::from(self.kept)
+    }
+
+    /// The number of the last event, 0 before any.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Those after `seq`; all that are kept where the log has not come so far.
+    pub fn after(&self, seq: u64) -> impl Iterator<Item = Entry<'_>> {
+        let first = self.first();
+        let from = if seq > self.last { first } else { first.max(seq + 1) };
+        // Every segment but the first begins where its number says.
+        let front = self.segments.front().map_or(0, |segment| (segment.start - 1) / SPAN);
+        let passed = ((from - 1) / SPAN).saturating_sub(front) as usize;
+        let entries = self.segments.iter().skip(passed).flat_map(Segment::read);
+        entries.skip_while(move |entry| entry.seq < from)
+    }
+
+    /// Nothing was added, but the next event may be due sooner: those who wait for it are to look again.
+    pub fn stir(&mut self) {
+        self.stirred = true;
+    }
+
+    /// Whether something was added, or is due sooner, since the last call.
+    pub fn take_stirred(&mut self) -> bool {
+        std::mem::take(&mut self.stirred)
+    }
+
+    /// Roughly.
+    pub fn memory(&self) -> usize {
+        self.segments.len() * size_of::<Segment>() + self.bytes
+    }
+
+    /// Hands out blocks, each behind the byte `kind`.
+    pub fn save(&self, kind: u8, emit: &mut dyn FnMut(&[u8])) {
+        let begin = |writer: &mut Writer, seq, at| {
+            writer.byte(kind);
+            writer.int(seq);
+            writer.int(at);
+        };
+        let mut writer = Writer::new();
+        let mut before = 0;
+        for Entry { seq, at, whom, what } in self.after(self.first() - 1) {
+            if writer.is_empty() {
+                begin(&mut writer, seq, at);
+                before = at;
+            }
+            write(&mut writer, at - before, whom, what);
+            before = at;
+            if writer.len() >= BLOCK {
+                emit(&writer.take());
+            }
+        }
+        // How many there were is known though none is kept.
+        if self.kept == 0 && self.last > 0 {
+            begin(&mut writer, self.last + 1, 0);
+        }
+        if !writer.is_empty() {
+            emit(&writer.finish());
+        }
+    }
+
+    /// Loads what follows the kind in a block of a queue that keeps `most` and has come to the time `clock`.
+    pub fn load(&mut self, reader: &mut Reader<'_>, most: u32, clock: UnixMs) -> Result<(), Corrupt> {
+        let (seq, at) = (reader.int()?, reader.int()?);
+        let is_first = self.is_new();
+        if is_first && (1..FAR).contains(&seq) {
+            self.last = seq - 1;
+        }
+        if seq != self.last + 1 || at < self.last_at {
+            return Err(Corrupt);
+        }
+        if most == 0 {
+            return if is_first && seq > 1 && at == 0 && reader.is_empty() { Ok(()) } else { Err(Corrupt) };
+        }
+        let mut now = at;
+        loop {
+            let (later, whom, what) = read(reader)?;
+            // The time of a block is that of its first event.
+            let first = seq == self.last + 1;
+            now = now
+                .checked_add(later)
+                .filter(|now| *now <= clock && (!first || later == 0))
+                .ok_or(Corrupt)?;
+            if self.kept >= most {
+                return Err(Corrupt);
+            }
+            self.add(most, now, whom, what);
+            if reader.is_empty() {
+                self.stirred = false;
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether nothing has happened yet.
+    pub fn is_new(&self) -> bool {
+        self.last == 0
+    }
+}
+
+/// How the first byte of an event says what its detail is, beside its number.
+const TIME: u8 = 1 << 5;
+const TEXT: u8 = 2 << 5;
+/// Of whom it speaks: these, or a serial and two.
+const QUEUE: u64 = 0;
+const ID: u64 = 1;
+
+/// An event so many milliseconds after the one before it.
+fn write(writer: &mut Writer, later: u64, whom: Whom<'_>, (event, detail): What<'_>) {
+    let shape = match detail {
+        Detail::None => 0,
+        Detail::Time(_) => TIME,
+        Detail::Text(_) => TEXT,
+    };
+    let mut head = Head { bytes: [event as u8 | shape; HEAD], length: 1 };
+    head.int(later);
+    head.int(match whom {
+        Whom::Queue => QUEUE,
+        Whom::Id(_) => ID,
+        Whom::Serial(serial) => serial + 2,
+    });
+    writer.raw(&head.bytes[..head.length]);
+    if let Whom::Id(id) = whom {
+        writer.bytes(cut(id));
+    }
+    match detail {
+        Detail::None => {}
+        Detail::Time(time) => writer.int(time),
+        Detail::Text(text) => writer.bytes(cut(text)),
+    }
+}
+
+/// One byte and two numbers.
+const HEAD: usize = 1 + 2 * 10;
+
+/// What every event has, put together before it is written: each PUSH, POP and ACK pays for it.
+struct Head {
+    bytes: [u8; HEAD],
+    length: usize,
+}
+
+impl Head {
+    /// As [`Writer::int`] writes it.
+    fn int(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.byte(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.byte(value as u8);
+    }
+
+    fn byte(&mut self, byte: u8) {
+        self.bytes[self.length] = byte;
+        self.length += 1;
+    }
+}
+
+fn read<'a>(reader: &mut Reader<'a>) -> Result<(u64, Whom<'a>, What<'a>), Corrupt> {
+    let head = reader.byte()?;
+    let event = *Event::ALL.get(usize::from(head & (TIME - 1))).ok_or(Corrupt)?;
+    let later = near(reader)?;
+    let whom = match reader.int()? {
+        QUEUE => Whom::Queue,
+        ID => Whom::Id(short(reader)?),
+        serial => Whom::Serial(serial - 2),
+    };
+    let is_known = match whom {
+        Whom::Queue => event.is_of_queue(),
+        Whom::Serial(serial) => !event.is_of_queue() && serial < FAR * 2,
+        Whom::Id(id) => !event.is_of_queue() && !matches!(id.first(), None | Some(b'#')),
+    };
+    let detail = match head & !(TIME - 1) {
+        0 => Detail::None,
+        TIME => Detail::Time(near(reader)?),
+        TEXT => Detail::Text(short(reader)?),
+        _ => return Err(Corrupt),
+    };
+    if is_known && event.may_have(detail) { Ok((later, whom, (event, detail))) } else { Err(Corrupt) }
+}
+
+fn short<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Corrupt> {
+    reader.bytes().and_then(|bytes| if bytes.len() <= LONGEST_DETAIL { Ok(bytes) } else { Err(Corrupt) })
+}
+
+/// The beginning of a text, without a part of a character of UTF-8 at its end.
+pub(crate) fn cut(text: &[u8]) -> &[u8] {
+    let Some(mut end) = (text.len() > LONGEST_DETAIL).then_some(LONGEST_DETAIL) else { return text };
+    let is_within = |at: usize| text[at] & 0xc0 == 0x80;
+    while end > LONGEST_DETAIL - 3 && is_within(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(events: &Events, after: u64) -> Vec<u64> {
+        events.after(after).map(|entry| entry.seq).collect()
+    }
+
+    fn saved(events: &Events) -> Vec<Vec<u8>> {
+        let mut blocks = Vec::new();
+        events.save(8, &mut |block| blocks.push(block[1..].to_vec()));
+        blocks
+    }
+
+    fn loaded(blocks: &[Vec<u8>], most: u32, clock: UnixMs) -> Result<Events, Corrupt> {
+        let mut events = Events::default();
+        for block in blocks {
+            events.load(&mut Reader::new(block), most, clock)?;
+        }
+        Ok(events)
+    }
+
+    fn all_kinds() -> Vec<(Whom<'static>, What<'static>)> {
+        let whom =
+            [Whom::Queue, Whom::Serial(0), Whom::Serial(1 << 50), Whom::Id(b"a"), Whom::Id(&[b'x'; 256])];
+        let detail = [
+            Detail::None,
+            Detail::Time(0),
+            Detail::Time(1 << 50),
+            Detail::Text(b""),
+            Detail::Text(&[7; 256]),
+        ];
+        let all = Event::ALL.into_iter().flat_map(|event| whom.map(|whom| (event, whom)));
+        let all = all.filter(|(event, whom)| event.is_of_queue() == (*whom == Whom::Queue));
+        let all = all.flat_map(|(event, whom)| detail.map(|detail| (whom, (event, detail))));
+        all.filter(|(_, (event, detail))| event.may_have(*detail)).collect()
+    }
+
+    #[test]
+    fn the_last_events_are_kept_and_no_more() {
+        for most in [1, 5, 63, 64, 65, 1_000] {
+            let mut events = Events::default();
+            for seq in 1..=2_500u64 {
+                events.add(most, 7 * seq, Whom::Serial(seq), Event::Pushed.plain());
+                let first = (seq + 1).saturating_sub(most.into()).max(1);
+                if seq % 97 < 3 {
+                    assert_eq!(numbers(&events, 0), (first..=seq).collect::<Vec<_>>());
+                    assert_eq!(numbers(&events, seq - 1), [seq]);
+                    assert_eq!(numbers(&events, first), (first + 1..=seq).collect::<Vec<_>>());
+                    assert!(numbers(&events, seq).is_empty());
+                    assert_eq!(numbers(&events, seq + 1).len(), most.min(seq as u32) as usize);
+                }
+            }
+            assert!(
+                events
+                    .after(0)
+                    .all(|entry| entry.at == 7 * entry.seq && entry.whom == Whom::Serial(entry.seq))
+            );
+            assert!(events.segments.len() as u64 <= u64::from(most) / SPAN + 3);
+            assert_eq!(
+                events.bytes,
+                events.segments.iter().map(|segment| segment.entries.len()).sum::<usize>()
+            );
+        }
+    }
+
+    #[test]
+    fn an_event_takes_few_bytes() {
+        let mut events = Events::default();
+        (0..10_000).for_each(|i| {
+            events.add(10_000, 1_767_225_600_000 + i / 4, Whom::Serial(1_000_000 + i), Event::Pushed.plain())
+        });
+        assert!(events.memory() < 7 * 10_000, "{}", events.memory());
+    }
+
+    #[test]
+    fn every_kind_reads_back_and_is_saved_and_loaded() {
+        for most in [1, 70, 1_000] {
+            let mut events = Events::default();
+            for (i, (whom, what)) in all_kinds().into_iter().enumerate() {
+                events.add(most, i as u64 * 9, whom, what);
+                let last = events.after(events.last() - 1).next().expect("the last");
+                assert_eq!((last.whom, last.what, last.at), (whom, what, i as u64 * 9));
+            }
+            let again = loaded(&saved(&events), most, events.last_at).expect("what was saved");
+            assert!(again.after(0).eq(events.after(0)));
+            assert_eq!(saved(&again), saved(&events));
+            assert!(loaded(&saved(&events), most, events.last_at - 1).is_err(), "from the future");
+            assert!(loaded(&saved(&events), events.kept, events.last_at).is_ok());
+            let fewer = events.kept - 1;
+            assert!(loaded(&saved(&events), fewer, events.last_at).is_err(), "more than are kept");
+        }
+    }
+
+    #[test]
+    fn a_long_log_is_saved_in_several_blocks() {
+        let mut events = Events::default();
+        (0..2_000)
+            .for_each(|i| events.add(10_000, i, Whom::Serial(i), Event::Failed.saying(Some(&[1; 256]))));
+        let blocks = saved(&events);
+        assert_eq!(blocks.len(), 8);
+        assert_eq!(saved(&loaded(&blocks, 10_000, 2_000).unwrap()), blocks);
+        for wrong in [&[1, 0][..], &[0, 2, 1], &[0, 0]] {
+            let blocks: Vec<_> = wrong.iter().map(|at| blocks[*at].clone()).collect();
+            assert!(loaded(&blocks, 10_000, 2_000).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn fewer_are_kept_when_that_is_asked_for_and_what_is_gone_stays_so() {
+        let mut events = Events::default();
+        (1..=200).for_each(|i| events.add(1_000, i, Whom::Serial(i), Event::Done.plain()));
+        events.keep(3);
+        assert_eq!(numbers(&events, 0), [198, 199, 200]);
+        events.keep(1_000);
+        assert_eq!(numbers(&events, 0), [198, 199, 200]);
+        events.add(1_000, 201, Whom::Queue, Event::Configured.plain());
+        assert_eq!(numbers(&events, 0), [198, 199, 200, 201]);
+        events.keep(0);
+        events.add(0, 202, Whom::Serial(1), Event::Done.plain());
+        assert_eq!((numbers(&events, 0), events.last(), events.memory()), (vec![], 202, 0));
+        let again = loaded(&saved(&events), 0, 202).unwrap();
+        assert_eq!((again.last(), saved(&again)), (202, saved(&events)));
+        events.keep(1_000);
+        events.add(1_000, 203, Whom::Queue, Event::Configured.plain());
+        assert_eq!(numbers(&events, 0), [203]);
+        assert!(saved(&Events::default()).is_empty());
+    }
+
+    #[test]
+    fn what_no_log_has_written_is_refused() {
+        let mut good = Events::default();
+        good.add(9, 5, Whom::Id(b"a"), Event::Delayed.at(9));
+        good.add(9, 6, Whom::Serial(1), Event::Failed.saying(Some(b"no")));
+        let [block] = saved(&good).try_into().unwrap();
+        for at in 0..block.len() {
+            assert!(loaded(&[block[..at].to_vec()], 9, 6).is_err() || at == 8, "cut at {at}");
+            for flip in 1..=u8::MAX {
+                let mut other = block.clone();
+                other[at] ^= flip;
+                if let Ok(events) = loaded(std::slice::from_ref(&other), 9, 6) {
+                    assert_eq!(saved(&events), [other]);
+                }
+            }
+        }
+        let of = |whom, what| {
+            let mut writer = Writer::new();
+            writer.int(1);
+            writer.int(0);
+            write(&mut writer, 0, whom, what);
+            loaded(&[writer.finish()], 9, 9)
+        };
+        assert!(of(Whom::Id(b"#1"), Event::Done.plain()).is_err());
+        assert!(of(Whom::Id(b""), Event::Done.plain()).is_err());
+        assert!(of(Whom::Queue, Event::Done.plain()).is_err());
+        assert!(of(Whom::Serial(1), Event::Paused.plain()).is_err());
+        assert!(of(Whom::Serial(1 << 53), Event::Done.plain()).is_err());
+        assert!(of(Whom::Serial(1), Event::Delayed.plain()).is_err());
+        assert!(of(Whom::Serial(1), Event::Done.saying(Some(b"x"))).is_err());
+        assert!(of(Whom::Serial(1), Event::Done.plain()).is_ok());
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_characters() {
+        assert_eq!(cut(&[b'x'; 256]).len(), 256);
+        assert_eq!(cut(&[b'x'; 300]).len(), 256);
+        assert_eq!(cut("\u{20ac}".repeat(100).as_bytes()).len(), 255);
+        assert_eq!(cut(&[0x80; 300]).len(), 253);
+    }
+}

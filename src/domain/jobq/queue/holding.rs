@@ -1,0 +1,22 @@
+//! Whose token is good.
+
+use crate::domain::jobq::queue::Queue;
+use crate::domain::jobq::state::job::Job;
+use crate::domain::jobq::state::serial::Serial;
+use crate::domain::refusal::{Code, Refusal, shown};
+
+/// The job whose last token this is.
+pub(crate) fn held<'a>(
+    queue: Option<&'a Queue>,
+    id: &[u8],
+    token: u64,
+) -> Result<(&'a Queue, Serial, &'a Job), Refusal> {
+    let unknown = || Refusal::new(Code::NoJob, format!("there is no job '{}'", shown(id)));
+    let queue = queue.ok_or_else(unknown)?;
+    let (serial, job) = queue.find(id).ok_or_else(unknown)?;
+    if job.token == token { Ok((queue, serial, job)) } else { Err(fenced("the token was superseded")) }
+}
+
+pub(crate) fn fenced(why: &str) -> Refusal {
+    Refusal::new(Code::Fenced, why)
+}

@@ -1,0 +1,8 @@
+//! The jobs that are ready, in the order in which POP serves them.
+
+pub(crate) mod aging;
+pub(crate) mod group_ring;
+pub(crate) mod priority_lanes;
+pub(crate) mod ready_line;
+pub(crate) mod serving_order;
+pub(crate) mod sorted_set;

@@ -1,0 +1,119 @@
+//! Jobs that are ready, in their order: a lane for each rank, the lowest number first.
+
+use crate::domain::jobq::ready::sorted_set;
+use crate::domain::jobq::ready::sorted_set::Sorted;
+use crate::domain::jobq::state::serial::Serial;
+use crate::domain::time::UnixMs;
+use std::collections::{BTreeMap, btree_map};
+use std::ops::Bound::{Excluded, Included, Unbounded};
+
+/// A job's priority, shifted by aging.
+pub(crate) type Rank = i64;
+
+/// How many lanes are looked at for the job that has been ready longest.
+const LOOKED_AT: usize = 1_000;
+
+/// Set in the first number of those that joined at the end of their lane.
+const END: u64 = 1 << 63;
+
+/// What orders a job among those of its rank. Both numbers of a LIFO job are turned round, so the
+/// latest of them stands first, before all the others.
+pub(crate) type Place = (u64, u64);
+
+fn place(since: UnixMs, serial: Serial, lifo: bool) -> Place {
+    if lifo { (!since & !END, !serial) } else { (since | END, serial) }
+}
+
+pub(crate) fn serial((since, serial): Place) -> Serial {
+    if since & END == 0 { !serial } else { serial }
+}
+
+/// Where a ready job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Spot {
+    pub rank: Rank,
+    pub lifo: bool,
+    pub since: UnixMs,
+    pub serial: Serial,
+}
+
+/// Every verb costs O(log n), whatever the number of ranks.
+#[derive(Debug, Default)]
+pub(crate) struct Lanes(BTreeMap<Rank, Sorted>);
+
+impl Lanes {
+    /// How many lanes there are, each of which takes memory of its own.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn insert(&mut self, spot: Spot) {
+        self.0.entry(spot.rank).or_default().insert(place(spot.since, spot.serial, spot.lifo));
+    }
+
+    pub fn remove(&mut self, spot: Spot) {
+        let Some(lane) = self.0.get_mut(&spot.rank) else { return };
+        lane.remove(&place(spot.since, spot.serial, spot.lifo));
+        if lane.is_empty() {
+            self.0.remove(&spot.rank);
+        }
+    }
+
+    /// The rank of the first job.
+    pub fn first_rank(&self) -> Option<Rank> {
+        self.0.first_key_value().map(|(rank, _)| *rank)
+    }
+
+    /// The jobs in their order.
+    pub fn iter(&self) -> Iter<'_> {
+        Iter { rank: 0, lane: None, rest: self.0.iter() }
+    }
+
+    /// The places behind one, each with its rank; `None` is before the first.
+    pub fn after<'l>(&'l self, at: Option<(Rank, Place)>) -> impl Iterator<Item = (Rank, Place)> + use<'l> {
+        let rest = at.and_then(|(rank, place)| Some((rank, place, self.0.get(&rank)?)));
+        let rest = rest
+            .into_iter()
+            .flat_map(|(rank, place, lane)| lane.from(Excluded(place)).map(move |place| (rank, *place)));
+        let others = self.0.range((at.map_or(Unbounded, |(rank, _)| Excluded(rank)), Unbounded));
+        rest.chain(others.flat_map(|(rank, lane)| lane.iter().map(move |place| (*rank, *place))))
+    }
+
+    /// Since when the job waits that has been ready longest of those that count, in the first 1,000 lanes.
+    pub fn oldest(&self, counts: impl Fn(Serial) -> bool) -> Option<UnixMs> {
+        let counts = |place: &&Place| counts(serial(**place));
+        let of_lane = |lane: &Sorted| {
+            let fifo = lane.from(Included((END, 0))).find(counts).map(|(since, _)| since & !END);
+            let lifo = lane.before((END, 0)).find(counts).map(|(since, _)| !since & !END);
+            [fifo, lifo].into_iter().flatten().min()
+        };
+        self.0.values().take(LOOKED_AT).filter_map(of_lane).min()
+    }
+}
+
+/// The jobs of all lanes in their order.
+#[derive(Debug)]
+pub(crate) struct Iter<'l> {
+    /// Of the lane that is walked.
+    rank: Rank,
+    lane: Option<sorted_set::Iter<'l>>,
+    rest: btree_map::Iter<'l, Rank, Sorted>,
+}
+
+impl Iterator for Iter<'_> {
+    type Item = (Rank, Serial);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(place) = self.lane.as_mut().and_then(Iterator::next) {
+                return Some((self.rank, serial(*place)));
+            }
+            let (rank, lane) = self.rest.next()?;
+            (self.rank, self.lane) = (*rank, Some(lane.iter()));
+        }
+    }
+}

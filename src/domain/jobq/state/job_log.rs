@@ -1,0 +1,106 @@
+//! LOG: a few lines that the workers of a job write down, kept with it.
+
+use crate::domain::codec::{Corrupt, Reader, Writer};
+use crate::domain::jobq::encoding::fields::boxed;
+use std::collections::VecDeque;
+
+/// The longest line, in bytes.
+pub const LONGEST_LINE: usize = 4 * 1024;
+/// A log keeps this many lines,
+const LINES: usize = 100;
+/// and this many bytes of them together: the oldest make room.
+const BYTES: usize = 64 * 1024;
+
+/// The last lines that were written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Log {
+    lines: VecDeque<Box<[u8]>>,
+    bytes: usize,
+}
+
+impl Log {
+    /// The lines, the oldest first.
+    pub fn lines(&self) -> impl DoubleEndedIterator<Item = &[u8]> + ExactSizeIterator {
+        self.lines.iter().map(|line| &**line)
+    }
+
+    pub(crate) fn add(&mut self, line: Box<[u8]>) {
+        let gone = self.lines.len() - self.staying(line.len());
+        self.lines.drain(..gone).for_each(|line| self.bytes -= line.len());
+        self.bytes += line.len();
+        self.lines.push_back(line);
+    }
+
+    /// How many of the lines stay when one of so many bytes joins them.
+    pub(crate) fn staying(&self, joining: usize) -> usize {
+        let mut bytes = joining;
+        let fits = |length: &usize| {
+            bytes += length;
+            bytes <= BYTES
+        };
+        self.lines().rev().map(<[u8]>::len).take(LINES - 1).take_while(fits).count()
+    }
+
+    /// Bytes that it holds, roughly.
+    pub(crate) fn weight(&self) -> usize {
+        size_of::<Log>() + self.lines.len() * size_of::<Box<[u8]>>() + self.bytes
+    }
+
+    pub(crate) fn write(&self, writer: &mut Writer) {
+        writer.int(self.lines.len() as u64);
+        self.lines().for_each(|line| writer.bytes(line));
+    }
+
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, Corrupt> {
+        let count = reader.count(1)?;
+        let mut log = Log::default();
+        for _ in 0..count {
+            log.add(boxed(reader)?);
+        }
+        // Neither none nor more than a log keeps.
+        if count > 0 && log.lines.len() == count { Ok(log) } else { Err(Corrupt) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(lines: impl IntoIterator<Item = Vec<u8>>) -> Log {
+        let mut log = Log::default();
+        lines.into_iter().for_each(|line| log.add(line.into()));
+        log
+    }
+
+    #[test]
+    fn the_oldest_lines_make_room_for_the_newest() {
+        let log = of((0..250u8).map(|nth| vec![nth]));
+        assert_eq!(log.lines().len(), LINES);
+        assert_eq!(log.lines().next(), Some(&[150][..]));
+        assert_eq!(log.bytes, LINES);
+    }
+
+    #[test]
+    fn long_lines_leave_room_for_few() {
+        let log = of((0..40u8).map(|nth| vec![nth; LONGEST_LINE]));
+        assert_eq!(log.lines().len(), BYTES / LONGEST_LINE);
+        assert_eq!(log.lines().last(), Some(&[39; LONGEST_LINE][..]));
+        // Longer than any that is let in: it is kept alone.
+        assert_eq!(of([vec![1], vec![0; 2 * BYTES]]).lines().len(), 1);
+    }
+
+    #[test]
+    fn a_log_reads_back_and_no_other_is_read() {
+        for log in [of([vec![]]), of((0..90u8).map(|nth| vec![nth; 1_000])), of([vec![0; 2 * BYTES]])] {
+            let mut writer = Writer::new();
+            log.write(&mut writer);
+            assert_eq!(Log::read(&mut Reader::new(&writer.finish())), Ok(log));
+        }
+        let mut many = Writer::new();
+        many.int(LINES as u64 + 1);
+        (0..=LINES).for_each(|_| many.bytes(b""));
+        for bytes in [vec![0], vec![1], vec![2, 0], many.finish()] {
+            assert_eq!(Log::read(&mut Reader::new(&bytes)), Err(Corrupt));
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! A job that is to be added.
+
+use crate::domain::jobq::state::backoff::Backoff;
+use crate::domain::jobq::state::dependencies::OnDead;
+use crate::domain::jobq::state::job::Payload;
+use crate::domain::jobq::state::serial::Serial;
+use crate::domain::jobq::state::unique_keys::Until;
+use crate::domain::time::UnixMs;
+
+/// A job to be added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewJob {
+    pub payload: Payload,
+    /// When it may first be popped.
+    pub due: UnixMs,
+    pub id: Option<Bytes>,
+    pub name: Option<Bytes>,
+    pub meta: Option<Bytes>,
+    pub retries: u16,
+    pub backoff: Option<Box<Backoff>>,
+    pub lease: u64,
+    pub priority: i32,
+    pub lifo: bool,
+    pub group: Option<Bytes>,
+    /// In milliseconds; 0 is without an end.
+    pub expire: u64,
+    /// In milliseconds; `None` is as the queue keeps its jobs.
+    pub keep: Option<u64>,
+    pub unique: Option<NewKey>,
+    pub flow: Option<NewFlow>,
+}
+
+/// What a job to be added waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewFlow {
+    /// Anchors.
+    pub after: Vec<Serial>,
+    pub on_dead: OnDead,
+    /// It is dead at once, of this.
+    pub doom: Option<Bytes>,
+}
+
+/// The key of a job to be added.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewKey {
+    pub key: Bytes,
+    pub until: Until,
+    /// In milliseconds; 0 is without a FOR.
+    pub window: u64,
+    /// Where the key is held.
+    pub turn: Turn,
+}
+
+/// How a job comes to its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It is free.
+    First,
+    /// In the place of this job, which is taken out.
+    InPlaceOf(Serial),
+    /// When its holder lets go.
+    Next,
+    /// Not at all: it is dead at once.
+    Never,
+}
+
+pub(crate) type Bytes = Box<[u8]>;

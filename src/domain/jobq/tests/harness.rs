@@ -1,0 +1,335 @@
+//! A server with one queue and its replica, for the tests.
+
+use crate::domain::codec::Corrupt;
+use crate::domain::decision::Decision;
+use crate::domain::jobq::state::lifetime::End;
+use crate::domain::jobq::state::unique_keys::{Holder, Keys};
+use crate::domain::jobq::*;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::UnixMs;
+use crate::domain::token::{EPOCH_MS, TokenClock};
+use crate::domain::value::{Effect as _, Value};
+use std::collections::BTreeSet;
+
+pub(crate) const START: UnixMs = EPOCH_MS + 1_000_000;
+
+/// A primary with one key, and a replica that only ever applies what the primary sends.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub now: UnixMs,
+    pub tokens: TokenClock,
+    pub primary: Option<Queue>,
+    pub replica: Option<Queue>,
+    /// How many effects there have been.
+    pub effects: u64,
+}
+
+impl World {
+    pub fn new() -> Self {
+        World { now: START, tokens: TokenClock::new(), primary: None, replica: None, effects: 0 }
+    }
+
+    /// As a command does it: first what is due, then the decision, then its effect.
+    pub fn run<R>(
+        &mut self,
+        decide: impl FnOnce(Option<&Queue>, UnixMs, &TokenClock) -> Result<Decision<R, Effect>, Refusal>,
+    ) -> Result<R, Refusal> {
+        if let Some(effect) = self.primary.as_ref().and_then(|queue| queue.overdue(self.now)) {
+            self.commit(effect);
+        }
+        let Decision { reply, effect } = decide(self.primary.as_ref(), self.now, &self.tokens)?;
+        if let Some(effect) = effect {
+            self.commit(effect);
+        }
+        Ok(reply)
+    }
+
+    fn commit(&mut self, effect: Effect) {
+        self.effects += 1;
+        self.tokens.saw(effect.highest_token());
+        let sent = Effect::decode(&effect.encode(), effect.payload())
+            .unwrap_or_else(|_| panic!("not read back: {effect:?}"));
+        assert_eq!(sent, effect);
+        self.primary.get_or_insert_default().apply(effect);
+        self.replica.get_or_insert_default().apply(sent);
+    }
+
+    /// A command that changes nothing of its own, so that only what is due happens.
+    pub fn advance(&mut self) {
+        self.run(|_, _, _| Ok(Decision::answer(()))).expect("never refused");
+    }
+
+    pub fn push(&mut self, push: &Push<'_>) -> Pushed {
+        self.try_push(push).expect("not refused")
+    }
+
+    pub fn try_push(&mut self, push: &Push<'_>) -> Result<Pushed, Refusal> {
+        self.run(|queue, now, _| decide_push(queue, push, now))
+    }
+
+    pub fn configure(&mut self, field: &str, value: &str) {
+        let change = |config: &mut Config| config.set(field.as_bytes(), value.as_bytes());
+        self.run(|queue, now, _| decide_configure(queue, change, now)).expect("a good value");
+    }
+
+    /// `None` is to resume.
+    pub fn pause(&mut self, pause: Option<(Option<u64>, bool)>) {
+        self.run(|queue, now, _| {
+            Ok(match pause {
+                Some((length, pushes)) => decide_pause(queue, length, pushes, now),
+                None => decide_resume(queue, now),
+            })
+        })
+        .expect("never refused");
+    }
+
+    pub fn pop(&mut self, count: usize, lease: Option<u64>) -> Vec<Popped<'static>> {
+        self.pop_as(&Pop { count, lease, ..Pop::default() })
+    }
+
+    pub fn pop_as(&mut self, pop: &Pop<'_>) -> Vec<Popped<'static>> {
+        let owned = |d: Decision<PoppedJobs<'_>, Effect>| Decision {
+            reply: d.reply.into_iter().map(Popped::into_owned).collect(),
+            effect: d.effect,
+        };
+        self.run(|queue, now, tokens| Ok(owned(decide_pop(queue, pop, now, tokens)))).expect("never refused")
+    }
+
+    /// The one job that must be there.
+    pub fn pop_one(&mut self) -> Popped<'static> {
+        let mut popped = self.pop(1, Some(100));
+        assert_eq!(popped.len(), 1, "a job to pop");
+        popped.remove(0)
+    }
+
+    pub fn ack(&mut self, id: &[u8], token: u64) -> Result<(), Refusal> {
+        self.run(|queue, now, _| decide_ack(queue, id, token, None, now))
+    }
+
+    pub fn fail(&mut self, id: &[u8], token: u64, fail: &Fail<'_>) -> Result<Failed, Refusal> {
+        self.run(|queue, now, _| decide_fail(queue, id, token, fail, now))
+    }
+
+    pub fn release(&mut self, id: &[u8], token: u64, delay: u64) -> Result<(), Refusal> {
+        self.run(|queue, now, _| decide_release(queue, id, token, delay, now))
+    }
+
+    /// An EXTEND that says how far it is.
+    pub fn progress(&mut self, id: &[u8], token: u64, progress: &[u8]) -> Result<Extended, Refusal> {
+        self.run(|queue, now, _| decide_extend(queue, id, token, None, Some(progress), now))
+    }
+
+    pub fn extend(&mut self, id: &[u8], token: u64, lease: Option<u64>) -> Result<Extended, Refusal> {
+        self.run(|queue, now, _| decide_extend(queue, id, token, lease, None, now))
+    }
+
+    pub fn update(&mut self, id: &[u8], update: &Update<'_>) -> Result<(), Refusal> {
+        self.run(|queue, now, _| decide_update(queue, id, update, now))
+    }
+
+    pub fn log(&mut self, id: &[u8], token: u64, line: &[u8]) -> Result<usize, Refusal> {
+        self.run(|queue, now, _| decide_log(queue, id, token, line, now))
+    }
+
+    pub fn cancel(&mut self, ids: &[&[u8]]) -> Vec<Cancelled> {
+        self.run(|queue, now, _| Ok(decide_cancel(queue, ids, now))).expect("never refused")
+    }
+
+    pub fn redrive(&mut self, redrive: &Redrive<'_>) -> Moved {
+        self.run(|queue, now, _| Ok(decide_redrive(queue, redrive, now))).expect("never refused")
+    }
+
+    pub fn purge(&mut self, state: State, older: u64) -> Moved {
+        self.run(|queue, now, _| Ok(decide_purge(queue, state, older, 10_000, now))).expect("never refused")
+    }
+
+    pub fn plan(&mut self, plan: &Plan<'_>) -> Result<(), Refusal> {
+        self.run(|queue, now, _| decide_plan(queue, plan, now))
+    }
+
+    pub fn unplan(&mut self, name: &[u8]) -> bool {
+        self.run(|queue, now, _| Ok(decide_unplan(queue, name, now))).expect("never refused")
+    }
+
+    pub fn run_now(&mut self, name: &[u8]) -> Result<Pushed, Refusal> {
+        self.run(|queue, now, _| decide_run(queue, name, now))
+    }
+
+    pub fn queue(&self) -> &Queue {
+        self.primary.as_ref().expect("a queue")
+    }
+
+    pub fn state(&self, id: &[u8]) -> State {
+        job(self.primary.as_ref(), id, self.now).expect("the job").state
+    }
+}
+
+/// A job without options.
+pub(crate) fn plain(payload: &[u8]) -> Push<'_> {
+    Push::plain(payload)
+}
+
+/// A job with an id, which is its payload too.
+pub(crate) fn named(id: &[u8]) -> Push<'_> {
+    Push { id: Some(id), ..plain(id) }
+}
+
+pub(crate) const FAIL: Fail<'_> = Fail { error: None, delay: None, dead: false, chance: 0 };
+
+pub(crate) fn blocks(queue: Option<&Queue>) -> Vec<Vec<u8>> {
+    let mut blocks = Vec::new();
+    if let Some(queue) = queue {
+        queue.save(&mut |block| blocks.push(block.to_vec()));
+    }
+    blocks
+}
+
+pub(crate) fn saved(queue: &Queue) -> Vec<Vec<u8>> {
+    blocks(Some(queue))
+}
+
+pub(crate) fn loaded(blocks: &[Vec<u8>]) -> Result<Queue, Corrupt> {
+    let mut queue = Queue::default();
+    for block in blocks {
+        queue.load(Queue::ENCODING, block)?;
+    }
+    queue.loaded()?;
+    Ok(queue)
+}
+
+/// The same queue again, by way of its saved form.
+pub(crate) fn reloaded(queue: &Queue) -> Queue {
+    loaded(&saved(queue)).expect("what was saved")
+}
+
+/// The queue as it will be when all that is due by `now` has happened.
+pub(crate) fn advanced(queue: &Queue, now: UnixMs) -> Queue {
+    let mut queue = reloaded(queue);
+    while let Some(effect) = queue.overdue(now) {
+        queue.apply(effect);
+    }
+    queue
+}
+
+/// The id of a job that was pushed without one.
+pub(crate) fn automatic_id(serial: u64) -> Box<[u8]> {
+    Box::from(&*crate::domain::jobq::state::job_id::Automatic::of(serial))
+}
+
+/// Every index against the jobs themselves.
+pub(crate) fn check_indexes(queue: &Queue) {
+    for state in State::ALL {
+        let jobs = queue.jobs.iter().filter(|(_, job)| job.state == state);
+        let mut expected: Vec<_> = jobs.collect();
+        let group = |job: &Job| job.group().cloned();
+        expected.sort_by_key(|(serial, job)| match state {
+            State::Ready => {
+                let begun = group(job).is_some() && job.is_begun();
+                let (fifo, at, serial) = if job.is_lifo() {
+                    (0, u64::MAX - job.at, u64::MAX - *serial)
+                } else {
+                    (1, job.at, *serial)
+                };
+                (group(job), !begun, job.rank(), fifo, at, serial)
+            }
+            _ => (None, false, 0, 0, job.at, *serial),
+        });
+        let expected: Vec<_> = expected.into_iter().map(|(serial, _)| serial).collect();
+        assert_eq!(queue.serials(state).collect::<Vec<_>>(), expected, "{state:?}");
+        assert_eq!(queue.count(state), expected.len(), "{state:?}");
+    }
+    let ends = |wanted: fn(End) -> Option<UnixMs>| {
+        let ends = queue.jobs.iter().filter_map(|(serial, job)| Some((wanted(job.end())?, serial)));
+        ends.collect::<BTreeSet<_>>()
+    };
+    let expires = ends(|end| if let End::Expires(at) = end { Some(at) } else { None });
+    assert!(queue.ends.expiring.iter().copied().eq(expires));
+    let leaves = ends(|end| if let End::Leaves(at) = end { Some(at) } else { None });
+    assert!(queue.ends.leaving.iter().copied().eq(leaves));
+    check_groups(queue);
+    let mut keys = Keys::default();
+    for (key, claim) in &queue.keys.claims {
+        if let Holder::Gone(id) = &claim.holder {
+            assert!(keys.enter_gone(key, id.clone(), claim.frees));
+        }
+    }
+    for (serial, job) in queue.jobs.iter() {
+        assert!(job.unique().is_none_or(|unique| keys.enter(serial, unique)));
+        assert_eq!(job.state == State::Blocked, job.is_next() || job.open() > 0);
+        let edges = job.flow().into_iter().flat_map(|flow| {
+            flow.after.iter().filter(|anchor| queue.flows.has_edge(**anchor, flow.on_dead, serial))
+        });
+        if job.state == State::Blocked {
+            assert_eq!(edges.count(), job.open() as usize);
+        }
+    }
+    for (anchor, on_dead, child) in &queue.flows.edges {
+        let job = queue.job(*child).filter(|job| job.state == State::Blocked).and_then(Job::flow);
+        let known = |flow: &Flow| flow.after.contains(anchor) && (flow.on_dead == OnDead::Wait) == *on_dead;
+        assert!(queue.flows.loose.contains_key(child) || job.is_some_and(known));
+    }
+    let heirs = queue.jobs.iter().filter_map(|(serial, job)| Some((job.life()?.anchor?, serial)));
+    assert_eq!(queue.flows.heirs, heirs.collect());
+    assert_eq!((&keys.claims, &keys.ends), (&queue.keys.claims, &queue.keys.ends));
+    check_timetable(queue);
+    let weight: usize = queue.jobs.iter().map(|(_, job)| job.weight()).sum();
+    assert_eq!(queue.weight, weight);
+    for (serial, job) in queue.jobs.iter() {
+        let (found, same) = queue.find(&job.shown_id(serial)).expect("by its id");
+        assert_eq!((found, same), (serial, job));
+        let named = job.worker().is_some();
+        assert!(!named || job.state == State::Active, "a worker holds what is active only");
+        assert!(serial < queue.next_serial && job.token <= queue.highest_token);
+    }
+}
+
+/// What each group knows of its jobs against the jobs themselves, and its seats in the rings.
+fn check_groups(queue: &Queue) {
+    let (mut fresh, mut begun) = (Vec::new(), Vec::new());
+    for (name, group) in queue.line.groups() {
+        let jobs = || queue.jobs.iter().filter(|(_, job)| job.group().is_some_and(|group| **group == *name));
+        let holders: Vec<u64> = jobs().filter(|(_, job)| job.is_begun()).map(|(serial, _)| serial).collect();
+        assert_eq!(group.holders.iter().copied().collect::<Vec<_>>(), holders);
+        let active = jobs().filter(|(_, job)| job.state == State::Active).count();
+        assert_eq!(group.active as usize, active);
+        assert!(
+            jobs().any(|(_, job)| job.state == State::Ready) || !holders.is_empty(),
+            "a group of nothing"
+        );
+        let row = |lanes: &crate::domain::jobq::ready::priority_lanes::Lanes, taken| {
+            lanes.first_rank().map(|rank| (taken, (rank, group.turn), name.to_vec()))
+        };
+        fresh.extend(row(&group.fresh, group.held()));
+        begun.extend(row(&group.begun, group.active));
+    }
+    for (ring, mut expected) in [(&queue.line.fresh, fresh), (&queue.line.begun, begun)] {
+        expected.sort();
+        let seated = |taken| ring.below(taken).map(Iterator::count).sum::<usize>();
+        assert_eq!(seated(u32::MAX), expected.len());
+        for (taken, ..) in &expected {
+            assert_eq!(seated(*taken), expected.iter().filter(|(other, ..)| other < taken).count());
+        }
+    }
+    assert!(queue.line.is_sound());
+}
+
+fn check_timetable(queue: &Queue) {
+    let all: Vec<_> = queue.timetable.iter().map(|(_, entry)| entry).collect();
+    let mut due: Vec<_> = all.iter().filter(|entry| !entry.held).filter_map(|entry| entry.next).collect();
+    due.sort_unstable();
+    assert_eq!(
+        queue.timetable.due(u64::MAX).map(|(_, entry)| entry.next.expect("due")).collect::<Vec<_>>(),
+        due
+    );
+    let mut held: Vec<_> =
+        all.iter().filter(|entry| entry.held).map(|entry| entry.last.expect("a run").serial).collect();
+    held.sort_unstable();
+    assert_eq!(queue.timetable.waited_for(), held);
+    assert!(held.iter().all(|serial| queue.is_under_way(*serial)));
+    assert!(all.iter().filter_map(|entry| entry.last).all(|run| run.serial < queue.next_serial));
+    let mut empty = queue.timetable.clone();
+    for (name, _) in queue.timetable.iter() {
+        empty.remove(name);
+    }
+    assert_eq!((empty.len(), empty.memory(), empty.first_due()), (0, 0, None));
+}

@@ -1,0 +1,13 @@
+//! Tests of the family.
+
+pub(crate) mod bounded_work;
+pub(crate) mod encoding;
+pub(crate) mod event_replay;
+pub(crate) mod harness;
+pub(crate) mod lifecycle;
+pub(crate) mod list;
+pub(crate) mod model;
+pub(crate) mod properties;
+pub(crate) mod schedules;
+pub(crate) mod untrusted_input;
+pub(crate) mod update;

@@ -1,0 +1,96 @@
+//! The naive model's clock: what is due happens, one thing after the other.
+
+use crate::domain::jobq::tests::model::{Model, Row};
+use crate::domain::jobq::*;
+use crate::domain::time::UnixMs;
+
+impl Model {
+    /// What is due by now happens; later steps go on from the time returned.
+    pub fn advance(&mut self, now: UnixMs) -> UnixMs {
+        let now = now.max(self.clock);
+        let (due, mut room) = (self.schedules_due(now), self.length_left());
+        let mut moved = !due.is_empty();
+        while self.one_step(now) || self.settle(now) || self.ripen(now) || self.forget(now) {
+            self.sync();
+            moved = true;
+        }
+        due.iter().for_each(|name| self.judge(name, &mut room, now));
+        if moved {
+            self.changed(now);
+        }
+        now
+    }
+
+    /// The first thing that is due by now: leases that run out, then waiting that is over.
+    pub fn one_step(&mut self, now: UnixMs) -> bool {
+        let active = |row: &Row| (row.state == State::Active).then_some(row.at);
+        let waits = |row: &Row| matches!(row.state, State::Ready | State::Delayed).then_some(row.expires?);
+        if let Some(nth) = self.first_due(active, now) {
+            self.lapse(nth, now);
+        } else if let Some(nth) = self.first_due(waits, now) {
+            self.expire(nth);
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// The first delay that is over.
+    pub fn ripen(&mut self, now: UnixMs) -> bool {
+        let delayed = |row: &Row| (row.state == State::Delayed).then_some(row.at);
+        let Some(nth) = self.first_due(delayed, now) else { return false };
+        let shift = self.shift(self.rows[nth].at);
+        let row = &mut self.rows[nth];
+        row.becomes_ready(row.at, shift);
+        true
+    }
+
+    pub fn first_due(&self, time: impl Fn(&Row) -> Option<UnixMs>, now: UnixMs) -> Option<usize> {
+        let rows = self.rows.iter().enumerate().filter_map(|(nth, row)| Some((time(row)?, nth)));
+        rows.filter(|(at, _)| *at <= now).min().map(|(_, nth)| nth)
+    }
+
+    fn expire(&mut self, nth: usize) {
+        self.totals.expired += 1;
+        self.rows.remove(nth);
+    }
+
+    fn lapse(&mut self, nth: usize, now: UnixMs) {
+        self.totals.stalled += 1;
+        let row = &mut self.rows[nth];
+        if row.cancelled {
+            self.rows.remove(nth);
+            return;
+        }
+        if row.expires.is_some_and(|end| end <= row.at) {
+            return self.expire(nth);
+        }
+        row.stalls += 1;
+        if row.stalls > self.config.stall_max {
+            self.totals.died += 1;
+            (row.state, row.at) = (State::Dead, now);
+        } else {
+            (row.state, row.at) = (State::Ready, row.line);
+        }
+    }
+
+    /// Those that have ended and were kept long enough, or are too many.
+    pub fn forget(&mut self, now: UnixMs) -> bool {
+        let before = self.rows.len();
+        self.forget_of(State::Done, now);
+        self.forget_of(State::Dead, now);
+        self.rows.len() < before
+    }
+
+    fn forget_of(&mut self, state: State, now: UnixMs) {
+        let keep = if state == State::Done { self.config.keep_done } else { self.config.keep_dead };
+        let age = |row: &Row| row.keep.map_or(keep.age, |own| own.max(10));
+        self.rows.retain(|row| row.state != state || now < row.at + age(row));
+        let counted = |row: &Row| row.state == state && row.keep.is_none();
+        while self.rows.iter().filter(|row| counted(row)).count() > keep.most {
+            let ended = self.rows.iter().enumerate().filter(|(_, row)| counted(row));
+            let oldest = ended.min_by_key(|(nth, row)| (row.at, *nth)).expect("one").0;
+            self.rows.remove(oldest);
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! What a change of one job is to others in the naive model: those that wait for it, and those that want its key.
+
+use crate::domain::jobq::tests::model::{Claimed, Model};
+use crate::domain::jobq::*;
+use crate::domain::time::UnixMs;
+use std::cmp::Reverse;
+
+impl Model {
+    /// What follows for those that wait for others.
+    pub fn settle(&mut self, now: UnixMs) -> bool {
+        let mut moved = false;
+        while self.settle_keys(now) || self.settle_flows(now) {
+            moved = true;
+        }
+        moved
+    }
+
+    /// One job hears that one it waits for has ended. Of several the queue tells those first who wait for what was
+    /// pushed last, and among them those first who do not outlast a death.
+    pub fn settle_flows(&mut self, now: UnixMs) -> bool {
+        let this = &*self;
+        let blocked = this.rows.iter().enumerate().filter(|(_, row)| row.state == State::Blocked);
+        let edges = blocked.flat_map(|(at, row)| {
+            let open = row.after.iter().enumerate().filter(|(_, (_, open))| *open);
+            open.filter_map(move |(nth, (parent, _))| {
+                let dies = this.dooms(*parent, row.on_dead)?;
+                let anchor = this.anchors.get(parent).unwrap_or(parent);
+                Some((*anchor, Reverse((row.on_dead == OnDead::Wait, row.serial)), at, nth, dies))
+            })
+        });
+        let Some((_, _, at, nth, dies)) = edges.max() else { return false };
+        let (shift, row) = (self.shift(now), &mut self.rows[at]);
+        row.after[nth].1 = false;
+        if dies {
+            row.die(now);
+            self.totals.died += 1;
+        } else if self.claims.iter().all(|claim| claim.next != Some(row.serial)) {
+            row.unblock(now, shift);
+        }
+        self.sync();
+        true
+    }
+
+    /// Whether one that waits for this job dies with it, or goes on without it; `None` while it waits.
+    fn dooms(&self, parent: u64, on_dead: OnDead) -> Option<bool> {
+        match (self.rows.iter().find(|row| row.serial == parent).map(|row| row.state), on_dead) {
+            (Some(State::Done), _) | (Some(State::Dead) | None, OnDead::Run) => Some(false),
+            (Some(State::Dead), OnDead::Fail) | (None, _) => Some(true),
+            _ => None,
+        }
+    }
+
+    /// Keys that are not held any more go on to those that are next.
+    pub fn settle_keys(&mut self, now: UnixMs) -> bool {
+        let over = |model: &mut Model, claim: &Claimed| {
+            let holder = model.row(claim.holder);
+            let begun = holder.as_ref().is_some_and(|row| row.popped);
+            let ended = holder.is_none_or(|row| matches!(row.state, State::Done | State::Dead));
+            claim.frees.is_some_and(|frees| frees <= now)
+                || match claim.by.until {
+                    Until::Start => ended || begun,
+                    Until::Done => ended,
+                    Until::Time => false,
+                }
+        };
+        let mut moved = false;
+        for claim in std::mem::take(&mut self.claims) {
+            let next = claim.next;
+            let next = next.filter(|next| self.row(*next).is_some_and(|row| row.state == State::Blocked));
+            let kept = !over(self, &claim);
+            moved |= !kept;
+            if kept {
+                self.claims.push(Claimed { next, ..claim });
+            } else if let Some(next) = next {
+                self.claim(next, now);
+                let shift = self.shift(now);
+                self.row(next).expect("the next").unblock(now, shift);
+            }
+        }
+        moved
+    }
+
+    pub fn claim(&mut self, holder: u64, now: UnixMs) {
+        let row = self.row(holder).expect("a job");
+        let (by, id) = (row.unique.expect("a key"), row.id.clone());
+        let frees = by.window.map(|window| now + window);
+        self.claims.push(Claimed { by, holder, id, frees, next: None });
+    }
+
+    /// Whether a push adds a job without taking the place of another.
+    pub fn makes_longer(&self, unique: &UniqueKey<'_>) -> bool {
+        let Some(claim) = self.claims.iter().find(|claim| claim.by.key == unique.key[0]) else { return true };
+        let waits = self.rows.iter().any(|row| row.serial == claim.holder && row.waits());
+        match unique.on_dup {
+            OnDup::Keep => false,
+            OnDup::Replace if waits => false,
+            _ => claim.next.is_none(),
+        }
+    }
+
+    /// What UNIQUE makes of a push: its answer, and whether a job is added and blocked.
+    pub fn come_to_key(&mut self, unique: &UniqueKey<'_>, serial: u64, id: &[u8]) -> (Pushed, Option<bool>) {
+        let waiting: Vec<u64> = self.rows.iter().filter(|row| row.waits()).map(|row| row.serial).collect();
+        let Some(claim) = self.claims.iter_mut().find(|claim| claim.by.key == unique.key[0]) else {
+            return (Pushed::New(Id::from(id).into_owned()), Some(false));
+        };
+        let old = match unique.on_dup {
+            OnDup::Keep => return (Pushed::Duplicate(claim.id[..].into()), None),
+            OnDup::Replace if waiting.contains(&claim.holder) => {
+                let old = claim.holder;
+                let next = claim.next;
+                self.claims.retain(|claim| claim.holder != old);
+                self.rows.retain(|row| row.serial != old);
+                self.hand_over(old, serial);
+                self.inherited = next;
+                return (Pushed::Replaced(id.into()), Some(false));
+            }
+            _ => claim.next.replace(serial),
+        };
+        self.rows.retain(|row| Some(row.serial) != old);
+        if let Some(old) = old {
+            self.hand_over(old, serial);
+        }
+        (Pushed::Next(id.into()), Some(true))
+    }
+
+    /// Whom a new job waits for, and whether it is dead at once.
+    pub fn after(&self, after: &After<'_>) -> (Vec<(u64, bool)>, bool) {
+        let (mut waits, mut doomed) = (Vec::new(), false);
+        for id in after.ids {
+            let parent = self.rows.iter().find(|row| row.id == *id).expect("a job");
+            match (parent.state, after.on_dead) {
+                (State::Done, _) | (State::Dead, OnDead::Run) => continue,
+                (State::Dead, OnDead::Fail) => doomed = true,
+                _ => {}
+            }
+            if !waits.contains(&(parent.serial, true)) {
+                waits.push((parent.serial, true));
+            }
+        }
+        (waits, doomed)
+    }
+
+    /// Whether a push that waits would take the place of a job that is waited for.
+    pub fn is_circle(&self, unique: &UniqueKey<'_>, after: &[(u64, bool)]) -> bool {
+        let Some(claim) = self.claims.iter().find(|claim| claim.by.key == unique.key[0]) else {
+            return false;
+        };
+        let waits = self.rows.iter().any(|row| row.serial == claim.holder && row.waits());
+        let (old, in_the_way) = match unique.on_dup {
+            OnDup::Keep => return false,
+            OnDup::Replace if waits => (Some(claim.holder), claim.next.is_some()),
+            _ => (claim.next, false),
+        };
+        let waited_for = |old| self.rows.iter().any(|row| row.after.contains(&(old, true)));
+        old.is_some_and(|old| in_the_way || waited_for(old) || after.contains(&(old, true)))
+            && !after.is_empty()
+    }
+
+    /// Those that waited for a job that is replaced wait for the new one.
+    pub fn hand_over(&mut self, old: u64, new: u64) {
+        if self.rows.iter().any(|row| row.after.contains(&(old, true))) {
+            self.anchors.insert(new, *self.anchors.get(&old).unwrap_or(&old));
+            let parents = self.rows.iter_mut().flat_map(|row| &mut row.after);
+            parents.filter(|(parent, _)| *parent == old).for_each(|(parent, _)| *parent = new);
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The naive model's schedules: whatever is due is judged each time that time passes.
+
+use crate::domain::calendar::cron::Schedule;
+use crate::domain::jobq::tests::model::{Model, Row};
+use crate::domain::jobq::*;
+use crate::domain::refusal::Code;
+use crate::domain::time::{MINUTE, UnixMs};
+
+/// How often one schedule is judged in one go.
+const AT_ONCE: usize = 8;
+
+/// A schedule of the model.
+#[derive(Debug, Clone)]
+pub(crate) struct Timed {
+    pub name: Vec<u8>,
+    /// Pattern and zone.
+    when: (Vec<u8>, &'static str),
+    schedule: Schedule,
+    catch_up: CatchUp,
+    overlap: bool,
+    /// What every run is like.
+    like: Row,
+    pub next: Option<UnixMs>,
+    /// The time and the serial of the last run.
+    pub last: Option<(UnixMs, u64)>,
+    pub behind: u32,
+    /// It waits for its last run to end.
+    pub held: bool,
+}
+
+fn id_of(name: &[u8], due: UnixMs) -> Vec<u8> {
+    format!("{}@{due}", String::from_utf8_lossy(name)).into_bytes()
+}
+
+impl Model {
+    fn is_unfinished(&self, serial: u64) -> bool {
+        self.rows.iter().any(|row| row.serial == serial && !row.state.is_end())
+    }
+
+    /// The last run of the schedule has not ended.
+    pub fn is_taken(&self, timed: &Timed) -> bool {
+        timed.last.is_some_and(|(_, serial)| self.is_unfinished(serial))
+    }
+
+    fn length(&self) -> u64 {
+        let waits = |row: &&Row| matches!(row.state, State::Ready | State::Delayed | State::Blocked);
+        self.rows.iter().filter(waits).count() as u64
+    }
+
+    /// How many more jobs may wait.
+    pub fn length_left(&self) -> u64 {
+        self.config.max_length.map_or(u64::MAX, |most| most.saturating_sub(self.length()))
+    }
+
+    fn takes_no_pushes(&self, now: UnixMs) -> bool {
+        self.pause.is_some_and(|pause| pause.pushes && pause.until.is_none_or(|until| now < until))
+    }
+
+    /// Those whose time has come, the earliest first: found before anything else happens.
+    pub fn schedules_due(&self, now: UnixMs) -> Vec<Vec<u8>> {
+        if self.takes_no_pushes(now) {
+            return Vec::new();
+        }
+        let due = self.schedules.iter().filter(|timed| !timed.held && timed.next.is_some_and(|at| at <= now));
+        let mut due: Vec<_> = due.map(|timed| (timed.next, timed.name.clone())).collect();
+        due.sort();
+        due.into_iter().map(|(_, name)| name).collect()
+    }
+
+    /// What waited for a run that has ended waits no more.
+    pub fn let_go_of_schedules(&mut self) {
+        let mut schedules = std::mem::take(&mut self.schedules);
+        schedules.iter_mut().for_each(|timed| timed.held &= self.is_taken(timed));
+        self.schedules = schedules;
+    }
+
+    /// Judges a schedule that is due; `room` is how many more jobs may wait.
+    pub fn judge(&mut self, name: &[u8], room: &mut u64, now: UnixMs) {
+        let nth = self.schedules.iter().position(|timed| timed.name == name).expect("a schedule");
+        let mut timed = self.schedules[nth].clone();
+        let mut taken = self.is_taken(&timed);
+        for _ in 0..AT_ONCE {
+            let Some(due) = timed.next.filter(|due| *due <= now) else { break };
+            let missed = due + MINUTE < now;
+            let in_the_way = taken && !timed.overlap;
+            let all = missed && timed.catch_up == CatchUp::All && timed.behind < 1_000;
+            if all && in_the_way {
+                timed.held = true;
+                break;
+            }
+            let wanted = match timed.catch_up {
+                _ if !missed => true,
+                CatchUp::Skip => false,
+                CatchUp::One => true,
+                CatchUp::All => all,
+            };
+            let runs = wanted && !in_the_way && *room > 0;
+            if runs {
+                *room -= 1;
+                timed.last = Some((due, self.add_run(&timed, due, now)));
+                timed.held = false;
+                taken = true;
+            }
+            timed.behind = if runs && all { timed.behind + 1 } else { 0 };
+            // All that is missed goes with the first of it, but where each is made.
+            let each = runs && timed.catch_up == CatchUp::All;
+            let from = if missed && !each { now - MINUTE - 1 } else { due };
+            timed.next = timed.schedule.next_after(from);
+        }
+        self.schedules[nth] = timed;
+    }
+
+    fn add_run(&mut self, timed: &Timed, due: UnixMs, now: UnixMs) -> u64 {
+        assert!(due <= now);
+        let serial = self.totals.pushed;
+        let shift = self.shift(due);
+        let mut row = Row { serial, id: id_of(&timed.name, due), ..timed.like.clone() };
+        row.becomes_ready(due, shift);
+        row.expires = row.expire.map(|expire| due + expire);
+        self.rows.push(row);
+        self.totals.pushed += 1;
+        self.sync();
+        serial
+    }
+
+    pub fn plan(&mut self, plan: &Plan<'_>, now: UnixMs) {
+        let now = self.advance(now);
+        let like = self.row_of(&plan.push, 0, b"", 0);
+        let when = (plan.pattern.to_vec(), plan.zone.name());
+        let known = self.schedules.iter().position(|timed| timed.name == plan.name);
+        let known = known.map(|nth| self.schedules[nth].clone());
+        let says = |timed: &Timed| (timed.when.clone(), timed.catch_up, timed.overlap, timed.like.clone());
+        let mut timed = Timed {
+            name: plan.name.to_vec(),
+            schedule: Schedule::parse(plan.pattern, plan.zone).expect("a good pattern"),
+            when,
+            catch_up: plan.catch_up,
+            overlap: plan.overlap,
+            like,
+            next: None,
+            last: known.as_ref().and_then(|known| known.last),
+            behind: 0,
+            held: false,
+        };
+        if known.as_ref().is_some_and(|known| says(known) == says(&timed)) {
+            return;
+        }
+        if let Some(known) = known.filter(|known| known.when == timed.when) {
+            (timed.next, timed.behind) = (known.next, known.behind);
+        }
+        timed.next = timed.next.or_else(|| timed.schedule.next_after(now));
+        self.schedules.retain(|known| known.name != timed.name);
+        self.schedules.push(timed);
+        self.changed(now);
+    }
+
+    pub fn unplan(&mut self, name: &[u8], now: UnixMs) -> bool {
+        let now = self.advance(now);
+        let before = self.schedules.len();
+        self.schedules.retain(|timed| timed.name != name);
+        let was = self.schedules.len() < before;
+        if was {
+            self.changed(now);
+        }
+        was
+    }
+
+    pub fn run_now(&mut self, name: &[u8], now: UnixMs) -> Result<Pushed, Code> {
+        let now = self.advance(now);
+        let nth = self.schedules.iter().position(|timed| timed.name == name).ok_or(Code::NoJob)?;
+        let timed = self.schedules[nth].clone();
+        let last = timed.last.filter(|_| !timed.overlap && self.is_taken(&timed));
+        if let Some((due, _)) = last {
+            return Ok(Pushed::Duplicate(id_of(name, due).into()));
+        }
+        let id: Box<[u8]> = id_of(name, now).into();
+        if self.rows.iter().any(|row| row.id[..] == id[..]) {
+            return Ok(Pushed::Duplicate(id));
+        }
+        if self.takes_no_pushes(now) {
+            return Err(Code::Paused);
+        }
+        if self.length_left() == 0 {
+            return Err(Code::Full);
+        }
+        let serial = self.add_run(&timed, now, now);
+        (self.schedules[nth].last, self.schedules[nth].held) = (Some((now, serial)), false);
+        self.changed(now);
+        Ok(Pushed::New(id.into()))
+    }
+}

@@ -1,0 +1,68 @@
+//! EVENTS and SERIES, as they are shown.
+
+use crate::domain::jobq::history::event::{Detail, Event, Whom};
+use crate::domain::jobq::history::minute_counts::Minute;
+use crate::domain::jobq::queue::Queue;
+use crate::domain::jobq::state::job_id::{Automatic, Id};
+use crate::domain::time::{MINUTE, UnixMs};
+use std::borrow::Cow;
+
+/// One event, as EVENTS shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventView<'q> {
+    /// Counts all events of the queue, from 1.
+    pub seq: u64,
+    pub at: UnixMs,
+    pub event: Event,
+    /// `None` is the queue itself.
+    pub id: Option<Id<'q>>,
+    pub detail: Option<Cow<'q, [u8]>>,
+}
+
+impl EventView<'_> {
+    /// Freed from the queue, so that it can be kept.
+    pub fn into_owned(self) -> EventView<'static> {
+        let detail = self.detail.map(|detail| Cow::Owned(detail.into_owned()));
+        EventView { id: self.id.map(Id::into_owned), detail, ..self }
+    }
+}
+
+/// The first events after the one with the number `since`, at most `count`; from the oldest that is kept where that
+/// one is kept no more, or has not been yet: it was of another queue.
+pub fn events(queue: Option<&Queue>, since: u64, count: usize) -> Vec<EventView<'_>> {
+    let Some(queue) = queue else { return Vec::new() };
+    let events = queue.diary.events.after(since).take(count);
+    events
+        .map(|entry| {
+            let id = match entry.whom {
+                Whom::Queue => None,
+                Whom::Serial(serial) => Some(Id::Automatic(Automatic::of(serial))),
+                Whom::Id(id) => Some(Id::from(id)),
+            };
+            let (event, detail) = entry.what;
+            let detail = match detail {
+                Detail::None => None,
+                Detail::Time(time) => Some(Cow::Owned(time.to_string().into_bytes())),
+                Detail::Text(text) => Some(Cow::Borrowed(text)),
+            };
+            EventView { seq: entry.seq, at: entry.at, event, id, detail }
+        })
+        .collect()
+}
+
+/// The minutes in which something happened, of the last `count` until now, the one that runs included.
+pub fn series(queue: Option<&Queue>, count: u64, now: UnixMs) -> Vec<Minute> {
+    let Some(queue) = queue else { return Vec::new() };
+    let first = (queue.clamp(now) / MINUTE + 1).saturating_sub(count) * MINUTE;
+    let mut minutes = queue.diary.series.minutes();
+    minutes.retain(|minute| minute.begun() >= first);
+    minutes
+}
+
+/// What happened in the last minute that is over.
+pub fn last_minute(queue: Option<&Queue>, now: UnixMs) -> Minute {
+    queue.map(|queue| queue.diary.series.last_full(queue.clamp(now))).unwrap_or_default()
+}
+
+/// The subject that those wait for who wait for the next event: no job has it.
+pub const NEXT_EVENT: u64 = u64::MAX;

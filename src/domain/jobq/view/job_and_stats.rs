@@ -1,0 +1,179 @@
+//! GET and STATS: a queue as it is now, without changing it.
+//!
+//! What time does to a job is seen before anything has moved it. What follows from that for the jobs that wait for it
+//! is seen when a write has brought it about.
+
+use crate::domain::jobq::queue::Queue;
+use crate::domain::jobq::queue::admission::Hindrance;
+use crate::domain::jobq::queue::as_of::{STALLED, after_lapse, state_at};
+use crate::domain::jobq::ready::sorted_set::Lane;
+use crate::domain::jobq::state::backoff::Backoff;
+use crate::domain::jobq::state::config::Keep;
+use crate::domain::jobq::state::job::{Job, State};
+use crate::domain::jobq::state::job_id::Id;
+use crate::domain::jobq::state::pause::Pause;
+use crate::domain::jobq::state::serial::Serial;
+use crate::domain::jobq::state::totals::{Totals, count};
+use crate::domain::refusal::{Code, Refusal, shown};
+use crate::domain::time::UnixMs;
+
+/// How many jobs of a state that time has moved STATS looks through; any more are still counted where
+/// they were.
+const LOOKED_AT: usize = 10_000;
+
+/// How many of those that hold places of a group are looked at.
+const HOLDERS: usize = 1_000;
+
+/// What GET shows of a job.
+#[derive(Debug)]
+pub struct JobView<'a> {
+    pub id: Id<'a>,
+    pub state: State,
+    pub job: &'a Job,
+    pub stalls: u32,
+    /// Its own, or the queue's.
+    pub backoff: &'a Backoff,
+    /// When it is due, its lease ends, it became ready or ended, by state.
+    pub at: UnixMs,
+    /// Of the last failure.
+    pub error: Option<&'a [u8]>,
+    /// The ids of the jobs that it waits for; left out where many jobs are shown.
+    pub waits_for: Vec<Id<'a>>,
+    /// Why it is not handed out though it is ready.
+    pub blocked_by: Option<Hindrance>,
+    /// The name of the worker that holds it.
+    pub worker: Option<&'a [u8]>,
+}
+
+/// One job.
+pub fn job<'a>(queue: Option<&'a Queue>, id: &[u8], now: UnixMs) -> Result<JobView<'a>, Refusal> {
+    let unknown = || Refusal::new(Code::NoJob, format!("there is no job '{}'", shown(id)));
+    let queue = queue.ok_or_else(unknown)?;
+    let (serial, job) = queue.find(id).ok_or_else(unknown)?;
+    let view = at(queue, serial, job, queue.clamp(now)).ok_or_else(unknown)?;
+    let waits_for = queue.waits_for(serial, job).map(|(serial, job)| job.shown_id(serial));
+    Ok(JobView { waits_for: waits_for.chain(queue.holder_before(job)).collect(), ..view })
+}
+
+/// A job as it is at `now`; `None` when it is gone by then.
+pub(crate) fn at<'q>(queue: &'q Queue, serial: Serial, job: &'q Job, now: UnixMs) -> Option<JobView<'q>> {
+    let state = state_at(queue, job, now)?;
+    let lapsed = job.state == State::Active && state != State::Active;
+    let error = job.error();
+    let (at, error) = match state {
+        State::Ready if lapsed => (job.place, error),
+        State::Dead if lapsed => (now, Some(STALLED)),
+        _ => (job.at, error),
+    };
+    let stalls = job.stalls().saturating_add(u32::from(lapsed));
+    let worker = job.worker().filter(|_| state == State::Active);
+    let blocked_by = (state == State::Ready).then(|| hindrance(queue, job, now)).flatten();
+    let backoff = job.backoff().unwrap_or(&queue.config.backoff);
+    let id = job.shown_id(serial);
+    let waits_for = Vec::new();
+    Some(JobView { id, state, job, stalls, backoff, at, error, blocked_by, waits_for, worker })
+}
+
+/// What keeps a job that is ready from being handed out, whoever is before it.
+fn hindrance(queue: &Queue, job: &Job, now: UnixMs) -> Option<Hindrance> {
+    if let Err(hindrance) = queue.room(now) {
+        return Some(hindrance);
+    }
+    let limit = queue.config.group_concurrency? as usize;
+    let group = queue.line.group(job.group()?)?;
+    let begun = job.is_begun();
+    // One that was begun holds a place already, and waits only for those that are being worked on.
+    let in_the_way = |job: &Job| match state_at(queue, job, now) {
+        Some(State::Active) => true,
+        Some(State::Ready | State::Delayed) => !begun,
+        _ => false,
+    };
+    let holders =
+        group.holders.iter().take(HOLDERS).filter_map(|serial| Some((*serial, queue.job(*serial)?)));
+    let mut holders = holders.filter(|(_, job)| in_the_way(job));
+    let (serial, first) = holders.next()?;
+    let held = 1 + holders.take(limit).count();
+    (held >= limit).then(|| Hindrance::Group { holder: first.shown_id(serial).into() })
+}
+
+/// What STATS shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stats {
+    pub ready: usize,
+    pub delayed: usize,
+    pub active: usize,
+    pub blocked: usize,
+    pub done: usize,
+    pub dead: usize,
+    /// How long the job has waited that has been ready longest, in milliseconds.
+    pub oldest_ready_ms: u64,
+    pub totals: Totals,
+    pub pause: Option<Pause>,
+}
+
+/// The whole queue; a missing one is empty.
+pub fn stats(queue: Option<&Queue>, now: UnixMs) -> Stats {
+    let Some(queue) = queue else { return Stats::default() };
+    let now = queue.clamp(now);
+    let mut stats = Stats {
+        ready: queue.count(State::Ready),
+        delayed: queue.count(State::Delayed),
+        active: queue.count(State::Active),
+        blocked: queue.count(State::Blocked),
+        done: queue.count(State::Done),
+        dead: queue.count(State::Dead),
+        oldest_ready_ms: 0,
+        totals: queue.totals,
+        pause: None,
+    };
+    let any_expired = queue.first_expired(now).is_some();
+    let mut oldest = queue.line.oldest(|serial| !any_expired || !queue.has_expired(serial, now));
+    let mut became_ready = |stats: &mut Stats, place: UnixMs| {
+        stats.ready += 1;
+        oldest = Some(oldest.map_or(place, |oldest| oldest.min(place)));
+    };
+    for job in passed(queue, &queue.ends.expiring, 0, now) {
+        *(if job.state == State::Ready { &mut stats.ready } else { &mut stats.delayed }) -= 1;
+        count(&mut stats.totals.expired);
+    }
+    for job in passed(queue, queue.timed(State::Delayed), 0, now).filter(|job| !job.is_expired(now)) {
+        stats.delayed -= 1;
+        became_ready(&mut stats, job.at);
+    }
+    let mut died = 0;
+    for job in passed(queue, queue.timed(State::Active), 0, now) {
+        stats.active -= 1;
+        count(&mut stats.totals.stalled);
+        match after_lapse(queue, job, now) {
+            Some(State::Dead) => {
+                stats.dead += 1;
+                count(&mut stats.totals.died);
+                died += usize::from(job.keep().is_none());
+            }
+            Some(_) => became_ready(&mut stats, job.place),
+            None if job.is_cancelled() => {}
+            None => count(&mut stats.totals.expired),
+        }
+    }
+    stats.oldest_ready_ms = oldest.map_or(0, |place| now.saturating_sub(place));
+    for job in passed(queue, &queue.ends.leaving, 0, now) {
+        *(if job.state == State::Done { &mut stats.done } else { &mut stats.dead }) -= 1;
+    }
+    stats.done -= forgotten(queue, State::Done, 0, now);
+    stats.dead -= forgotten(queue, State::Dead, died, now);
+    stats.pause = queue.paused(now);
+    stats
+}
+
+/// The jobs of a lane for which a time has come.
+fn passed<'q>(queue: &'q Queue, lane: &'q Lane, age: u64, now: UnixMs) -> impl Iterator<Item = &'q Job> {
+    let passed = lane.iter().take_while(move |(at, _)| at.saturating_add(age) <= now).take(LOOKED_AT);
+    passed.filter_map(|(_, serial)| queue.job(*serial))
+}
+
+/// How many jobs the queue's retention forgets, once so many more have come.
+fn forgotten(queue: &Queue, state: State, more: usize, now: UnixMs) -> usize {
+    let Keep { age, most } = queue.keep(state);
+    let old = passed(queue, queue.timed(state), age, now).count();
+    old.max((queue.timed(state).len() + more).saturating_sub(most))
+}

@@ -1,0 +1,6 @@
+//! What read-only commands show.
+
+pub(crate) mod events;
+pub(crate) mod job_and_stats;
+pub(crate) mod list;
+pub(crate) mod result;

@@ -1,0 +1,355 @@
+//! The exact sliding window: a log of what was taken when.
+//!
+//! Never more than `count` in any `(t - period, t]`: each allowed call has checked the window that ends
+//! with it, and every other window holds no more than the one that ends with its last entry.
+//!
+//! Memory is at most 1,024 slots of 8 bytes. A slot holds one entry (what was taken in one millisecond);
+//! a gap of more than 49 days before it or a cost above 2^32 takes further slots. When the slots run
+//! out, neighbouring entries are joined at the **later** time, greedily while their sum stays within
+//! 1/200 of all that is held. So use leaves late, never early: never over the limit, and at most one
+//! such sum (0.5 % of the count) under it. Any two neighbours then exceed 1/200 together, so at most
+//! 401 entries remain and the next joining is hundreds of entries away: amortised O(1).
+
+use crate::domain::ratelimit::MOST;
+use crate::domain::ratelimit::algorithm::standing::Standing;
+use crate::domain::time::UnixMs;
+use std::collections::VecDeque;
+
+/// Slots of one window: 8 KiB.
+pub const MOST_SLOTS: usize = 1_024;
+
+/// Entries are joined while their sum stays within the whole sum divided by this.
+const GRAIN: u64 = 200;
+
+const SLOT_MOST: u64 = u32::MAX as u64;
+
+/// An entry, or a part of one: `delta` ms after the slot before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Slot {
+    delta: u32,
+    cost: u32,
+}
+
+/// The log. The slots are a function of the entries (time, cost), so that a log that was saved and
+/// loaded behaves exactly as the one it came from.
+#[derive(Debug, Clone, Default)]
+pub struct Window {
+    /// The first one's `delta` is 0, and its cost is not.
+    slots: VecDeque<Slot>,
+    /// The time of the first slot.
+    first: UnixMs,
+    /// The time of the last slot: the log's clock never runs behind it.
+    newest: UnixMs,
+    /// What all slots cost: below 10^12 + 2^32.
+    sum: u64,
+    /// Set while a longer period than that of the last allowed call is in use.
+    retained: Option<Box<Retained>>,
+}
+
+/// For how long entries are kept when calls of the same name differ in their period.
+///
+/// Time is cut into generations, each at least as long as the longest period used in it and in the one
+/// before; both count. So a period is remembered for at least its own length after its last use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retained {
+    /// The longest period of the generation before, in ms.
+    pub before: u64,
+    /// The longest period of this generation, in ms.
+    pub current: u64,
+    /// When this generation ends.
+    pub until: UnixMs,
+}
+
+impl Retained {
+    pub fn longest(&self) -> u64 {
+        self.before.max(self.current)
+    }
+}
+
+impl Window {
+    /// The later of `now` and the newest entry.
+    pub fn clock(&self, now: UnixMs) -> UnixMs {
+        now.max(self.newest)
+    }
+
+    /// How a call stands that wants `cost` of `capacity` within `period` ms. O(1) for cost 1 amortised
+    /// over allowed calls; at most one pass over the slots.
+    pub fn judge(&self, period: u64, capacity: u64, cost: u64, now: UnixMs) -> Standing {
+        let clock = self.clock(now);
+        let mut slots = self.slots.iter();
+        let (mut time, mut used) = (self.first, self.sum);
+        let mut front = None;
+        for slot in slots.by_ref() {
+            time += u64::from(slot.delta);
+            if clock - time < period {
+                front = Some(slot);
+                break;
+            }
+            used -= u64::from(slot.cost);
+        }
+        let reset_after_ms = if front.is_some() { ends(self.newest, period, now) } else { 0 };
+        let Some(room) = capacity.checked_sub(cost) else {
+            return Standing { used, retry_after_ms: None, reset_after_ms };
+        };
+        let mut left = used;
+        let mut retry = 0;
+        while left > room {
+            // What is left to subtract lies in the live slots, so there is a front while any is left.
+            let Some(slot) = front else { break };
+            left -= u64::from(slot.cost);
+            retry = ends(time, period, now);
+            front = slots.next();
+            time += front.map_or(0, |slot| u64::from(slot.delta));
+        }
+        Standing { used, retry_after_ms: Some(retry), reset_after_ms }
+    }
+
+    /// Takes `cost`, without judging. `last_period` is the period of the call before this one.
+    pub fn take(&mut self, last_period: u64, period: u64, cost: u64, now: UnixMs) {
+        let at = self.clock(now);
+        let keep = self.retain(last_period, period, at);
+        self.drop_expired(at, keep);
+        if self.slots.len() + self.slots_for(at, cost) > MOST_SLOTS {
+            self.join();
+        }
+        self.push(at, cost);
+        // What lies behind 10^12 of newer use decides nothing: no count is larger.
+        while self.slots.front().is_some_and(|slot| self.sum - u64::from(slot.cost) >= MOST) {
+            self.pop();
+        }
+    }
+
+    /// A log of one entry.
+    pub fn of(at: UnixMs, cost: u64) -> Self {
+        let mut window = Window::default();
+        if cost > 0 {
+            window.push(at, cost.min(MOST));
+        }
+        window
+    }
+
+    /// When nothing taken counts any more, if the last call's period was `period`.
+    pub fn full_at(&self, period: u64) -> UnixMs {
+        if self.sum == 0 { 0 } else { self.newest.saturating_add(self.keep(period)) }
+    }
+
+    /// Whether nothing taken counts any more.
+    pub fn is_full(&self, period: u64, now: UnixMs) -> bool {
+        self.sum == 0 || self.clock(now) - self.newest >= self.keep(period)
+    }
+
+    fn keep(&self, period: u64) -> u64 {
+        self.retained.as_ref().map_or(period, |retained| retained.longest().max(period))
+    }
+
+    /// Notes that `period` is in use; for how long entries are kept now.
+    fn retain(&mut self, last_period: u64, period: u64, at: UnixMs) -> u64 {
+        let Some(retained) = &mut self.retained else {
+            let longest = last_period.max(period);
+            if last_period != period {
+                let until = at.saturating_add(longest);
+                self.retained = Some(Box::new(Retained { before: last_period, current: period, until }));
+            }
+            return longest;
+        };
+        if at >= retained.until {
+            retained.before = retained.current;
+            retained.current = period;
+            retained.until = at.saturating_add(retained.longest());
+        } else {
+            retained.current = retained.current.max(period);
+        }
+        let longest = retained.longest();
+        if retained.before == period && retained.current == period {
+            self.retained = None;
+        }
+        longest
+    }
+
+    fn drop_expired(&mut self, at: UnixMs, keep: u64) {
+        while !self.slots.is_empty() && at - self.first >= keep {
+            self.pop();
+        }
+        let capacity = self.slots.capacity();
+        if capacity >= 64 && self.slots.len() < capacity / 8 {
+            self.slots.shrink_to((self.slots.len() * 2).next_power_of_two());
+        }
+    }
+
+    /// Removes the first slot, and gap slots that it leaves at the front.
+    fn pop(&mut self) {
+        while let Some(slot) = self.slots.pop_front() {
+            self.sum -= u64::from(slot.cost);
+            let Some(next) = self.slots.front_mut() else { return };
+            self.first += u64::from(std::mem::take(&mut next.delta));
+            if next.cost > 0 {
+                return;
+            }
+        }
+    }
+
+    /// How many slots [`Window::push`] would add.
+    fn slots_for(&self, at: UnixMs, cost: u64) -> usize {
+        let (gap, cost) = match self.slots.back() {
+            None => (0, cost),
+            Some(last) if at == self.newest => (0, cost.saturating_sub(SLOT_MOST - u64::from(last.cost))),
+            Some(_) => (at - self.newest, cost),
+        };
+        (gap.saturating_sub(1) / SLOT_MOST + cost.div_ceil(SLOT_MOST)) as usize
+    }
+
+    /// Appends an entry, or adds to the newest one when it is of the same millisecond.
+    fn push(&mut self, at: UnixMs, cost: u64) {
+        let mut left = cost;
+        let mut gap = at - self.newest;
+        if self.slots.is_empty() {
+            self.first = at;
+            gap = 0;
+        } else if gap == 0
+            && let Some(last) = self.slots.back_mut()
+        {
+            let part = left.min(SLOT_MOST - u64::from(last.cost));
+            last.cost += part as u32;
+            left -= part;
+        }
+        while gap > SLOT_MOST {
+            self.slots.push_back(Slot { delta: u32::MAX, cost: 0 });
+            gap -= SLOT_MOST;
+        }
+        while left > 0 {
+            let part = left.min(SLOT_MOST);
+            self.slots.push_back(Slot { delta: gap as u32, cost: part as u32 });
+            (left, gap) = (left - part, 0);
+        }
+        self.newest = at;
+        self.sum += cost;
+    }
+
+    /// Joins neighbours; see the text above.
+    fn join(&mut self) {
+        let most = self.sum / GRAIN;
+        let mut joined = Window { retained: self.retained.take(), ..Window::default() };
+        joined.slots.reserve_exact(MOST_SLOTS);
+        let mut group: Option<(UnixMs, u64)> = None;
+        for (time, cost) in self.entries() {
+            group = match group {
+                Some((_, sum)) if sum + cost <= most => Some((time, sum + cost)),
+                Some((end, sum)) => {
+                    joined.push(end, sum);
+                    Some((time, cost))
+                }
+                None => Some((time, cost)),
+            };
+        }
+        if let Some((end, sum)) = group {
+            joined.push(end, sum);
+        }
+        *self = joined;
+    }
+
+    /// What was taken, oldest first: times strictly rise, costs are at least 1.
+    pub fn entries(&self) -> impl Iterator<Item = (UnixMs, u64)> {
+        let mut slots = self.slots.iter().peekable();
+        let mut time = self.first;
+        std::iter::from_fn(move || {
+            let mut cost = 0;
+            while cost == 0 {
+                let slot = slots.next()?;
+                time += u64::from(slot.delta);
+                cost = u64::from(slot.cost);
+            }
+            while let Some(more) = slots.next_if(|slot| slot.delta == 0) {
+                cost += u64::from(more.cost);
+            }
+            Some((time, cost))
+        })
+    }
+
+    /// For how long entries are kept, when that is not the period of the last call.
+    pub fn retained(&self) -> Option<Retained> {
+        self.retained.as_deref().copied()
+    }
+
+    /// Rebuilds a log from its entries. None when no log could hold them: a time that does not rise, a
+    /// cost of 0, too many entries or too much in all.
+    pub fn rebuild(entries: impl Iterator<Item = (UnixMs, u64)>, retained: Option<Retained>) -> Option<Self> {
+        let mut window = Window { retained: retained.map(Box::new), ..Window::default() };
+        for (time, cost) in entries {
+            let rises = window.slots.is_empty() || time > window.newest;
+            if !rises || !(1..=MOST + SLOT_MOST).contains(&cost) || window.sum >= MOST + SLOT_MOST {
+                return None;
+            }
+            if window.slots.len().saturating_add(window.slots_for(time, cost)) > MOST_SLOTS {
+                return None;
+            }
+            window.push(time, cost);
+        }
+        let front = window.slots.front().map_or(0, |slot| u64::from(slot.cost));
+        (window.sum - front < MOST).then_some(window)
+    }
+
+    /// The time up to which everything taken has left; none while nothing has.
+    pub fn left_until(&self, last_period: u64, now: UnixMs) -> Option<UnixMs> {
+        self.clock(now).checked_sub(self.keep(last_period))
+    }
+
+    /// Gives back `cost`, the oldest that still counts within `period` first.
+    pub fn refund(&mut self, last_period: u64, period: u64, cost: u64, now: UnixMs) {
+        let clock = self.clock(now);
+        self.drop_expired(clock, self.keep(last_period));
+        let mut left = cost;
+        let mut entries: Vec<_> = self.entries().collect();
+        for (_, cost) in entries.iter_mut().filter(|(time, _)| clock - time < period) {
+            let back = left.min(*cost);
+            *cost -= back;
+            left -= back;
+        }
+        self.replace(&entries);
+    }
+
+    /// Makes `cost` of the `was` that was taken at `at`, unless that does not count any more. Where entries
+    /// were joined, it is the one that the entry went into: the first that is no earlier.
+    pub fn correct(&mut self, at: UnixMs, was: u64, cost: u64, last_period: u64, now: UnixMs) {
+        let (clock, keep) = (self.clock(now), self.keep(last_period));
+        if clock.saturating_sub(at) >= keep {
+            return;
+        }
+        self.drop_expired(clock, keep);
+        let mut entries: Vec<_> = self.entries().collect();
+        match entries.iter_mut().find(|(time, _)| *time >= at) {
+            Some((_, all)) => *all = all.saturating_sub(was).saturating_add(cost),
+            None => entries.push((at.min(clock), cost)),
+        }
+        self.replace(&entries);
+    }
+
+    /// A log of these entries instead; those of no cost are left out.
+    fn replace(&mut self, entries: &[(UnixMs, u64)]) {
+        *self = Window { retained: self.retained.take(), ..Window::default() };
+        for &(time, cost) in entries.iter().filter(|(_, cost)| *cost > 0) {
+            self.push(time, cost.min(MOST));
+        }
+        while self.slots.front().is_some_and(|slot| self.sum - u64::from(slot.cost) >= MOST) {
+            self.pop();
+        }
+        if self.slots.len() > MOST_SLOTS {
+            self.join();
+        }
+    }
+
+    /// Bytes on the heap.
+    pub fn heap(&self) -> usize {
+        let retained = if self.retained.is_some() { size_of::<Retained>() } else { 0 };
+        self.slots.capacity() * size_of::<Slot>() + retained
+    }
+}
+
+/// How long after `now` an entry taken at `time` has left a window of `period` ms.
+fn ends(time: UnixMs, period: u64, now: UnixMs) -> u64 {
+    // Only live entries are asked for: `time + period` is after the log's clock, so after `now`.
+    time.saturating_add(period).saturating_sub(now)
+}
+
+#[cfg(test)]
+#[path = "../tests/sliding_window.rs"]
+mod tests;

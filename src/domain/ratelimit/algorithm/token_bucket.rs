@@ -1,0 +1,152 @@
+//! The token bucket, as the generic cell rate algorithm (GCRA, ITU-T I.371) in exact integers.
+//!
+//! The state is the theoretical arrival time (TAT): when the bucket would be full again. A token refills
+//! in `period / count` ms, so with time counted in units of `1/count` ms every quantity is whole: a
+//! token is `period` units, a millisecond `count` units, the debt `(TAT - now) * count`. A call of `cost`
+//! passes when `debt + cost * period <= burst * period`, and adds its cost to the debt. Hence never more
+//! than `burst + floor(T * count / period)` in any interval T: the debt starts at 0 or above, ends at
+//! `burst * period` or below, and falls by `count` a millisecond.
+//!
+//! **When the rule of a name changes**, the tokens owed at the time of the last allowed call are carried
+//! over (rounded up by less than one unit) and have drained at the *new* rate since. So a rule that was
+//! corrected heals at once, and the answer depends on nothing but state, rule and time.
+
+use crate::domain::ratelimit::algorithm::standing::Standing;
+use crate::domain::ratelimit::limit::rule::Rule;
+use crate::domain::ratelimit::{LONGEST_SHOWN, MOST};
+use crate::domain::time::UnixMs;
+
+/// The TAT's milliseconds have 80 bits: 10^12 tokens of 3650 days each take 79.
+const TAT_MOST: u128 = (1 << 80) - 1;
+
+/// A bucket's debt. The default owes nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bucket {
+    /// The lower 64 bits of the TAT, in Unix milliseconds.
+    pub low: u64,
+    /// Its upper 16 bits.
+    pub high: u16,
+    /// The rest of the TAT, in 1/count ms: below count.
+    pub part: u64,
+    /// When something was last taken; asked for only when the rule changes. At most the TAT.
+    pub at: UnixMs,
+}
+
+impl Bucket {
+    #[inline]
+    fn tat(&self) -> u128 {
+        u128::from(self.high) << 64 | u128::from(self.low)
+    }
+
+    /// The bucket that owes `debt` units of `1/rule.count` ms at `at`.
+    #[inline]
+    fn owing(debt: u128, rule: &Rule, at: UnixMs) -> Self {
+        let (ms, part) = divide(debt, rule.count);
+        let tat = (u128::from(at) + ms).min(TAT_MOST);
+        Bucket { low: tat as u64, high: (tat >> 64) as u16, part, at }
+    }
+
+    /// The bucket that owes so many tokens.
+    pub fn of(tokens: u64, rule: &Rule, at: UnixMs) -> Self {
+        Self::owing(u128::from(tokens.min(MOST)) * u128::from(rule.period_ms), rule, at)
+    }
+
+    /// What is owed at `now`, in units of `1/rule.count` ms.
+    #[inline]
+    pub fn debt(&self, rule: &Rule, now: UnixMs) -> u128 {
+        match self.tat().checked_sub(u128::from(now)) {
+            Some(ms) => ms * u128::from(rule.count) + u128::from(self.part),
+            None => 0,
+        }
+    }
+
+    /// The same use under another rule.
+    #[inline]
+    pub fn under(&self, was: &Rule, rule: &Rule) -> Self {
+        let rate = |rule: &Rule| (rule.count, rule.period_ms);
+        if rate(was) == rate(rule) {
+            return *self;
+        }
+        let (tokens, rest) = divide(self.debt(was, self.at), was.period_ms);
+        if tokens >= u128::from(MOST) {
+            return Self::of(MOST, rule, self.at);
+        }
+        let period = u128::from(rule.period_ms);
+        let rest = (u128::from(rest) * period).div_ceil(u128::from(was.period_ms));
+        Self::owing(tokens * period + rest, rule, self.at)
+    }
+
+    /// How a call stands that wants `cost` of `capacity` tokens.
+    #[inline]
+    pub fn judge(&self, rule: &Rule, capacity: u64, cost: u64, now: UnixMs) -> Standing {
+        let debt = self.debt(rule, now);
+        let used = shown(divide_up(debt, rule.period_ms));
+        let reset_after_ms = self.reset_after_ms(now);
+        let retry_after_ms = capacity.checked_sub(cost).map(|room| {
+            let room = u128::from(room) * u128::from(rule.period_ms);
+            shown(divide_up(debt.saturating_sub(room), rule.count))
+        });
+        Standing { used, retry_after_ms, reset_after_ms }
+    }
+
+    /// Milliseconds until nothing is owed.
+    #[inline]
+    pub fn reset_after_ms(&self, now: UnixMs) -> u64 {
+        shown((self.tat() + u128::from(self.part > 0)).saturating_sub(u128::from(now)))
+    }
+
+    /// Takes `cost` tokens, without judging.
+    #[inline]
+    pub fn take(&mut self, rule: &Rule, cost: u64, now: UnixMs) {
+        let debt = self.debt(rule, now) + u128::from(cost) * u128::from(rule.period_ms);
+        let at = self.at.max(now);
+        *self = Bucket { at, ..Self::owing(debt, rule, now) };
+    }
+
+    /// Takes `units` of `1/rule.count` ms from the debt, as far as there is any.
+    pub fn give_back(&mut self, rule: &Rule, units: u128, now: UnixMs) {
+        let debt = self.debt(rule, now).saturating_sub(units);
+        // What was taken last stays at or before the time at which nothing is owed.
+        *self = Bucket { at: self.at.min(now), ..Self::owing(debt, rule, now) };
+    }
+
+    /// The first millisecond at which nothing is owed.
+    #[inline]
+    pub fn full_at(&self) -> UnixMs {
+        u64::try_from(self.tat() + u128::from(self.part > 0)).unwrap_or(u64::MAX)
+    }
+
+    #[inline]
+    pub fn is_full(&self, now: UnixMs) -> bool {
+        self.tat() + u128::from(self.part > 0) <= u128::from(now)
+    }
+}
+
+#[inline]
+fn shown(value: u128) -> u64 {
+    value.min(u128::from(LONGEST_SHOWN)) as u64
+}
+
+/// Quotient and remainder, in 64 bits where they do.
+#[inline]
+fn divide(value: u128, by: u64) -> (u128, u64) {
+    match u64::try_from(value) {
+        Ok(value) => (u128::from(value / by), value % by),
+        Err(_) => divide_long(value, by),
+    }
+}
+
+#[cold]
+fn divide_long(value: u128, by: u64) -> (u128, u64) {
+    (value / u128::from(by), (value % u128::from(by)) as u64)
+}
+
+#[inline]
+fn divide_up(value: u128, by: u64) -> u128 {
+    let (whole, rest) = divide(value, by);
+    whole + u128::from(rest > 0)
+}
+
+#[cfg(test)]
+#[path = "../tests/token_bucket.rs"]
+mod tests;

@@ -1,0 +1,124 @@
+//! Deciding REFUND, SETTLE and RESET: what takes use back or corrects it.
+
+use crate::domain::decision::Decision;
+use crate::domain::ratelimit::charge::Take;
+use crate::domain::ratelimit::decide::check;
+use crate::domain::ratelimit::decide::request::Request;
+use crate::domain::ratelimit::decide::verdict::{Row, Verdict};
+use crate::domain::ratelimit::effect::{Counter, Effect};
+use crate::domain::ratelimit::limit::cost;
+use crate::domain::ratelimit::limit::name::Name;
+use crate::domain::ratelimit::limit::parse::Limit;
+use crate::domain::ratelimit::limit::rule::Rule;
+use crate::domain::ratelimit::state::holds::Hold;
+use crate::domain::ratelimit::state::subject::Subject;
+use crate::domain::refusal::{Code, Refusal, shown};
+use crate::domain::time::UnixMs;
+
+/// RATELIMIT.REFUND: gives back each limit's cost (0 gives back nothing), as far as anything is taken. Refuses
+/// what CHECK would: limits that the key could not hold.
+pub fn decide_refund(
+    state: Option<&Subject>,
+    request: &Request<'_>,
+    now: UnixMs,
+) -> Result<Decision<(), Effect>, Refusal> {
+    check::refuse_too_many(state, request, now)?;
+    let in_use = |limit: &Limit<'_>| {
+        state.and_then(|subject| subject.find(limit, |held| !held.is_full(now))).unwrap_or(false)
+    };
+    let refund = |limit: &Limit<'_>, cost| Take {
+        name: limit.name.and_then(Name::new),
+        rule: limit.rule,
+        span: None,
+        cost,
+    };
+    let asks = request.asks().iter().filter(|ask| ask.cost > 0 && in_use(&ask.limit));
+    let refunds: Vec<Take> = asks.map(|ask| refund(&ask.limit, ask.cost)).collect();
+    Ok(match refunds.is_empty() {
+        true => Decision::answer(()),
+        false => Decision::change((), Effect::Refunded { now, refunds: refunds.into_iter().collect() }),
+    })
+}
+
+/// RATELIMIT.SETTLE: replaces what a hold charges by the actual costs. Refuses (`NOHOLD`) an id that is not
+/// open: what it has charged stands.
+pub fn decide_settle(
+    state: Option<&Subject>,
+    id: &[u8],
+    costs: &[u8],
+    now: UnixMs,
+) -> Result<Decision<(), Effect>, Refusal> {
+    let hold = open(state, id, now)?;
+    let charges = hold.charges.as_slice();
+    let mut settled: Vec<u64> = charges.iter().map(|charge| charge.cost).collect();
+    if cost::is_by_name(costs) {
+        let limits = charges.iter().map(|charge| charge.limit());
+        cost::by_name(costs, 0, "hold", limits, |at, cost| settled[at] = cost)?;
+    } else {
+        settled.fill(cost::for_all(costs, 0)?);
+    }
+    if charges.iter().zip(&settled).all(|(charge, cost)| charge.cost == *cost) {
+        return Ok(Decision::answer(()));
+    }
+    Ok(Decision::change((), Effect::Settled { now, id: id.into(), costs: settled }))
+}
+
+/// A row for each limit that a hold charges, as it stands.
+pub fn of_hold<'s>(state: Option<&'s Subject>, id: &[u8], now: UnixMs) -> Result<Verdict<'s>, Refusal> {
+    let hold = open(state, id, now)?;
+    let rows = hold.charges.as_slice().iter().filter_map(|charge| {
+        let limit = charge.limit();
+        state?.find(&limit, |held| check::row(held, limit, 1, now))
+    });
+    Ok(Verdict::new(rows.collect::<Vec<Row<'s>>>().into_iter().collect()))
+}
+
+fn open<'s>(state: Option<&'s Subject>, id: &[u8], now: UnixMs) -> Result<&'s Hold, Refusal> {
+    let hold = state.and_then(Subject::extras).and_then(|extras| extras.holds.open(id, now));
+    hold.ok_or_else(|| {
+        let text = format!("there is no open hold '{}': what it had charged stands", shown(id));
+        Refusal::new(Code::NoHold, text)
+    })
+}
+
+/// What RESET is to forget: a name, or the spec of an unnamed limit.
+pub fn counter(text: &[u8]) -> Result<Counter, Refusal> {
+    if let Some(name) = Name::new(text) {
+        return Ok(Counter::Named(name));
+    }
+    Rule::parse(text).map(Counter::Unnamed).map_err(|_| {
+        let given = shown(text);
+        Refusal::err(format!(
+            "'{given}': expected the name of a limit, or the spec of an unnamed one such as 10/1m"
+        ))
+    })
+}
+
+/// RATELIMIT.RESET: forgets these limits, or everything where none is given. Answers how many limits are
+/// forgotten.
+pub fn decide_reset(state: Option<&Subject>, counters: &[Counter], now: UnixMs) -> Decision<u64, Effect> {
+    let Some(subject) = state else { return Decision::answer(0) };
+    let holds = subject.extras().map(|extras| &extras.holds);
+    let (mut found, mut in_use, mut all) = (Vec::new(), 0, 0);
+    subject.each(|limit, held| {
+        let counts = u64::from(!held.is_full(now));
+        all += counts;
+        if let Some(counter) = counters.iter().find(|counter| counter.is(&limit))
+            && (counts > 0 || holds.is_some_and(|holds| holds.charge(&limit)))
+        {
+            found.push(counter.clone());
+            in_use += counts;
+        }
+    });
+    if counters.is_empty() {
+        return Decision::change(all, Effect::Cleared);
+    }
+    match found.is_empty() {
+        true => Decision::answer(0),
+        false => Decision::change(in_use, Effect::Reset { counters: found }),
+    }
+}
+
+#[cfg(test)]
+#[path = "../tests/refund.rs"]
+mod tests;

@@ -1,0 +1,151 @@
+//! The limits of one call and what it takes of each.
+
+use crate::domain::ratelimit::MOST_LIMITS;
+use crate::domain::ratelimit::limit::cost;
+use crate::domain::ratelimit::limit::parse::Limit;
+use crate::domain::ratelimit::one_or_many::Few;
+use crate::domain::refusal::Refusal;
+
+/// One limit of a call and its cost, 1 to 10^12.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask<'a> {
+    pub limit: Limit<'a>,
+    pub cost: u64,
+}
+
+/// What a CHECK or PEEK asks for. Without limits it asks (in PEEK only) for all that the subject holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request<'a> {
+    asks: Few<Ask<'a>>,
+    /// What a limit that is not listed costs.
+    cost: u64,
+}
+
+impl<'a> Request<'a> {
+    /// For one limit that was not read from text.
+    pub fn one(ask: Ask<'a>) -> Self {
+        Request { asks: Few::One(ask), cost: ask.cost }
+    }
+
+    /// Reads the limits; each costs 1 until [`Request::set_cost`]. More than 16 and a name that stands
+    /// twice are errors.
+    pub fn parse(limits: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, Refusal> {
+        Self::of(limits.into_iter().map(Limit::parse))
+    }
+
+    /// As [`Request::parse`], of limits that have been read.
+    pub fn of(limits: impl IntoIterator<Item = Result<Limit<'a>, Refusal>>) -> Result<Self, Refusal> {
+        let mut request = Request::empty();
+        for limit in limits {
+            request.add(limit?)?;
+        }
+        Ok(request)
+    }
+
+    /// Asks for nothing yet; see [`Request::add`].
+    pub fn empty() -> Self {
+        Request { asks: Few::Many(Vec::new()), cost: 1 }
+    }
+
+    /// One limit more, at a cost of 1.
+    #[inline]
+    pub fn add(&mut self, limit: Limit<'a>) -> Result<(), Refusal> {
+        let earlier = self.asks();
+        if earlier.len() == MOST_LIMITS {
+            return Err(Refusal::err(format!("too many limits: at most {MOST_LIMITS} in a call")));
+        }
+        if earlier.iter().any(|earlier| earlier.limit.same(&limit)) {
+            return Err(Refusal::err(format!("limit '{}' is given twice", limit.shown())));
+        }
+        self.asks.push(Ask { limit, cost: 1 });
+        Ok(())
+    }
+
+    /// Reads the value of COST: `n` for every limit, or `name=n[,name=n]` with 1 for the unlisted.
+    pub fn set_cost(&mut self, text: &[u8]) -> Result<(), Refusal> {
+        self.set_cost_or(text, 1)
+    }
+
+    /// As [`Request::set_cost`], with another cost for limits that a list by name leaves out.
+    pub fn set_cost_or(&mut self, text: &[u8], unlisted: u64) -> Result<(), Refusal> {
+        if !cost::is_by_name(text) {
+            self.cost = cost::for_all(text, 1)?;
+            self.asks.as_mut_slice().iter_mut().for_each(|ask| ask.cost = self.cost);
+            return Ok(());
+        }
+        let asks = self.asks.as_mut_slice();
+        asks.iter_mut().for_each(|ask| ask.cost = unlisted);
+        let limits: Few<Limit<'a>> = asks.iter().map(|ask| ask.limit).collect();
+        cost::by_name(text, 1, "call", limits.as_slice().iter().copied(), |at, cost| asks[at].cost = cost)
+    }
+
+    /// The same limits, each at this cost.
+    pub(crate) fn at_cost(&self, cost: u64) -> Self {
+        let asks = Few::each(self.asks(), |ask| Ask { cost, ..*ask });
+        Request { asks, cost }
+    }
+
+    pub fn asks(&self) -> &[Ask<'a>] {
+        self.asks.as_slice()
+    }
+
+    /// What each limit costs that the request does not list: COST n, else 1.
+    pub fn cost(&self) -> u64 {
+        self.cost
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ratelimit::MOST;
+
+    fn request<'a>(limits: &[&'a str]) -> Result<Request<'a>, Refusal> {
+        Request::parse(limits.iter().map(|limit| limit.as_bytes()))
+    }
+
+    fn costs(limits: &[&str], cost: &str) -> Result<Vec<u64>, String> {
+        let mut request = request(limits).unwrap();
+        request.set_cost(cost.as_bytes()).map_err(|refusal| refusal.to_string())?;
+        Ok(request.asks().iter().map(|ask| ask.cost).collect())
+    }
+
+    #[test]
+    fn a_cost_is_for_all_or_by_name_with_one_for_the_unlisted() {
+        let limits = ["a=10/1m", "b=10/1m", "10/1s:burst=20", "7/60s"];
+        assert_eq!(costs(&limits, "5"), Ok(vec![5, 5, 5, 5]));
+        assert_eq!(costs(&limits, "b=3"), Ok(vec![1, 3, 1, 1]));
+        assert_eq!(costs(&limits, "7/1m=2,10/1s:burst=20=4,a=6"), Ok(vec![6, 1, 4, 2]));
+        assert_eq!(costs(&limits, "1000000000000"), Ok(vec![MOST; 4]));
+    }
+
+    #[test]
+    fn a_wrong_cost_is_explained() {
+        let limits = ["a=10/1m", "7/60s"];
+        for (cost, fault) in [
+            ("0", "must be between 1 and 1000000000000"),
+            ("a=0", "must be between 1 and 1000000000000"),
+            ("-1", "'-1' is not a whole number"),
+            ("", "'' is not a whole number"),
+            ("18446744073709551617", "must be between 1 and 1000000000000"),
+            ("c=1", "no limit of this call is named 'c'"),
+            ("8/1m=1", "no limit of this call is named '8/1m'"),
+            ("=1", "no limit of this call is named ''"),
+            ("a=1,a=2", "'a' is listed twice"),
+            ("a=1,", "expected n or name=n[,name=n]"),
+            ("a=1,3", "expected n or name=n[,name=n]"),
+        ] {
+            assert_eq!(costs(&limits, cost), Err(format!("ERR COST '{cost}': {fault}")));
+        }
+    }
+
+    #[test]
+    fn a_name_twice_and_a_seventeenth_limit_are_refused() {
+        assert_eq!(request(&["a=1/1s", "a=2/1s"]).unwrap_err().to_string(), "ERR limit 'a' is given twice");
+        assert_eq!(request(&["1/60s", "1/1m"]).unwrap_err().to_string(), "ERR limit '1/1m' is given twice");
+        let many: Vec<String> = (1..=17).map(|n| format!("{n}/1s")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(request(&many[..16]).unwrap().asks().len(), 16);
+        assert_eq!(request(&many).unwrap_err().to_string(), "ERR too many limits: at most 16 in a call");
+    }
+}

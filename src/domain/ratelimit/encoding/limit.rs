@@ -1,0 +1,84 @@
+//! The binary form of limits, shared by effects and stored values.
+
+use crate::domain::calendar::time_zone::Zone;
+use crate::domain::codec::{Corrupt, Reader, Writer};
+use crate::domain::ratelimit::limit::calendar::{Calendar, Unit};
+use crate::domain::ratelimit::limit::name::Name;
+use crate::domain::ratelimit::limit::parse::Limit;
+use crate::domain::ratelimit::limit::rule::{Kind, Rule};
+use crate::domain::ratelimit::limit::span::Span;
+
+/// Start and length.
+pub(crate) fn write_span(writer: &mut Writer, span: Span) {
+    writer.int(span.start);
+    writer.int(span.end - span.start);
+}
+
+pub(crate) fn read_span(reader: &mut Reader<'_>) -> Result<Span, Corrupt> {
+    let (start, length) = (reader.int()?, reader.int()?);
+    let end = start.checked_add(length).filter(|_| length > 0).ok_or(Corrupt)?;
+    Ok(Span { start, end })
+}
+
+/// The first byte of a limit: whether it is named, and its kind in the bits above.
+const NAMED: u8 = 1;
+const WINDOW: u8 = 0;
+const BUCKET: u8 = 1;
+const FIXED: u8 = 2;
+const CALENDAR: u8 = 3;
+
+/// Flags, name, count, and what else the kind has: the period in ms, a bucket's burst; a calendar's unit,
+/// zone and anchor.
+pub(crate) fn write_limit(writer: &mut Writer, limit: &Limit<'_>) {
+    let kind = match limit.rule.kind {
+        Kind::Window => WINDOW,
+        Kind::Bucket { .. } => BUCKET,
+        Kind::Fixed => FIXED,
+        Kind::Calendar(_) => CALENDAR,
+    };
+    writer.byte(u8::from(limit.name.is_some()) | kind << 1);
+    if let Some(name) = limit.name {
+        writer.bytes(name);
+    }
+    writer.int(limit.rule.count);
+    match limit.rule.kind {
+        Kind::Window | Kind::Fixed => writer.int(limit.rule.period_ms),
+        Kind::Bucket { burst } => {
+            writer.int(limit.rule.period_ms);
+            writer.int(burst);
+        }
+        Kind::Calendar(Calendar { unit, zone, anchor }) => {
+            writer.byte(unit as u8);
+            // By its name: another version of the database numbers its zones otherwise.
+            writer.bytes(zone.name().as_bytes());
+            writer.byte(anchor);
+        }
+    }
+}
+
+/// Reads what [`write_limit`] wrote; every part is in its range.
+pub(crate) fn read_limit(reader: &mut Reader<'_>) -> Result<(Option<Name>, Rule), Corrupt> {
+    let flags = reader.byte()?;
+    let name = match flags & NAMED {
+        0 => None,
+        _ => Some(Name::new(reader.bytes()?).ok_or(Corrupt)?),
+    };
+    let count = reader.int()?;
+    let rule = match flags >> 1 {
+        WINDOW => Rule { count, period_ms: reader.int()?, kind: Kind::Window },
+        BUCKET => Rule { count, period_ms: reader.int()?, kind: Kind::Bucket { burst: reader.int()? } },
+        FIXED => Rule { count, period_ms: reader.int()?, kind: Kind::Fixed },
+        CALENDAR => {
+            let unit = *Unit::ALL.get(usize::from(reader.byte()?)).ok_or(Corrupt)?;
+            let name = reader.bytes()?;
+            let zone = Zone::named(name).filter(|zone| zone.name().as_bytes() == name).ok_or(Corrupt)?;
+            let calendar = Calendar { unit, zone, anchor: reader.byte()? };
+            Rule { count, period_ms: calendar.longest_ms(), kind: Kind::Calendar(calendar) }
+        }
+        _ => return Err(Corrupt),
+    };
+    if rule.is_sound() { Ok((name, rule)) } else { Err(Corrupt) }
+}
+
+/// A block ends with the limit that takes it past this many bytes.
+pub(crate) const BLOCK: usize = 64 * 1024;

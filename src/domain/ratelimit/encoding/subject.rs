@@ -1,0 +1,141 @@
+//! The binary form of a subject.
+//!
+//! ```text
+//! block   := (limit | extra)*                    limits in their order, across blocks too, then extras
+//! limit   := flags name? count (period burst? | unit zone anchor) use
+//! bucket  := TAT's low bits, high bits, part     and, named, the time it was last taken from
+//! window  := n (time cost)*                      the first time absolute, then differences
+//!            and, named, retained?
+//! period  := start length used
+//! extra   := LOCK from length | LEVEL count until | HOLD id at until upto charges | LEASE holder end
+//! charge  := flags name? … asked taken cost counted owed
+//! ```
+
+use crate::domain::codec::{Corrupt, Reader, Writer};
+use crate::domain::ratelimit::algorithm::fixed_period::Period;
+use crate::domain::ratelimit::algorithm::sliding_window::{MOST_SLOTS, Retained, Window};
+use crate::domain::ratelimit::algorithm::token_bucket::Bucket;
+use crate::domain::ratelimit::encoding::extras;
+use crate::domain::ratelimit::encoding::limit::{BLOCK, read_limit, read_span, write_limit, write_span};
+use crate::domain::ratelimit::limit::rule::Kind;
+use crate::domain::ratelimit::state::subject::{Parts, Subject};
+use crate::domain::ratelimit::state::usage::{Held, Usage};
+use crate::domain::ratelimit::{MOST_LIMITS, UNLIMITED};
+use crate::domain::time::LONGEST;
+
+pub(crate) fn save(subject: &Subject, emit: &mut dyn FnMut(&[u8])) {
+    let mut writer = Writer::new();
+    subject.each(|limit, held| {
+        write_limit(&mut writer, &limit);
+        let named = limit.name.is_some();
+        match &held.usage {
+            Usage::Bucket(bucket) => {
+                writer.int(bucket.low);
+                writer.int(u64::from(bucket.high));
+                writer.int(bucket.part);
+                if named {
+                    writer.int(bucket.at);
+                }
+            }
+            Usage::Window(window) => save_window(&mut writer, window, named),
+            Usage::Period(period) => {
+                write_span(&mut writer, period.span);
+                writer.int(period.used);
+            }
+        }
+        if writer.len() >= BLOCK {
+            emit(&writer.take());
+        }
+    });
+    if let Some(extras) = subject.extras() {
+        extras::save(extras, &mut writer, emit);
+    }
+    if !writer.is_empty() {
+        emit(&writer.finish());
+    }
+}
+
+fn save_window(writer: &mut Writer, window: &Window, named: bool) {
+    writer.int(window.entries().count() as u64);
+    let mut last = 0;
+    for (time, cost) in window.entries() {
+        writer.int(time - last);
+        writer.int(cost);
+        last = time;
+    }
+    if named {
+        writer.option(window.retained(), |writer, retained| {
+            writer.int(retained.before);
+            writer.int(retained.current);
+            writer.int(retained.until);
+        });
+    }
+}
+
+/// Adds one block to what the blocks before it held.
+pub(crate) fn load(parts: &mut Parts, block: &[u8]) -> Result<(), Corrupt> {
+    let Parts { list, extras } = parts;
+    let mut reader = Reader::new(block);
+    while !reader.is_empty() {
+        if extras::is_next(&reader) {
+            extras::load(extras, &mut reader)?;
+            continue;
+        }
+        if !extras.is_empty() {
+            return Err(Corrupt);
+        }
+        let (name, rule) = read_limit(&mut reader)?;
+        let named = name.is_some();
+        let usage = match rule.kind {
+            Kind::Bucket { .. } => {
+                let (low, high) = (reader.int()?, reader.narrow()?);
+                let part = reader.int()?;
+                let at = if named { reader.int()? } else { 0 };
+                if part >= rule.count || (high == 0 && at > low) {
+                    return Err(Corrupt);
+                }
+                Usage::Bucket(Bucket { low, high, part, at })
+            }
+            Kind::Window => Usage::Window(load_window(&mut reader, named)?),
+            Kind::Fixed | Kind::Calendar(_) => {
+                let (span, used) = (read_span(&mut reader)?, reader.int()?);
+                if used > UNLIMITED {
+                    return Err(Corrupt);
+                }
+                Usage::Period(Period { span, used })
+            }
+        };
+        let held = Held { name, rule, usage };
+        let rises = list.last().is_none_or(|last| last.limit().order(&held.limit()).is_lt());
+        if !rises || list.len() == MOST_LIMITS {
+            return Err(Corrupt);
+        }
+        list.push(held);
+    }
+    Ok(())
+}
+
+fn load_window(reader: &mut Reader<'_>, named: bool) -> Result<Window, Corrupt> {
+    let count = reader.count(2)?;
+    if count > MOST_SLOTS {
+        return Err(Corrupt);
+    }
+    let mut entries = Vec::with_capacity(count);
+    let mut time = 0u64;
+    for _ in 0..count {
+        time = time.checked_add(reader.int()?).ok_or(Corrupt)?;
+        entries.push((time, reader.int()?));
+    }
+    let retained = if named { reader.option(load_retained)? } else { None };
+    Window::rebuild(entries.into_iter(), retained).ok_or(Corrupt)
+}
+
+fn load_retained(reader: &mut Reader<'_>) -> Result<Retained, Corrupt> {
+    let retained = Retained { before: reader.int()?, current: reader.int()?, until: reader.int()? };
+    let periods = 1..=LONGEST;
+    if periods.contains(&retained.before) && periods.contains(&retained.current) {
+        Ok(retained)
+    } else {
+        Err(Corrupt)
+    }
+}

@@ -1,0 +1,9 @@
+//! One limit: how it is written, and what it allows.
+
+pub(crate) mod calendar;
+pub(crate) mod cost;
+pub(crate) mod name;
+pub(crate) mod parse;
+pub(crate) mod parse_cache;
+pub(crate) mod rule;
+pub(crate) mod span;

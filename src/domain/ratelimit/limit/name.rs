@@ -1,0 +1,133 @@
+//! The name of a limit.
+
+use crate::domain::ratelimit::MOST_LIMITS;
+use std::cmp::Ordering;
+
+/// The longest name, in bytes.
+pub const LONGEST_NAME: usize = 64;
+
+/// Names up to this long need no heap allocation; it makes a `Name` as large as a `Vec`.
+const INLINE: usize = 22;
+
+/// A name that the client has given, 1 to 64 bytes of `A-Z a-z 0-9 _ . : -`, or that of a policy's unnamed
+/// limit, `@policy`. The one never holds a `/`, the other begins with `@`: so neither equals the canonical
+/// spec by which an unnamed limit goes.
+#[derive(Debug, Clone)]
+pub struct Name(Bytes);
+
+#[derive(Debug, Clone)]
+enum Bytes {
+    Inline { length: u8, bytes: [u8; INLINE] },
+    Heap(Box<[u8]>),
+}
+
+/// Whether these bytes may name a limit.
+pub fn is_name(bytes: &[u8]) -> bool {
+    (1..=LONGEST_NAME).contains(&bytes.len()) && bytes.iter().all(|&b| is_plain(b))
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-')
+}
+
+/// Whether these bytes may name a policy: as a limit, and `/`.
+pub fn is_policy(bytes: &[u8]) -> bool {
+    (1..=LONGEST_NAME).contains(&bytes.len()) && bytes.iter().all(|&b| b == b'/' || is_plain(b))
+}
+
+/// Whether this names an unnamed limit of a policy: `@policy`, `@policy#2` to `@policy#16`.
+fn is_of_policy(bytes: &[u8]) -> bool {
+    let Some(name) = bytes.strip_prefix(b"@") else { return false };
+    let Some(at) = name.iter().position(|&b| b == b'#') else { return is_policy(name) };
+    let known = |number: usize| *number.to_string().as_bytes() == name[at + 1..];
+    is_policy(&name[..at]) && (2..=MOST_LIMITS).any(known)
+}
+
+impl Name {
+    /// None when the bytes may not name a limit.
+    pub fn new(name: &[u8]) -> Option<Self> {
+        (is_name(name) || is_of_policy(name)).then(|| Name::keep(name))
+    }
+
+    /// Of the unnamed limit of `policy` with this number, which counts from 1.
+    pub fn of_policy(policy: &[u8], number: usize) -> Self {
+        let mut name = [b"@", policy].concat();
+        if number > 1 {
+            name.extend(format!("#{number}").bytes());
+        }
+        Name::keep(&name)
+    }
+
+    /// Whether no caller has given it.
+    pub fn is_of_policy(&self) -> bool {
+        self.as_bytes().first() == Some(&b'@')
+    }
+
+    fn keep(name: &[u8]) -> Self {
+        Name(if name.len() <= INLINE {
+            let mut bytes = [0; INLINE];
+            bytes[..name.len()].copy_from_slice(name);
+            Bytes::Inline { length: name.len() as u8, bytes }
+        } else {
+            Bytes::Heap(name.into())
+        })
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Bytes::Inline { length, bytes } => &bytes[..usize::from(*length)],
+            Bytes::Heap(bytes) => bytes,
+        }
+    }
+
+    /// Bytes on the heap.
+    pub fn heap(&self) -> usize {
+        match &self.0 {
+            Bytes::Inline { .. } => 0,
+            Bytes::Heap(bytes) => bytes.len(),
+        }
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Name {}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.as_bytes().cmp(other.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_every_length_read_back_and_short_ones_stay_off_the_heap() {
+        for length in 1..=LONGEST_NAME {
+            let bytes = vec![b'n'; length];
+            let name = Name::new(&bytes).unwrap();
+            assert_eq!(name.as_bytes(), &bytes[..]);
+            assert_eq!(name.heap() == 0, length <= INLINE);
+        }
+        assert_eq!(size_of::<Option<Name>>(), 24);
+    }
+
+    #[test]
+    fn empty_long_and_foreign_names_are_none() {
+        for bytes in [&b""[..], &[b'n'; 65], b"a b", b"a/b", b"a@b", b"a\0", b"\xc3\xa9", b"a=b"] {
+            assert_eq!(Name::new(bytes), None, "{bytes:?}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What a limit allows, without its name.
+
+use crate::domain::ratelimit::limit::calendar::Calendar;
+use crate::domain::ratelimit::{MOST, UNLIMITED};
+use crate::domain::time;
+
+/// How use is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// Exact sliding window: never more than `count` in any `(t - period, t]`.
+    Window,
+    /// Token bucket: `count` per `period` sustained, `burst` (1 to 10^12) at once.
+    Bucket { burst: u64 },
+    /// `count` in a period that begins with its first use.
+    Fixed,
+    /// `count` in each day, week or month of a time zone.
+    Calendar(Calendar),
+}
+
+impl Kind {
+    /// Whether use is counted in periods that end all at once.
+    pub fn has_periods(&self) -> bool {
+        matches!(self, Kind::Fixed | Kind::Calendar(_))
+    }
+}
+
+/// What a limit allows, without its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rule {
+    /// 1 to 10^12; [`UNLIMITED`] for `inf`, which only fixed and calendar periods have.
+    pub count: u64,
+    /// 1 ms to 3650 days, in milliseconds; of a calendar period the longest it may be.
+    pub period_ms: u64,
+    pub kind: Kind,
+}
+
+impl Rule {
+    /// The most that can be taken at once: a bucket's burst, the count of any other kind.
+    pub fn capacity(&self) -> u64 {
+        match self.kind {
+            Kind::Bucket { burst } => burst,
+            Kind::Window | Kind::Fixed | Kind::Calendar(_) => self.count,
+        }
+    }
+
+    /// The canonical text: `10/60s` is `10/1m`, and `:burst=n` with n equal to the count is `:bucket`.
+    pub fn spec(&self) -> String {
+        let count = if self.count == UNLIMITED { "inf".into() } else { self.count.to_string() };
+        let plain = || format!("{count}/{}", time::written(self.period_ms));
+        match self.kind {
+            Kind::Window => plain(),
+            Kind::Bucket { burst } if burst == self.count => plain() + ":bucket",
+            Kind::Bucket { burst } => format!("{}:burst={burst}", plain()),
+            Kind::Fixed => plain() + ":fixed",
+            Kind::Calendar(calendar) => format!("{count}/{}", calendar.spec()),
+        }
+    }
+
+    /// Whether every part is in its range; decoders ask.
+    pub fn is_sound(&self) -> bool {
+        let counts = 1..=MOST;
+        let period = match self.kind {
+            Kind::Calendar(calendar) => {
+                (1..=calendar.unit.highest_anchor()).contains(&calendar.anchor)
+                    && self.period_ms == calendar.longest_ms()
+            }
+            _ => (1..=time::LONGEST).contains(&self.period_ms),
+        };
+        let unlimited = self.count == UNLIMITED && self.kind.has_periods();
+        period && (unlimited || counts.contains(&self.count) && counts.contains(&self.capacity()))
+    }
+}

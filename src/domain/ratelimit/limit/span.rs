@@ -1,0 +1,17 @@
+//! A period of time.
+
+use crate::domain::ratelimit::LONGEST_SHOWN;
+use crate::domain::time::UnixMs;
+
+/// From when to when: `end` is the first millisecond after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    pub start: UnixMs,
+    pub end: UnixMs,
+}
+
+impl Span {
+    pub fn length(&self) -> u64 {
+        (self.end - self.start).min(LONGEST_SHOWN)
+    }
+}

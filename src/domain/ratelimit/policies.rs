@@ -1,0 +1,236 @@
+//! Named policies: limits that the server knows, so that a call names them as `@name`.
+
+use crate::domain::codec::{Corrupt, Reader, Writer};
+use crate::domain::decision::Decision;
+use crate::domain::global_state::{Named, Table, load_named, save_named};
+use crate::domain::ratelimit::MOST_LIMITS;
+use crate::domain::ratelimit::limit::name::{Name, is_policy};
+use crate::domain::ratelimit::limit::parse::Limit;
+use crate::domain::ratelimit::limit::rule::Rule;
+use crate::domain::refusal::{Code, Refusal, shown};
+use crate::domain::value;
+use std::rc::Rc;
+
+/// Policies on one server.
+pub const MOST_POLICIES: usize = 1_000;
+
+/// Refused as a name: a locked subject shows its lock under `@lock`.
+const LOCK: &[u8] = b"lock";
+
+/// 1 to 16 limits in the order in which they were given.
+///
+/// Every one has a name under which a subject keeps its counter: its own, or that of the policy, `@ai`, and
+/// `@ai#2`, `@ai#3` … for further unnamed ones. So what was used goes on counting when a limit is changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy(Box<[(Name, Rule)]>);
+
+impl Policy {
+    fn new(name: &[u8], limits: &[&[u8]]) -> Result<Self, Refusal> {
+        if limits.len() > MOST_LIMITS {
+            return Err(Refusal::err(format!("too many limits: at most {MOST_LIMITS} in a policy")));
+        }
+        let mut read: Vec<Limit<'_>> = Vec::with_capacity(limits.len());
+        for text in limits {
+            if text.first() == Some(&b'@') {
+                let given = shown(text);
+                return Err(Refusal::err(format!("'{given}': a policy holds limits, not other policies")));
+            }
+            let limit = Limit::parse(text)?;
+            if read.iter().any(|earlier| earlier.same(&limit)) {
+                return Err(Refusal::err(format!("limit '{}' is given twice", limit.shown())));
+            }
+            read.push(limit);
+        }
+        let mut unnamed = 0;
+        let named = read.into_iter().map(|limit| {
+            let name = limit.name.and_then(Name::new).unwrap_or_else(|| {
+                unnamed += 1;
+                Name::of_policy(name, unnamed)
+            });
+            (name, limit.rule)
+        });
+        Ok(Policy(named.collect()))
+    }
+
+    /// As a call takes them.
+    pub fn limits(&self) -> impl Iterator<Item = Limit<'_>> {
+        self.0.iter().map(|(name, rule)| Limit { name: Some(name.as_bytes()), rule: *rule })
+    }
+
+    /// As POLICY SET takes them: `[name=]spec`, canonical.
+    pub fn texts(&self) -> impl ExactSizeIterator<Item = Vec<u8>> {
+        self.0.iter().map(|(name, rule)| {
+            let given = (!name.is_of_policy()).then(|| [name.as_bytes(), b"="].concat());
+            [given.unwrap_or_default(), rule.spec().into_bytes()].concat()
+        })
+    }
+
+    fn write(&self, w: &mut Writer) {
+        w.int(self.0.len() as u64);
+        self.texts().for_each(|text| w.bytes(&text));
+    }
+
+    fn read(name: &[u8], r: &mut Reader<'_>) -> Result<Self, Corrupt> {
+        let count = r.int()?;
+        if !(1..=MOST_LIMITS as u64).contains(&count) {
+            return Err(Corrupt);
+        }
+        let texts = (0..count).map(|_| r.bytes()).collect::<Result<Vec<_>, _>>()?;
+        Policy::new(name, &texts).map_err(|_| Corrupt)
+    }
+}
+
+/// The policies of a server, by their names.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Policies(Named<Rc<Policy>>);
+
+impl Policies {
+    pub fn get(&self, name: &[u8]) -> Option<&Rc<Policy>> {
+        self.0.get(name)
+    }
+
+    /// In the order of their names.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &Policy)> {
+        self.0.iter().map(|(name, policy)| (&name[..], &**policy))
+    }
+
+    /// The policy that an argument of CHECK or PEEK names: `@name`.
+    ///
+    /// `NOPOLICY` when there is none.
+    pub fn named(&self, argument: &[u8]) -> Result<&Rc<Policy>, Refusal> {
+        let name = argument.strip_prefix(b"@").unwrap_or(argument);
+        refuse_wrong(name)?;
+        self.get(name).ok_or_else(|| {
+            let name = shown(name);
+            let text =
+                format!("unknown policy '@{name}': define it with RATELIMIT.POLICY SET {name} limit ...");
+            Refusal::new(Code::NoPolicy, text)
+        })
+    }
+}
+
+/// A change of [`Policies`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PolicyEffect {
+    Set { name: Box<[u8]>, policy: Rc<Policy> },
+    Delete { name: Box<[u8]> },
+}
+
+fn refuse_wrong(name: &[u8]) -> Result<(), Refusal> {
+    if is_policy(name) {
+        return Ok(());
+    }
+    let given = shown(name);
+    Err(Refusal::err(format!("policy name '{given}': must be 1 to 64 bytes of A-Z a-z 0-9 _ . : - /")))
+}
+
+/// RATELIMIT.POLICY SET. The same policy again changes nothing.
+pub fn decide_set_policy(
+    policies: &Policies,
+    name: &[u8],
+    limits: &[&[u8]],
+) -> Result<Decision<(), PolicyEffect>, Refusal> {
+    refuse_wrong(name)?;
+    if name == LOCK {
+        return Err(Refusal::err(
+            "policy name 'lock': a locked subject shows its lock as @lock, choose another",
+        ));
+    }
+    let policy = Policy::new(name, limits)?;
+    match policies.get(name) {
+        Some(known) if **known == policy => return Ok(Decision::answer(())),
+        None if policies.0.len() >= MOST_POLICIES => {
+            let text =
+                format!("too many policies: at most {MOST_POLICIES}, delete one with RATELIMIT.POLICY DEL");
+            return Err(Refusal::err(text));
+        }
+        _ => {}
+    }
+    Ok(Decision::change((), PolicyEffect::Set { name: name.into(), policy: Rc::new(policy) }))
+}
+
+/// RATELIMIT.POLICY DEL: whether there was one.
+pub fn decide_delete_policy(
+    policies: &Policies,
+    name: &[u8],
+) -> Result<Decision<bool, PolicyEffect>, Refusal> {
+    refuse_wrong(name)?;
+    Ok(match policies.get(name) {
+        Some(_) => Decision::change(true, PolicyEffect::Delete { name: name.into() }),
+        None => Decision::answer(false),
+    })
+}
+
+/// First byte of the encoded form.
+const SET: u8 = 1;
+const DELETE: u8 = 2;
+
+impl value::Effect for PolicyEffect {
+    fn encode(&self) -> Vec<u8> {
+        let mut w = Writer::new();
+        match self {
+            PolicyEffect::Set { name, policy } => {
+                w.byte(SET);
+                w.bytes(name);
+                policy.write(&mut w);
+            }
+            PolicyEffect::Delete { name } => {
+                w.byte(DELETE);
+                w.bytes(name);
+            }
+        }
+        w.finish()
+    }
+
+    fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
+        let mut r = Reader::new(head);
+        let kind = r.byte()?;
+        let name = r.bytes()?;
+        if payload.is_some() || !is_policy(name) {
+            return Err(Corrupt);
+        }
+        let effect = match kind {
+            SET => {
+                let policy = Rc::new(Policy::read(name, &mut r)?);
+                PolicyEffect::Set { name: name.into(), policy }
+            }
+            DELETE => PolicyEffect::Delete { name: name.into() },
+            _ => return Err(Corrupt),
+        };
+        r.end()?;
+        Ok(effect)
+    }
+}
+
+impl Table for Policies {
+    type Effect = PolicyEffect;
+
+    const ENCODING: u32 = 1;
+
+    fn apply(&mut self, effect: PolicyEffect) {
+        match effect {
+            PolicyEffect::Set { name, policy } => {
+                self.0.insert(name, policy);
+            }
+            PolicyEffect::Delete { name } => {
+                self.0.remove(&name);
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn save(&self) -> Vec<u8> {
+        save_named(&self.0, |policy, w| policy.write(w))
+    }
+
+    fn load(_encoding: u32, bytes: &[u8]) -> Result<Self, Corrupt> {
+        load_named(bytes, is_policy, |name, r| Policy::read(name, r).map(Rc::new)).map(Policies)
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/policies.rs"]
+mod tests;

@@ -1,0 +1,40 @@
+//! What few subjects have beside their limits: a lock, holds, concurrency leases.
+
+use crate::domain::ratelimit::state::holds::Holds;
+use crate::domain::ratelimit::state::leases::Leases;
+use crate::domain::ratelimit::state::lockout::{Level, Lock};
+use crate::domain::time::UnixMs;
+
+#[derive(Debug, Clone, Default)]
+pub struct Extras {
+    pub lock: Option<Lock>,
+    pub level: Option<Level>,
+    pub holds: Holds,
+    pub leases: Leases,
+}
+
+impl Extras {
+    pub fn is_empty(&self) -> bool {
+        self.lock.is_none() && self.level.is_none() && self.holds.is_empty() && self.leases.is_empty()
+    }
+
+    /// Removes what has run out.
+    pub fn purge(&mut self, now: UnixMs) {
+        self.lock = self.lock.filter(|lock| lock.until > now);
+        self.level = self.level.filter(|level| level.until > now);
+        self.holds.purge(now);
+        self.leases.purge(now);
+    }
+
+    /// When all of it has run out.
+    pub fn last_end(&self) -> Option<UnixMs> {
+        let lock = self.lock.map(|lock| lock.until);
+        let level = self.level.map(|level| level.until);
+        lock.max(level).max(self.holds.last_until()).max(self.leases.last_end())
+    }
+
+    /// Bytes on the heap.
+    pub fn heap(&self) -> usize {
+        self.holds.heap() + self.leases.heap()
+    }
+}

@@ -1,0 +1,158 @@
+//! Holds: what a CHECK has taken by estimate, to be settled at the actual cost.
+
+use crate::domain::ratelimit::limit::name::Name;
+use crate::domain::ratelimit::limit::parse::Limit;
+use crate::domain::ratelimit::limit::rule::Rule;
+use crate::domain::ratelimit::one_or_many::Few;
+use crate::domain::time::UnixMs;
+
+/// Open holds under one key.
+pub const MOST_HOLDS: usize = 1_000;
+
+/// Hold ids are 1 to 128 bytes long.
+pub const LONGEST_ID: usize = 128;
+
+/// What a hold charges to one limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Charge {
+    pub name: Option<Name>,
+    pub rule: Rule,
+    /// What the call asked for, 1 to 10^12.
+    pub asked: u64,
+    /// What it took: with UPTO perhaps less.
+    pub taken: u64,
+    /// What is charged now: what was taken until it is settled, 0 to 10^12.
+    pub cost: u64,
+    /// Whether it is still a part of what is counted: false once the limit began anew, or counts by another kind.
+    pub counted: bool,
+    /// How much of the charge a bucket would give back: in its units (1/count ms), see [`crate::domain::ratelimit::apply::settle`].
+    pub owed: u128,
+}
+
+impl Charge {
+    pub fn limit(&self) -> Limit<'_> {
+        Limit { name: self.name.as_ref().map(Name::as_bytes), rule: self.rule }
+    }
+}
+
+/// One call's charges, open until they can no longer be settled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    pub id: Box<[u8]>,
+    /// When the call was made.
+    pub at: UnixMs,
+    pub until: UnixMs,
+    /// Whether the call said UPTO.
+    pub upto: bool,
+    pub charges: Few<Charge>,
+}
+
+impl Hold {
+    fn heap(&self) -> usize {
+        let charges = self.charges.as_slice();
+        let names: usize = charges.iter().filter_map(|charge| charge.name.as_ref()).map(Name::heap).sum();
+        let list = if charges.len() == 1 { 0 } else { size_of_val(charges) };
+        self.id.len() + names + list
+    }
+}
+
+/// All holds of a subject, in the order of their calls.
+#[derive(Debug, Clone, Default)]
+pub struct Holds {
+    list: Vec<Hold>,
+    /// Bytes on the heap behind the list.
+    behind: usize,
+}
+
+impl Holds {
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The open hold of that id.
+    pub fn open(&self, id: &[u8], now: UnixMs) -> Option<&Hold> {
+        self.list.iter().find(|hold| *hold.id == *id && hold.until > now)
+    }
+
+    pub fn open_count(&self, now: UnixMs) -> usize {
+        self.list.iter().filter(|hold| hold.until > now).count()
+    }
+
+    /// Whether a limit is charged by any hold; it must not be forgotten then.
+    pub fn charge(&self, limit: &Limit<'_>) -> bool {
+        self.list.iter().any(|hold| hold.charges.as_slice().iter().any(|charge| charge.limit().same(limit)))
+    }
+
+    /// All charges to a limit, in the order of the calls, with the time of each.
+    pub fn charges_to(&mut self, limit: Limit<'_>) -> impl Iterator<Item = &mut Charge> {
+        self.list
+            .iter_mut()
+            .flat_map(|hold| hold.charges.as_mut_slice())
+            .filter(move |charge| charge.limit().same(&limit))
+    }
+
+    /// All charges to a limit with the time of their calls.
+    pub fn each_charge_to(&mut self, limit: Limit<'_>, mut each: impl FnMut(UnixMs, &mut Charge)) {
+        for hold in &mut self.list {
+            let charges = hold.charges.as_mut_slice().iter_mut();
+            charges.filter(|charge| charge.limit().same(&limit)).for_each(|charge| each(hold.at, charge));
+        }
+    }
+
+    /// Adds a hold. Only an effect that another state decided can find no room or its id taken: it is left out.
+    pub fn add(&mut self, hold: Hold) {
+        if self.list.len() < MOST_HOLDS && self.list.iter().all(|other| other.id != hold.id) {
+            self.behind += hold.heap();
+            self.list.push(hold);
+        }
+    }
+
+    pub fn find_mut(&mut self, id: &[u8]) -> Option<&mut Hold> {
+        self.list.iter_mut().find(|hold| *hold.id == *id)
+    }
+
+    /// Removes those that can no longer be settled: their charges stand.
+    pub fn purge(&mut self, now: UnixMs) {
+        self.retain(|hold| hold.until > now);
+    }
+
+    /// Takes a limit out of all holds: it was reset.
+    pub fn forget(&mut self, is_it: impl Fn(&Limit<'_>) -> bool) {
+        for hold in &mut self.list {
+            if hold.charges.as_slice().iter().any(|charge| is_it(&charge.limit())) {
+                let charges = std::mem::replace(&mut hold.charges, Few::Many(Vec::new()));
+                hold.charges = charges.into_iter().filter(|charge| !is_it(&charge.limit())).collect();
+            }
+        }
+        self.behind = self.list.iter().map(Hold::heap).sum();
+    }
+
+    fn retain(&mut self, keep: impl Fn(&Hold) -> bool) {
+        let behind = &mut self.behind;
+        self.list.retain(|hold| {
+            let kept = keep(hold);
+            *behind -= if kept { 0 } else { hold.heap() };
+            kept
+        });
+        if self.list.capacity() > 16 && self.list.capacity() > self.list.len() * 4 {
+            self.list.shrink_to(self.list.len() * 2);
+        }
+    }
+
+    pub fn last_until(&self) -> Option<UnixMs> {
+        self.list.iter().map(|hold| hold.until).max()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Hold> {
+        self.list.iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Bytes on the heap.
+    pub fn heap(&self) -> usize {
+        self.list.capacity() * size_of::<Hold>() + self.behind
+    }
+}

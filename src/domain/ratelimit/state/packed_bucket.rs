@@ -1,0 +1,79 @@
+//! A subject's only limit, when that is an unnamed bucket: 31 bytes.
+
+use crate::domain::ratelimit::algorithm::token_bucket::Bucket;
+use crate::domain::ratelimit::limit::rule::{Kind, Rule};
+use crate::domain::ratelimit::state::usage::{Held, Usage};
+
+/// An unnamed bucket, byte by byte. Its rule never changes, so it does without [`Bucket::at`].
+#[derive(Debug, Clone, Copy)]
+pub struct Packed {
+    low: [u8; 8],
+    high: [u8; 2],
+    part: [u8; 5],
+    count: [u8; 5],
+    period_ms: [u8; 5],
+    burst: [u8; 5],
+}
+
+/// Five bytes hold whatever is at most 10^12.
+fn packed(value: u64) -> [u8; 5] {
+    let [a, b, c, d, e, ..] = value.to_le_bytes();
+    [a, b, c, d, e]
+}
+
+fn unpacked([a, b, c, d, e]: [u8; 5]) -> u64 {
+    u64::from_le_bytes([a, b, c, d, e, 0, 0, 0])
+}
+
+impl Packed {
+    pub fn new(bucket: &Bucket, rule: &Rule) -> Self {
+        let mut packed = Packed {
+            low: [0; 8],
+            high: [0; 2],
+            part: [0; 5],
+            count: packed(rule.count),
+            period_ms: packed(rule.period_ms),
+            burst: packed(rule.capacity()),
+        };
+        packed.set(bucket);
+        packed
+    }
+
+    /// Keeps the bucket instead of the one before it.
+    #[inline]
+    pub fn set(&mut self, bucket: &Bucket) {
+        self.low = bucket.low.to_le_bytes();
+        self.high = bucket.high.to_le_bytes();
+        self.part = packed(bucket.part);
+    }
+
+    /// Whether it is a bucket of this rule.
+    #[inline]
+    pub fn is_of(&self, rule: &Rule) -> bool {
+        match rule.kind {
+            Kind::Bucket { burst } => {
+                unpacked(self.count) == rule.count
+                    && unpacked(self.period_ms) == rule.period_ms
+                    && unpacked(self.burst) == burst
+            }
+            Kind::Window | Kind::Fixed | Kind::Calendar(_) => false,
+        }
+    }
+
+    #[inline]
+    pub fn rule(&self) -> Rule {
+        let kind = Kind::Bucket { burst: unpacked(self.burst) };
+        Rule { count: unpacked(self.count), period_ms: unpacked(self.period_ms), kind }
+    }
+
+    #[inline]
+    pub fn bucket(&self) -> Bucket {
+        let (low, high) = (u64::from_le_bytes(self.low), u16::from_le_bytes(self.high));
+        Bucket { low, high, part: unpacked(self.part), at: 0 }
+    }
+
+    #[inline]
+    pub fn held(&self) -> Held {
+        Held { name: None, rule: self.rule(), usage: Usage::Bucket(self.bucket()) }
+    }
+}

@@ -1,0 +1,4 @@
+//! Tests of the family.
+
+pub(crate) mod properties;
+pub(crate) mod strategies;

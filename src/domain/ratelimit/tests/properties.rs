@@ -1,0 +1,180 @@
+//! What holds for every history of calls: several limits, tiers that change, clocks that step.
+
+use crate::domain::ratelimit::*;
+use crate::domain::time::UnixMs;
+use crate::domain::value::{Lifetime, Value};
+use proptest::prelude::*;
+
+/// Few names and unlike rules, so that names change their count, period and kind all the time.
+fn limits() -> impl Strategy<Value = String> {
+    let name = prop_oneof![Just(""), Just("a="), Just("b=")];
+    let rule = prop_oneof![
+        Just("3/50ms"),
+        Just("7/90ms"),
+        Just("2/200ms"),
+        Just("7/90ms:burst=4"),
+        Just("3/50ms:burst=9"),
+        Just("5/7ms:bucket"),
+        Just("1/300ms:burst=3"),
+        Just("4/80ms:fixed"),
+        Just("inf/70ms:fixed"),
+        Just("6/day@Europe/Berlin"),
+        Just("9/month@UTC:anchor=31"),
+    ];
+    (name, rule).prop_map(|(name, rule)| format!("{name}{rule}"))
+}
+
+fn calls() -> impl Strategy<Value = Vec<(i64, Vec<String>, u64)>> {
+    let step = prop_oneof![4 => 0i64..60, 1 => -40i64..0, 1 => 60i64..600];
+    prop::collection::vec((step, prop::collection::vec(limits(), 1..4), 1u64..5), 1..60)
+}
+
+fn request(limits: &[String], cost: u64) -> Option<Request<'_>> {
+    let mut request = Request::parse(limits.iter().map(|limit| limit.as_bytes())).ok()?;
+    request.set_cost(cost.to_string().as_bytes()).ok()?;
+    Some(request)
+}
+
+fn saved(subject: &Subject) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    subject.save(&mut |block| bytes.extend_from_slice(block));
+    bytes
+}
+
+fn allowed(state: Option<&Subject>, request: &Request<'_>, now: UnixMs) -> bool {
+    decide_check(state, &Check::plain(request.clone()), now).unwrap().reply.allowed()
+}
+
+proptest! {
+    #[test]
+    fn every_answer_keeps_its_promises(
+        start in prop_oneof![Just(1_000u64), Just(1_700_000_000_000), Just((1 << 63) - 2_000), Just(1u64 << 63)],
+        calls in calls(),
+    ) {
+        let mut subject = Subject::default();
+        let mut now = start;
+        for (step, limits, cost) in &calls {
+            now = now.saturating_add_signed(*step);
+            let Some(request) = request(limits, *cost) else { continue };
+            let peeked = standing(Some(&subject), &request, now).unwrap();
+            let decision = decide_check(Some(&subject), &Check::plain(request.clone()), now).unwrap();
+            let verdict = &decision.reply;
+
+            // PEEK predicts CHECK.
+            prop_assert_eq!(&peek(Some(&subject), &request, now).unwrap(), verdict);
+            prop_assert_eq!(peeked.allowed(), verdict.allowed());
+            prop_assert_eq!(peeked.taken(), verdict.taken());
+            if !verdict.allowed() {
+                prop_assert_eq!(&peeked, verdict);
+            }
+
+            // All or none, by what each limit says alone.
+            for (row, ask) in peeked.rows().iter().zip(request.asks()) {
+                let alone = Request::parse([&row_text(ask)[..]]).map(|mut alone| {
+                    alone.set_cost(cost.to_string().as_bytes()).unwrap();
+                    allowed(Some(&subject), &alone, now)
+                });
+                prop_assert_eq!(Ok(row.allowed), alone);
+            }
+            prop_assert_eq!(verdict.allowed(), peeked.rows().iter().all(|row| row.allowed));
+
+            // Waiting exactly that long succeeds when alone, 1 ms less fails.
+            let retry = peeked.binding().unwrap().retry_after_ms;
+            match u64::try_from(retry) {
+                Ok(0) => prop_assert!(verdict.allowed()),
+                Ok(LONGEST_SHOWN) => prop_assert!(!verdict.allowed()),
+                Ok(retry) => {
+                    prop_assert!(allowed(Some(&subject), &request, now + retry), "{limits:?} at {now}+{retry}");
+                    prop_assert!(!allowed(Some(&subject), &request, now + retry - 1));
+                }
+                Err(_) => prop_assert!(request.asks().iter().any(|ask| ask.cost > ask.limit.rule.capacity())),
+            }
+
+            match decision.effect {
+                None => prop_assert!(!verdict.allowed()),
+                Some(effect) => {
+                    let verdict = decision.reply.clone();
+                    subject.apply(effect);
+                    // The answer was true of the state that followed.
+                    let after = standing(Some(&subject), &request, now).unwrap();
+                    for (said, is) in verdict.rows().iter().zip(after.rows()) {
+                        prop_assert_eq!(
+                            (said.used, said.remaining, said.reset_after_ms),
+                            (is.used, is.remaining, is.reset_after_ms)
+                        );
+                    }
+                    // An earlier clock shows no more than there is.
+                    let earlier = standing(Some(&subject), &request, now - 30.min(now)).unwrap();
+                    for (is, before) in after.rows().iter().zip(earlier.rows()) {
+                        prop_assert!(before.remaining <= is.remaining);
+                    }
+                }
+            }
+
+            // Where the key would have expired, nothing was left to remember.
+            if let Lifetime::Until(until) = subject.lifetime() && until < i64::MAX as u64 {
+                let (kept, gone) = (standing(Some(&subject), &request, until), standing(None, &request, until));
+                prop_assert_eq!(kept, gone);
+                let everything = Request::parse([]).unwrap();
+                prop_assert!(peek(Some(&subject), &everything, until).unwrap().rows().is_empty());
+                prop_assert!(!peek(Some(&subject), &everything, until - 1).unwrap().rows().is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn no_unchanging_limit_is_ever_exceeded_in_any_window(calls in calls()) {
+        let mut subject = Subject::default();
+        let mut now = 1_700_000_000_000u64;
+        let mut passed = 0;
+        let mut taken: Vec<(UnixMs, String, Rule, u64)> = Vec::new();
+        for (step, limits, cost) in &calls {
+            // The bounds speak of the time that has really passed: a clock that steps back hides none.
+            now = now.saturating_add_signed(*step);
+            passed += u64::try_from(*step).unwrap_or(0);
+            // Unnamed limits never change their rule.
+            let unnamed = |limit: &String| limit.trim_start_matches(['a', 'b', '=']).to_owned();
+            let limits: Vec<String> = limits.iter().map(unnamed).collect();
+            let Some(request) = request(&limits, *cost) else { continue };
+            let before = saved(&subject);
+            let decision = decide_check(Some(&subject), &Check::plain(request.clone()), now).unwrap();
+            match decision.effect {
+                None => prop_assert_eq!(saved(&subject), before),
+                Some(effect) => {
+                    subject.apply(effect);
+                    for ask in request.asks() {
+                        taken.push((passed, ask.limit.rule.spec(), ask.limit.rule, ask.cost));
+                    }
+                }
+            }
+        }
+        for (from, spec, rule, _) in &taken {
+            let mut sum = 0;
+            for (to, _, _, cost) in taken.iter().filter(|(at, other, _, _)| at >= from && other == spec) {
+                sum += cost;
+                let passed = to - from;
+                match rule.kind {
+                    Kind::Window if passed < rule.period_ms => prop_assert!(sum <= rule.count),
+                    // What a period admits at its end and the next one at its start.
+                    Kind::Fixed if passed < rule.period_ms => {
+                        prop_assert!(sum <= rule.count.saturating_mul(2));
+                    }
+                    Kind::Calendar(_) => prop_assert!(sum <= rule.count * 2),
+                    Kind::Window | Kind::Fixed => {}
+                    Kind::Bucket { burst } => {
+                        prop_assert!(sum <= burst + passed * rule.count / rule.period_ms);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The limit of an ask as a client writes it.
+fn row_text(ask: &Ask<'_>) -> Vec<u8> {
+    let spec = ask.limit.rule.spec().into_bytes();
+    match ask.limit.name {
+        Some(name) => [name, b"=", &spec].concat(),
+        None => spec,
+    }
+}

@@ -1,0 +1,110 @@
+//! Effects of every kind, for property tests.
+
+use crate::domain::ratelimit::charge::Take;
+use crate::domain::ratelimit::effect::{Counter, Effect, NewHold};
+use crate::domain::ratelimit::limit::name::Name;
+use crate::domain::ratelimit::limit::parse::Limit;
+use crate::domain::ratelimit::limit::rule::{Kind, Rule};
+use crate::domain::ratelimit::limit::span::Span;
+use crate::domain::ratelimit::one_or_many::Few;
+use crate::domain::ratelimit::state::lockout::{Level, Lock};
+use crate::domain::ratelimit::{MOST, UNLIMITED};
+use crate::domain::time::{LONGEST, UnixMs};
+use proptest::prelude::*;
+
+fn read(text: &str) -> Rule {
+    Limit::parse(text.as_bytes()).expect("a limit").rule
+}
+
+fn takes() -> impl Strategy<Value = Take> {
+    let name = prop::option::of("[a-c]|[A-Za-z0-9_.:-]{1,64}");
+    (name, rules(), 1..=MOST, spans()).prop_map(|(name, rule, cost, span)| {
+        let name = name.and_then(|name| Name::new(name.as_bytes()));
+        Take { name, rule, span: rule.kind.has_periods().then_some(span), cost }
+    })
+}
+
+fn spans() -> impl Strategy<Value = Span> {
+    let start = prop_oneof![0u64..20_000, any::<u64>()];
+    (start, 1..=LONGEST)
+        .prop_map(|(start, length)| Span { start, end: start.saturating_add(length).max(1) })
+        .prop_filter("a span ends after it began", |span| span.start < span.end)
+}
+
+fn rules() -> impl Strategy<Value = Rule> {
+    let count = prop_oneof![3 => 1..=MOST, 1 => Just(UNLIMITED)];
+    let zone = prop::sample::select(vec!["UTC", "Europe/Berlin", "Asia/Tokyo"]);
+    let calendar = ("day|week|month", zone, 1u8..=7);
+    (count, 1..=LONGEST, 1..=MOST, 0u8..4, calendar).prop_map(
+        |(count, period_ms, burst, kind, (unit, zone, anchor))| {
+            let anchor = if unit == "day" { String::new() } else { format!(":anchor={anchor}") };
+            match kind {
+                0 if count <= MOST => Rule { count, period_ms, kind: Kind::Window },
+                1 if count <= MOST => Rule { count, period_ms, kind: Kind::Bucket { burst } },
+                2 => Rule { count, period_ms, kind: Kind::Fixed },
+                _ => Rule { count, ..read(&format!("1/{unit}@{zone}{anchor}")) },
+            }
+        },
+    )
+}
+
+fn effects() -> impl Strategy<Value = Effect> {
+    let now = prop_oneof![0u64..10_000, 1u64 << 62..1 << 63, any::<u64>()];
+    (now, prop::collection::vec(takes(), 1..=16)).prop_map(|(now, mut list)| {
+        let mut kept: Vec<Take> = Vec::new();
+        for take in list.drain(..) {
+            if !kept.iter().any(|earlier| earlier.limit().same(&take.limit())) {
+                kept.push(take);
+            }
+        }
+        Effect::Taken { now, takes: kept.into_iter().collect::<Few<Take>>(), hold: None }
+    })
+}
+
+fn ids() -> impl Strategy<Value = Box<[u8]>> {
+    prop::collection::vec(0u8..4, 1..3).prop_map(Vec::into_boxed_slice)
+}
+
+fn times() -> impl Strategy<Value = UnixMs> {
+    prop_oneof![4 => 0u64..20_000, 1 => any::<u64>()]
+}
+
+/// Effects of every kind; the names are few, so that they meet.
+pub fn any_effects() -> impl Strategy<Value = Effect> {
+    let hold = (ids(), times(), prop::option::of(1..=MOST))
+        .prop_map(|(id, until, asked)| Some(Box::new(NewHold { id, until, asked })));
+    let held = (effects(), hold).prop_map(|(effect, hold)| match effect {
+        Effect::Taken { now, takes, .. } => Effect::Taken { now, takes, hold },
+        other => other,
+    });
+    let lock = (times(), 0..=LONGEST, prop::option::of((any::<u32>(), times())));
+    let locked = lock.prop_map(|(from, length, level)| Effect::Locked {
+        lock: Lock::new(from, length),
+        level: level.map(|(count, until)| Level { count, until }),
+    });
+    let settled = (times(), ids(), prop::collection::vec(0..=MOST, 0..17))
+        .prop_map(|(now, id, costs)| Effect::Settled { now, id, costs });
+    let refunded = effects().prop_map(|effect| match effect {
+        Effect::Taken { now, takes, .. } => {
+            let refunds = takes.into_iter().map(|take| Take { span: None, ..take }).collect();
+            Effect::Refunded { now, refunds }
+        }
+        other => other,
+    });
+    let reset = prop::collection::vec(takes(), 0..4).prop_map(|takes| {
+        let counter = |take: Take| take.name.map_or(Counter::Unnamed(take.rule), Counter::Named);
+        Effect::Reset { counters: takes.into_iter().map(counter).collect() }
+    });
+    prop_oneof![
+        4 => effects(),
+        4 => held,
+        1 => locked,
+        1 => Just(Effect::Unlocked),
+        2 => settled,
+        1 => refunded,
+        1 => reset,
+        1 => Just(Effect::Cleared),
+        2 => (times(), ids(), times()).prop_map(|(now, holder, until)| Effect::Acquired { now, holder, until }),
+        1 => (times(), ids()).prop_map(|(now, holder)| Effect::Released { now, holder }),
+    ]
+}

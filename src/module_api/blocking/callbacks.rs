@@ -1,0 +1,112 @@
+//! What the server calls for a blocked client.
+
+use std::ffi::{c_int, c_void};
+use std::rc::Rc;
+
+use super::dispatch::{client_is_there, line_stale, rearm};
+use crate::module_api::blocking::{KeyName, State, Waiter, registry};
+use crate::module_api::context::Ctx;
+use crate::module_api::panic_guard::quietly;
+use crate::module_api::reply::Reply;
+use crate::module_api::server_string::{Name, OwnedName};
+use crate::module_api::{api, raw};
+
+const OK: c_int = raw::REDISMODULE_OK as c_int;
+const ERR: c_int = raw::REDISMODULE_ERR as c_int;
+
+/// # Safety
+/// `ctx` must be the context of a callback for a client blocked by [`crate::module_api::blocking::block`].
+unsafe fn waiter_of<'a>(ctx: *mut raw::RedisModuleCtx) -> &'a Waiter {
+    // SAFETY: the private data is the counted reference that `block` gave, alive until `free`.
+    unsafe { &*api!(RedisModule_GetBlockedClientPrivateData)(ctx).cast::<Waiter>() }
+}
+
+/// A key was created, renamed to or swapped in: look at the waiter's line soon. Serving happens there, in
+/// the order of blocking, so this one never answers. Each who waits for the key is called: to look at all its lines
+/// every time would take the square of their number.
+pub(crate) unsafe extern "C" fn reply(
+    ctx: *mut raw::RedisModuleCtx,
+    _: *mut *mut raw::RedisModuleString,
+    _: c_int,
+) -> c_int {
+    quietly((), || {
+        // SAFETY: called by the server for one of our blocked clients; the name, where it gives one,
+        // is alive for the call.
+        let (waiter, ready) = unsafe {
+            let key = api!(RedisModule_GetBlockedClientReadyKey)(ctx);
+            (waiter_of(ctx), (!key.is_null()).then(|| Name::new(key)))
+        };
+        let is_ready = |key: &&KeyName| ready.is_none_or(|ready| ready.bytes() == &key[..]);
+        waiter.keys.iter().filter(is_ready).for_each(|key| line_stale(waiter, key));
+    });
+    ERR
+}
+
+/// The time is up, or `UnblockClient` delivers. Only here is a waiter marked as delivered.
+pub(crate) unsafe extern "C" fn timeout(
+    ctx: *mut raw::RedisModuleCtx,
+    _: *mut *mut raw::RedisModuleString,
+    _: c_int,
+) -> c_int {
+    quietly((), || {
+        // SAFETY: called by the server for one of our blocked clients, with a live context.
+        let (waiter, ctx) = unsafe { (waiter_of(ctx), Ctx::new(ctx)) };
+        let reply = Reply::to(ctx);
+        let before = std::mem::replace(&mut *waiter.state.borrow_mut(), State::Delivered(None));
+        match before {
+            State::Waiting => {
+                registry::leave(waiter);
+                let first = OwnedName::new(&waiter.keys[0]);
+                waiter.request.give_up(ctx, first.borrow(), reply);
+            }
+            State::Handed(handed) => {
+                handed.delivery.send(OwnedName::new(&handed.key).borrow(), reply);
+                *waiter.state.borrow_mut() = State::Delivered(Some(handed));
+            }
+            State::Delivered(_) | State::Left => *waiter.state.borrow_mut() = before,
+        }
+    });
+    OK
+}
+
+/// The client is killed, closes, is unblocked with an error or redirected. Not called for timeouts.
+pub(crate) unsafe extern "C" fn disconnect(
+    ctx: *mut raw::RedisModuleCtx,
+    _: *mut raw::RedisModuleBlockedClient,
+) {
+    quietly((), || {
+        // SAFETY: called by the server for one of our blocked clients.
+        let waiter = unsafe { waiter_of(ctx) };
+        waiter.disconnected.set(true);
+        if waiter.waits() {
+            *waiter.state.borrow_mut() = State::Left;
+            registry::leave(waiter);
+        }
+    });
+}
+
+/// The server is done with the client. What it was handed is put back unless it has surely gone
+/// out: a reply that was written to a client that has since vanished has not.
+pub(crate) unsafe extern "C" fn free(ctx: *mut raw::RedisModuleCtx, data: *mut c_void) {
+    quietly((), || {
+        // SAFETY: the counted reference that `block` gave, taken back once.
+        let waiter = unsafe { Rc::from_raw(data.cast::<Waiter>().cast_const()) };
+        // SAFETY: the server keeps the context alive for the call.
+        let ctx = unsafe { Ctx::new(ctx) };
+        waiter.freed.set(true);
+        let before = std::mem::replace(&mut *waiter.state.borrow_mut(), State::Left);
+        let unused = match before {
+            State::Waiting => {
+                registry::leave(&waiter);
+                None
+            }
+            State::Handed(handed) => Some(handed),
+            State::Delivered(handed) => {
+                handed.filter(|_| waiter.disconnected.get() && !client_is_there(waiter.client))
+            }
+            State::Left => None,
+        };
+        registry::forget(&waiter, unused);
+        rearm(ctx, false);
+    });
+}

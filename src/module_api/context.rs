@@ -1,0 +1,221 @@
+//! The server as one call sees it.
+
+use std::ffi::{CString, c_int};
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use super::server_string::OwnedName;
+use crate::module_api::{api, raw};
+
+/// A context of the module's own, for what is called without one. Made once, while loading.
+static HOME: AtomicPtr<raw::RedisModuleCtx> = AtomicPtr::new(std::ptr::null_mut());
+
+/// How far the clock was moved, which tests do.
+#[cfg(feature = "test-commands")]
+pub static CLOCK_AHEAD_MS: std::sync::atomic::AtomicI64 = std::sync::atomic::AtomicI64::new(0);
+
+/// Whether the commands of clients are taken for those of a primary that hands over a slot.
+#[cfg(feature = "test-commands")]
+pub static IMPORTS: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+
+/// Borrowed for the length of one call from the server.
+#[derive(Clone, Copy)]
+pub struct Ctx<'a> {
+    raw: *mut raw::RedisModuleCtx,
+    call: PhantomData<&'a ()>,
+}
+
+/// Where a command comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A client of a primary.
+    Client,
+    /// A client of a primary that is part of a cluster: another one may import the key's slot, and gets the
+    /// commands that name its keys alone.
+    ClientOfCluster,
+    /// A client of a replica that lets clients write: what it writes is no part of the primary's history.
+    ClientOfReplica,
+    /// The primary's link or the append-only file: what a primary has decided.
+    History,
+    /// Another primary that hands over a slot to this one.
+    Import,
+}
+
+/// How urgent a line in the server's log is.
+#[derive(Clone, Copy)]
+pub enum Level {
+    Notice,
+    Warning,
+}
+
+impl<'a> Ctx<'a> {
+    /// # Safety
+    /// `raw` must be a context that the server keeps alive for `'a`.
+    pub(crate) unsafe fn new(raw: *mut raw::RedisModuleCtx) -> Self {
+        Ctx { raw, call: PhantomData }
+    }
+
+    /// The context of the module's own loading.
+    pub fn of_load(context: &'a redis_module::Context) -> Self {
+        Ctx { raw: context.ctx, call: PhantomData }
+    }
+
+    /// For callbacks that get no context: answers only what the server says without one.
+    pub(crate) fn nowhere() -> Self {
+        Ctx { raw: std::ptr::null_mut(), call: PhantomData }
+    }
+
+    /// A context that belongs to no call: good for arming timers.
+    pub fn home() -> Self {
+        Ctx { raw: HOME.load(Ordering::Relaxed), call: PhantomData }
+    }
+
+    /// Makes the context of [`Ctx::home`]; called once, while loading.
+    pub fn make_home(self) {
+        // SAFETY: the context is alive; the new one is kept for the life of the process.
+        let home = unsafe { api!(RedisModule_GetDetachedThreadSafeContext)(self.raw) };
+        HOME.store(home, Ordering::Relaxed);
+    }
+
+    /// Sets what the module promises to the server: it checks for I/O errors while loading (without
+    /// which a damaged RESTORE ends the server) and signals changes of keys itself.
+    pub fn promise(self) {
+        let options =
+            raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS | raw::REDISMODULE_OPTION_NO_IMPLICIT_SIGNAL_MODIFIED;
+        // SAFETY: the context is alive.
+        unsafe { api!(RedisModule_SetModuleOptions)(self.raw, options as c_int) };
+    }
+
+    pub(crate) fn raw(self) -> *mut raw::RedisModuleCtx {
+        self.raw
+    }
+
+    fn flags(self) -> u32 {
+        // SAFETY: the context is alive for 'a, or null, which is allowed here.
+        unsafe { api!(RedisModule_GetContextFlags)(self.raw) as u32 }
+    }
+
+    /// Milliseconds since the Unix epoch by the server's clock; the cached one where the server
+    /// has it, so that all commands of one transaction see the same time.
+    pub fn now_ms(self) -> u64 {
+        // SAFETY: the table is only read after it was filled.
+        let now = match unsafe { raw::RedisModule_CachedMicroseconds } {
+            // SAFETY: takes nothing and only reads.
+            Some(cached) => (unsafe { cached() } as u64) / 1000,
+            // SAFETY: takes nothing and only reads.
+            None => unsafe { api!(RedisModule_Milliseconds)() as u64 },
+        };
+        #[cfg(feature = "test-commands")]
+        let now = now.saturating_add_signed(CLOCK_AHEAD_MS.load(Ordering::Relaxed));
+        now
+    }
+
+    /// Whether a client of this call must be answered at once (MULTI, scripts).
+    pub fn must_not_block(self) -> bool {
+        self.flags() & raw::REDISMODULE_CTX_FLAGS_DENY_BLOCKING != 0
+    }
+
+    /// Whether this call comes from the primary's link or from loading the AOF.
+    pub fn is_replay(self) -> bool {
+        self.flags() & (raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING) != 0
+    }
+
+    /// Where this call comes from, asked once for all that a hot command needs to know of it.
+    pub fn origin(self) -> Origin {
+        let flags = self.flags();
+        let has = |flag| flags & flag != 0;
+        let primary = has(raw::REDISMODULE_CTX_FLAGS_MASTER);
+        #[cfg(feature = "test-commands")]
+        if primary && IMPORTS.load(Ordering::Relaxed) {
+            return Origin::Import;
+        }
+        if has(raw::REDISMODULE_CTX_FLAGS_LOADING) || has(raw::REDISMODULE_CTX_FLAGS_REPLICATED) && !primary {
+            Origin::History
+        } else if has(raw::REDISMODULE_CTX_FLAGS_REPLICATED) {
+            Origin::Import
+        } else if primary && has(raw::REDISMODULE_CTX_FLAGS_CLUSTER) {
+            Origin::ClientOfCluster
+        } else if primary {
+            Origin::Client
+        } else {
+            Origin::ClientOfReplica
+        }
+    }
+
+    pub fn is_cluster(self) -> bool {
+        self.flags() & raw::REDISMODULE_CTX_FLAGS_CLUSTER != 0
+    }
+
+    pub fn is_primary(self) -> bool {
+        self.flags() & raw::REDISMODULE_CTX_FLAGS_MASTER != 0
+    }
+
+    /// Whether this process is a child that saves.
+    pub fn is_child(self) -> bool {
+        self.flags() & raw::REDISMODULE_CTX_FLAGS_IS_CHILD != 0
+    }
+
+    pub fn is_loading(self) -> bool {
+        self.flags() & raw::REDISMODULE_CTX_FLAGS_LOADING != 0
+    }
+
+    pub fn db(self) -> i32 {
+        // SAFETY: the context is alive for 'a.
+        unsafe { api!(RedisModule_GetSelectedDb)(self.raw) }
+    }
+
+    /// False when there is no such database.
+    pub fn select(self, db: i32) -> bool {
+        // SAFETY: the context is alive for 'a.
+        unsafe { api!(RedisModule_SelectDb)(self.raw, db as c_int) == raw::REDISMODULE_OK as c_int }
+    }
+
+    /// Whether writes outside a client's command must wait (CLIENT PAUSE, failover, shutdown):
+    /// replicating them would abort the server.
+    pub fn must_not_replicate(self) -> bool {
+        // SAFETY: the table is only read after it was filled.
+        match unsafe { raw::RedisModule_AvoidReplicaTraffic } {
+            // SAFETY: takes nothing and only reads.
+            Some(avoid) => unsafe { avoid() != 0 },
+            None => false,
+        }
+    }
+
+    /// Ends the connection of the current client, whose reply cannot be finished.
+    pub fn hang_up(self) {
+        let id = self.client_id();
+        // SAFETY: the context is alive; an unknown client is answered with an error.
+        unsafe { api!(RedisModule_DeauthenticateAndCloseClient)(self.raw, id) };
+    }
+
+    pub fn client_id(self) -> u64 {
+        // SAFETY: the context is alive for 'a.
+        unsafe { api!(RedisModule_GetClientId)(self.raw) }
+    }
+
+    pub fn string(self, bytes: &[u8]) -> OwnedName {
+        OwnedName::new(bytes)
+    }
+
+    pub fn log(self, level: Level, text: &str) {
+        log(self.raw, level, text);
+    }
+}
+
+/// A line in the server's log from where there is no context at hand.
+pub fn log_anywhere(level: Level, text: &str) {
+    // SAFETY: the table is only read after it was filled; unit tests have no server to log to.
+    if unsafe { raw::RedisModule_Log }.is_some() {
+        log(std::ptr::null_mut(), level, text);
+    }
+}
+
+fn log(ctx: *mut raw::RedisModuleCtx, level: Level, text: &str) {
+    let level = match level {
+        Level::Notice => c"notice",
+        Level::Warning => c"warning",
+    };
+    let Ok(text) = CString::new(text.replace('\0', " ")) else { return };
+    // SAFETY: a null context is allowed; the format takes exactly one string.
+    unsafe { api!(RedisModule_Log)(ctx, level.as_ptr(), c"%s".as_ptr(), text.as_ptr()) };
+}

@@ -1,0 +1,450 @@
+//! Rust values under keys: registration and the callbacks the server makes for a type.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+
+use super::context::{Ctx, Level, log_anywhere};
+use super::panic_guard::{guarded, quietly};
+use super::server_string::{Name, bytes_of};
+use crate::module_api::{api, raw};
+
+/// A value that can live under a key.
+pub trait Native: Default + 'static {
+    /// Nine characters, permanent: it stands in every RDB file.
+    const TYPE_NAME: &'static CStr;
+    /// Rises with the binary form; older forms stay readable.
+    const ENCODING: u32;
+    /// The internal command that a rewritten AOF carries the value with.
+    const APPLY: &'static CStr;
+
+    /// The internal command that a rewritten AOF carries with what belongs to no key.
+    const APPLY_BESIDE: &'static CStr;
+
+    /// Where the server's handle of this type is kept.
+    fn slot() -> &'static TypeSlot;
+
+    /// The canonical form, block by block, none of them empty.
+    fn save(&self, emit: &mut dyn FnMut(&[u8]));
+
+    /// The value as it counts under `key` where the [`Aux`] state does not travel with it (DUMP, MIGRATE, a
+    /// slot's move, COPY); `None` when that is the value itself.
+    fn alone(&self, key: &[u8]) -> Option<Self>;
+
+    /// Adds one block of what `save` wrote; false if it is not that.
+    fn load_block(&mut self, encoding: u32, block: &[u8]) -> bool;
+
+    /// Called after the last block, with the database and the name of the key; false refuses the value.
+    fn finish_load(&mut self, ctx: Ctx<'_>, place: Option<(i32, &[u8])>) -> bool;
+
+    /// The value is about to stand under `key` of `db`: it was created, loaded, restored or copied; or it does
+    /// since a moment ago: it was renamed or moved, where [`keyspace::follow`](crate::module_api::keyspace::follow) was asked
+    /// for. The first kind may still fail, so who keeps a list looks again.
+    fn placed(&self, db: i32, key: &[u8]);
+
+    fn memory(&self) -> usize;
+    fn free_effort(&self) -> usize;
+
+    /// For COPY, with the database and the name of the copy; `None` refuses.
+    fn duplicate(&self, db: i32, key: &[u8]) -> Option<Self>;
+
+    /// It leaves the keyspace, or a client's argument, maybe in the server's background thread.
+    fn freed(self);
+
+    /// What stands once before the values in a rewritten AOF, carried by [`Native::APPLY_BESIDE`]. A file
+    /// with an RDB preamble does without; one without would otherwise lose the [`Aux`] state.
+    fn aof_preface() -> Vec<BesideKeys>;
+
+    /// The value is about to leave `key` of `db` (deleted, expired, evicted, overwritten, renamed).
+    fn unlinked(db: i32, key: &[u8]);
+}
+
+/// State that belongs to no key, as a rewritten AOF carries it: `APPLY_BESIDE name STATE encoding bytes`.
+pub struct BesideKeys {
+    pub name: &'static CStr,
+    pub encoding: u32,
+    pub bytes: Vec<u8>,
+}
+
+/// The server's handle of a type, known from load on.
+pub struct TypeSlot(AtomicPtr<raw::RedisModuleType>);
+
+impl TypeSlot {
+    #[allow(clippy::new_without_default)] // a slot is a static; a default one elsewhere is useless
+    pub const fn new() -> Self {
+        TypeSlot(AtomicPtr::new(std::ptr::null_mut()))
+    }
+
+    pub(crate) fn get(&self) -> *mut raw::RedisModuleType {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// State that belongs to no key and is saved beside the keys.
+pub trait Aux: 'static {
+    /// Nine characters, permanent.
+    const TYPE_NAME: &'static CStr;
+    const ENCODING: u32;
+
+    /// What to save; `None` when there is nothing.
+    fn save() -> Option<Vec<u8>>;
+
+    /// False when the bytes are not what `save` wrote.
+    fn load(encoding: u32, bytes: &[u8]) -> bool;
+}
+
+/// Registers a type with the server; false when the server refuses.
+pub fn register<T: Native>(ctx: Ctx<'_>) -> bool {
+    let mut methods = raw::RedisModuleTypeMethods {
+        version: raw::REDISMODULE_TYPE_METHOD_VERSION.into(),
+        rdb_load: Some(rdb_load::<T>),
+        rdb_save: Some(rdb_save::<T>),
+        aof_rewrite: Some(aof_rewrite::<T>),
+        mem_usage2: Some(mem_usage::<T>),
+        digest: Some(digest::<T>),
+        free: Some(free::<T>),
+        free_effort2: Some(free_effort::<T>),
+        unlink2: Some(unlink::<T>),
+        copy2: Some(copy::<T>),
+        ..no_methods()
+    };
+    let handle = create(ctx, T::TYPE_NAME, T::ENCODING, &mut methods);
+    T::slot().0.store(handle, Ordering::Relaxed);
+    !handle.is_null()
+}
+
+/// Registers a carrier of state that belongs to no key.
+pub fn register_aux<A: Aux>(ctx: Ctx<'_>) -> bool {
+    let mut methods = raw::RedisModuleTypeMethods {
+        version: raw::REDISMODULE_TYPE_METHOD_VERSION.into(),
+        rdb_load: Some(no_load),
+        rdb_save: Some(no_save),
+        aof_rewrite: Some(no_rewrite),
+        free: Some(no_free),
+        aux_load: Some(aux_load::<A>),
+        // Redis 7.0 knows only the first of the two; newer servers prefer the second, which may
+        // write nothing at all.
+        aux_save: Some(aux_save::<A>),
+        aux_save2: Some(aux_save::<A>),
+        aux_save_triggers: raw::REDISMODULE_AUX_BEFORE_RDB as c_int,
+        ..no_methods()
+    };
+    !create(ctx, A::TYPE_NAME, A::ENCODING, &mut methods).is_null()
+}
+
+fn create(
+    ctx: Ctx<'_>,
+    name: &CStr,
+    encoding: u32,
+    methods: &mut raw::RedisModuleTypeMethods,
+) -> *mut raw::RedisModuleType {
+    assert_eq!(name.to_bytes().len(), 9, "the server takes type names of nine characters");
+    // SAFETY: the server copies name and methods.
+    unsafe { api!(RedisModule_CreateDataType)(ctx.raw(), name.as_ptr(), encoding as c_int, methods) }
+}
+
+fn no_methods() -> raw::RedisModuleTypeMethods {
+    // SAFETY: every field is an optional function or a number, for which zero is a valid value.
+    unsafe { std::mem::zeroed() }
+}
+
+/// # Safety
+/// `value` must come from [`into_value`] of the same type.
+unsafe fn value_of<'a, T>(value: *const c_void) -> &'a T {
+    // SAFETY: by the caller's promise.
+    unsafe { &*value.cast::<T>() }
+}
+
+pub(crate) fn into_value<T>(value: T) -> *mut c_void {
+    Box::into_raw(Box::new(value)).cast()
+}
+
+extern "C" fn rdb_save<T: Native>(io: *mut raw::RedisModuleIO, value: *mut c_void) {
+    let save = || {
+        // SAFETY: the server passes a value of this type.
+        let value = unsafe { value_of::<T>(value) };
+        let alone = if aux_is_saved() { None } else { key_of(io).and_then(|key| value.alone(key)) };
+        alone.as_ref().unwrap_or(value).save(&mut |block| save_bytes(io, block));
+        save_bytes(io, b"");
+    };
+    guarded(save, |cause| {
+        log_anywhere(Level::Warning, &format!("workgate: saving a value panicked: {cause}"));
+        // A file without the end of a value could not be loaded: the saving child fails as a whole.
+        if Ctx::nowhere().is_child() {
+            std::process::abort();
+        }
+    });
+}
+
+/// The name of the key that is being saved.
+fn key_of<'a>(io: *mut raw::RedisModuleIO) -> Option<&'a [u8]> {
+    // SAFETY: `io` is the server's stream for this call, and so is the name.
+    unsafe {
+        let name = api!(RedisModule_GetKeyNameFromIO)(io);
+        (!name.is_null()).then(|| bytes_of(name))
+    }
+}
+
+/// The process that has saved [`Aux`] state, if it is a child: what it saves is a whole file.
+static AUX_SAVED_BY: AtomicU32 = AtomicU32::new(0);
+
+fn aux_is_saved() -> bool {
+    AUX_SAVED_BY.load(Ordering::Relaxed) == std::process::id()
+}
+
+extern "C" fn rdb_load<T: Native>(io: *mut raw::RedisModuleIO, encoding: c_int) -> *mut c_void {
+    quietly(std::ptr::null_mut(), || {
+        let name = T::TYPE_NAME.to_string_lossy();
+        let encoding = encoding as u32;
+        if encoding > T::ENCODING {
+            log_anywhere(
+                Level::Warning,
+                &format!("{name}: written by a newer workgate (encoding {encoding}); upgrade the module"),
+            );
+            return std::ptr::null_mut();
+        }
+        match read_value::<T>(io, encoding) {
+            Some(value) => into_value(value),
+            None => {
+                log_anywhere(Level::Warning, &format!("{name}: refused a value that is damaged"));
+                std::ptr::null_mut()
+            }
+        }
+    })
+}
+
+fn read_value<T: Native>(io: *mut raw::RedisModuleIO, encoding: u32) -> Option<T> {
+    let mut value = T::default();
+    loop {
+        let block = load_bytes(io)?;
+        if block.is_empty() {
+            break;
+        }
+        if !value.load_block(encoding, block.bytes()) {
+            return None;
+        }
+    }
+    // SAFETY: `io` is the server's stream for this call.
+    let db = unsafe { api!(RedisModule_GetDbIdFromIO)(io) };
+    value.finish_load(Ctx::nowhere(), key_of(io).map(|key| (db, key))).then_some(value)
+}
+
+fn save_bytes(io: *mut raw::RedisModuleIO, bytes: &[u8]) {
+    // SAFETY: the server copies the bytes into its stream.
+    unsafe { api!(RedisModule_SaveStringBuffer)(io, bytes.as_ptr().cast(), bytes.len()) };
+}
+
+/// Bytes that the server allocated for us.
+struct Buffer {
+    start: *mut c_char,
+    length: usize,
+}
+
+impl Buffer {
+    fn bytes(&self) -> &[u8] {
+        // SAFETY: the server gave `length` bytes at `start`, ours until drop.
+        unsafe { std::slice::from_raw_parts(self.start.cast(), self.length) }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: allocated by the server for us, freed once.
+        unsafe { api!(RedisModule_Free)(self.start.cast()) };
+    }
+}
+
+/// `None` when the stream is damaged: with HANDLE_IO_ERRORS set, the server tells instead of dying.
+fn load_bytes(io: *mut raw::RedisModuleIO) -> Option<Buffer> {
+    let mut length = 0usize;
+    // SAFETY: `io` is the server's stream for this call.
+    let start = unsafe { api!(RedisModule_LoadStringBuffer)(io, &mut length) };
+    if start.is_null() {
+        return None;
+    }
+    let buffer = Buffer { start, length };
+    // SAFETY: as above.
+    let failed = unsafe { api!(RedisModule_IsIOError)(io) } != 0;
+    (!failed).then_some(buffer)
+}
+
+/// A rewritten AOF carries a value as `APPLY key BLOCK encoding last block`, once for each block.
+extern "C" fn aof_rewrite<T: Native>(
+    io: *mut raw::RedisModuleIO,
+    key: *mut raw::RedisModuleString,
+    value: *mut c_void,
+) {
+    quietly((), || {
+        // SAFETY: the server passes a value of this type and its key's name.
+        let (value, key) = unsafe { (value_of::<T>(value), Name::new(key)) };
+        emit_preface::<T>(io);
+        let mut waiting: Option<Vec<u8>> = None;
+        let alone = value.alone(key.bytes());
+        alone.as_ref().unwrap_or(value).save(&mut |block| {
+            if let Some(before) = waiting.replace(block.to_vec()) {
+                emit_block::<T>(io, key, false, &before);
+            }
+        });
+        emit_block::<T>(io, key, true, &waiting.unwrap_or_default());
+    });
+}
+
+/// Every rewrite runs in a process of its own, which is how the first value of one is known.
+fn emit_preface<T: Native>(io: *mut raw::RedisModuleIO) {
+    static LAST_REWRITE: AtomicU32 = AtomicU32::new(0);
+    let this = std::process::id();
+    if LAST_REWRITE.swap(this, Ordering::Relaxed) == this {
+        return;
+    }
+    for BesideKeys { name, encoding, bytes } in T::aof_preface() {
+        // SAFETY: the format names exactly the arguments that follow.
+        unsafe {
+            api!(RedisModule_EmitAOF)(
+                io,
+                T::APPLY_BESIDE.as_ptr(),
+                c"cclb".as_ptr(),
+                name.as_ptr(),
+                c"STATE".as_ptr(),
+                i64::from(encoding),
+                bytes.as_ptr(),
+                bytes.len(),
+            )
+        };
+    }
+}
+
+fn emit_block<T: Native>(io: *mut raw::RedisModuleIO, key: Name<'_>, last: bool, block: &[u8]) {
+    // SAFETY: the format names exactly the arguments that follow.
+    unsafe {
+        api!(RedisModule_EmitAOF)(
+            io,
+            T::APPLY.as_ptr(),
+            c"scllb".as_ptr(),
+            key.raw(),
+            c"BLOCK".as_ptr(),
+            i64::from(T::ENCODING),
+            i64::from(last),
+            block.as_ptr(),
+            block.len(),
+        )
+    };
+}
+
+extern "C" fn mem_usage<T: Native>(
+    _: *mut raw::RedisModuleKeyOptCtx,
+    value: *const c_void,
+    _samples: usize,
+) -> usize {
+    // SAFETY: the server passes a value of this type.
+    quietly(0, || unsafe { value_of::<T>(value) }.memory())
+}
+
+extern "C" fn digest<T: Native>(digest: *mut raw::RedisModuleDigest, value: *mut c_void) {
+    quietly((), || {
+        // SAFETY: the server passes a value of this type.
+        let value = unsafe { value_of::<T>(value) };
+        value.save(&mut |block| {
+            // SAFETY: the server hashes the bytes during the call.
+            unsafe { api!(RedisModule_DigestAddStringBuffer)(digest, block.as_ptr().cast(), block.len()) };
+        });
+        // SAFETY: the digest is the server's for this call.
+        unsafe { api!(RedisModule_DigestEndSequence)(digest) };
+    });
+}
+
+/// May run in the server's background thread: what [`Native::freed`] does touches nothing but the value.
+extern "C" fn free<T: Native>(value: *mut c_void) {
+    // SAFETY: made by `into_value` of this type and freed once.
+    quietly((), || unsafe { Box::from_raw(value.cast::<T>()) }.freed());
+}
+
+extern "C" fn free_effort<T: Native>(_: *mut raw::RedisModuleKeyOptCtx, value: *const c_void) -> usize {
+    // The server reads 0 as "always in the background".
+    // SAFETY: the server passes a value of this type.
+    quietly(1, || unsafe { value_of::<T>(value) }.free_effort().max(1))
+}
+
+extern "C" fn unlink<T: Native>(ctx: *mut raw::RedisModuleKeyOptCtx, _value: *const c_void) {
+    quietly((), || {
+        // SAFETY: the context is the server's for this call, and so is the name.
+        unsafe {
+            let key = api!(RedisModule_GetKeyNameFromOptCtx)(ctx);
+            let db = api!(RedisModule_GetDbIdFromOptCtx)(ctx);
+            if !key.is_null() {
+                T::unlinked(db, bytes_of(key));
+            }
+        }
+    });
+}
+
+extern "C" fn copy<T: Native>(ctx: *mut raw::RedisModuleKeyOptCtx, value: *const c_void) -> *mut c_void {
+    quietly(std::ptr::null_mut(), || {
+        // SAFETY: the server passes a value of this type; the context is its own for this call, and so is the
+        // name.
+        let (value, from, db, to) = unsafe {
+            let from = api!(RedisModule_GetKeyNameFromOptCtx)(ctx);
+            let to = api!(RedisModule_GetToKeyNameFromOptCtx)(ctx);
+            let db = api!(RedisModule_GetToDbIdFromOptCtx)(ctx);
+            let bytes = |name: *const raw::RedisModuleString| (!name.is_null()).then(|| bytes_of(name));
+            (value_of::<T>(value), bytes(from), db, bytes(to))
+        };
+        let alone = from.and_then(|from| value.alone(from));
+        match alone.as_ref().unwrap_or(value).duplicate(db, to.unwrap_or_default()) {
+            Some(copied) => into_value(copied),
+            None => std::ptr::null_mut(),
+        }
+    })
+}
+
+extern "C" fn aux_save<A: Aux>(io: *mut raw::RedisModuleIO, _when: c_int) {
+    quietly((), || {
+        // The main process saves whole files and single keys alike: there every value is saved alone.
+        if Ctx::nowhere().is_child() {
+            AUX_SAVED_BY.store(std::process::id(), Ordering::Relaxed);
+        }
+        if let Some(bytes) = A::save() {
+            save_bytes(io, &bytes);
+        } else if !newer_aux_save() {
+            save_bytes(io, b"");
+        }
+    });
+}
+
+/// Whether the server knows `aux_save2`, where writing nothing is allowed (Redis 7.2 on).
+fn newer_aux_save() -> bool {
+    // SAFETY: the table is only read after it was filled. Both came with the same server version.
+    unsafe { raw::RedisModule_GetTypeMethodVersion }
+        // SAFETY: takes nothing and only reads.
+        .is_some_and(|version| unsafe { version() } >= 5)
+}
+
+extern "C" fn aux_load<A: Aux>(io: *mut raw::RedisModuleIO, encoding: c_int, _when: c_int) -> c_int {
+    const REFUSED: c_int = raw::REDISMODULE_ERR as c_int;
+    quietly(REFUSED, || {
+        let encoding = encoding as u32;
+        if encoding > A::ENCODING {
+            return REFUSED;
+        }
+        match load_bytes(io) {
+            Some(bytes) if bytes.is_empty() || A::load(encoding, bytes.bytes()) => {
+                raw::REDISMODULE_OK as c_int
+            }
+            _ => REFUSED,
+        }
+    })
+}
+
+// A type that only carries aux state never has a value under a key.
+
+extern "C" fn no_load(_: *mut raw::RedisModuleIO, _: c_int) -> *mut c_void {
+    std::ptr::null_mut()
+}
+
+extern "C" fn no_save(_: *mut raw::RedisModuleIO, _: *mut c_void) {}
+
+extern "C" fn no_rewrite(_: *mut raw::RedisModuleIO, _: *mut raw::RedisModuleString, _: *mut c_void) {}
+
+extern "C" fn no_free(_: *mut c_void) {}

@@ -1,0 +1,172 @@
+//! A key opened for one call.
+
+use std::ffi::{c_int, c_void};
+
+use super::context::Ctx;
+use super::data_type::{Native, into_value};
+use super::server_string::Name;
+use crate::module_api::{api, blocking, raw};
+
+/// The key holds something else than what was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WrongType;
+
+/// An open key; closed on drop. Nothing is signalled on closing (NO_IMPLICIT_SIGNAL_MODIFIED):
+/// who changes something calls [`Key::changed`].
+pub struct Key<'a> {
+    raw: *mut raw::RedisModuleKey,
+    ctx: Ctx<'a>,
+    name: Name<'a>,
+    content: Content,
+}
+
+/// What is under the key. The server is asked once, while the key is opened: afterwards only this key changes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    Nothing,
+    /// One of the server's own strings.
+    Text,
+    /// A module's value, ours or another's.
+    Value {
+        kind: *mut raw::RedisModuleType,
+        value: *mut c_void,
+    },
+    Other,
+}
+
+impl Content {
+    fn of(key: *mut raw::RedisModuleKey) -> Self {
+        // SAFETY: a null key is allowed here: it is an empty one.
+        match unsafe { api!(RedisModule_KeyType)(key) } as isize {
+            raw::REDISMODULE_KEYTYPE_EMPTY => Content::Nothing,
+            raw::REDISMODULE_KEYTYPE_STRING => Content::Text,
+            // SAFETY: the key is open and holds a module's value.
+            raw::REDISMODULE_KEYTYPE_MODULE => unsafe {
+                let kind = api!(RedisModule_ModuleTypeGetType)(key);
+                Content::Value { kind, value: api!(RedisModule_ModuleTypeGetValue)(key) }
+            },
+            _ => Content::Other,
+        }
+    }
+}
+
+impl<'a> Key<'a> {
+    /// For a command that may write. The key need not exist.
+    pub fn for_writing(ctx: Ctx<'a>, name: Name<'a>) -> Self {
+        Key::open(ctx, name, raw::REDISMODULE_READ | raw::REDISMODULE_WRITE)
+    }
+
+    /// For a command that only reads.
+    pub fn for_reading(ctx: Ctx<'a>, name: Name<'a>) -> Self {
+        Key::open(ctx, name, raw::REDISMODULE_READ)
+    }
+
+    /// For a look that leaves no trace: no statistics, no change of the key's last use.
+    pub fn unnoticed(ctx: Ctx<'a>, name: Name<'a>) -> Self {
+        Key::open(ctx, name, raw::REDISMODULE_READ | raw::REDISMODULE_OPEN_KEY_NOTOUCH)
+    }
+
+    /// As [`Key::unnoticed`], and a key whose time is over is still there as long as the server keeps it (on
+    /// Redis 7.0 it is not: that one knows no such look).
+    pub fn as_it_is(ctx: Ctx<'a>, name: Name<'a>) -> Self {
+        let mode =
+            raw::REDISMODULE_READ | raw::REDISMODULE_OPEN_KEY_NOTOUCH | raw::REDISMODULE_OPEN_KEY_NOEXPIRE;
+        Key::open(ctx, name, mode)
+    }
+
+    fn open(ctx: Ctx<'a>, name: Name<'a>, mode: u32) -> Self {
+        // SAFETY: context and name are alive for 'a. Null (a missing key) is kept as it is.
+        let raw = unsafe { api!(RedisModule_OpenKey)(ctx.raw(), name.raw(), mode as c_int) };
+        Key { raw: raw.cast(), ctx, name, content: Content::of(raw.cast()) }
+    }
+
+    /// The call that it was opened for.
+    pub fn ctx(&self) -> Ctx<'a> {
+        self.ctx
+    }
+
+    pub fn name(&self) -> &'a [u8] {
+        self.name.bytes()
+    }
+
+    /// Takes the subjects that have changed: those who wait for news of them are tried when the key is
+    /// served next.
+    pub fn news(&self) -> impl FnMut(u64) + use<'a> {
+        let (ctx, name) = (self.ctx, self.name);
+        move |subject| blocking::stir(ctx, name, subject)
+    }
+
+    pub fn is_missing(&self) -> bool {
+        self.content == Content::Nothing
+    }
+
+    /// Whether the key holds one of the server's own strings.
+    pub fn is_string(&self) -> bool {
+        self.content == Content::Text
+    }
+
+    fn stored<T: Native>(&self) -> Result<*mut T, WrongType> {
+        match self.content {
+            Content::Nothing => Ok(std::ptr::null_mut()),
+            Content::Value { kind, value } if kind == T::slot().get() => Ok(value.cast()),
+            _ => Err(WrongType),
+        }
+    }
+
+    /// The value, `None` when the key is missing.
+    pub fn value<T: Native>(&self) -> Result<Option<&T>, WrongType> {
+        // SAFETY: null or a value of this type, alive while the key is open and borrowed.
+        Ok(unsafe { self.stored::<T>()?.as_ref() })
+    }
+
+    /// The value for changing it.
+    pub fn value_mut<T: Native>(&mut self) -> Result<Option<&mut T>, WrongType> {
+        // SAFETY: null or a value of this type; the key is borrowed mutably and the server runs
+        // nothing else meanwhile.
+        Ok(unsafe { self.stored::<T>()?.as_mut() })
+    }
+
+    /// Puts a value under the key, in place of what was there, without an expiry.
+    pub fn put<T: Native>(&mut self, value: T) {
+        value.placed(self.ctx.db(), self.name.bytes());
+        let (kind, value) = (T::slot().get(), into_value(value));
+        // SAFETY: the key is open for writing and takes the value over.
+        unsafe { api!(RedisModule_ModuleTypeSetValue)(self.raw, kind, value) };
+        self.content = Content::Value { kind, value };
+    }
+
+    pub fn delete(&mut self) {
+        // SAFETY: the key is open for writing.
+        unsafe { api!(RedisModule_DeleteKey)(self.raw) };
+        self.content = Content::Nothing;
+    }
+
+    /// The key's expiry in Unix milliseconds.
+    pub fn expiry(&self) -> Option<u64> {
+        // SAFETY: the key is open, or null for a missing one, which has no expiry.
+        let at = unsafe { if self.raw.is_null() { -1 } else { api!(RedisModule_GetAbsExpire)(self.raw) } };
+        u64::try_from(at).ok()
+    }
+
+    /// Sets or takes away the expiry.
+    pub fn expire_at(&mut self, at_ms: Option<u64>) {
+        let at = at_ms.map_or(raw::REDISMODULE_NO_EXPIRE.into(), |ms| i64::try_from(ms).unwrap_or(i64::MAX));
+        // SAFETY: the key is open for writing.
+        unsafe { api!(RedisModule_SetAbsExpire)(self.raw, at) };
+    }
+
+    /// Tells WATCH and client-side caches that the key has changed.
+    pub fn changed(&self) {
+        // SAFETY: context and name are alive for 'a.
+        unsafe { api!(RedisModule_SignalModifiedKey)(self.ctx.raw(), self.name.raw()) };
+    }
+}
+
+impl Drop for Key<'_> {
+    fn drop(&mut self) {
+        if !self.raw.is_null() {
+            // SAFETY: opened by `open` and closed once.
+            unsafe { api!(RedisModule_CloseKey)(self.raw) };
+        }
+    }
+}

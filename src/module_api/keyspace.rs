@@ -1,0 +1,82 @@
+//! Walking over all keys, for what looks at everything (WORKGATE.DIGEST); following values to new names.
+
+use std::ffi::{CStr, c_char, c_int, c_void};
+
+use super::context::Ctx;
+use super::data_type::Native;
+use super::key::Key;
+use super::panic_guard::quietly;
+use super::server_string::Name;
+use crate::module_api::{api, raw};
+
+type Visit<'v> = dyn FnMut(Ctx<'_>, Name<'_>) + 'v;
+
+/// Calls `visit` with every key of every database. The call's database is selected again after it.
+pub fn every_key(ctx: Ctx<'_>, visit: &mut dyn FnMut(Ctx<'_>, i32, Name<'_>)) {
+    let home = ctx.db();
+    for db in 0.. {
+        if !ctx.select(db) {
+            break;
+        }
+        scan(ctx, &mut |ctx, name| visit(ctx, db, name));
+    }
+    ctx.select(home);
+}
+
+fn scan(ctx: Ctx<'_>, visit: &mut Visit<'_>) {
+    let mut visit = visit;
+    let data: *mut &mut Visit<'_> = &raw mut visit;
+    // SAFETY: the cursor is ours until it is destroyed; `data` outlives the loop, and `seen` uses it
+    // only during the calls.
+    unsafe {
+        let cursor = api!(RedisModule_ScanCursorCreate)();
+        while api!(RedisModule_Scan)(ctx.raw(), cursor, Some(seen), data.cast()) != 0 {}
+        api!(RedisModule_ScanCursorDestroy)(cursor);
+    }
+}
+
+extern "C" fn seen(
+    ctx: *mut raw::RedisModuleCtx,
+    name: *mut raw::RedisModuleString,
+    _key: *mut raw::RedisModuleKey,
+    data: *mut c_void,
+) {
+    quietly((), || {
+        // SAFETY: `scan` passed this, and context and name are alive for the call.
+        unsafe {
+            let visit = &mut *data.cast::<&mut Visit<'_>>();
+            visit(Ctx::new(ctx), Name::new(name));
+        }
+    });
+}
+
+/// From now on values of this type are told ([`Native::placed`]) when a RENAME or MOVE has brought them to another
+/// key. It costs every DEL and EXPIRE of any key a call, so it is asked for when there is such a value.
+pub fn follow<T: Native>() -> bool {
+    let generic = raw::REDISMODULE_NOTIFY_GENERIC as c_int;
+    // SAFETY: the context is kept for the life of the process; `arrived` matches the callback's type.
+    let status = unsafe {
+        api!(RedisModule_SubscribeToKeyspaceEvents)(Ctx::home().raw(), generic, Some(arrived::<T>))
+    };
+    status == raw::REDISMODULE_OK as c_int
+}
+
+extern "C" fn arrived<T: Native>(
+    ctx: *mut raw::RedisModuleCtx,
+    _kind: c_int,
+    event: *const c_char,
+    name: *mut raw::RedisModuleString,
+) -> c_int {
+    // SAFETY: the server passes a text that ends with NUL.
+    let event = unsafe { CStr::from_ptr(event) };
+    if event == c"rename_to" || event == c"move_to" {
+        quietly((), || {
+            // SAFETY: context and name are alive for the call.
+            let (ctx, name) = unsafe { (Ctx::new(ctx), Name::new(name)) };
+            if let Ok(Some(value)) = Key::as_it_is(ctx, name).value::<T>() {
+                value.placed(ctx.db(), name.bytes());
+            }
+        });
+    }
+    raw::REDISMODULE_OK as c_int
+}

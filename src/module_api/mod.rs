@@ -1,0 +1,60 @@
+//! Floor 2: everything between us and the server, and everything `unsafe`.
+//!
+//! It wraps the module API (through the bindings of the `redis-module` crate) in types that the
+//! commands can use without `unsafe`. It knows no command and nothing of the families' state.
+//!
+//! | room | holds |
+//! | --- | --- |
+//! | [`alloc`] | the process-wide allocator: the server's own, so that memory is accounted for |
+//! | [`guard`] | the panic guard that stands at every entry from C |
+//! | [`cell`] | state of the main thread |
+//! | [`ctx`] | the server as one call sees it: flags, clock, log, database |
+//! | [`name`], [`args`] | key names and arguments, borrowed from the server |
+//! | [`key`], [`native`] | keys, and Rust values kept under them |
+//! | [`reply`] | answers |
+//! | [`command`] | registration from one table, with COMMAND DOCS |
+//! | [`replicate`] | the commit gate: who may write, and how it reaches replicas and the AOF |
+//! | [`timer`] | one-shot timers |
+//! | [`waiters`] | clients that wait for a key, in the order of their blocking |
+//! | [`events`] | what happens to the server: load, flush, swap, role change |
+//! | [`config`], [`info`] | `CONFIG SET workgate.*` and the INFO section |
+//! | [`keyspace`], [`strings`] | walking over all keys; the server's own strings |
+//! | [`slots`] | whose a key is, in a cluster |
+//! | [`chance`], [`memory`] | random numbers; what happens when the memory is full |
+
+pub(crate) mod allocator;
+pub(crate) mod args;
+pub(crate) mod blocking;
+pub(crate) mod cluster_slots;
+pub(crate) mod command;
+pub(crate) mod config;
+pub(crate) mod context;
+pub(crate) mod data_type;
+pub(crate) mod events;
+pub(crate) mod info;
+pub(crate) mod key;
+pub(crate) mod keyspace;
+pub(crate) mod main_thread;
+pub(crate) mod maxmemory;
+pub(crate) mod panic_guard;
+pub(crate) mod random;
+pub(crate) mod replication;
+pub(crate) mod reply;
+pub(crate) mod server_string;
+pub(crate) mod string_keys;
+pub(crate) mod timer;
+
+use redis_module::raw;
+
+/// A function of the server's module API, to be called inside `unsafe`.
+///
+/// The server fills the table of functions once, while the module loads and before any of our code
+/// runs; after that it is only read. One that the server does not know stays empty: this macro is
+/// for those that every supported server has (Redis 7.0 and Valkey 8 on); ask the table itself for
+/// the others.
+macro_rules! api {
+    ($function:ident) => {
+        $crate::module_api::raw::$function.expect(stringify!($function))
+    };
+}
+use api;

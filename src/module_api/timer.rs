@@ -1,0 +1,39 @@
+//! One-shot timers. They only hurry what is due: no correctness depends on one.
+
+use std::ffi::c_void;
+
+use super::context::Ctx;
+use super::panic_guard::quietly;
+use crate::module_api::{api, raw};
+
+/// A running timer.
+pub struct Timer {
+    id: raw::RedisModuleTimerID,
+}
+
+type Body = fn(Ctx<'_>);
+
+/// Calls `body` once, `after_ms` from now, outside any client's command.
+pub fn start(ctx: Ctx<'_>, after_ms: u64, body: Body) -> Timer {
+    // A function pointer fits the data word, so nothing needs freeing when a timer is stopped.
+    let data = body as *mut c_void;
+    let after = i64::try_from(after_ms).unwrap_or(i64::MAX);
+    // SAFETY: the context is alive; `fire` matches the type of the callback.
+    let id = unsafe { api!(RedisModule_CreateTimer)(ctx.raw(), after, Some(fire), data) };
+    Timer { id }
+}
+
+/// Stops a timer that may have fired already.
+pub fn stop(ctx: Ctx<'_>, timer: Timer) {
+    // SAFETY: the context is alive; an id that is no longer known is answered with an error.
+    unsafe { api!(RedisModule_StopTimer)(ctx.raw(), timer.id, std::ptr::null_mut()) };
+}
+
+extern "C" fn fire(ctx: *mut raw::RedisModuleCtx, data: *mut c_void) {
+    quietly((), || {
+        // SAFETY: `start` put a `Body` there.
+        let body = unsafe { std::mem::transmute::<*mut c_void, Body>(data) };
+        // SAFETY: the server keeps the context alive for the call.
+        body(unsafe { Ctx::new(ctx) });
+    });
+}

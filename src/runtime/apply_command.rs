@@ -1,0 +1,107 @@
+//! The internal commands that carry effects to replicas and through the AOF.
+//!
+//! `FAMILY._APPLY key blob [payload]` applies one effect; `FAMILY._APPLY key BLOCK encoding last
+//! block` rebuilds a value from a rewritten AOF. Ordinary clients are refused.
+
+use std::marker::PhantomData;
+
+use crate::domain::codec::Corrupt;
+use crate::domain::integer::integer;
+use crate::domain::refusal::Refusal;
+use crate::domain::value::{Effect, Value};
+use crate::module_api::command::{Call, Handler};
+use crate::module_api::data_type::Native;
+use crate::module_api::key::Key;
+use crate::module_api::replication;
+
+use super::value_type::Stored;
+use crate::commands::cache::stats;
+use crate::runtime::commit;
+use crate::runtime::{global_state, global_tables, replicated_clock};
+
+pub struct Apply<V>(PhantomData<V>);
+
+impl<V: Stored> Handler for Apply<V> {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let Call { ctx, args, reply } = call;
+        if !ctx.is_replay() {
+            return Err(Refusal::err("this command is only for replication and loading"));
+        }
+        let mut key = Key::for_writing(ctx, args.name(1));
+        // A cache entry may be stored over one of the server's own strings.
+        if !key.is_string() {
+            key.value::<V>()?;
+        }
+        let word = |index: usize| args.get(index).unwrap_or_default();
+        match args.len() {
+            3 | 4 => {
+                let effect = V::Effect::decode(word(2), args.get(3)).map_err(|_| damaged())?;
+                replicated_clock::granted(effect.highest_token());
+                commit::apply::<V>(&mut key, effect);
+            }
+            6 => {
+                let encoding = integer("encoding", word(3), 0, u64::from(<V as Value>::ENCODING))?;
+                let last = integer("last", word(4), 0, 1)? == 1;
+                add_block::<V>(call, &mut key, encoding as u32, last, word(5))?;
+                key.changed();
+            }
+            _ => return Err(damaged()),
+        }
+        replication::verbatim(ctx);
+        reply.ok();
+        Ok(())
+    }
+}
+
+/// `WORKGATE._APPLY table effect` changes what belongs to no key; `WORKGATE._APPLY table STATE encoding
+/// bytes` rebuilds it from a rewritten AOF.
+pub struct ApplyWorld;
+
+impl Handler for ApplyWorld {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
+        let Call { ctx, args, reply } = call;
+        if !ctx.is_replay() {
+            return Err(Refusal::err("this command is only for replication and loading"));
+        }
+        let word = |index: usize| args.get(index).unwrap_or_default();
+        match args.len() {
+            3 if word(1) == replicated_clock::NAME.to_bytes() => replicated_clock::take(word(2)),
+            3 => global_tables::apply_named(word(1), word(2)),
+            5 => {
+                let encoding = integer("encoding", word(3), 0, u64::from(u32::MAX))?;
+                global_state::load(word(1), encoding as u32, word(4))
+            }
+            _ => Err(Corrupt),
+        }
+        .map_err(|_| damaged())?;
+        replication::verbatim(ctx);
+        reply.ok();
+        Ok(())
+    }
+}
+
+fn add_block<V: Stored>(
+    call: Call<'_>,
+    key: &mut Key<'_>,
+    encoding: u32,
+    last: bool,
+    block: &[u8],
+) -> Result<(), Refusal> {
+    if key.is_missing() {
+        key.put(V::default());
+    }
+    let name = key.name();
+    let value = key.value_mut::<V>()?.ok_or_else(damaged)?;
+    stats::uncount(value);
+    let sound = (block.is_empty() || value.load_block(encoding, block))
+        && (!last || value.finish_load(call.ctx, Some((call.ctx.db(), name))));
+    if sound { Ok(()) } else { Err(damaged()) }
+}
+
+fn damaged() -> Refusal {
+    Refusal::err("damaged effect")
+}

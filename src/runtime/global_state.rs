@@ -1,0 +1,57 @@
+//! What the module holds beside the keys: the token clock, and the [`tables`].
+
+use crate::domain::codec::Corrupt;
+use crate::domain::time::UnixMs;
+use crate::domain::token::TokenClock;
+use crate::module_api::context::Ctx;
+use crate::module_api::data_type::{Aux, BesideKeys};
+use crate::module_api::{replication, timer};
+
+use crate::runtime::{global_tables, replicated_clock, token_clock};
+
+/// A load replaces everything. What the clock has seen so far stays a floor for what it issues, so
+/// that no token is issued twice by this process.
+pub fn load_started() {
+    token_clock::tokens(TokenClock::start_over);
+    replicated_clock::set(0, 0);
+    global_tables::load_started();
+}
+
+/// The newest effects may have been lost before a load or a promotion: their tokens are left out.
+pub fn history_may_be_lost(now: UnixMs) {
+    token_clock::tokens(|clock| clock.skip(now));
+}
+
+/// All of it, as a rewritten AOF carries it.
+pub fn saved() -> Vec<BesideKeys> {
+    replicated_clock::clock().into_iter().chain(global_tables::saved()).collect()
+}
+
+/// An AOF that is rewritten without an RDB preamble carries what belongs to no key before the first key of
+/// ours. Where there is none, nobody asks the module for anything: so all of it also goes behind what the
+/// rewrite writes.
+pub fn rewrite_began(ctx: Ctx<'_>) {
+    replicated_clock::say_again();
+    timer::start(ctx, 0, append);
+}
+
+fn append(ctx: Ctx<'_>) {
+    const AGAIN_MS: u64 = 20;
+    if ctx.must_not_replicate() {
+        timer::start(ctx, AGAIN_MS, append);
+    } else if !ctx.is_loading() {
+        saved().iter().for_each(|state| replication::table_to_aof(ctx, state));
+    }
+}
+
+/// Takes back one of those.
+pub fn load(name: &[u8], encoding: u32, bytes: &[u8]) -> Result<(), Corrupt> {
+    if name != replicated_clock::CLOCK.to_bytes() {
+        return global_tables::load(name, encoding, bytes);
+    }
+    if encoding <= replicated_clock::Clock::ENCODING && replicated_clock::Clock::load(encoding, bytes) {
+        Ok(())
+    } else {
+        Err(Corrupt)
+    }
+}

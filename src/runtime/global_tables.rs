@@ -1,0 +1,158 @@
+//! The tables that the module holds beside the keys: where they live, and the one way in which they change.
+//!
+//! An effect is replicated as `WORKGATE._APPLY table effect`. RDB files carry the tables as aux data, a
+//! rewritten AOF as `WORKGATE._APPLY table STATE encoding bytes`. FLUSHALL leaves them alone, as it does
+//! functions; a load replaces them.
+
+use std::ffi::CStr;
+
+use crate::domain::codec::Corrupt;
+use crate::domain::decision::Decision;
+use crate::domain::global_state::Table;
+use crate::domain::refusal::Refusal;
+use crate::domain::time::UnixMs;
+use crate::domain::token::TokenClock;
+use crate::domain::value::Effect;
+use crate::domain::{cache, ratelimit};
+use crate::module_api::context::Ctx;
+use crate::module_api::data_type;
+use crate::module_api::data_type::{Aux, BesideKeys};
+use crate::module_api::main_thread::MainThread;
+use crate::module_api::replication;
+
+use crate::runtime::token_clock;
+
+/// What the server has to know of a table.
+pub trait Shared: Table + 'static {
+    /// Its name in `WORKGATE._APPLY`; permanent.
+    const NAME: &'static CStr;
+    /// Nine characters, the carrier in RDB files; permanent.
+    const TYPE_NAME: &'static CStr;
+
+    fn cell() -> &'static MainThread<Option<Self>>;
+}
+
+macro_rules! shared {
+    ($table:ty, $name:literal, $type_name:literal) => {
+        impl Shared for $table {
+            const NAME: &'static CStr = $name;
+            const TYPE_NAME: &'static CStr = $type_name;
+
+            fn cell() -> &'static MainThread<Option<Self>> {
+                static TABLE: MainThread<Option<$table>> = MainThread::new(None);
+                &TABLE
+            }
+        }
+    };
+}
+
+shared!(ratelimit::Policies, c"ratelimit.policy", c"workgate1");
+shared!(cache::Policies, c"cache.policy", c"workgate2");
+shared!(cache::Invalidations, c"cache.invalidate", c"workgate3");
+
+/// All tables: every list of them is made from this one.
+static ALL: &[Row] =
+    &[Row::of::<ratelimit::Policies>(), Row::of::<cache::Policies>(), Row::of::<cache::Invalidations>()];
+
+/// A table without its type.
+struct Row {
+    name: &'static CStr,
+    encoding: u32,
+    register: fn(Ctx<'_>) -> bool,
+    clear: fn(),
+    save: fn() -> Option<Vec<u8>>,
+    load: fn(u32, &[u8]) -> bool,
+    apply: fn(&[u8]) -> Result<(), Corrupt>,
+}
+
+impl Row {
+    const fn of<T: Shared>() -> Self {
+        Row {
+            name: T::NAME,
+            encoding: <T as Table>::ENCODING,
+            register: |ctx| data_type::register_aux::<T>(ctx),
+            clear: || with(|table: &mut T| *table = T::default()),
+            save: <T as Aux>::save,
+            load: <T as Aux>::load,
+            apply: |effect| {
+                apply::<T>(T::Effect::decode(effect, None)?);
+                Ok(())
+            },
+        }
+    }
+}
+
+impl<T: Shared> Aux for T {
+    const TYPE_NAME: &'static CStr = <T as Shared>::TYPE_NAME;
+    const ENCODING: u32 = <T as Table>::ENCODING;
+
+    fn save() -> Option<Vec<u8>> {
+        with(|table: &mut T| (!table.is_empty()).then(|| table.save()))
+    }
+
+    fn load(encoding: u32, bytes: &[u8]) -> bool {
+        let Ok(loaded) = <T as Table>::load(encoding, bytes) else { return false };
+        with(|table: &mut T| *table = loaded);
+        true
+    }
+}
+
+fn with<T: Shared, R>(body: impl FnOnce(&mut T) -> R) -> R {
+    T::cell().with(|table| body(table.get_or_insert_default()))
+}
+
+/// Looks at a table.
+pub fn read<T: Shared, R>(view: impl FnOnce(&T) -> R) -> R {
+    with(|table: &mut T| view(table))
+}
+
+/// Decides on a table and makes the effect happen, here and on the replicas.
+pub fn write<T: Shared, R>(
+    ctx: Ctx<'_>,
+    decide: impl FnOnce(&T, UnixMs, &TokenClock) -> Result<Decision<R, T::Effect>, Refusal>,
+) -> Result<R, Refusal> {
+    let now = ctx.now_ms();
+    let decision = read::<T, _>(|table| token_clock::tokens(|tokens| decide(table, now, tokens)))?;
+    if let Some(effect) = decision.effect {
+        replication::table_effect(ctx, T::NAME, &effect.encode());
+        apply::<T>(effect);
+    }
+    Ok(decision.reply)
+}
+
+fn apply<T: Shared>(effect: T::Effect) {
+    token_clock::tokens(|tokens| tokens.saw(effect.highest_token()));
+    with(|table: &mut T| table.apply(effect));
+}
+
+/// Registers the carriers in RDB files.
+pub fn register(ctx: Ctx<'_>) -> bool {
+    ALL.iter().all(|row| (row.register)(ctx))
+}
+
+/// A load replaces everything, and a file holds no table that is empty.
+pub fn load_started() {
+    ALL.iter().for_each(|row| (row.clear)());
+}
+
+/// All that hold anything, as a file or the digest takes them.
+pub fn saved() -> impl Iterator<Item = BesideKeys> {
+    ALL.iter().filter_map(|row| {
+        (row.save)().map(|bytes| BesideKeys { name: row.name, encoding: row.encoding, bytes })
+    })
+}
+
+fn named(name: &[u8]) -> Result<&'static Row, Corrupt> {
+    ALL.iter().find(|row| row.name.to_bytes() == name).ok_or(Corrupt)
+}
+
+/// Applies an effect to the table with this name.
+pub fn apply_named(name: &[u8], effect: &[u8]) -> Result<(), Corrupt> {
+    (named(name)?.apply)(effect)
+}
+
+/// Replaces the table with this name by a saved one.
+pub fn load(name: &[u8], encoding: u32, bytes: &[u8]) -> Result<(), Corrupt> {
+    let row = named(name)?;
+    if encoding <= row.encoding && (row.load)(encoding, bytes) { Ok(()) } else { Err(Corrupt) }
+}

@@ -1,0 +1,12 @@
+//! What all commands go through: commit, blocking, replication, module data.
+
+pub(crate) mod apply_command;
+pub(crate) mod blocking;
+pub(crate) mod commit;
+pub(crate) mod eviction;
+pub(crate) mod global_state;
+pub(crate) mod global_tables;
+pub(crate) mod replicated_clock;
+pub(crate) mod settings;
+pub(crate) mod token_clock;
+pub(crate) mod value_type;

@@ -1,0 +1,143 @@
+//! When commands happened that travel as they came, and which tokens they granted.
+//!
+//! A command that carries its own effect says everything but the time and the token. Before the first of a
+//! millisecond goes `WORKGATE._APPLY tick ms token`; a replica and the loader of the append-only file take the
+//! time of the last one. The token is the highest that the history has granted: the next one follows from it and
+//! the time ([`next_token`]). Effects that carry tokens raise it in passing; where the clock of this server gives
+//! another than the one that would follow (after a promotion, a load, a RESTORE), a tick says so first.
+//!
+//! The last tick is a part of the history, as the keys are: what saves the keys saves it, so that nothing
+//! that cuts the history in two (a full synchronisation, a rewritten file, a promotion) can part a command
+//! from its time. Only the child that rewrites an append-only file without an RDB preamble may leave it out
+//! (where the module has no key): so it is said again behind each rewrite.
+
+use std::ffi::CStr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::domain::codec::{Corrupt, Reader, Writer};
+use crate::domain::time::UnixMs;
+use crate::domain::token::{BOUND, TokenClock};
+use crate::module_api::context::Ctx;
+use crate::module_api::replication;
+
+use crate::module_api::data_type::{Aux, BesideKeys};
+use crate::runtime::token_clock;
+
+/// Its name in `WORKGATE._APPLY`.
+pub const NAME: &CStr = c"tick";
+
+/// The last one; 0 when there was none. Commands run one at a time.
+static LAST: AtomicU64 = AtomicU64::new(0);
+
+/// The highest token of the history. Other than the token clock it knows nothing of what never was a part of it.
+static TOKEN: AtomicU64 = AtomicU64::new(0);
+
+/// Whether the append-only file surely holds it.
+static SAID: AtomicBool = AtomicBool::new(false);
+
+/// A rewrite of the append-only file has begun.
+pub fn say_again() {
+    SAID.store(false, Ordering::Relaxed);
+}
+
+pub fn last() -> UnixMs {
+    LAST.load(Ordering::Relaxed)
+}
+
+/// The highest token of the history.
+pub fn token() -> u64 {
+    TOKEN.load(Ordering::Relaxed)
+}
+
+pub fn set(at: UnixMs, token: u64) {
+    LAST.store(at, Ordering::Relaxed);
+    TOKEN.store(token, Ordering::Relaxed);
+}
+
+/// An effect has granted this token, 0 if none.
+pub fn granted(token: u64) {
+    TOKEN.fetch_max(token, Ordering::Relaxed);
+}
+
+/// The token that a command of the history grants at the last tick.
+pub fn next_token() -> u64 {
+    TokenClock::after(token()).next(last())
+}
+
+/// Says that the command which is replicated next happened at `now` and grants `token`, 0 if none.
+pub fn announce(ctx: Ctx<'_>, now: UnixMs, token: u64) {
+    let said = now == last() && SAID.load(Ordering::Relaxed);
+    let highest = self::token();
+    let follows = token == 0 || token == TokenClock::after(highest).next(now);
+    if said && follows {
+        return;
+    }
+    set(now, if follows { highest } else { token - 1 });
+    SAID.store(true, Ordering::Relaxed);
+    let mut writer = Writer::new();
+    writer.int(now);
+    writer.int(self::token());
+    replication::table_effect(ctx, NAME, &writer.finish());
+}
+
+/// On a replica, before a command is passed on that came as its own carrier: its append-only file holds the tick.
+pub fn pass_on(ctx: Ctx<'_>) {
+    if !SAID.swap(true, Ordering::Relaxed) {
+        clock_to_aof(ctx);
+    }
+}
+
+/// Takes one that the primary has announced.
+pub fn take(effect: &[u8]) -> Result<(), Corrupt> {
+    let mut reader = Reader::new(effect);
+    let (at, token) = (reader.int()?, reader.int()?);
+    reader.end()?;
+    if token >= BOUND {
+        return Err(Corrupt);
+    }
+    set(at, token);
+    Ok(())
+}
+
+/// The token clock's name in `WORKGATE._APPLY`, beside those of the tables.
+pub(crate) const CLOCK: &CStr = c"clock";
+
+pub(crate) fn clock() -> Option<BesideKeys> {
+    Clock::save().map(|bytes| BesideKeys { name: CLOCK, encoding: Clock::ENCODING, bytes })
+}
+
+/// Says in the AOF of this server alone how the clock and the last tick stand.
+pub fn clock_to_aof(ctx: Ctx<'_>) {
+    if let Some(state) = clock() {
+        replication::table_to_aof(ctx, &state);
+    }
+}
+
+/// The carrier of the token clock and of the last tick in RDB files.
+pub struct Clock;
+
+impl Aux for Clock {
+    const TYPE_NAME: &'static CStr = c"workgate0";
+    const ENCODING: u32 = 1;
+
+    fn save() -> Option<Vec<u8>> {
+        let (last, tick, token) = (token_clock::tokens(|clock| clock.last()), last(), token());
+        (last > 0 || tick > 0 || token > 0).then(|| {
+            let mut writer = Writer::new();
+            [last, tick, token].into_iter().for_each(|number| writer.int(number));
+            writer.finish()
+        })
+    }
+
+    fn load(_encoding: u32, bytes: &[u8]) -> bool {
+        let mut reader = Reader::new(bytes);
+        match (reader.int(), reader.int(), reader.int()) {
+            (Ok(last), Ok(tick), Ok(token)) if reader.is_empty() && token < BOUND => {
+                token_clock::tokens(|clock| clock.saw(last));
+                set(tick, token);
+                true
+            }
+            _ => false,
+        }
+    }
+}
