@@ -1,7 +1,9 @@
 //! All limits under one key.
 
+use crate::domain::codec::Corrupt;
 use crate::domain::ratelimit::algorithm::token_bucket::Bucket;
 use crate::domain::ratelimit::charge::Take;
+use crate::domain::ratelimit::effect::Effect;
 use crate::domain::ratelimit::limit::parse::Limit;
 use crate::domain::ratelimit::limit::rule::Kind;
 use crate::domain::ratelimit::state::extras::Extras;
@@ -9,6 +11,7 @@ use crate::domain::ratelimit::state::lockout::Lock;
 use crate::domain::ratelimit::state::packed_bucket::Packed;
 use crate::domain::ratelimit::state::usage::{Held, Usage};
 use crate::domain::time::UnixMs;
+use crate::domain::value::{Lifetime, Value};
 
 /// A subject: the limits of which something is taken. Full ones are dropped by the next change, so that
 /// a subject takes memory for what is in use only.
