@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::fate::RETRIES;
 use crate::feed::delivery::Delivery;
+use crate::reply;
 
 /// The queue's key.
 pub const QUEUE: &str = "webhooks";
@@ -67,8 +68,8 @@ impl Front {
         // A redelivery that arrives while the first is on its way waits for what becomes of it.
         claim.arg("BLOCK").arg("10s");
         loop {
-            let reply: RedisResult<Value> = claim.query_async(&mut self.connection).await;
-            let fields = match reply {
+            let answer: RedisResult<Value> = claim.query_async(&mut self.connection).await;
+            let fields = match answer {
                 Ok(Value::Array(fields)) => fields,
                 Ok(other) => return Err(format!("IDEMP.CLAIM answered {other:?}")),
                 Err(error) if error.code() == Some("MISMATCH") => {
@@ -76,13 +77,11 @@ impl Front {
                 }
                 Err(error) => return Err(format!("IDEMP.CLAIM {key}: {error}")),
             };
-            match (fields.first(), fields.get(2)) {
-                (Some(Value::SimpleString(state)), Some(Value::Int(token))) => match state.as_str() {
-                    "CLAIMED" => return Ok(Claim::Ours(*token)),
-                    "DONE" => return Ok(Claim::Answered(Outcome::Duplicate)),
-                    "BUSY" => {}
-                    _ => return Err(format!("IDEMP.CLAIM answered {fields:?}")),
-                },
+            let state = fields.first().and_then(reply::text);
+            match (state, fields.get(2).and_then(reply::integer)) {
+                (Some("CLAIMED"), Some(token)) => return Ok(Claim::Ours(token)),
+                (Some("DONE"), Some(_)) => return Ok(Claim::Answered(Outcome::Duplicate)),
+                (Some("BUSY"), Some(_)) => {}
                 _ => return Err(format!("IDEMP.CLAIM answered {fields:?}")),
             }
         }
@@ -104,14 +103,11 @@ impl Front {
         push.arg(QUEUE).arg(payload).arg("ID").arg(id);
         // Short, so that a newcomer need not wait; the default is exp:2s.
         push.arg("RETRIES").arg(RETRIES).arg("BACKOFF").arg("exp:200ms");
-        let reply = self.call("JOBQ.PUSH", &push).await?;
-        match &reply {
-            Value::Array(fields) => match fields.get(1) {
-                Some(Value::SimpleString(state)) if state == "NEW" => Ok(true),
-                Some(Value::SimpleString(state)) if state == "DUP" => Ok(false),
-                _ => Err(format!("JOBQ.PUSH answered {reply:?}")),
-            },
-            _ => Err(format!("JOBQ.PUSH answered {reply:?}")),
+        let answer = self.call("JOBQ.PUSH", &push).await?;
+        match reply::array(&answer).and_then(|fields| reply::text(fields.get(1)?)) {
+            Some("NEW") => Ok(true),
+            Some("DUP") => Ok(false),
+            _ => Err(format!("JOBQ.PUSH answered {answer:?}")),
         }
     }
 

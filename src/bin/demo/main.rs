@@ -27,6 +27,8 @@ mod handler;
 mod ledger;
 mod process;
 mod progress;
+#[path = "../shared/reply.rs"]
+mod reply;
 mod scratch;
 mod server;
 mod show;

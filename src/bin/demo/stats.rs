@@ -5,6 +5,7 @@ use redis::aio::MultiplexedConnection;
 use redis::cmd;
 
 use crate::front::QUEUE;
+use crate::reply;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -26,13 +27,8 @@ impl Stats {
     }
 
     /// A map, or on RESP2 the flat array of one. None unless all five counts are in it.
-    fn read(reply: &Value) -> Option<Self> {
-        let count = |wanted: &str| {
-            reply.as_map_iter()?.find_map(|(name, count)| {
-                let name: String = redis::from_redis_value_ref(name).ok()?;
-                (name == wanted).then(|| redis::from_redis_value_ref(count).ok())?
-            })
-        };
+    fn read(answer: &Value) -> Option<Self> {
+        let count = |name| reply::field(answer, name).and_then(reply::integer)?.try_into().ok();
         Some(Stats {
             ready: count("ready")?,
             delayed: count("delayed")?,

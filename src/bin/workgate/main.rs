@@ -4,45 +4,23 @@
 //!
 //! | file | holds |
 //! | --- | --- |
-//! | `cli` | flags and help |
-//! | `work` | the worker: takes jobs while slots are free, then drains |
-//! | `sources` | queues and their shards, grouped by what one POP can ask for |
-//! | `turns` | free slots handed round among the sources |
-//! | `popper` | JOBQ.POP on its own connection, without losing a job at shutdown |
-//! | `attempt` | one run of one job, from its POP to its settlement |
-//! | `handler`, `capture`, `group` | the handler's process, its output, its process group |
-//! | `verdict` | what an exit status means for the job |
-//! | `lease` | renewal while a handler runs |
-//! | `settle` | ACK, FAIL and RELEASE, re-sent until they are answered |
-//! | `queue`, `job` | the commands and the reply of POP |
-//! | `connection`, `link`, `cluster`, `backoff` | connections that come back, to a server or a cluster |
-//! | `name` | what the worker is called |
-//! | `duration` | `30s`, `15m` and the like |
+//! | `cli/`, `args/` | flags and help, values of flags |
+//! | `worker` | `workgate work`: takes jobs while slots are free, then drains |
+//! | `job/` | fetching, running and settling jobs: the commands and their replies |
+//! | `handler/` | the handler's process, its output, its process group, what its exit status means |
+//! | `redis/` | connections that come back, to a server or a cluster |
 //! | `shutdown` | phases of stopping, and the signals that begin them |
+//! | `reply` | the server's replies, read |
 
-mod attempt;
-mod backoff;
-mod capture;
+mod args;
 mod cli;
-mod cluster;
-mod connection;
-mod duration;
-#[cfg(test)]
-mod fake;
-mod group;
 mod handler;
 mod job;
-mod lease;
-mod link;
-mod name;
-mod popper;
-mod queue;
-mod settle;
+mod redis;
+#[path = "../shared/reply.rs"]
+mod reply;
 mod shutdown;
-mod sources;
-mod turns;
-mod verdict;
-mod work;
+mod worker;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -70,7 +48,7 @@ fn main() -> ExitCode {
         }
     };
     let outcome = match cli.command {
-        Command::Work(args) => runtime.block_on(work::main(args)),
+        Command::Work(args) => runtime.block_on(worker::main(args)),
     };
     match outcome {
         Ok(code) => code,

@@ -22,7 +22,7 @@ pub enum Verdict {
 }
 
 /// 0 is done, 65 is dead, everything else is retried. `stderr` is the end of what the handler wrote there.
-pub fn judge(ended: Ended, stdout: Vec<u8>, stderr: &[u8]) -> Verdict {
+pub fn outcome_of(ended: Ended, stdout: Vec<u8>, stderr: &[u8]) -> Verdict {
     match ended {
         Ended::Code(0) => Verdict::Done(stdout),
         Ended::Code(EX_DATAERR) => Verdict::Dead(reason(&format!("exit {EX_DATAERR}"), stderr)),
@@ -45,13 +45,16 @@ mod tests {
 
     #[test]
     fn exit_0_acknowledges_with_what_the_handler_printed() {
-        assert_eq!(judge(Ended::Code(0), b"sent\0".to_vec(), b"warning"), Verdict::Done(b"sent\0".to_vec()));
+        assert_eq!(
+            outcome_of(Ended::Code(0), b"sent\0".to_vec(), b"warning"),
+            Verdict::Done(b"sent\0".to_vec())
+        );
     }
 
     #[test]
     fn exit_65_is_never_tried_again() {
         assert_eq!(
-            judge(Ended::Code(65), vec![], b"no such user\n"),
+            outcome_of(Ended::Code(65), vec![], b"no such user\n"),
             Verdict::Dead("exit 65: no such user".into())
         );
     }
@@ -59,12 +62,12 @@ mod tests {
     #[test]
     fn every_other_end_is_tried_again() {
         for code in (1..=255).filter(|code| *code != 65) {
-            assert_eq!(judge(Ended::Code(code), vec![], b""), Verdict::Retry(format!("exit {code}")));
+            assert_eq!(outcome_of(Ended::Code(code), vec![], b""), Verdict::Retry(format!("exit {code}")));
         }
         assert_eq!(
-            judge(Ended::Code(75), b"x".to_vec(), b" try later\xff\n"),
+            outcome_of(Ended::Code(75), b"x".to_vec(), b" try later\xff\n"),
             Verdict::Retry("exit 75: try later\u{fffd}".into())
         );
-        assert_eq!(judge(Ended::Signal(9), vec![], b""), Verdict::Retry("signal 9".into()));
+        assert_eq!(outcome_of(Ended::Signal(9), vec![], b""), Verdict::Retry("signal 9".into()));
     }
 }

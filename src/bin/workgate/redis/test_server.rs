@@ -24,12 +24,12 @@ impl Say {
     }
 }
 
-pub struct Fake {
+pub struct TestServer {
     port: u16,
     seen: Arc<Mutex<Vec<Command>>>,
 }
 
-impl Fake {
+impl TestServer {
     /// `answer` gets the connection's number, from 0, and the command.
     pub async fn start(answer: impl Fn(usize, &Command) -> Say + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -65,7 +65,7 @@ impl Fake {
                 number += 1;
             }
         });
-        Fake { port, seen }
+        TestServer { port, seen }
     }
 
     pub fn url(&self) -> String {

@@ -7,10 +7,10 @@ use redis::{Cmd, Value, cmd};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use crate::backoff::Backoff;
-use crate::connection::{ANSWER_WITHIN, Fault, Line, Server};
 use crate::job::Job;
-use crate::link::Link;
+use crate::redis::connection::{ANSWER_WITHIN, Connection, Fault, Server};
+use crate::redis::reconnect_backoff::Backoff;
+use crate::redis::shared_connection::SharedConnection;
 use crate::shutdown::{Phase, Watch};
 
 /// How long one POP waits for a job. Short enough to notice a dead connection, long enough to cost nothing.
@@ -28,7 +28,7 @@ const TURNED_AWAY: Duration = Duration::from_millis(250);
 pub enum Popped {
     /// Jobs with what is left of their leases; none when there was nothing to do.
     Jobs(Vec<(Job, Duration)>),
-    /// The connection broke; [`Popper::ready`] makes a new one.
+    /// The connection broke; [`Fetcher::ready`] makes a new one.
     Lost,
     /// The worker stops, and no job was handed over.
     Stopped,
@@ -36,14 +36,14 @@ pub enum Popped {
 
 /// Ends the waits of all POPs that were sent before, so that their slots can be used elsewhere.
 #[derive(Debug, Clone)]
-pub struct Recall(watch::Sender<()>);
+pub struct CancelFetch(watch::Sender<()>);
 
 /// Changes when the wait is to end.
-pub type Recalled = watch::Receiver<()>;
+pub type FetchCancelled = watch::Receiver<()>;
 
-impl Recall {
+impl CancelFetch {
     pub fn new() -> Self {
-        Recall(watch::Sender::new(()))
+        CancelFetch(watch::Sender::new(()))
     }
 
     pub fn all(&self) {
@@ -51,16 +51,16 @@ impl Recall {
     }
 
     /// For a POP that is sent from now on.
-    pub fn listen(&self) -> Recalled {
+    pub fn listen(&self) -> FetchCancelled {
         self.0.subscribe()
     }
 }
 
 /// The connection that waits for the jobs of one source.
 #[derive(Debug)]
-pub struct Popper {
+pub struct Fetcher {
     server: Server,
-    link: Arc<Link>,
+    link: Arc<SharedConnection>,
     /// In a cluster: its connection is to the owner of this slot.
     slot: Option<i64>,
     line: Option<Waiting>,
@@ -70,17 +70,17 @@ pub struct Popper {
 /// An open connection.
 #[derive(Debug, Clone)]
 struct Waiting {
-    line: Line,
+    line: Connection,
     client: i64,
     /// The server's clock minus ours, in milliseconds.
     ahead_ms: i64,
     /// To the same server, for CLIENT UNBLOCK, which must come from another connection.
-    aside: Arc<Link>,
+    control: Arc<SharedConnection>,
 }
 
-impl Popper {
-    pub fn new(server: Server, link: Arc<Link>, slot: Option<i64>) -> Self {
-        Popper { server, link, slot, line: None, backoff: Backoff::default() }
+impl Fetcher {
+    pub fn new(server: Server, link: Arc<SharedConnection>, slot: Option<i64>) -> Self {
+        Fetcher { server, link, slot, line: None, backoff: Backoff::default() }
     }
 
     /// Opens the connection, however long that takes; false when the worker stops. An error is a refusal, which another
@@ -113,10 +113,10 @@ impl Popper {
         command: &Cmd,
         block: Option<Duration>,
         watch: &mut Watch,
-        recalled: &mut Recalled,
+        cancelled: &mut FetchCancelled,
     ) -> Result<Popped, Fault> {
         let Some(waiting) = self.line.clone() else { return Ok(Popped::Lost) };
-        match once(&waiting, command, block, watch, recalled).await {
+        match once(&waiting, command, block, watch, cancelled).await {
             Err(Fault::Unreachable(text)) => {
                 self.broke(&text);
                 Ok(Popped::Lost)
@@ -145,10 +145,10 @@ impl Popper {
     }
 
     async fn open(&self) -> Result<Waiting, Fault> {
-        let (server, aside) = match (&*self.link, self.slot) {
-            (Link::Cluster(cluster), Some(slot)) => {
+        let (server, control) = match (&*self.link, self.slot) {
+            (SharedConnection::Cluster(cluster), Some(slot)) => {
                 let owner = cluster.owner(slot).await?;
-                (owner.clone(), Arc::new(Link::to(owner)))
+                (owner.clone(), Arc::new(SharedConnection::to(owner)))
             }
             _ => (self.server.clone(), self.link.clone()),
         };
@@ -160,7 +160,7 @@ impl Popper {
         let reply = line.call(&cmd("TIME")).await?;
         let (seconds, micros): (i64, i64) =
             redis::from_redis_value_ref(&reply).map_err(|_| Fault::unexpected("TIME", &reply))?;
-        Ok(Waiting { line, client, ahead_ms: seconds * 1_000 + micros / 1_000 - now_ms(), aside })
+        Ok(Waiting { line, client, ahead_ms: seconds * 1_000 + micros / 1_000 - now_ms(), control })
     }
 }
 
@@ -169,7 +169,7 @@ async fn once(
     command: &Cmd,
     block: Option<Duration>,
     watch: &mut Watch,
-    recalled: &mut Recalled,
+    cancelled: &mut FetchCancelled,
 ) -> Result<Popped, Fault> {
     let begun = Instant::now();
     let answer = waiting.line.call(command);
@@ -183,13 +183,13 @@ async fn once(
                 tokio::select! {
                     () = sleep(TURNED_AWAY) => {}
                     () = watch.reached(Phase::Draining) => {}
-                    _ = recalled.changed() => {}
+                    _ = cancelled.changed() => {}
                 }
             }
             return Ok(popped);
         }
         () = watch.reached(Phase::Draining) => {}
-        _ = recalled.changed() => {}
+        _ = cancelled.changed() => {}
     }
     // The server may be handing over a job in this moment: dropping the connection would leave it
     // active until its lease ran out. So the wait is ended there, and its answer read here.
@@ -206,7 +206,7 @@ async fn once(
 impl Waiting {
     /// Ends the wait; repeated, as it may overtake the POP on its way.
     async fn ask_to_end(&self) {
-        let asked = timeout(BLOCK, self.aside.call(cmd("CLIENT").arg("UNBLOCK").arg(self.client))).await;
+        let asked = timeout(BLOCK, self.control.call(cmd("CLIENT").arg("UNBLOCK").arg(self.client))).await;
         if let Ok(Err(fault @ Fault::Refused { .. })) = asked {
             // Not permitted, say: then the wait ends by itself.
             tracing::debug!("CLIENT UNBLOCK: {fault}");
@@ -239,8 +239,8 @@ fn now_ms() -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fake::{Command, Fake, Say};
-    use crate::queue;
+    use crate::job::commands;
+    use crate::redis::test_server::{Command, Say, TestServer};
     use crate::shutdown::Shutdown;
 
     /// One job `j1` whose lease ends ten seconds after the server's time of 1000 s.
@@ -256,20 +256,20 @@ mod tests {
         }
     }
 
-    fn popper(fake: &Fake) -> (Popper, Cmd) {
+    fn fetcher(fake: &TestServer) -> (Fetcher, Cmd) {
         let server = Server::at(&fake.url()).unwrap();
-        let pop = queue::pop(&["q".into()], 2, Some(BLOCK), Duration::from_secs(30), "me");
-        (Popper::new(server.clone(), Arc::new(Link::to(server)), None), pop)
+        let pop = commands::pop(&["q".into()], 2, Some(BLOCK), Duration::from_secs(30), "me");
+        (Fetcher::new(server.clone(), Arc::new(SharedConnection::to(server)), None), pop)
     }
 
     /// Until there is an answer, as the worker does it.
-    async fn popped(popper: &mut Popper, pop: &Cmd, watch: &mut Watch) -> Result<Popped, Fault> {
-        let recall = Recall::new();
+    async fn popped(fetcher: &mut Fetcher, pop: &Cmd, watch: &mut Watch) -> Result<Popped, Fault> {
+        let cancel_fetch = CancelFetch::new();
         loop {
-            if !popper.ready(watch).await? {
+            if !fetcher.ready(watch).await? {
                 return Ok(Popped::Stopped);
             }
-            match popper.pop(pop, Some(BLOCK), watch, &mut recall.listen()).await? {
+            match fetcher.pop(pop, Some(BLOCK), watch, &mut cancel_fetch.listen()).await? {
                 Popped::Lost => {}
                 popped => return Ok(popped),
             }
@@ -278,13 +278,13 @@ mod tests {
 
     #[tokio::test]
     async fn jobs_come_with_the_rest_of_their_lease_by_the_servers_clock() {
-        let fake = Fake::start(|_, command| match &command[0][..] {
+        let fake = TestServer::start(|_, command| match &command[0][..] {
             b"JOBQ.POP" => Say::Bytes(ONE_JOB.into()),
             _ => common(command),
         })
         .await;
-        let (mut popper, pop) = popper(&fake);
-        let Ok(Popped::Jobs(jobs)) = popped(&mut popper, &pop, &mut Shutdown::new().watch()).await else {
+        let (mut fetcher, pop) = fetcher(&fake);
+        let Ok(Popped::Jobs(jobs)) = popped(&mut fetcher, &pop, &mut Shutdown::new().watch()).await else {
             panic!("no jobs")
         };
         assert_eq!(jobs.len(), 1);
@@ -294,51 +294,51 @@ mod tests {
 
     #[tokio::test]
     async fn a_broken_connection_is_opened_again() {
-        let fake = Fake::start(|connection, command| match (connection, &command[0][..]) {
+        let fake = TestServer::start(|connection, command| match (connection, &command[0][..]) {
             (0 | 1, b"JOBQ.POP") => Say::Close,
             (_, b"JOBQ.POP") => Say::Bytes(ONE_JOB.into()),
             _ => common(command),
         })
         .await;
-        let (mut popper, pop) = popper(&fake);
+        let (mut fetcher, pop) = fetcher(&fake);
         assert!(
-            matches!(popped(&mut popper, &pop, &mut Shutdown::new().watch()).await, Ok(Popped::Jobs(jobs)) if jobs.len() == 1)
+            matches!(popped(&mut fetcher, &pop, &mut Shutdown::new().watch()).await, Ok(Popped::Jobs(jobs)) if jobs.len() == 1)
         );
     }
 
     #[tokio::test]
     async fn a_refusal_ends_the_worker() {
-        let fake = Fake::start(|_, command| match &command[0][..] {
+        let fake = TestServer::start(|_, command| match &command[0][..] {
             b"JOBQ.POP" => Say::line("-WRONGTYPE the key holds another type"),
             _ => common(command),
         })
         .await;
-        let (mut popper, pop) = popper(&fake);
-        let fault = popped(&mut popper, &pop, &mut Shutdown::new().watch()).await.unwrap_err();
+        let (mut fetcher, pop) = fetcher(&fake);
+        let fault = popped(&mut fetcher, &pop, &mut Shutdown::new().watch()).await.unwrap_err();
         assert!(fault.is("WRONGTYPE"), "{fault}");
     }
 
     #[tokio::test]
     async fn a_row_that_is_no_job_is_told_without_its_payload() {
         let row = format!("*1\r\n*2\r\n$2\r\nj1\r\n$5000\r\n{}\r\n", "p".repeat(5_000));
-        let fake = Fake::start(move |_, command| match &command[0][..] {
+        let fake = TestServer::start(move |_, command| match &command[0][..] {
             b"JOBQ.POP" => Say::Bytes(row.clone().into()),
             _ => common(command),
         })
         .await;
-        let (mut popper, pop) = popper(&fake);
-        let fault = popped(&mut popper, &pop, &mut Shutdown::new().watch()).await.unwrap_err();
+        let (mut fetcher, pop) = fetcher(&fake);
+        let fault = popped(&mut fetcher, &pop, &mut Shutdown::new().watch()).await.unwrap_err();
         assert!(fault.is("REPLY") && fault.to_string().len() < 400, "{fault}");
     }
 
     #[tokio::test]
     async fn a_job_handed_over_at_shutdown_is_not_lost() {
-        let fake = Fake::start(|_, command| match &command[0][..] {
+        let fake = TestServer::start(|_, command| match &command[0][..] {
             b"JOBQ.POP" => Say::WhenUnblocked(ONE_JOB.into()),
             _ => common(command),
         })
         .await;
-        let (mut popper, pop) = popper(&fake);
+        let (mut fetcher, pop) = fetcher(&fake);
         let shutdown = Shutdown::new();
         let mut watch = shutdown.watch();
         let stop = async {
@@ -347,15 +347,15 @@ mod tests {
             }
             shutdown.advance(Phase::Draining);
         };
-        let (answer, ()) = tokio::join!(popped(&mut popper, &pop, &mut watch), stop);
+        let (answer, ()) = tokio::join!(popped(&mut fetcher, &pop, &mut watch), stop);
         assert!(matches!(answer, Ok(Popped::Jobs(jobs)) if jobs.len() == 1));
         assert_eq!(fake.seen("CLIENT UNBLOCK")[0], "CLIENT UNBLOCK 42");
     }
 
     #[tokio::test]
     async fn an_unreachable_server_does_not_hold_up_a_shutdown() {
-        let fake = Fake::start(|_, _| Say::Close).await;
-        let (mut popper, pop) = popper(&fake);
+        let fake = TestServer::start(|_, _| Say::Close).await;
+        let (mut fetcher, pop) = fetcher(&fake);
         let shutdown = Shutdown::new();
         let mut watch = shutdown.watch();
         let begun = Instant::now();
@@ -363,7 +363,7 @@ mod tests {
             sleep(Duration::from_millis(300)).await;
             shutdown.advance(Phase::Draining);
         };
-        let (answer, ()) = tokio::join!(popped(&mut popper, &pop, &mut watch), stop);
+        let (answer, ()) = tokio::join!(popped(&mut fetcher, &pop, &mut watch), stop);
         assert_eq!(answer, Ok(Popped::Stopped));
         assert!(begun.elapsed() < Duration::from_secs(3));
     }
@@ -371,38 +371,38 @@ mod tests {
     #[tokio::test]
     async fn a_wait_that_is_recalled_ends_and_brings_what_came_meanwhile() {
         for (answer, jobs) in [("*0\r\n", 0), (ONE_JOB, 1)] {
-            let fake = Fake::start(move |_, command| match &command[0][..] {
+            let fake = TestServer::start(move |_, command| match &command[0][..] {
                 b"JOBQ.POP" => Say::WhenUnblocked(answer.into()),
                 _ => common(command),
             })
             .await;
-            let (mut popper, pop) = popper(&fake);
-            let recall = Recall::new();
+            let (mut fetcher, pop) = fetcher(&fake);
+            let cancel_fetch = CancelFetch::new();
             let back = async {
                 while fake.seen("JOBQ.POP").is_empty() {
                     sleep(Duration::from_millis(5)).await;
                 }
-                recall.all();
+                cancel_fetch.all();
             };
             let mut watch = Shutdown::new().watch();
-            assert_eq!(popper.ready(&mut watch).await, Ok(true));
-            let mut recalled = recall.listen();
-            let (answer, ()) = tokio::join!(popper.pop(&pop, Some(BLOCK), &mut watch, &mut recalled), back);
+            assert_eq!(fetcher.ready(&mut watch).await, Ok(true));
+            let mut cancelled = cancel_fetch.listen();
+            let (answer, ()) = tokio::join!(fetcher.pop(&pop, Some(BLOCK), &mut watch, &mut cancelled), back);
             assert!(matches!(answer, Ok(Popped::Jobs(got)) if got.len() == jobs));
         }
     }
 
     #[tokio::test]
     async fn a_server_that_lets_nobody_wait_is_not_asked_all_the_time() {
-        let fake = Fake::start(|_, command| match &command[0][..] {
+        let fake = TestServer::start(|_, command| match &command[0][..] {
             b"JOBQ.POP" => Say::line("*0"),
             _ => common(command),
         })
         .await;
-        let (mut popper, pop) = popper(&fake);
+        let (mut fetcher, pop) = fetcher(&fake);
         let mut watch = Shutdown::new().watch();
         let begun = Instant::now();
-        assert_eq!(popped(&mut popper, &pop, &mut watch).await, Ok(Popped::Jobs(vec![])));
+        assert_eq!(popped(&mut fetcher, &pop, &mut watch).await, Ok(Popped::Jobs(vec![])));
         assert!(begun.elapsed() >= TURNED_AWAY);
     }
 }

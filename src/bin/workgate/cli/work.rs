@@ -1,26 +1,13 @@
-//! Flags and help. Exit codes of handlers are stated here, in `verdict` and in docs/worker.md.
+//! Flags and help of `workgate work`. Exit codes of handlers are stated here, in `handler::exit_status` and in
+//! docs/worker.md.
 
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, builder::NonEmptyStringValueParser};
+use clap::{Args, builder::NonEmptyStringValueParser};
 
-use crate::duration;
-use crate::name;
-use crate::sources::MOST_SHARDS;
-
-/// The command line beside the Workgate module.
-#[derive(Debug, Parser)]
-#[command(name = "workgate", version, about, propagate_version = true, arg_required_else_help = true)]
-pub struct Cli {
-    #[command(subcommand)]
-    pub command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Command {
-    /// Takes jobs from a queue and runs a command for each
-    Work(WorkArgs),
-}
+use crate::args::duration;
+use crate::args::worker_name;
+use crate::job::sources::MOST_SHARDS;
 
 const AFTER_HELP: &str = "\
 The handler runs as `sh -c CMD`, in a process group of its own, with the payload on its standard input and
@@ -60,7 +47,7 @@ pub struct WorkArgs {
     pub shards: Option<u16>,
 
     /// What JOBQ.GET and JOBQ.LIST call this worker, 1 to 128 bytes [default: host:pid]
-    #[arg(long, value_name = "NAME", default_value_t = name::own(), hide_default_value = true, value_parser = name::read)]
+    #[arg(long, value_name = "NAME", default_value_t = worker_name::own(), hide_default_value = true, value_parser = worker_name::read)]
     pub name: String,
 
     /// The handler: a shell command, run once per job
@@ -98,7 +85,8 @@ fn lease(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
 
     fn parse(args: &[&str]) -> Result<WorkArgs, String> {
         let base = ["workgate", "work", "--redis", "redis://127.0.0.1:1"];
@@ -106,11 +94,6 @@ mod tests {
             Ok(Cli { command: Command::Work(args) }) => Ok(args),
             Err(error) => Err(error.to_string()),
         }
-    }
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Cli::command().debug_assert();
     }
 
     #[test]

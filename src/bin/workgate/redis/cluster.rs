@@ -8,7 +8,7 @@ use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use redis::{Cmd, Value, cmd};
 use tokio::sync::Mutex;
 
-use crate::connection::{ANSWER_WITHIN, CONNECT_WITHIN, Fault, Server};
+use crate::redis::connection::{ANSWER_WITHIN, CONNECT_WITHIN, Fault, Server};
 
 /// All nodes, found by way of one of them.
 pub struct Cluster {

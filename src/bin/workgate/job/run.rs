@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::handler::exit_status::{Verdict, outcome_of, reason};
 use crate::handler::{Handler, RESULT_AT_MOST, Run};
 use crate::job::Job;
-use crate::lease::{self, Lost};
-use crate::queue::Queue;
-use crate::settle::{Settlement, settle};
+use crate::job::commands::Queue;
+use crate::job::lease_renewal::{self, Lost};
+use crate::job::settle::{Settlement, settle};
 use crate::shutdown::{Phase, Watch};
-use crate::verdict::{Verdict, judge, reason};
 
 /// What every attempt of a worker shares.
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Worker {
                     if output.stdout_cut {
                         tracing::warn!(%job, "printed more than {RESULT_AT_MOST} bytes: the rest is left out of its result");
                     }
-                    Some(judge(ended, output.stdout, &output.stderr).into())
+                    Some(outcome_of(ended, output.stdout, &output.stderr).into())
                 }
                 Err(error) => {
                     run.kill().await;
@@ -73,7 +73,7 @@ impl Worker {
                 run.kill().await;
                 None
             }
-            lost = lease::keep(&self.queue, job, self.lease, left) => {
+            lost = lease_renewal::heartbeat(&self.queue, job, self.lease, left) => {
                 run.kill().await;
                 match lost {
                     Lost::TakenOver(fault) => {
@@ -126,17 +126,17 @@ fn cannot_start(error: &io::Error) -> Settlement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::Server;
-    use crate::fake::{Fake, Say};
     use crate::job::tests::job;
-    use crate::link::Link;
+    use crate::redis::connection::Server;
+    use crate::redis::shared_connection::SharedConnection;
+    use crate::redis::test_server::{Say, TestServer};
     use crate::shutdown::Shutdown;
     use std::sync::Arc;
     use std::time::Instant;
 
     /// A server on which a renewal gets this answer.
-    async fn server(extend: &'static str) -> Fake {
-        Fake::start(move |_, command| match &command[0][..] {
+    async fn server(extend: &'static str) -> TestServer {
+        TestServer::start(move |_, command| match &command[0][..] {
             b"JOBQ.EXTEND" => Say::line(extend),
             b"JOBQ.FAIL" => Say::line("*2\r\n+delayed\r\n:1"),
             _ => Say::line("+OK"),
@@ -144,10 +144,10 @@ mod tests {
         .await
     }
 
-    fn worker(fake: &Fake, command: &str, timeout: Option<Duration>) -> Worker {
+    fn worker(fake: &TestServer, command: &str, timeout: Option<Duration>) -> Worker {
         let server = Server::at(&fake.url()).unwrap();
         Worker {
-            queue: Queue::over(Arc::new(Link::to(server))),
+            queue: Queue::over(Arc::new(SharedConnection::to(server))),
             handler: Handler { command: command.into(), redis: fake.url() },
             lease: Duration::from_millis(150),
             timeout,

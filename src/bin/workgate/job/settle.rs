@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::backoff::Backoff;
-use crate::connection::Fault;
+use crate::handler::exit_status::Verdict;
 use crate::job::Job;
-use crate::queue::Queue;
+use crate::job::commands::Queue;
+use crate::redis::connection::Fault;
+use crate::redis::reconnect_backoff::Backoff;
 use crate::shutdown::{Phase, Watch};
-use crate::verdict::Verdict;
 
 /// How long a stopping worker goes on trying to reach the server.
 const STOPPING_TRIES: Duration = Duration::from_secs(5);
@@ -97,21 +97,21 @@ async fn once(queue: &Queue, job: &Job, settlement: &Settlement) -> Result<(), F
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::Server;
-    use crate::fake::{Fake, Say};
     use crate::job::tests::job;
-    use crate::link::Link;
+    use crate::redis::connection::Server;
+    use crate::redis::shared_connection::SharedConnection;
+    use crate::redis::test_server::{Say, TestServer};
     use crate::shutdown::Shutdown;
     use std::sync::Arc;
 
-    async fn settled(fake: &Fake, settlement: Settlement) {
-        let queue = Queue::over(Arc::new(Link::to(Server::at(&fake.url()).unwrap())));
+    async fn settled(fake: &TestServer, settlement: Settlement) {
+        let queue = Queue::over(Arc::new(SharedConnection::to(Server::at(&fake.url()).unwrap())));
         settle(&queue, &job(b""), &settlement, &mut Shutdown::new().watch()).await;
     }
 
     #[tokio::test]
     async fn each_verdict_has_its_command() {
-        let fake = Fake::start(|_, command| match &command[0][..] {
+        let fake = TestServer::start(|_, command| match &command[0][..] {
             b"JOBQ.FAIL" => Say::line("*2\r\n+delayed\r\n:1"),
             _ => Say::line("+OK"),
         })
@@ -137,7 +137,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_ack_whose_connection_broke_is_sent_again() {
-        let fake = Fake::start(|connection, command| match (&command[0][..], connection) {
+        let fake = TestServer::start(|connection, command| match (&command[0][..], connection) {
             (b"JOBQ.ACK", 0 | 1) => Say::Close,
             _ => Say::line("+OK"),
         })
@@ -149,7 +149,7 @@ mod tests {
     #[tokio::test]
     async fn a_job_that_is_gone_or_taken_over_is_not_asked_for_twice() {
         for answer in ["-NOJOB no such job", "-FENCED taken over", "-ERR no"] {
-            let fake = Fake::start(move |_, command| match &command[0][..] {
+            let fake = TestServer::start(move |_, command| match &command[0][..] {
                 b"JOBQ.ACK" => Say::line(answer),
                 _ => Say::line("+OK"),
             })
@@ -161,12 +161,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_killed_worker_does_not_wait_for_an_answer() {
-        let fake = Fake::start(|_, command| match &command[0][..] {
+        let fake = TestServer::start(|_, command| match &command[0][..] {
             b"JOBQ.ACK" => Say::Close,
             _ => Say::line("+OK"),
         })
         .await;
-        let queue = Queue::over(Arc::new(Link::to(Server::at(&fake.url()).unwrap())));
+        let queue = Queue::over(Arc::new(SharedConnection::to(Server::at(&fake.url()).unwrap())));
         let shutdown = Shutdown::new();
         shutdown.advance(Phase::Killing);
         let settling = async {

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::backoff::Backoff;
-use crate::connection::Fault;
 use crate::job::Job;
-use crate::queue::{Held, Queue};
+use crate::job::commands::{Held, Queue};
+use crate::redis::connection::Fault;
+use crate::redis::reconnect_backoff::Backoff;
 
 /// Why a handler has to end although it is fine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum Lost {
 ///
 /// While the server cannot be reached the handler goes on: whether the job was taken over is the
 /// server's to say, as soon as it answers again.
-pub async fn keep(queue: &Queue, job: &Job, lease: Duration, left: Duration) -> Lost {
+pub async fn heartbeat(queue: &Queue, job: &Job, lease: Duration, left: Duration) -> Lost {
     /// Below this a renewal would come no earlier, only more often.
     const SHORTEST: Duration = Duration::from_millis(10);
     sleep((lease.min(left) / 3).max(SHORTEST)).await;
@@ -49,10 +49,10 @@ pub async fn keep(queue: &Queue, job: &Job, lease: Duration, left: Duration) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::Server;
-    use crate::fake::{Fake, Say};
     use crate::job::tests::job;
-    use crate::link::Link;
+    use crate::redis::connection::Server;
+    use crate::redis::shared_connection::SharedConnection;
+    use crate::redis::test_server::{Say, TestServer};
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Instant;
@@ -60,7 +60,7 @@ mod tests {
     /// A server whose n-th renewal is answered by `answers[n]`, the last one for ever.
     async fn kept(answers: &'static [&'static str], left: Duration) -> (Lost, Vec<String>) {
         let renewals = AtomicUsize::new(0);
-        let fake = Fake::start(move |_, command| match &command[0][..] {
+        let fake = TestServer::start(move |_, command| match &command[0][..] {
             b"JOBQ.EXTEND" => match answers[renewals.fetch_add(1, Ordering::SeqCst).min(answers.len() - 1)] {
                 "" => Say::Close,
                 answer => Say::line(answer),
@@ -68,8 +68,8 @@ mod tests {
             _ => Say::line("+OK"),
         })
         .await;
-        let queue = Queue::over(Arc::new(Link::to(Server::at(&fake.url()).unwrap())));
-        let lost = keep(&queue, &job(b""), Duration::from_millis(150), left).await;
+        let queue = Queue::over(Arc::new(SharedConnection::to(Server::at(&fake.url()).unwrap())));
+        let lost = heartbeat(&queue, &job(b""), Duration::from_millis(150), left).await;
         (lost, fake.seen("JOBQ.EXTEND"))
     }
 

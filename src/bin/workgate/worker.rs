@@ -8,17 +8,17 @@ use std::time::Duration;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 
-use crate::attempt::Worker;
-use crate::backoff::Backoff;
-use crate::cli::WorkArgs;
-use crate::connection::{Fault, Server};
+use crate::cli::work::WorkArgs;
 use crate::handler::Handler;
-use crate::link::Link;
-use crate::popper::{BLOCK, Popped, Popper, Recall};
-use crate::queue::{self, Queue};
+use crate::job::commands::{self, Queue};
+use crate::job::fetcher::{BLOCK, CancelFetch, Fetcher, Popped};
+use crate::job::run::Worker;
+use crate::job::slots::{SlotAllocator, Turn, Wait};
+use crate::job::sources::{Source, sources};
+use crate::redis::connection::{Fault, Server};
+use crate::redis::reconnect_backoff::Backoff;
+use crate::redis::shared_connection::SharedConnection;
 use crate::shutdown::{Phase, Shutdown, Watch, signals};
-use crate::sources::{Source, sources};
-use crate::turns::{Turn, Turns, Wait};
 
 /// The conventional status of a process ended by SIGINT.
 const KILLED: u8 = 130;
@@ -80,9 +80,9 @@ async fn found(
     server: &Server,
     args: &WorkArgs,
     watch: &mut Watch,
-) -> Result<Option<(Link, Vec<Source>)>, Fault> {
+) -> Result<Option<(SharedConnection, Vec<Source>)>, Fault> {
     let look = async || {
-        let link = Link::found(server.clone()).await?;
+        let link = SharedConnection::found(server.clone()).await?;
         let sources = sources(&link, &args.queues, args.shards).await?;
         Ok((link, sources))
     };
@@ -114,11 +114,11 @@ fn shown(keys: &[String]) -> String {
     }
 }
 
-/// What a popper comes back with.
+/// What a fetcher comes back with.
 enum Back {
     /// Whether its connection is open: else the worker stops.
-    Ready(usize, Popper, Result<bool, Fault>),
-    Popped(Turn, Popper, Result<Popped, Fault>),
+    Ready(usize, Fetcher, Result<bool, Fault>),
+    Popped(Turn, Fetcher, Result<Popped, Fault>),
 }
 
 /// Taking jobs from all sources, each on a connection of its own.
@@ -127,14 +127,14 @@ struct Taking<'a> {
     worker: &'a Arc<Worker>,
     watch: &'a Watch,
     attempts: &'a mut JoinSet<()>,
-    turns: Turns,
-    recall: Recall,
+    slots: SlotAllocator,
+    cancel_fetch: CancelFetch,
     /// What is asked at the moment.
     asked: JoinSet<Back>,
     /// Of these, those that only open a connection.
     opening: BTreeMap<usize, AbortHandle>,
     /// The others.
-    idle: BTreeMap<usize, (Popper, Source)>,
+    idle: BTreeMap<usize, (Fetcher, Source)>,
     /// Those that are asked.
     busy: BTreeMap<usize, Source>,
 }
@@ -151,8 +151,8 @@ impl<'a> Taking<'a> {
             worker,
             watch,
             attempts,
-            turns: Turns::with_slots(usize::from(args.concurrency)),
-            recall: Recall::new(),
+            slots: SlotAllocator::with_slots(usize::from(args.concurrency)),
+            cancel_fetch: CancelFetch::new(),
             asked: JoinSet::new(),
             opening: BTreeMap::new(),
             idle: BTreeMap::new(),
@@ -164,14 +164,14 @@ impl<'a> Taking<'a> {
     async fn all(
         mut self,
         server: Server,
-        link: Arc<Link>,
+        link: Arc<SharedConnection>,
         sources: Vec<Source>,
         keys: &[String],
     ) -> Result<(), Fault> {
         for (number, source) in sources.into_iter().enumerate() {
-            let popper = Popper::new(server.clone(), link.clone(), source.slot);
+            let fetcher = Fetcher::new(server.clone(), link.clone(), source.slot);
             self.busy.insert(number, source);
-            self.prepare(number, popper);
+            self.prepare(number, fetcher);
         }
         let mut refused = None;
         let mut done = false;
@@ -183,7 +183,7 @@ impl<'a> Taking<'a> {
                 return refused.map_or(Ok(()), Err);
             } else {
                 // What was asked before may still bring jobs.
-                self.recall.all();
+                self.cancel_fetch.all();
                 self.opening.values().for_each(AbortHandle::abort);
             }
             let mut stop = self.watch.clone();
@@ -201,7 +201,7 @@ impl<'a> Taking<'a> {
                 },
                 Some(ended) = self.attempts.join_next() => {
                     report(ended);
-                    self.turns.freed();
+                    self.slots.freed();
                     false
                 }
                 () = stop.reached(Phase::Draining), if goes_on => false,
@@ -217,8 +217,8 @@ impl<'a> Taking<'a> {
 
     /// Sends a POP to each source whose turn it is.
     fn ask(&mut self) {
-        while let Some(turn) = self.turns.next() {
-            let Some((mut popper, mut source)) = self.idle.remove(&turn.source) else { continue };
+        while let Some(turn) = self.slots.next() {
+            let Some((mut fetcher, mut source)) = self.idle.remove(&turn.source) else { continue };
             let block = match turn.wait {
                 Wait::No => None,
                 Wait::Moment => Some(MOMENT),
@@ -228,23 +228,23 @@ impl<'a> Taking<'a> {
             };
             let keys = source.next_keys();
             self.busy.insert(turn.source, source);
-            let pop = queue::pop(&keys, turn.count, block, self.args.lease, &self.args.name);
-            let (mut watch, mut recalled) = (self.watch.clone(), self.recall.listen());
+            let pop = commands::pop(&keys, turn.count, block, self.args.lease, &self.args.name);
+            let (mut watch, mut cancelled) = (self.watch.clone(), self.cancel_fetch.listen());
             self.asked.spawn(async move {
-                let popped = popper.pop(&pop, block, &mut watch, &mut recalled).await;
-                Back::Popped(turn, popper, popped)
+                let popped = fetcher.pop(&pop, block, &mut watch, &mut cancelled).await;
+                Back::Popped(turn, fetcher, popped)
             });
         }
-        if self.turns.wants_slots() {
-            self.recall.all();
+        if self.slots.wants_slots() {
+            self.cancel_fetch.all();
         }
     }
 
-    fn prepare(&mut self, number: usize, mut popper: Popper) {
+    fn prepare(&mut self, number: usize, mut fetcher: Fetcher) {
         let mut watch = self.watch.clone();
         let opening = self.asked.spawn(async move {
-            let ready = popper.ready(&mut watch).await;
-            Back::Ready(number, popper, ready)
+            let ready = fetcher.ready(&mut watch).await;
+            Back::Ready(number, fetcher, ready)
         });
         self.opening.insert(number, opening);
     }
@@ -252,19 +252,19 @@ impl<'a> Taking<'a> {
     /// How many jobs a POP brought, which are begun.
     fn take(&mut self, back: Back) -> Result<Option<usize>, Fault> {
         match back {
-            Back::Ready(number, popper, ready) => {
+            Back::Ready(number, fetcher, ready) => {
                 self.opening.remove(&number);
                 if ready? {
-                    self.rest(number, popper);
-                    self.turns.came(number);
+                    self.rest(number, fetcher);
+                    self.slots.came(number);
                 }
                 Ok(None)
             }
-            Back::Popped(turn, popper, popped) => match popped? {
+            Back::Popped(turn, fetcher, popped) => match popped? {
                 Popped::Jobs(jobs) => {
                     let count = jobs.len();
-                    self.turns.back(turn, count);
-                    self.rest(turn.source, popper);
+                    self.slots.back(turn, count);
+                    self.rest(turn.source, fetcher);
                     for (job, left) in jobs {
                         let (worker, watch) = (self.worker.clone(), self.watch.clone());
                         self.attempts.spawn(async move { worker.attempt(job, left, watch).await });
@@ -272,9 +272,9 @@ impl<'a> Taking<'a> {
                     Ok(Some(count))
                 }
                 Popped::Lost => {
-                    self.turns.lost(turn);
+                    self.slots.lost(turn);
                     if self.watch.now() == Phase::Running {
-                        self.prepare(turn.source, popper);
+                        self.prepare(turn.source, fetcher);
                     }
                     Ok(None)
                 }
@@ -283,9 +283,9 @@ impl<'a> Taking<'a> {
         }
     }
 
-    fn rest(&mut self, number: usize, popper: Popper) {
+    fn rest(&mut self, number: usize, fetcher: Fetcher) {
         if let Some(source) = self.busy.remove(&number) {
-            self.idle.insert(number, (popper, source));
+            self.idle.insert(number, (fetcher, source));
         }
     }
 }
@@ -321,14 +321,14 @@ fn explained(fault: &Fault) -> String {
 mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
-    use crate::fake::{Fake, Say};
+    use crate::redis::test_server::{Say, TestServer};
     use clap::Parser;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// A queue of `jobs` jobs, handed out as asked for, that counts itself.
-    async fn queue_of(jobs: usize, stats: &'static str) -> Fake {
+    async fn queue_of(jobs: usize, stats: &'static str) -> TestServer {
         let given = AtomicUsize::new(0);
-        Fake::start(move |_, command| match (&command[0][..], command.get(1).map(|arg| &arg[..])) {
+        TestServer::start(move |_, command| match (&command[0][..], command.get(1).map(|arg| &arg[..])) {
             (b"CLIENT", Some(b"ID")) => Say::line(":1"),
             (b"TIME", _) => Say::line("*2\r\n$1\r\n1\r\n$1\r\n0"),
             (b"JOBQ.POP", _) => {
@@ -348,7 +348,7 @@ mod tests {
 
     const EMPTY: &str = "*6\r\n+ready\r\n:0\r\n+delayed\r\n:0\r\n+active\r\n:0";
 
-    fn args(fake: &Fake, more: &[&str]) -> WorkArgs {
+    fn args(fake: &TestServer, more: &[&str]) -> WorkArgs {
         let url = fake.url();
         let base = ["workgate", "work", "--redis", &url, "--queue", "q"];
         let Command::Work(args) = Cli::parse_from(base.iter().chain(more)).command;
@@ -389,7 +389,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_server_without_the_module_is_told_so() {
-        let fake = Fake::start(|_, command| match &command[0][..] {
+        let fake = TestServer::start(|_, command| match &command[0][..] {
             b"CLIENT" => Say::line(":1"),
             b"TIME" => Say::line("*2\r\n$1\r\n1\r\n$1\r\n0"),
             _ => Say::line("-ERR unknown command 'JOBQ.POP', with args beginning with: 'q'"),

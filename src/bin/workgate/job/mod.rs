@@ -1,9 +1,19 @@
 //! A job as JOBQ.POP hands it over.
 
+pub mod commands;
+pub mod fetcher;
+mod lease_renewal;
+pub mod run;
+mod settle;
+pub mod slots;
+pub mod sources;
+
 use std::fmt;
 use std::time::Duration;
 
 use redis::Value;
+
+use crate::reply;
 
 /// One job, held under `token` until its lease ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,17 +35,16 @@ impl Job {
     /// Reads `[id, token, payload, attempt, deadline_ms, queue, name|nil, group|nil, meta|nil]`;
     /// later versions may append to it.
     pub fn read(row: &Value) -> Option<Self> {
-        let Value::Array(fields) = row else { return None };
-        let mut fields = fields.iter();
+        let mut fields = reply::array(row)?.iter();
         let job = Job {
-            id: bytes(fields.next()?)?,
-            token: int(fields.next()?)?,
-            payload: bytes(fields.next()?)?,
-            attempt: int(fields.next()?)?,
-            deadline_ms: int(fields.next()?)?,
-            queue: bytes(fields.next()?)?,
-            name: optional(fields.next()?)?,
-            group: optional(fields.next()?)?,
+            id: reply::bytes(fields.next()?)?.to_vec(),
+            token: reply::integer(fields.next()?)?,
+            payload: reply::bytes(fields.next()?)?.to_vec(),
+            attempt: reply::integer(fields.next()?)?,
+            deadline_ms: reply::integer(fields.next()?)?,
+            queue: reply::bytes(fields.next()?)?.to_vec(),
+            name: reply::bytes_or_nil(fields.next()?)?.map(<[u8]>::to_vec),
+            group: reply::bytes_or_nil(fields.next()?)?.map(<[u8]>::to_vec),
         };
         Some(job)
     }
@@ -51,22 +60,6 @@ impl fmt::Display for Job {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.queue.escape_ascii(), self.id.escape_ascii())
     }
-}
-
-fn bytes(value: &Value) -> Option<Vec<u8>> {
-    match value {
-        Value::BulkString(bytes) => Some(bytes.clone()),
-        Value::SimpleString(text) => Some(text.clone().into_bytes()),
-        _ => None,
-    }
-}
-
-fn optional(value: &Value) -> Option<Option<Vec<u8>>> {
-    if *value == Value::Nil { Some(None) } else { bytes(value).map(Some) }
-}
-
-fn int(value: &Value) -> Option<i64> {
-    if let Value::Int(number) = value { Some(*number) } else { None }
 }
 
 #[cfg(test)]

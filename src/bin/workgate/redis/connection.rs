@@ -107,12 +107,12 @@ impl Server {
     }
 
     /// One connection, whose commands are answered within `answer_within` or fail.
-    pub async fn connect(&self, answer_within: Duration) -> Result<Line, Fault> {
+    pub async fn connect(&self, answer_within: Duration) -> Result<Connection, Fault> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_WITHIN))
             .set_response_timeout(Some(answer_within));
         match self.client.get_multiplexed_async_connection_with_config(&config).await {
-            Ok(connection) => Ok(Line { connection }),
+            Ok(connection) => Ok(Connection { connection }),
             // The address alone: a URL may hold a password.
             Err(error) => Err(match Fault::from(error) {
                 Fault::Unreachable(text) => Fault::Unreachable(format!("{}: {text}", self.info().addr())),
@@ -124,11 +124,11 @@ impl Server {
 
 /// One connection. Once a call was [`Fault::Unreachable`] it is of no more use.
 #[derive(Debug, Clone)]
-pub struct Line {
+pub struct Connection {
     connection: MultiplexedConnection,
 }
 
-impl Line {
+impl Connection {
     pub async fn call(&self, command: &Cmd) -> Result<Value, Fault> {
         let mut connection = self.connection.clone();
         Ok(connection.send_packed_command(command).await?.extract_error()?)
@@ -138,12 +138,12 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fake::{Fake, Say};
-    use crate::link::Link;
+    use crate::redis::shared_connection::SharedConnection;
+    use crate::redis::test_server::{Say, TestServer};
 
     #[tokio::test]
     async fn what_the_server_refuses_is_told_from_what_may_be_tried_again() {
-        let fake = Fake::start(|_, command| match &command[0][..] {
+        let fake = TestServer::start(|_, command| match &command[0][..] {
             b"FENCE" => Say::line("-FENCED the job was taken over"),
             b"LOAD" => Say::line("-LOADING Redis is loading the dataset in memory"),
             b"ROLE" => Say::line("-UNBLOCKED force unblock from blocking operation, instance state changed"),
@@ -152,7 +152,7 @@ mod tests {
             _ => Say::line("+OK"),
         })
         .await;
-        let link = Link::to(Server::at(&fake.url()).unwrap());
+        let link = SharedConnection::to(Server::at(&fake.url()).unwrap());
         let fault = link.call(&redis::cmd("FENCE")).await.unwrap_err();
         assert!(fault.is("FENCED"), "{fault}");
         assert_eq!(fault.to_string(), "FENCED the job was taken over");
@@ -166,7 +166,7 @@ mod tests {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("redis://{}", free.local_addr().unwrap());
         drop(free);
-        let link = Link::to(Server::at(&url).unwrap());
+        let link = SharedConnection::to(Server::at(&url).unwrap());
         assert!(matches!(link.call(&redis::cmd("PING")).await, Err(Fault::Unreachable(_))));
     }
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use redis::{Cmd, Value, cmd};
 
-use crate::connection::Fault;
-use crate::duration::written;
+use crate::args::duration::written;
 use crate::job::Job;
-use crate::link::Link;
+use crate::redis::connection::Fault;
+use crate::redis::shared_connection::SharedConnection;
+use crate::reply;
 
 /// What a renewal found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,11 +23,11 @@ pub enum Held {
 /// JOBQ commands over the shared connection. Each is one try.
 #[derive(Debug, Clone)]
 pub struct Queue {
-    link: Arc<Link>,
+    link: Arc<SharedConnection>,
 }
 
 impl Queue {
-    pub fn over(link: Arc<Link>) -> Self {
+    pub fn over(link: Arc<SharedConnection>) -> Self {
         Queue { link }
     }
 
@@ -46,14 +47,8 @@ impl Queue {
             command.arg("DEAD");
         }
         let reply = self.link.call(&command).await?;
-        match &reply {
-            Value::Array(fields) => match fields.first() {
-                Some(Value::SimpleString(state)) => Ok(state.clone()),
-                Some(Value::BulkString(state)) => Ok(String::from_utf8_lossy(state).into_owned()),
-                _ => Err(Fault::unexpected("JOBQ.FAIL", &reply)),
-            },
-            _ => Err(Fault::unexpected("JOBQ.FAIL", &reply)),
-        }
+        let state = reply::array(&reply).and_then(|fields| reply::text(fields.first()?));
+        state.map(str::to_owned).ok_or_else(|| Fault::unexpected("JOBQ.FAIL", &reply))
     }
 
     /// Gives the job back; its attempt is not charged.
@@ -79,15 +74,12 @@ impl Queue {
     /// not count: nothing that is still to run can unblock them.
     pub async fn pending(&self, queue: &str) -> Result<i64, Fault> {
         let reply = self.link.call(cmd("JOBQ.STATS").arg(queue)).await?;
-        let pairs = reply.as_map_iter().ok_or_else(|| Fault::unexpected("JOBQ.STATS", &reply))?;
-        let counts: Vec<i64> = pairs
-            .filter(|(name, _)| {
-                let name: Result<String, _> = redis::from_redis_value_ref(name);
-                matches!(name.as_deref(), Ok("ready" | "delayed" | "active"))
-            })
-            .filter_map(|(_, count)| redis::from_redis_value_ref(count).ok())
-            .collect();
-        if counts.len() == 3 { Ok(counts.iter().sum()) } else { Err(Fault::unexpected("JOBQ.STATS", &reply)) }
+        let count = |state| reply::field(&reply, state).and_then(reply::integer);
+        ["ready", "delayed", "active"]
+            .into_iter()
+            .map(count)
+            .sum::<Option<i64>>()
+            .ok_or_else(|| Fault::unexpected("JOBQ.STATS", &reply))
     }
 }
 
@@ -117,9 +109,9 @@ fn on(job: &Job, name: &str) -> Cmd {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::Server;
-    use crate::fake::{Fake, Say};
     use crate::job::tests::job;
+    use crate::redis::connection::Server;
+    use crate::redis::test_server::{Say, TestServer};
 
     fn text(command: &Cmd) -> String {
         let args: Vec<_> = command
@@ -145,25 +137,25 @@ mod tests {
 
     #[tokio::test]
     async fn pending_counts_what_can_still_run() {
-        let fake = Fake::start(|_, command| match &command[0][..] {
+        let fake = TestServer::start(|_, command| match &command[0][..] {
             b"JOBQ.STATS" => Say::line("*12\r\n+ready\r\n:1\r\n+delayed\r\n:20\r\n+active\r\n:300\r\n+blocked\r\n:5\r\n+done\r\n:7\r\n+dead\r\n:9"),
             _ => Say::line("+OK"),
         })
         .await;
-        let queue = Queue::over(Arc::new(Link::to(Server::at(&fake.url()).unwrap())));
+        let queue = Queue::over(Arc::new(SharedConnection::to(Server::at(&fake.url()).unwrap())));
         assert_eq!(queue.pending("q").await, Ok(321));
     }
 
     #[tokio::test]
     async fn replies_that_break_the_contract_are_told() {
-        let fake = Fake::start(|_, command| match &command[0][..] {
+        let fake = TestServer::start(|_, command| match &command[0][..] {
             b"JOBQ.EXTEND" => Say::line(":3"),
             b"JOBQ.FAIL" => Say::line("+OK"),
             b"JOBQ.STATS" => Say::line("*2\r\n+ready\r\n:1"),
             _ => Say::line("+OK"),
         })
         .await;
-        let queue = Queue::over(Arc::new(Link::to(Server::at(&fake.url()).unwrap())));
+        let queue = Queue::over(Arc::new(SharedConnection::to(Server::at(&fake.url()).unwrap())));
         let job = job(b"");
         assert!(queue.extend(&job, Duration::from_secs(1)).await.unwrap_err().is("REPLY"));
         assert!(queue.fail(&job, "", false).await.unwrap_err().is("REPLY"));

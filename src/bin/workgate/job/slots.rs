@@ -35,7 +35,7 @@ struct Idle {
 
 /// The slots and the sources.
 #[derive(Debug)]
-pub struct Turns {
+pub struct SlotAllocator {
     free: usize,
     /// The one that has waited longest first.
     idle: VecDeque<Idle>,
@@ -43,10 +43,10 @@ pub struct Turns {
     waiting: usize,
 }
 
-impl Turns {
+impl SlotAllocator {
     /// No source has come yet.
     pub fn with_slots(free: usize) -> Self {
-        Turns { free, idle: VecDeque::new(), waiting: 0 }
+        SlotAllocator { free, idle: VecDeque::new(), waiting: 0 }
     }
 
     /// A source that can be asked: its connection is open.
@@ -104,94 +104,94 @@ impl Turns {
 mod tests {
     use super::*;
 
-    fn turns(slots: usize, sources: usize) -> Turns {
-        let mut turns = Turns::with_slots(slots);
-        (0..sources).for_each(|source| turns.came(source));
-        turns
+    fn slots(slots: usize, sources: usize) -> SlotAllocator {
+        let mut slots = SlotAllocator::with_slots(slots);
+        (0..sources).for_each(|source| slots.came(source));
+        slots
     }
 
-    fn all(turns: &mut Turns) -> Vec<(usize, usize, Wait)> {
-        std::iter::from_fn(|| turns.next()).map(|turn| (turn.source, turn.count, turn.wait)).collect()
+    fn all(slots: &mut SlotAllocator) -> Vec<(usize, usize, Wait)> {
+        std::iter::from_fn(|| slots.next()).map(|turn| (turn.source, turn.count, turn.wait)).collect()
     }
 
     #[test]
     fn one_source_gets_all_free_slots_and_is_waited_at() {
-        let mut turns = turns(4, 1);
-        let turn = turns.next().unwrap();
+        let mut slots = slots(4, 1);
+        let turn = slots.next().unwrap();
         assert_eq!(turn, Turn { source: 0, count: 4, wait: Wait::Long });
-        turns.back(turn, 3);
-        assert_eq!(all(&mut turns), [(0, 1, Wait::Long)]);
-        turns.freed();
-        assert_eq!(turns.next(), None, "it is asked already");
+        slots.back(turn, 3);
+        assert_eq!(all(&mut slots), [(0, 1, Wait::Long)]);
+        slots.freed();
+        assert_eq!(slots.next(), None, "it is asked already");
     }
 
     #[test]
     fn with_slots_for_all_every_source_is_waited_at_with_its_share() {
         let shares = [(0, 3, Wait::Long), (1, 2, Wait::Long), (2, 2, Wait::Long)];
-        assert_eq!(all(&mut turns(7, 3)), shares);
+        assert_eq!(all(&mut slots(7, 3)), shares);
     }
 
     #[test]
     fn with_too_few_slots_sources_are_waited_at_in_turn() {
-        let mut turns = turns(1, 3);
+        let mut slots = slots(1, 3);
         for source in [0, 1, 2, 0, 1] {
-            let turn = turns.next().unwrap();
+            let turn = slots.next().unwrap();
             assert_eq!(turn, Turn { source, count: 1, wait: Wait::Moment });
-            assert_eq!(turns.next(), None);
-            turns.back(turn, 0);
+            assert_eq!(slots.next(), None);
+            slots.back(turn, 0);
         }
     }
 
     #[test]
     fn while_a_source_has_jobs_no_slot_is_held_where_there_are_none() {
-        let mut turns = turns(1, 3);
-        let turn = turns.next().unwrap();
-        turns.back(turn, 1);
-        turns.freed();
+        let mut slots = slots(1, 3);
+        let turn = slots.next().unwrap();
+        slots.back(turn, 1);
+        slots.freed();
         let mut looks = Vec::new();
-        while let Some(turn) = turns.next() {
+        while let Some(turn) = slots.next() {
             looks.push((turn.source, turn.wait));
             if turn.source == 0 {
                 break;
             }
-            turns.back(turn, 0);
+            slots.back(turn, 0);
         }
         assert_eq!(looks, [(1, Wait::No), (2, Wait::No), (0, Wait::Moment)]);
     }
 
     #[test]
     fn sources_that_all_have_jobs_take_turns() {
-        let mut turns = turns(2, 2);
+        let mut slots = slots(2, 2);
         let mut taken = [0; 2];
         for _ in 0..100 {
-            while let Some(turn) = turns.next() {
+            while let Some(turn) = slots.next() {
                 taken[turn.source] += turn.count;
-                turns.back(turn, turn.count);
+                slots.back(turn, turn.count);
             }
-            turns.freed();
+            slots.freed();
         }
         assert!(taken[0].abs_diff(taken[1]) <= 1, "{taken:?}");
     }
 
     #[test]
     fn slots_that_wait_elsewhere_are_called_back_to_where_jobs_are() {
-        let mut turns = turns(2, 2);
-        let (first, second) = (turns.next().unwrap(), turns.next().unwrap());
-        assert!(!turns.wants_slots());
-        turns.back(first, 1);
-        assert!(turns.wants_slots());
-        turns.back(second, 0);
-        assert!(!turns.wants_slots());
-        assert_eq!(turns.next().unwrap().source, 0);
+        let mut slots = slots(2, 2);
+        let (first, second) = (slots.next().unwrap(), slots.next().unwrap());
+        assert!(!slots.wants_slots());
+        slots.back(first, 1);
+        assert!(slots.wants_slots());
+        slots.back(second, 0);
+        assert!(!slots.wants_slots());
+        assert_eq!(slots.next().unwrap().source, 0);
     }
 
     #[test]
     fn a_lost_connection_gives_its_slots_back() {
-        let mut turns = turns(3, 2);
-        let turn = turns.next().unwrap();
-        turns.lost(turn);
-        assert_eq!(all(&mut turns), [(1, 3, Wait::Long)]);
-        turns.came(0);
-        assert_eq!(turns.next(), None);
+        let mut slots = slots(3, 2);
+        let turn = slots.next().unwrap();
+        slots.lost(turn);
+        assert_eq!(all(&mut slots), [(1, 3, Wait::Long)]);
+        slots.came(0);
+        assert_eq!(slots.next(), None);
     }
 }

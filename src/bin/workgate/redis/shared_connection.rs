@@ -3,50 +3,49 @@
 use redis::{Cmd, Value, cmd};
 use tokio::sync::Mutex;
 
-use crate::cluster::Cluster;
-use crate::connection::{ANSWER_WITHIN, Fault, Line, Server};
+use crate::redis::cluster::Cluster;
+use crate::redis::connection::{ANSWER_WITHIN, Connection, Fault, Server};
+use crate::reply;
 
 /// Commands of one key each, over connections that are opened again after they broke.
 #[derive(Debug)]
-pub enum Link {
+pub enum SharedConnection {
     Single(Box<Single>),
     Cluster(Box<Cluster>),
 }
 
-impl Link {
+impl SharedConnection {
     /// To this server and no other.
     pub fn to(server: Server) -> Self {
-        Link::Single(Box::new(Single { server, live: Mutex::new((0, None)) }))
+        SharedConnection::Single(Box::new(Single { server, live: Mutex::new((0, None)) }))
     }
 
     /// As the server says: to it alone, or to all nodes of the cluster that it is of.
     pub async fn found(server: Server) -> Result<Self, Fault> {
         let line = server.connect(ANSWER_WITHIN).await?;
         Ok(if is_cluster(&line).await? {
-            Link::Cluster(Box::new(Cluster::of(server)?))
+            SharedConnection::Cluster(Box::new(Cluster::of(server)?))
         } else {
-            Link::to(server)
+            SharedConnection::to(server)
         })
     }
 
     /// One try. The next call after an unreachable one connects anew.
     pub async fn call(&self, command: &Cmd) -> Result<Value, Fault> {
         match self {
-            Link::Single(single) => single.call(command).await,
-            Link::Cluster(cluster) => cluster.call(command).await,
+            SharedConnection::Single(single) => single.call(command).await,
+            SharedConnection::Cluster(cluster) => cluster.call(command).await,
         }
     }
 }
 
 /// HELLO without an argument changes nothing and is for every user.
-async fn is_cluster(line: &Line) -> Result<bool, Fault> {
+async fn is_cluster(line: &Connection) -> Result<bool, Fault> {
     let reply = match line.call(&cmd("HELLO")).await {
         Err(Fault::Refused { .. }) => return Ok(false),
         reply => reply?,
     };
-    let text = |value| redis::from_redis_value_ref::<String>(value).unwrap_or_default();
-    let mut fields = reply.as_map_iter().into_iter().flatten();
-    Ok(fields.any(|(name, value)| text(name) == "mode" && text(value) == "cluster"))
+    Ok(reply::field(&reply, "mode").and_then(reply::text) == Some("cluster"))
 }
 
 /// One connection to one server, as long as it lives, then the next.
@@ -54,7 +53,7 @@ async fn is_cluster(line: &Line) -> Result<bool, Fault> {
 pub struct Single {
     server: Server,
     /// The connection with its number, so that a late failure on an old one leaves the new one alone.
-    live: Mutex<(u64, Option<Line>)>,
+    live: Mutex<(u64, Option<Connection>)>,
 }
 
 impl Single {
@@ -70,7 +69,7 @@ impl Single {
         answer
     }
 
-    async fn line(&self) -> Result<(u64, Line), Fault> {
+    async fn line(&self) -> Result<(u64, Connection), Fault> {
         let mut live = self.live.lock().await;
         if let (number, Some(line)) = &*live {
             return Ok((*number, line.clone()));
@@ -85,17 +84,17 @@ impl Single {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fake::{Fake, Say};
+    use crate::redis::test_server::{Say, TestServer};
 
     #[tokio::test]
     async fn a_link_comes_back_after_its_connection_broke() {
-        let fake = Fake::start(|connection, command| match (connection, &command[0][..]) {
+        let fake = TestServer::start(|connection, command| match (connection, &command[0][..]) {
             (0, b"PING") => Say::Close,
             (_, b"PING") => Say::line("+PONG"),
             _ => Say::line("+OK"),
         })
         .await;
-        let link = Link::to(Server::at(&fake.url()).unwrap());
+        let link = SharedConnection::to(Server::at(&fake.url()).unwrap());
         assert!(matches!(link.call(&redis::cmd("PING")).await, Err(Fault::Unreachable(_))));
         assert_eq!(link.call(&redis::cmd("PING")).await, Ok(Value::SimpleString("PONG".into())));
     }
@@ -107,13 +106,13 @@ mod tests {
             ("*2\r\n$4\r\nmode\r\n$10\r\nstandalone", false),
             ("-ERR unknown command 'HELLO'", false),
         ] {
-            let fake = Fake::start(move |_, command| match &command[0][..] {
+            let fake = TestServer::start(move |_, command| match &command[0][..] {
                 b"HELLO" => Say::line(hello),
                 _ => Say::line("+OK"),
             })
             .await;
-            let link = Link::found(Server::at(&fake.url()).unwrap()).await.unwrap();
-            assert_eq!(matches!(link, Link::Cluster(_)), cluster, "{hello}");
+            let link = SharedConnection::found(Server::at(&fake.url()).unwrap()).await.unwrap();
+            assert_eq!(matches!(link, SharedConnection::Cluster(_)), cluster, "{hello}");
         }
     }
 }

@@ -1,5 +1,9 @@
 //! One run of the handler's command: its process, fed and listened to.
 
+pub mod exit_status;
+mod output_capture;
+mod process_group;
+
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
@@ -11,10 +15,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-use crate::capture::{Capture, Keep};
-use crate::group::{self, Signal};
+use crate::handler::exit_status::Ended;
+use crate::handler::output_capture::{Capture, Keep};
+use crate::handler::process_group::Signal;
 use crate::job::Job;
-use crate::verdict::Ended;
 
 /// How much of a handler's standard output becomes the job's result.
 pub const RESULT_AT_MOST: usize = 64 * 1024;
@@ -112,7 +116,7 @@ impl Run {
                 status = self.child.wait() => {
                     if timeout(LINGER, &mut pipes).await.is_err() {
                         // Processes it left in its group still hold the pipes: its run is over, so they end.
-                        group::signal(self.group, Signal::Kill);
+                        process_group::signal(self.group, Signal::Kill);
                         let _ = timeout(LINGER, &mut pipes).await;
                     }
                     status?
@@ -126,7 +130,7 @@ impl Run {
     /// SIGTERM, two seconds to clean up, then SIGKILL: for a handler that must end, though nobody
     /// else works on its job.
     pub async fn stop(&mut self) {
-        group::signal(self.group, Signal::Term);
+        process_group::signal(self.group, Signal::Term);
         if timeout(CLEAN_UP, self.finished()).await.is_err() {
             self.kill().await;
         }
@@ -136,7 +140,7 @@ impl Run {
     pub async fn kill(&mut self) {
         // Only while it is not reaped does the number still name its group.
         if self.child.id().is_some() {
-            group::signal(self.group, Signal::Kill);
+            process_group::signal(self.group, Signal::Kill);
             let _ = self.child.kill().await;
         }
     }

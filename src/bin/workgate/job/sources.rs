@@ -1,7 +1,7 @@
 //! Where jobs come from: queues and their shards, grouped by what one JOBQ.POP can ask for.
 
-use crate::connection::Fault;
-use crate::link::Link;
+use crate::redis::connection::Fault;
+use crate::redis::shared_connection::SharedConnection;
 
 /// The most shards of a queue.
 pub const MOST_SHARDS: u16 = 100;
@@ -50,11 +50,15 @@ impl Source {
 }
 
 /// All sources: one of all keys, or in a cluster one for each slot.
-pub async fn sources(link: &Link, queues: &[String], shards: Option<u16>) -> Result<Vec<Source>, Fault> {
+pub async fn sources(
+    link: &SharedConnection,
+    queues: &[String],
+    shards: Option<u16>,
+) -> Result<Vec<Source>, Fault> {
     let keys: Vec<Vec<String>> = queues.iter().map(|queue| keys_of(queue, shards)).collect();
     let sources = match link {
-        Link::Single(_) => vec![Source::of(None, keys)],
-        Link::Cluster(cluster) => {
+        SharedConnection::Single(_) => vec![Source::of(None, keys)],
+        SharedConnection::Cluster(cluster) => {
             let mut slots = Vec::new();
             for keys in &keys {
                 let mut row = Vec::new();
@@ -103,14 +107,14 @@ fn by_slot(keys: Vec<Vec<String>>, slots: &[Vec<i64>]) -> Vec<Source> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::Server;
+    use crate::redis::connection::Server;
 
     fn names(names: &[&str]) -> Vec<String> {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
     async fn single(queues: &[&str], shards: Option<u16>) -> Result<Vec<Source>, Fault> {
-        let link = Link::to(Server::at("redis://127.0.0.1:1").unwrap());
+        let link = SharedConnection::to(Server::at("redis://127.0.0.1:1").unwrap());
         sources(&link, &names(queues), shards).await
     }
 

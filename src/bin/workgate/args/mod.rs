@@ -1,0 +1,4 @@
+//! Values of flags.
+
+pub mod duration;
+pub mod worker_name;
