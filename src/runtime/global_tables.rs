@@ -46,13 +46,13 @@ macro_rules! shared {
     };
 }
 
-shared!(ratelimit::Policies, c"ratelimit.policy", c"workgate1");
+shared!(ratelimit::LimitPolicies, c"ratelimit.policy", c"workgate1");
 shared!(cache::Policies, c"cache.policy", c"workgate2");
 shared!(cache::Invalidations, c"cache.invalidate", c"workgate3");
 
 /// All tables: every list of them is made from this one.
 static ALL: &[Row] =
-    &[Row::of::<ratelimit::Policies>(), Row::of::<cache::Policies>(), Row::of::<cache::Invalidations>()];
+    &[Row::of::<ratelimit::LimitPolicies>(), Row::of::<cache::Policies>(), Row::of::<cache::Invalidations>()];
 
 /// A table without its type.
 struct Row {

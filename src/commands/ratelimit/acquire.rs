@@ -1,7 +1,7 @@
 //! ACQUIRE, RELEASE, LOCK and UNLOCK.
 
 use crate::domain::ratelimit;
-use crate::domain::ratelimit::{LONGEST_HOLDER, MOST_LEASES, Subject};
+use crate::domain::ratelimit::{MAX_HOLDER_LEN, MAX_LEASES, Subject};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::SECOND;
 use crate::module_api::command::{Call, Handler};
@@ -9,7 +9,7 @@ use crate::module_api::command::{Call, Handler};
 use crate::commands::args::{Words, unknown};
 use crate::runtime::commit;
 
-const LEASE: u64 = 30 * SECOND;
+const DEFAULT_LEASE_MS: u64 = 30 * SECOND;
 
 /// `RATELIMIT.ACQUIRE key holder MAX n [LEASE d=30s]`
 pub struct Acquire;
@@ -20,24 +20,24 @@ impl Handler for Acquire {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
-        let holder = words.id_of("holder", LONGEST_HOLDER)?;
-        let (mut most, mut lease) = (None, LEASE);
+        let holder = words.id_of("holder", MAX_HOLDER_LEN)?;
+        let (mut max, mut lease) = (None, DEFAULT_LEASE_MS);
         while let Some(option) = words.option()? {
             match option.folded() {
-                b"MAX" => most = Some(words.integer("MAX", 1, MOST_LEASES as u64)?),
+                b"MAX" => max = Some(words.integer("MAX", 1, MAX_LEASES as u64)?),
                 b"LEASE" => lease = words.duration("LEASE")?,
                 _ => return Err(unknown(&option)),
             }
         }
         let missing = || Refusal::err("MAX is missing: expected MAX n, how many may hold a place at once");
-        let most = most.ok_or_else(missing)?;
+        let max = max.ok_or_else(missing)?;
         let places = commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
-            Ok(ratelimit::decide_acquire(subject, holder, most, lease, now))
+            Ok(ratelimit::decide_acquire(subject, holder, max, lease, now))
         })?;
         call.reply.array(4);
         call.reply.int(i64::from(places.allowed));
         call.reply.uint(places.in_use);
-        call.reply.uint(places.most);
+        call.reply.uint(places.max);
         call.reply.uint(places.retry_after_ms);
         Ok(())
     }
@@ -52,7 +52,7 @@ impl Handler for Release {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
-        let holder = words.id_of("holder", LONGEST_HOLDER)?;
+        let holder = words.id_of("holder", MAX_HOLDER_LEN)?;
         let released = commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
             Ok(ratelimit::decide_release(subject, holder, now))
         })?;
@@ -62,9 +62,9 @@ impl Handler for Release {
 }
 
 /// `RATELIMIT.LOCK key d`
-pub struct LockOut;
+pub struct LockSubject;
 
-impl Handler for LockOut {
+impl Handler for LockSubject {
     type Refusal = Refusal;
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {

@@ -2,7 +2,7 @@
 
 use crate::domain::ratelimit;
 use crate::domain::ratelimit::{
-    Check, HIGHEST_FACTOR, LONGEST_ID, Lockout, Request, Subject, Verdict, is_limit,
+    Check, CheckRequest, CheckVerdict, Lockout, MAX_FACTOR, MAX_HOLD_ID_LEN, Subject, is_limit,
 };
 use crate::domain::refusal::{Refusal, shown};
 use crate::module_api::command::{Call, Handler};
@@ -10,19 +10,19 @@ use crate::module_api::context::Origin;
 use crate::module_api::reply::Reply;
 use crate::module_api::server_string::Name;
 
-use super::limit_args::Named;
-use super::limit_rows::rows;
+use super::limit_args::NamedPolicies;
+use super::limit_rows::reply_rows;
 use crate::commands::args::{Keyword, Words, unknown};
 use crate::commands::ratelimit::limit_args;
 use crate::runtime::commit;
 use crate::runtime::commit::Carrier;
 
 /// BRIEF's answer when a call can never pass: the least integer that every client language holds.
-const NEVER: i64 = -((1 << 53) - 1);
+const BRIEF_NEVER: i64 = -((1 << 53) - 1);
 
 /// How much a reply says.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Shape {
+enum ReplyShape {
     Plain,
     Detail,
     Brief,
@@ -36,23 +36,23 @@ impl Handler for CheckLimits {
     type Refusal = Refusal;
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let policies = Named::new();
+        let policies = NamedPolicies::new();
         let (key, check, shape) = read_check(call, &policies)?;
         let plain = policies.get().is_none() && check.is_plain();
         let origin = call.ctx.origin();
         let Some(carrier) = Carrier::of(origin, plain) else {
-            return repeat(call, key, &check, plain, origin);
+            return replay(call, key, &check, plain, origin);
         };
         let names_policy = policies.get().is_some();
         commit::write_carried::<Subject, _>(call.ctx, key, carrier, |subject, now, _| {
             let decision = ratelimit::decide_check(subject, &check, now)?;
-            Ok(decision.map(|verdict| answer(&verdict, shape, names_policy, call.reply)))
+            Ok(decision.map(|verdict| reply_verdict(&verdict, shape, names_policy, call.reply)))
         })
     }
 }
 
-/// A plain CHECK that a primary allowed: it takes, and is not judged again.
-fn repeat(
+/// A plain CHECK that a primary allowed: it charges, and is not judged again.
+fn replay(
     call: Call<'_>,
     key: Name<'_>,
     check: &Check<'_>,
@@ -62,7 +62,7 @@ fn repeat(
     if !plain {
         return Err(commit::not_by_itself());
     }
-    let taken = |_: Option<&Subject>, now| Some(ratelimit::taken(&check.request, now));
+    let taken = |_: Option<&Subject>, now| Some(ratelimit::check_effect(&check.request, now));
     commit::repeat(call.ctx, key, origin, taken)?;
     call.reply.ok();
     Ok(())
@@ -75,27 +75,30 @@ impl Handler for Peek {
     type Refusal = Refusal;
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let policies = Named::new();
+        let policies = NamedPolicies::new();
         let (key, request, shape) = read_peek(call, &policies)?;
         let reply = call.reply;
         commit::read::<Subject, _>(call.ctx, key, |subject, now| {
             let verdict = ratelimit::peek(subject, &request, now)?;
-            if request.asks().is_empty() {
-                rows(&verdict, reply);
+            if request.items().is_empty() {
+                reply_rows(&verdict, reply);
             } else {
-                answer(&verdict, shape, policies.get().is_some(), reply);
+                reply_verdict(&verdict, shape, policies.get().is_some(), reply);
             }
             Ok(())
         })
     }
 }
 
-fn read_check<'a>(call: Call<'a>, policies: &'a Named) -> Result<(Name<'a>, Check<'a>, Shape), Refusal> {
+fn read_check<'a>(
+    call: Call<'a>,
+    policies: &'a NamedPolicies,
+) -> Result<(Name<'a>, Check<'a>, ReplyShape), Refusal> {
     let mut words = Words::of(call.args);
     let key = words.name("key")?;
-    let mut check = Check::plain(limit_args::read(&mut words, policies)?);
-    let mut shape = Shape::Plain;
-    let (mut by_name, mut lockout) = (false, LockoutWords::default());
+    let mut check = Check::plain(limit_args::read_limits(&mut words, policies)?);
+    let mut shape = ReplyShape::Plain;
+    let (mut by_name, mut lockout) = (false, LockoutOptions::default());
     while let Some(option) = words.option()? {
         match option.folded() {
             b"COST" => {
@@ -106,22 +109,22 @@ fn read_check<'a>(call: Call<'a>, policies: &'a Named) -> Result<(Name<'a>, Chec
             b"UPTO" => check.upto = true,
             b"SHADOW" => check.shadow = true,
             b"LOCKOUT" => lockout.length = Some(words.duration("LOCKOUT")?),
-            b"FACTOR" => lockout.factor = Some(words.integer("FACTOR", 1, HIGHEST_FACTOR)?),
+            b"FACTOR" => lockout.factor = Some(words.integer("FACTOR", 1, MAX_FACTOR)?),
             b"MAX" => lockout.most = Some(words.duration("MAX")?),
             b"HOLD" => {
-                let id = words.id_of("the id of HOLD", LONGEST_ID)?;
+                let id = words.id_of("the id of HOLD", MAX_HOLD_ID_LEN)?;
                 check.hold = Some((id, words.duration("the duration of HOLD")?));
             }
-            b"DETAIL" if shape == Shape::Plain => shape = Shape::Detail,
-            b"BRIEF" if shape == Shape::Plain => shape = Shape::Brief,
+            b"DETAIL" if shape == ReplyShape::Plain => shape = ReplyShape::Detail,
+            b"BRIEF" if shape == ReplyShape::Plain => shape = ReplyShape::Brief,
             b"BRIEF" | b"DETAIL" => {
                 return Err(Refusal::err("give either DETAIL or BRIEF, not both"));
             }
-            _ => return Err(misplaced(&option)),
+            _ => return Err(refuse_unknown_option(&option)),
         }
     }
     check.lockout = lockout.read()?;
-    let brief = shape == Shape::Brief;
+    let brief = shape == ReplyShape::Brief;
     if check.upto && (by_name || brief) {
         return Err(Refusal::err("UPTO goes with one COST for all limits and not with BRIEF"));
     }
@@ -132,7 +135,7 @@ fn read_check<'a>(call: Call<'a>, policies: &'a Named) -> Result<(Name<'a>, Chec
 }
 
 /// An option that is none, or a limit where options stand.
-fn misplaced(option: &Keyword<'_>) -> Refusal {
+fn refuse_unknown_option(option: &Keyword<'_>) -> Refusal {
     if is_limit(option.given()) {
         let limit = shown(option.given());
         return Refusal::err(format!("limit '{limit}' stands behind an option: limits come first"));
@@ -142,13 +145,13 @@ fn misplaced(option: &Keyword<'_>) -> Refusal {
 
 /// LOCKOUT and its sub-options as far as they were given.
 #[derive(Default)]
-struct LockoutWords {
+struct LockoutOptions {
     length: Option<u64>,
     factor: Option<u64>,
     most: Option<u64>,
 }
 
-impl LockoutWords {
+impl LockoutOptions {
     fn read(&self) -> Result<Option<Lockout>, Refusal> {
         match (self.length, self.factor, self.most) {
             (length, None, None) => Ok(length.map(Lockout::steady)),
@@ -160,35 +163,38 @@ impl LockoutWords {
     }
 }
 
-fn read_peek<'a>(call: Call<'a>, policies: &'a Named) -> Result<(Name<'a>, Request<'a>, Shape), Refusal> {
+fn read_peek<'a>(
+    call: Call<'a>,
+    policies: &'a NamedPolicies,
+) -> Result<(Name<'a>, CheckRequest<'a>, ReplyShape), Refusal> {
     let mut words = Words::of(call.args);
     let key = words.name("key")?;
-    let mut request = limit_args::read(&mut words, policies)?;
-    let mut shape = Shape::Plain;
+    let mut request = limit_args::read_limits(&mut words, policies)?;
+    let mut shape = ReplyShape::Plain;
     while let Some(option) = words.option()? {
         match option.folded() {
             b"COST" => request.set_cost(words.word("COST")?)?,
-            b"DETAIL" => shape = Shape::Detail,
-            _ => return Err(misplaced(&option)),
+            b"DETAIL" => shape = ReplyShape::Detail,
+            _ => return Err(refuse_unknown_option(&option)),
         }
     }
     Ok((key, request, shape))
 }
 
-fn answer(verdict: &Verdict<'_>, shape: Shape, names_policy: bool, reply: Reply<'_>) {
+fn reply_verdict(verdict: &CheckVerdict<'_>, shape: ReplyShape, names_policy: bool, reply: Reply<'_>) {
     let Some(row) = verdict.binding() else { return reply.array(0) };
-    if shape == Shape::Brief {
+    if shape == ReplyShape::Brief {
         return reply.int(match row.retry_after_ms {
             0 => row.remaining as i64,
-            -1 => NEVER,
+            -1 => BRIEF_NEVER,
             retry => -retry,
         });
     }
     // With one limit its name says nothing; that of a lock does, and a lock is a second row.
     let several = names_policy || verdict.rows().len() > 1;
-    let detail = shape == Shape::Detail;
+    let detail = shape == ReplyShape::Detail;
     reply.array(5 + usize::from(several) + usize::from(detail));
-    reply.uint(verdict.taken());
+    reply.uint(verdict.taken_cost());
     reply.uint(row.capacity);
     reply.uint(row.remaining);
     reply.int(row.retry_after_ms);
@@ -197,6 +203,6 @@ fn answer(verdict: &Verdict<'_>, shape: Shape, names_policy: bool, reply: Reply<
         reply.bulk(&row.name());
     }
     if detail {
-        rows(verdict, reply);
+        reply_rows(verdict, reply);
     }
 }

@@ -1,7 +1,9 @@
 //! CL.THROTTLE, as redis-cell has it.
 
 use crate::domain::ratelimit;
-use crate::domain::ratelimit::{Ask, Check, Kind, Limit, MOST, Request, Row, Rule, Subject};
+use crate::domain::ratelimit::{
+    Check, CheckRequest, Limit, LimitKind, LimitRow, MAX_COUNT, RequestedLimit, Rule, Subject,
+};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{LONGEST, SECOND};
 use crate::module_api::command::{Call, Handler};
@@ -21,33 +23,33 @@ impl Handler for Throttle {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
-        let burst = words.integer("max_burst", 0, MOST - 1)? + 1;
-        let count = words.integer("count", 1, MOST)?;
+        let burst = words.integer("max_burst", 0, MAX_COUNT - 1)? + 1;
+        let count = words.integer("count", 1, MAX_COUNT)?;
         let period_ms = words.integer("period", 1, LONGEST / SECOND)? * SECOND;
-        let quantity = if words.peek().is_some() { words.integer("quantity", 0, MOST)? } else { 1 };
+        let quantity = if words.peek().is_some() { words.integer("quantity", 0, MAX_COUNT)? } else { 1 };
         if words.peek().is_some() {
             return Err(Refusal::err("wrong number of arguments for 'cl.throttle' command"));
         }
-        let rule = Rule { count, period_ms, kind: Kind::Bucket { burst } };
-        let ask = Ask { limit: Limit { name: Some(NAME), rule }, cost: quantity.max(1) };
-        let check = Check::plain(Request::one(ask));
+        let rule = Rule { count, period_ms, kind: LimitKind::Bucket { burst } };
+        let item = RequestedLimit { limit: Limit { name: Some(NAME), rule }, cost: quantity.max(1) };
+        let check = Check::plain(CheckRequest::one(item));
         if quantity == 0 {
             return commit::read::<Subject, _>(call.ctx, key, |subject, now| {
-                let verdict = ratelimit::standing(subject, &check.request, now)?;
-                verdict.rows().first().into_iter().for_each(|row| answer(call, row, true));
+                let verdict = ratelimit::current_rows(subject, &check.request, now)?;
+                verdict.rows().first().into_iter().for_each(|row| reply_throttle(call, row, true));
                 Ok(())
             });
         }
         let verdict = commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
             ratelimit::decide_check(subject, &check, now)
         })?;
-        verdict.binding().into_iter().for_each(|row| answer(call, row, row.allowed));
+        verdict.binding().into_iter().for_each(|row| reply_throttle(call, row, row.allowed));
         Ok(())
     }
 }
 
 /// `[limited, limit, remaining, retry_after, reset_after]`; seconds, rounded up, and no retry is -1.
-fn answer(call: Call<'_>, row: &Row<'_>, allowed: bool) {
+fn reply_throttle(call: Call<'_>, row: &LimitRow<'_>, allowed: bool) {
     let retry = if allowed { 0 } else { row.retry_after_ms };
     call.reply.array(5);
     call.reply.int(i64::from(!allowed));

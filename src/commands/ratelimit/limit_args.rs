@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use crate::domain::ratelimit::{
-    Limit, MOST_LIMITS, Policies, Policy, Recent, Request, is_limit, is_policy_name,
+    CheckRequest, Limit, LimitParseCache, LimitPolicies, LimitPolicy, MAX_LIMITS, is_limit, is_policy_name,
 };
 use crate::domain::refusal::Refusal;
 use crate::module_api::main_thread::MainThread;
@@ -13,25 +13,28 @@ use crate::commands::args::Words;
 use crate::runtime::global_tables;
 
 /// The policies that a call names, in their order. Most calls name none, and allocate nothing for it.
-pub type Named = OnceCell<Vec<Rc<Policy>>>;
+pub type NamedPolicies = OnceCell<Vec<Rc<LimitPolicy>>>;
 
-static RECENT: MainThread<Recent> = MainThread::new(Recent::empty());
+static PARSE_CACHE: MainThread<LimitParseCache> = MainThread::new(LimitParseCache::empty());
 
 /// Limits come first; the first argument that is none begins the options. `policies` keeps those that the
 /// call names, if it does.
-pub fn read<'a>(words: &mut Words<'a>, policies: &'a Named) -> Result<Request<'a>, Refusal> {
+pub fn read_limits<'a>(
+    words: &mut Words<'a>,
+    policies: &'a NamedPolicies,
+) -> Result<CheckRequest<'a>, Refusal> {
     let begin = words.position();
-    let mut recent = RECENT.borrow();
-    let mut request = Request::empty();
+    let mut cache = PARSE_CACHE.borrow();
+    let mut request = CheckRequest::empty();
     while let Some(word) = words.peek() {
-        let limit = match recent.known(word) {
+        let limit = match cache.get(word) {
             Some(known) => known,
             None if is_policy_name(word) => {
-                drop(recent);
+                drop(cache);
                 words.back_to(begin);
-                return expanded(words, policies);
+                return read_with_policies(words, policies);
             }
-            None if is_limit(word) => recent.parse(word)?,
+            None if is_limit(word) => cache.parse(word)?,
             None => break,
         };
         words.skip();
@@ -41,10 +44,13 @@ pub fn read<'a>(words: &mut Words<'a>, policies: &'a Named) -> Result<Request<'a
 }
 
 /// The limits of a call with each policy's in the place of its name.
-fn expanded<'a>(words: &mut Words<'a>, policies: &'a Named) -> Result<Request<'a>, Refusal> {
-    let texts: Vec<&[u8]> = std::iter::from_fn(|| words.next_if(is_limit)).take(MOST_LIMITS + 1).collect();
+fn read_with_policies<'a>(
+    words: &mut Words<'a>,
+    policies: &'a NamedPolicies,
+) -> Result<CheckRequest<'a>, Refusal> {
+    let texts: Vec<&[u8]> = std::iter::from_fn(|| words.next_if(is_limit)).take(MAX_LIMITS + 1).collect();
     let named = texts.iter().filter(|text| is_policy_name(text));
-    let named = named.map(|text| global_tables::read(|all: &Policies| all.named(text).cloned()));
+    let named = named.map(|text| global_tables::read(|all: &LimitPolicies| all.named(text).cloned()));
     let named = named.collect::<Result<Vec<_>, Refusal>>()?;
     let mut named = policies.get_or_init(|| named).iter();
     let mut limits = Vec::new();
@@ -55,5 +61,5 @@ fn expanded<'a>(words: &mut Words<'a>, policies: &'a Named) -> Result<Request<'a
             limits.push(Limit::parse(text));
         }
     }
-    Request::of(limits)
+    CheckRequest::of(limits)
 }

@@ -1,17 +1,17 @@
 //! A row for each limit, as DETAIL, PEEK, REFUND and SETTLE show them.
 
-use crate::domain::ratelimit::{Row, Verdict};
+use crate::domain::ratelimit::{CheckVerdict, LimitRow};
 use crate::module_api::reply::Reply;
 
 /// `[name, allowed, limit, remaining, retry_after_ms, reset_after_ms, used, period_ms, spec]` each.
-pub fn rows(verdict: &Verdict<'_>, reply: Reply<'_>) {
+pub fn reply_rows(verdict: &CheckVerdict<'_>, reply: Reply<'_>) {
     reply.array(verdict.rows().len());
     for row in verdict.rows() {
-        one_row(row, reply);
+        reply_row(row, reply);
     }
 }
 
-fn one_row(row: &Row<'_>, reply: Reply<'_>) {
+fn reply_row(row: &LimitRow<'_>, reply: Reply<'_>) {
     reply.array(9);
     reply.bulk(&row.name());
     reply.int(i64::from(row.allowed));

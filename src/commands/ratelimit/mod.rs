@@ -9,7 +9,7 @@ pub(crate) mod policy;
 pub(crate) mod policy_file;
 pub(crate) mod refund;
 
-pub use acquire::{Acquire, LockOut, Release, Unlock};
+pub use acquire::{Acquire, LockSubject, Release, Unlock};
 pub use check::{CheckLimits, Peek};
 pub use cl_throttle::Throttle;
 pub use refund::{Refund, Reset, Settle};

@@ -1,7 +1,7 @@
 //! RATELIMIT.POLICY: limits that the server knows by name.
 
 use crate::domain::ratelimit;
-use crate::domain::ratelimit::{Policies, Policy};
+use crate::domain::ratelimit::{LimitPolicies, LimitPolicy};
 use crate::domain::refusal::Refusal;
 use crate::module_api::command::{Call, Handler};
 use crate::module_api::reply::Reply;
@@ -20,7 +20,7 @@ impl Handler for Set {
         words.word("subcommand")?;
         let name = words.word("name")?;
         let limits: Vec<&[u8]> = std::iter::from_fn(|| words.next_if(|_| true)).collect();
-        global_tables::write::<Policies, _>(call.ctx, |policies, _, _| {
+        global_tables::write::<LimitPolicies, _>(call.ctx, |policies, _, _| {
             ratelimit::decide_set_policy(policies, name, &limits)
         })?;
         call.reply.ok();
@@ -36,7 +36,7 @@ impl Handler for Delete {
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let name = call.args.get(2).unwrap_or_default();
-        let deleted = global_tables::write::<Policies, _>(call.ctx, |policies, _, _| {
+        let deleted = global_tables::write::<LimitPolicies, _>(call.ctx, |policies, _, _| {
             ratelimit::decide_delete_policy(policies, name)
         })?;
         call.reply.int(i64::from(deleted));
@@ -52,8 +52,8 @@ impl Handler for Get {
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let name = call.args.get(2).unwrap_or_default();
-        global_tables::read::<Policies, _>(|policies| match policies.get(name) {
-            Some(policy) => limits(policy, call.reply),
+        global_tables::read::<LimitPolicies, _>(|policies| match policies.get(name) {
+            Some(policy) => reply_limits(policy, call.reply),
             None => call.reply.null(),
         });
         Ok(())
@@ -67,19 +67,19 @@ impl Handler for List {
     type Refusal = Refusal;
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        global_tables::read::<Policies, _>(|policies| {
+        global_tables::read::<LimitPolicies, _>(|policies| {
             let all = policies.iter();
             call.reply.map(all.len());
             for (name, policy) in all {
                 call.reply.bulk(name);
-                limits(policy, call.reply);
+                reply_limits(policy, call.reply);
             }
         });
         Ok(())
     }
 }
 
-fn limits(policy: &Policy, reply: Reply<'_>) {
+fn reply_limits(policy: &LimitPolicy, reply: Reply<'_>) {
     let texts = policy.texts();
     reply.array(texts.len());
     texts.for_each(|text| reply.bulk(&text));

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::domain::global_state::Table;
 use crate::domain::ratelimit;
-use crate::domain::ratelimit::Policies;
+use crate::domain::ratelimit::LimitPolicies;
 use crate::domain::refusal::{Refusal, shown};
 use crate::module_api::context::{Ctx, Level};
 use crate::module_api::main_thread::MainThread;
@@ -21,11 +21,11 @@ use crate::runtime::global_tables;
 use crate::runtime::settings::POLICY_FILE;
 
 /// The lines that wait until the server has loaded its data.
-static WAITING: MainThread<Vec<Line>> = MainThread::new(Vec::new());
+static PENDING_LINES: MainThread<Vec<PolicyLine>> = MainThread::new(Vec::new());
 
 /// `RATELIMIT.POLICY SET name limit [limit …]`
 #[derive(Debug, PartialEq, Eq)]
-struct Line {
+struct PolicyLine {
     name: Vec<u8>,
     limits: Vec<Vec<u8>>,
 }
@@ -37,11 +37,11 @@ pub fn read(ctx: Ctx<'_>) -> bool {
         return true;
     }
     let path = Path::new(&path);
-    let lines = std::fs::read(path).map_err(|error| error.to_string()).and_then(|text| lines(&text));
+    let lines = std::fs::read(path).map_err(|error| error.to_string()).and_then(|text| parse_file(&text));
     match lines {
         Ok(lines) => {
-            WAITING.with(|waiting| *waiting = lines);
-            timer::start(ctx, 0, carry_out);
+            PENDING_LINES.with(|waiting| *waiting = lines);
+            timer::start(ctx, 0, apply_lines);
             true
         }
         Err(fault) => {
@@ -51,14 +51,14 @@ pub fn read(ctx: Ctx<'_>) -> bool {
     }
 }
 
-fn carry_out(ctx: Ctx<'_>) {
-    const AGAIN_MS: u64 = 20;
+fn apply_lines(ctx: Ctx<'_>) {
+    const RETRY_MS: u64 = 20;
     match replication::may_write(ctx) {
-        _ if ctx.is_loading() => drop(timer::start(ctx, AGAIN_MS, carry_out)),
-        Gate::Later => drop(timer::start(ctx, AGAIN_MS, carry_out)),
-        Gate::Never => WAITING.with(Vec::clear),
+        _ if ctx.is_loading() => drop(timer::start(ctx, RETRY_MS, apply_lines)),
+        Gate::Later => drop(timer::start(ctx, RETRY_MS, apply_lines)),
+        Gate::Never => PENDING_LINES.with(Vec::clear),
         Gate::Open => {
-            for line in WAITING.with(std::mem::take) {
+            for line in PENDING_LINES.with(std::mem::take) {
                 // Only a table that is full of other policies refuses what was read without a fault.
                 if let Err(refusal) = line.set(ctx) {
                     ctx.log(Level::Warning, &format!("workgate: policy file: {}", refusal.text));
@@ -68,35 +68,35 @@ fn carry_out(ctx: Ctx<'_>) {
     }
 }
 
-impl Line {
+impl PolicyLine {
     fn limits(&self) -> Vec<&[u8]> {
         self.limits.iter().map(Vec::as_slice).collect()
     }
 
     fn set(&self, ctx: Ctx<'_>) -> Result<(), Refusal> {
-        global_tables::write::<Policies, _>(ctx, |policies, _, _| {
+        global_tables::write::<LimitPolicies, _>(ctx, |policies, _, _| {
             ratelimit::decide_set_policy(policies, &self.name, &self.limits())
         })
     }
 }
 
 /// The lines of a file: commands in words, `#` begins a line of comment. The error names the line.
-fn lines(text: &[u8]) -> Result<Vec<Line>, String> {
+fn parse_file(text: &[u8]) -> Result<Vec<PolicyLine>, String> {
     let mut lines = Vec::new();
-    let mut policies = Policies::default();
+    let mut policies = LimitPolicies::default();
     for (number, text) in text.split(|&byte| byte == b'\n').enumerate() {
         let words: Vec<&[u8]> = text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).collect();
         if words.first().is_none_or(|word| word[0] == b'#') {
             continue;
         }
-        let line = line(&words, &mut policies);
+        let line = parse_line(&words, &mut policies);
         lines.push(line.map_err(|refusal| format!("line {}: {}", number + 1, refusal.text))?);
     }
     Ok(lines)
 }
 
 /// Reads one line, and tries it on the policies of those before it.
-fn line(words: &[&[u8]], policies: &mut Policies) -> Result<Line, Refusal> {
+fn parse_line(words: &[&[u8]], policies: &mut LimitPolicies) -> Result<PolicyLine, Refusal> {
     let is = |at: usize, word: &str| {
         words.get(at).is_some_and(|given| given.eq_ignore_ascii_case(word.as_bytes()))
     };
@@ -108,7 +108,7 @@ fn line(words: &[&[u8]], policies: &mut Policies) -> Result<Line, Refusal> {
     if let Some(effect) = ratelimit::decide_set_policy(policies, name, limits)?.effect {
         policies.apply(effect);
     }
-    Ok(Line { name: name.to_vec(), limits: limits.iter().map(|limit| limit.to_vec()).collect() })
+    Ok(PolicyLine { name: name.to_vec(), limits: limits.iter().map(|limit| limit.to_vec()).collect() })
 }
 
 #[cfg(test)]
@@ -117,15 +117,16 @@ mod tests {
 
     #[test]
     fn a_file_is_commands_comments_and_empty_lines() {
-        let read =
-            lines(b"# tiers\n\nRATELIMIT.POLICY SET ai/free ai=10/1m\r\n  ratelimit.policy set x 1/1s 2/1h")
-                .unwrap();
-        let line = |name: &str, limits: &[&str]| Line {
+        let read = parse_file(
+            b"# tiers\n\nRATELIMIT.POLICY SET ai/free ai=10/1m\r\n  ratelimit.policy set x 1/1s 2/1h",
+        )
+        .unwrap();
+        let line = |name: &str, limits: &[&str]| PolicyLine {
             name: name.into(),
             limits: limits.iter().map(|limit| limit.as_bytes().to_vec()).collect(),
         };
         assert_eq!(read, [line("ai/free", &["ai=10/1m"]), line("x", &["1/1s", "2/1h"])]);
-        assert_eq!(lines(b""), Ok(vec![]));
+        assert_eq!(parse_file(b""), Ok(vec![]));
     }
 
     #[test]
@@ -136,7 +137,7 @@ mod tests {
             (b"# a\n# b\nFLUSHALL", "line 3: expected RATELIMIT.POLICY SET name limit ..., found 'FLUSHALL'"),
             (b"RATELIMIT.POLICY SET a#b 1/1s", "line 1: policy name 'a#b'"),
         ] {
-            let found = lines(text).unwrap_err();
+            let found = parse_file(text).unwrap_err();
             assert!(found.starts_with(fault), "{found}");
         }
     }

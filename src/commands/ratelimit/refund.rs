@@ -1,12 +1,12 @@
 //! REFUND, SETTLE and RESET.
 
 use crate::domain::ratelimit;
-use crate::domain::ratelimit::{Counter, LONGEST_ID, Subject};
+use crate::domain::ratelimit::{CounterKey, MAX_HOLD_ID_LEN, Subject};
 use crate::domain::refusal::Refusal;
 use crate::module_api::command::{Call, Handler};
 
-use super::limit_args::Named;
-use super::limit_rows::rows;
+use super::limit_args::NamedPolicies;
+use super::limit_rows::reply_rows;
 use crate::commands::args::{Words, unknown};
 use crate::commands::ratelimit::limit_args;
 use crate::runtime::commit;
@@ -20,19 +20,19 @@ impl Handler for Refund {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
-        let policies = Named::new();
-        let mut request = limit_args::read(&mut words, &policies)?;
-        if request.asks().is_empty() {
+        let policies = NamedPolicies::new();
+        let mut request = limit_args::read_limits(&mut words, &policies)?;
+        if request.items().is_empty() {
             return Err(Refusal::err("no limit given: expected [name=]count/period such as 10/1m"));
         }
-        request.set_cost_or(cost(&mut words)?, 0)?;
+        request.set_cost_with_default(cost(&mut words)?, 0)?;
         let at = commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
             Ok(ratelimit::decide_refund(subject, &request, now)?.map(|()| now))
         })?;
         request.set_cost(b"1")?;
         // As of the same moment, at which there was no reason to refuse.
         commit::read::<Subject, _>(call.ctx, key, |subject, _| {
-            rows(&ratelimit::standing(subject, &request, at)?, call.reply);
+            reply_rows(&ratelimit::current_rows(subject, &request, at)?, call.reply);
             Ok(())
         })
     }
@@ -47,14 +47,14 @@ impl Handler for Settle {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
-        let id = words.id_of("hold id", LONGEST_ID)?;
+        let id = words.id_of("hold id", MAX_HOLD_ID_LEN)?;
         let costs = cost(&mut words)?;
         let at = commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
             Ok(ratelimit::decide_settle(subject, id, costs, now)?.map(|()| now))
         })?;
         // As of the same moment, at which the hold was open.
         commit::read::<Subject, _>(call.ctx, key, |subject, _| {
-            rows(&ratelimit::of_hold(subject, id, at)?, call.reply);
+            reply_rows(&ratelimit::hold_rows(subject, id, at)?, call.reply);
             Ok(())
         })
     }
@@ -73,7 +73,7 @@ fn cost<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
 }
 
 /// The most names of a RESET; a key holds 16 limits.
-const MOST_NAMES: usize = 1_000;
+const MAX_NAMES: usize = 1_000;
 
 /// `RATELIMIT.RESET key [name …]`
 pub struct Reset;
@@ -85,11 +85,11 @@ impl Handler for Reset {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
         let given = call.args.len() - 2;
-        if given > MOST_NAMES {
-            return Err(Refusal::err(format!("{given} names: at most {MOST_NAMES} are allowed in a call")));
+        if given > MAX_NAMES {
+            return Err(Refusal::err(format!("{given} names: at most {MAX_NAMES} are allowed in a call")));
         }
         let names = std::iter::from_fn(|| words.next_if(|_| true));
-        let counters = names.map(ratelimit::counter).collect::<Result<Vec<Counter>, _>>()?;
+        let counters = names.map(ratelimit::parse_counter).collect::<Result<Vec<CounterKey>, _>>()?;
         let forgotten = commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
             Ok(ratelimit::decide_reset(subject, &counters, now))
         })?;

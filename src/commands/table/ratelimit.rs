@@ -2,7 +2,7 @@
 
 use super::arg_spec::{KEY, duration, flag, integer, multiple, one_of, option, optional, text};
 use crate::commands::ratelimit::{
-    Acquire, CheckLimits, LockOut, Peek, Refund, Release, Reset, Settle, Unlock, policy,
+    Acquire, CheckLimits, LockSubject, Peek, Refund, Release, Reset, Settle, Unlock, policy,
 };
 use crate::commands::table::effects;
 use crate::domain::ratelimit::Subject;
@@ -151,7 +151,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(1)",
         since: "0.1.0",
         args: &[KEY, text("duration")],
-        entry: entry::<LockOut>(),
+        entry: entry::<LockSubject>(),
     },
     Spec {
         name: "RATELIMIT.UNLOCK",

@@ -1,14 +1,14 @@
 //! What an allowed call takes of a limit.
 
-use crate::domain::ratelimit::limit::name::Name;
+use crate::domain::ratelimit::limit::name::LimitName;
 use crate::domain::ratelimit::limit::parse::Limit;
 use crate::domain::ratelimit::limit::rule::Rule;
 use crate::domain::ratelimit::limit::span::Span;
 
 /// What is taken of one limit, or given back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Take {
-    pub name: Option<Name>,
+pub struct Charge {
+    pub name: Option<LimitName>,
     pub rule: Rule,
     /// The period it falls into, for the kinds that have periods.
     pub span: Option<Span>,
@@ -16,8 +16,8 @@ pub struct Take {
     pub cost: u64,
 }
 
-impl Take {
+impl Charge {
     pub fn limit(&self) -> Limit<'_> {
-        Limit { name: self.name.as_ref().map(Name::as_bytes), rule: self.rule }
+        Limit { name: self.name.as_ref().map(LimitName::as_bytes), rule: self.rule }
     }
 }

@@ -1,32 +1,32 @@
 //! Changes of a subject as they are replicated.
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
-use crate::domain::ratelimit::charge::Take;
+use crate::domain::ratelimit::charge::Charge;
 use crate::domain::ratelimit::encoding::limit::{read_limit, read_span, write_limit, write_span};
-use crate::domain::ratelimit::limit::name::Name;
+use crate::domain::ratelimit::limit::name::LimitName;
 use crate::domain::ratelimit::limit::parse::Limit;
 use crate::domain::ratelimit::limit::rule::Rule;
-use crate::domain::ratelimit::one_or_many::Few;
-use crate::domain::ratelimit::state::holds::LONGEST_ID;
-use crate::domain::ratelimit::state::leases::LONGEST_HOLDER;
-use crate::domain::ratelimit::state::lockout::{Level, Lock};
-use crate::domain::ratelimit::{MOST, MOST_LIMITS};
+use crate::domain::ratelimit::one_or_many::OneOrMany;
+use crate::domain::ratelimit::state::holds::MAX_HOLD_ID_LEN;
+use crate::domain::ratelimit::state::leases::MAX_HOLDER_LEN;
+use crate::domain::ratelimit::state::lockout::{Lock, LockLevel};
+use crate::domain::ratelimit::{MAX_COUNT, MAX_LIMITS};
 use crate::domain::time::UnixMs;
 use crate::domain::value;
 
 /// A change of a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// An allowed CHECK. Applying takes, and never judges again.
+    /// An allowed CHECK. Applying charges, and never judges again.
     Taken {
         now: UnixMs,
-        takes: Few<Take>,
+        charges: OneOrMany<Charge>,
         hold: Option<Box<NewHold>>,
     },
     /// LOCK, or a denial with LOCKOUT, which also sets the level.
     Locked {
         lock: Lock,
-        level: Option<Level>,
+        level: Option<LockLevel>,
     },
     Unlocked,
     /// The costs that the charges of a hold have from now on, in their order.
@@ -37,11 +37,11 @@ pub enum Effect {
     },
     Refunded {
         now: UnixMs,
-        refunds: Few<Take>,
+        refunds: OneOrMany<Charge>,
     },
     /// Some limits are forgotten.
     Reset {
-        counters: Vec<Counter>,
+        counters: Vec<CounterKey>,
     },
     /// Everything is forgotten.
     Cleared,
@@ -67,16 +67,16 @@ pub struct NewHold {
 
 /// What a limit's use goes by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Counter {
-    Named(Name),
+pub enum CounterKey {
+    Named(LimitName),
     Unnamed(Rule),
 }
 
-impl Counter {
-    pub fn is(&self, limit: &Limit<'_>) -> bool {
+impl CounterKey {
+    pub fn matches(&self, limit: &Limit<'_>) -> bool {
         match self {
-            Counter::Named(name) => limit.name == Some(name.as_bytes()),
-            Counter::Unnamed(rule) => limit.name.is_none() && limit.rule == *rule,
+            CounterKey::Named(name) => limit.name == Some(name.as_bytes()),
+            CounterKey::Unnamed(rule) => limit.name.is_none() && limit.rule == *rule,
         }
     }
 }
@@ -96,10 +96,10 @@ impl value::Effect for Effect {
     fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::new();
         match self {
-            Effect::Taken { now, takes, hold } => {
+            Effect::Taken { now, charges, hold } => {
                 writer.byte(if hold.is_some() { HELD } else { TAKEN });
                 writer.int(*now);
-                write_takes(&mut writer, takes, true);
+                write_takes(&mut writer, charges, true);
                 if let Some(hold) = hold {
                     writer.bytes(&hold.id);
                     writer.int(hold.until);
@@ -153,9 +153,9 @@ impl value::Effect for Effect {
         }
         let effect = match change {
             TAKEN | HELD => {
-                let (now, takes) = (reader.int()?, read_takes(&mut reader, true)?);
+                let (now, charges) = (reader.int()?, read_takes(&mut reader, true)?);
                 let hold = if change == HELD { Some(Box::new(read_hold(&mut reader)?)) } else { None };
-                Effect::Taken { now, takes, hold }
+                Effect::Taken { now, charges, hold }
             }
             LOCKED => {
                 let lock = read_lock(&mut reader)?;
@@ -163,7 +163,7 @@ impl value::Effect for Effect {
             }
             UNLOCKED => Effect::Unlocked,
             SETTLED => {
-                let (now, id) = (reader.int()?, read_id(&mut reader, LONGEST_ID)?);
+                let (now, id) = (reader.int()?, read_id(&mut reader, MAX_HOLD_ID_LEN)?);
                 let count = reader.count(1)?;
                 let costs = (0..count).map(|_| read_cost(&mut reader, 0)).collect::<Result<_, _>>()?;
                 Effect::Settled { now, id, costs }
@@ -176,11 +176,11 @@ impl value::Effect for Effect {
             }
             CLEARED => Effect::Cleared,
             ACQUIRED => {
-                let (now, holder) = (reader.int()?, read_id(&mut reader, LONGEST_HOLDER)?);
+                let (now, holder) = (reader.int()?, read_id(&mut reader, MAX_HOLDER_LEN)?);
                 Effect::Acquired { now, holder, until: reader.int()? }
             }
             RELEASED => {
-                Effect::Released { now: reader.int()?, holder: read_id(&mut reader, LONGEST_HOLDER)? }
+                Effect::Released { now: reader.int()?, holder: read_id(&mut reader, MAX_HOLDER_LEN)? }
             }
             _ => return Err(Corrupt),
         };
@@ -190,9 +190,9 @@ impl value::Effect for Effect {
 }
 
 /// The limits and costs; `spans` with the periods they fall into.
-fn write_takes(writer: &mut Writer, takes: &Few<Take>, spans: bool) {
-    writer.int(takes.as_slice().len() as u64);
-    for take in takes.as_slice() {
+fn write_takes(writer: &mut Writer, charges: &OneOrMany<Charge>, spans: bool) {
+    writer.int(charges.as_slice().len() as u64);
+    for take in charges.as_slice() {
         write_limit(writer, &take.limit());
         if let Some(span) = take.span.filter(|_| spans) {
             write_span(writer, span);
@@ -201,29 +201,30 @@ fn write_takes(writer: &mut Writer, takes: &Few<Take>, spans: bool) {
     }
 }
 
-fn read_takes(reader: &mut Reader<'_>, spans: bool) -> Result<Few<Take>, Corrupt> {
+fn read_takes(reader: &mut Reader<'_>, spans: bool) -> Result<OneOrMany<Charge>, Corrupt> {
     let count = reader.count(4)?;
-    if !(1..=MOST_LIMITS).contains(&count) {
+    if !(1..=MAX_LIMITS).contains(&count) {
         return Err(Corrupt);
     }
-    let takes: Few<Take> = (0..count)
+    let charges: OneOrMany<Charge> = (0..count)
         .map(|_| {
             let (name, rule) = read_limit(reader)?;
             let span = if spans && rule.kind.has_periods() { Some(read_span(reader)?) } else { None };
-            Ok(Take { name, rule, span, cost: read_cost(reader, 1)? })
+            Ok(Charge { name, rule, span, cost: read_cost(reader, 1)? })
         })
         .collect::<Result<_, _>>()?;
-    let list = takes.as_slice();
-    let twice = |at: usize| list[..at].iter().any(|earlier| earlier.limit().same(&list[at].limit()));
-    if (0..list.len()).any(twice) { Err(Corrupt) } else { Ok(takes) }
+    let list = charges.as_slice();
+    let twice =
+        |at: usize| list[..at].iter().any(|earlier| earlier.limit().shares_counter(&list[at].limit()));
+    if (0..list.len()).any(twice) { Err(Corrupt) } else { Ok(charges) }
 }
 
 pub(crate) fn read_cost(reader: &mut Reader<'_>, least: u64) -> Result<u64, Corrupt> {
-    reader.int().and_then(|cost| if (least..=MOST).contains(&cost) { Ok(cost) } else { Err(Corrupt) })
+    reader.int().and_then(|cost| if (least..=MAX_COUNT).contains(&cost) { Ok(cost) } else { Err(Corrupt) })
 }
 
 fn read_hold(reader: &mut Reader<'_>) -> Result<NewHold, Corrupt> {
-    let id = read_id(reader, LONGEST_ID)?;
+    let id = read_id(reader, MAX_HOLD_ID_LEN)?;
     let until = reader.int()?;
     Ok(NewHold { id, until, asked: reader.option(|reader| read_cost(reader, 1))? })
 }
@@ -243,34 +244,34 @@ pub(crate) fn read_lock(reader: &mut Reader<'_>) -> Result<Lock, Corrupt> {
     Ok(Lock { from, until: from.checked_add(length).ok_or(Corrupt)? })
 }
 
-pub(crate) fn write_level(writer: &mut Writer, level: &Level) {
+pub(crate) fn write_level(writer: &mut Writer, level: &LockLevel) {
     writer.int(u64::from(level.count));
     writer.int(level.until);
 }
 
-pub(crate) fn read_level(reader: &mut Reader<'_>) -> Result<Level, Corrupt> {
-    Ok(Level { count: reader.narrow()?, until: reader.int()? })
+pub(crate) fn read_level(reader: &mut Reader<'_>) -> Result<LockLevel, Corrupt> {
+    Ok(LockLevel { count: reader.narrow()?, until: reader.int()? })
 }
 
-fn write_counter(writer: &mut Writer, counter: &Counter) {
+fn write_counter(writer: &mut Writer, counter: &CounterKey) {
     match counter {
-        Counter::Named(name) => {
+        CounterKey::Named(name) => {
             writer.bool(true);
             writer.bytes(name.as_bytes());
         }
-        Counter::Unnamed(rule) => {
+        CounterKey::Unnamed(rule) => {
             writer.bool(false);
             write_limit(writer, &Limit { name: None, rule: *rule });
         }
     }
 }
 
-fn read_counter(reader: &mut Reader<'_>) -> Result<Counter, Corrupt> {
+fn read_counter(reader: &mut Reader<'_>) -> Result<CounterKey, Corrupt> {
     if reader.bool()? {
-        return Ok(Counter::Named(Name::new(reader.bytes()?).ok_or(Corrupt)?));
+        return Ok(CounterKey::Named(LimitName::new(reader.bytes()?).ok_or(Corrupt)?));
     }
     match read_limit(reader)? {
-        (None, rule) => Ok(Counter::Unnamed(rule)),
+        (None, rule) => Ok(CounterKey::Unnamed(rule)),
         _ => Err(Corrupt),
     }
 }

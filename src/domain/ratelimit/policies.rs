@@ -3,31 +3,31 @@
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::decision::Decision;
 use crate::domain::global_state::{Named, Table, load_named, save_named};
-use crate::domain::ratelimit::MOST_LIMITS;
-use crate::domain::ratelimit::limit::name::{Name, is_policy};
+use crate::domain::ratelimit::MAX_LIMITS;
+use crate::domain::ratelimit::limit::name::{LimitName, is_policy};
 use crate::domain::ratelimit::limit::parse::Limit;
 use crate::domain::ratelimit::limit::rule::Rule;
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::value;
 use std::rc::Rc;
 
-/// Policies on one server.
-pub const MOST_POLICIES: usize = 1_000;
+/// LimitPolicies on one server.
+pub const MAX_POLICIES: usize = 1_000;
 
 /// Refused as a name: a locked subject shows its lock under `@lock`.
-const LOCK: &[u8] = b"lock";
+const RESERVED_NAME: &[u8] = b"lock";
 
 /// 1 to 16 limits in the order in which they were given.
 ///
 /// Every one has a name under which a subject keeps its counter: its own, or that of the policy, `@ai`, and
 /// `@ai#2`, `@ai#3` … for further unnamed ones. So what was used goes on counting when a limit is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Policy(Box<[(Name, Rule)]>);
+pub struct LimitPolicy(Box<[(LimitName, Rule)]>);
 
-impl Policy {
+impl LimitPolicy {
     fn new(name: &[u8], limits: &[&[u8]]) -> Result<Self, Refusal> {
-        if limits.len() > MOST_LIMITS {
-            return Err(Refusal::err(format!("too many limits: at most {MOST_LIMITS} in a policy")));
+        if limits.len() > MAX_LIMITS {
+            return Err(Refusal::err(format!("too many limits: at most {MAX_LIMITS} in a policy")));
         }
         let mut read: Vec<Limit<'_>> = Vec::with_capacity(limits.len());
         for text in limits {
@@ -36,20 +36,20 @@ impl Policy {
                 return Err(Refusal::err(format!("'{given}': a policy holds limits, not other policies")));
             }
             let limit = Limit::parse(text)?;
-            if read.iter().any(|earlier| earlier.same(&limit)) {
-                return Err(Refusal::err(format!("limit '{}' is given twice", limit.shown())));
+            if read.iter().any(|earlier| earlier.shares_counter(&limit)) {
+                return Err(Refusal::err(format!("limit '{}' is given twice", limit.display_name())));
             }
             read.push(limit);
         }
         let mut unnamed = 0;
         let named = read.into_iter().map(|limit| {
-            let name = limit.name.and_then(Name::new).unwrap_or_else(|| {
+            let name = limit.name.and_then(LimitName::new).unwrap_or_else(|| {
                 unnamed += 1;
-                Name::of_policy(name, unnamed)
+                LimitName::of_policy(name, unnamed)
             });
             (name, limit.rule)
         });
-        Ok(Policy(named.collect()))
+        Ok(LimitPolicy(named.collect()))
     }
 
     /// As a call takes them.
@@ -72,32 +72,32 @@ impl Policy {
 
     fn read(name: &[u8], r: &mut Reader<'_>) -> Result<Self, Corrupt> {
         let count = r.int()?;
-        if !(1..=MOST_LIMITS as u64).contains(&count) {
+        if !(1..=MAX_LIMITS as u64).contains(&count) {
             return Err(Corrupt);
         }
         let texts = (0..count).map(|_| r.bytes()).collect::<Result<Vec<_>, _>>()?;
-        Policy::new(name, &texts).map_err(|_| Corrupt)
+        LimitPolicy::new(name, &texts).map_err(|_| Corrupt)
     }
 }
 
 /// The policies of a server, by their names.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Policies(Named<Rc<Policy>>);
+pub struct LimitPolicies(Named<Rc<LimitPolicy>>);
 
-impl Policies {
-    pub fn get(&self, name: &[u8]) -> Option<&Rc<Policy>> {
+impl LimitPolicies {
+    pub fn get(&self, name: &[u8]) -> Option<&Rc<LimitPolicy>> {
         self.0.get(name)
     }
 
     /// In the order of their names.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &Policy)> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &LimitPolicy)> {
         self.0.iter().map(|(name, policy)| (&name[..], &**policy))
     }
 
     /// The policy that an argument of CHECK or PEEK names: `@name`.
     ///
     /// `NOPOLICY` when there is none.
-    pub fn named(&self, argument: &[u8]) -> Result<&Rc<Policy>, Refusal> {
+    pub fn named(&self, argument: &[u8]) -> Result<&Rc<LimitPolicy>, Refusal> {
         let name = argument.strip_prefix(b"@").unwrap_or(argument);
         refuse_wrong(name)?;
         self.get(name).ok_or_else(|| {
@@ -109,10 +109,10 @@ impl Policies {
     }
 }
 
-/// A change of [`Policies`].
+/// A change of [`LimitPolicies`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PolicyEffect {
-    Set { name: Box<[u8]>, policy: Rc<Policy> },
+pub enum LimitPolicyEffect {
+    Set { name: Box<[u8]>, policy: Rc<LimitPolicy> },
     Delete { name: Box<[u8]> },
 }
 
@@ -126,37 +126,37 @@ fn refuse_wrong(name: &[u8]) -> Result<(), Refusal> {
 
 /// RATELIMIT.POLICY SET. The same policy again changes nothing.
 pub fn decide_set_policy(
-    policies: &Policies,
+    policies: &LimitPolicies,
     name: &[u8],
     limits: &[&[u8]],
-) -> Result<Decision<(), PolicyEffect>, Refusal> {
+) -> Result<Decision<(), LimitPolicyEffect>, Refusal> {
     refuse_wrong(name)?;
-    if name == LOCK {
+    if name == RESERVED_NAME {
         return Err(Refusal::err(
             "policy name 'lock': a locked subject shows its lock as @lock, choose another",
         ));
     }
-    let policy = Policy::new(name, limits)?;
+    let policy = LimitPolicy::new(name, limits)?;
     match policies.get(name) {
         Some(known) if **known == policy => return Ok(Decision::answer(())),
-        None if policies.0.len() >= MOST_POLICIES => {
+        None if policies.0.len() >= MAX_POLICIES => {
             let text =
-                format!("too many policies: at most {MOST_POLICIES}, delete one with RATELIMIT.POLICY DEL");
+                format!("too many policies: at most {MAX_POLICIES}, delete one with RATELIMIT.POLICY DEL");
             return Err(Refusal::err(text));
         }
         _ => {}
     }
-    Ok(Decision::change((), PolicyEffect::Set { name: name.into(), policy: Rc::new(policy) }))
+    Ok(Decision::change((), LimitPolicyEffect::Set { name: name.into(), policy: Rc::new(policy) }))
 }
 
 /// RATELIMIT.POLICY DEL: whether there was one.
 pub fn decide_delete_policy(
-    policies: &Policies,
+    policies: &LimitPolicies,
     name: &[u8],
-) -> Result<Decision<bool, PolicyEffect>, Refusal> {
+) -> Result<Decision<bool, LimitPolicyEffect>, Refusal> {
     refuse_wrong(name)?;
     Ok(match policies.get(name) {
-        Some(_) => Decision::change(true, PolicyEffect::Delete { name: name.into() }),
+        Some(_) => Decision::change(true, LimitPolicyEffect::Delete { name: name.into() }),
         None => Decision::answer(false),
     })
 }
@@ -165,16 +165,16 @@ pub fn decide_delete_policy(
 const SET: u8 = 1;
 const DELETE: u8 = 2;
 
-impl value::Effect for PolicyEffect {
+impl value::Effect for LimitPolicyEffect {
     fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
         match self {
-            PolicyEffect::Set { name, policy } => {
+            LimitPolicyEffect::Set { name, policy } => {
                 w.byte(SET);
                 w.bytes(name);
                 policy.write(&mut w);
             }
-            PolicyEffect::Delete { name } => {
+            LimitPolicyEffect::Delete { name } => {
                 w.byte(DELETE);
                 w.bytes(name);
             }
@@ -191,10 +191,10 @@ impl value::Effect for PolicyEffect {
         }
         let effect = match kind {
             SET => {
-                let policy = Rc::new(Policy::read(name, &mut r)?);
-                PolicyEffect::Set { name: name.into(), policy }
+                let policy = Rc::new(LimitPolicy::read(name, &mut r)?);
+                LimitPolicyEffect::Set { name: name.into(), policy }
             }
-            DELETE => PolicyEffect::Delete { name: name.into() },
+            DELETE => LimitPolicyEffect::Delete { name: name.into() },
             _ => return Err(Corrupt),
         };
         r.end()?;
@@ -202,17 +202,17 @@ impl value::Effect for PolicyEffect {
     }
 }
 
-impl Table for Policies {
-    type Effect = PolicyEffect;
+impl Table for LimitPolicies {
+    type Effect = LimitPolicyEffect;
 
     const ENCODING: u32 = 1;
 
-    fn apply(&mut self, effect: PolicyEffect) {
+    fn apply(&mut self, effect: LimitPolicyEffect) {
         match effect {
-            PolicyEffect::Set { name, policy } => {
+            LimitPolicyEffect::Set { name, policy } => {
                 self.0.insert(name, policy);
             }
-            PolicyEffect::Delete { name } => {
+            LimitPolicyEffect::Delete { name } => {
                 self.0.remove(&name);
             }
         }
@@ -227,7 +227,7 @@ impl Table for Policies {
     }
 
     fn load(_encoding: u32, bytes: &[u8]) -> Result<Self, Corrupt> {
-        load_named(bytes, is_policy, |name, r| Policy::read(name, r).map(Rc::new)).map(Policies)
+        load_named(bytes, is_policy, |name, r| LimitPolicy::read(name, r).map(Rc::new)).map(LimitPolicies)
     }
 }
 

@@ -4,11 +4,11 @@ use crate::domain::codec::Corrupt;
 use crate::domain::ratelimit::apply;
 use crate::domain::ratelimit::effect::Effect;
 use crate::domain::ratelimit::encoding::subject;
-use crate::domain::ratelimit::state::extras::Extras;
 use crate::domain::ratelimit::state::holds::Holds;
 use crate::domain::ratelimit::state::leases::Leases;
-use crate::domain::ratelimit::state::subject::{Limits, Parts, Subject};
-use crate::domain::ratelimit::state::usage::Held;
+use crate::domain::ratelimit::state::restrictions::Restrictions;
+use crate::domain::ratelimit::state::subject::{LimitStorage, Subject, SubjectParts};
+use crate::domain::ratelimit::state::usage::LimitUsage;
 use crate::domain::value::{Lifetime, Value};
 
 impl Value for Subject {
@@ -23,11 +23,11 @@ impl Value for Subject {
     /// Until every limit is full again and nothing else is left. What lies beyond the signed 64-bit milliseconds that the server
     /// keeps ends there.
     fn lifetime(&self) -> Lifetime {
-        if let Limits::Bucket(one) = &self.0 {
-            return Lifetime::Until(one.bucket().full_at().min(i64::MAX as u64));
+        if let LimitStorage::Bucket(one) = &self.0 {
+            return Lifetime::Until(one.bucket().unused_at().min(i64::MAX as u64));
         }
-        let mut until = self.extras().and_then(Extras::last_end);
-        self.each(|_, held| until = until.max(Some(held.full_at())));
+        let mut until = self.restrictions().and_then(Restrictions::last_end);
+        self.for_each_limit(|_, held| until = until.max(Some(held.unused_at())));
         until.map_or(Lifetime::Over, |until| Lifetime::Until(until.min(i64::MAX as u64)))
     }
 
@@ -39,31 +39,33 @@ impl Value for Subject {
         if encoding != Self::ENCODING {
             return Err(Corrupt);
         }
-        let mut parts = self.parts();
+        let mut parts = self.take_parts();
         let loaded = subject::load(&mut parts, block);
-        self.put(parts);
+        self.set_parts(parts);
         loaded
     }
 
     fn memory(&self) -> usize {
-        let of_list = |list: &Vec<Held>| {
-            list.capacity() * size_of::<Held>() + list.iter().map(Held::heap).sum::<usize>()
+        let of_list = |list: &Vec<LimitUsage>| {
+            list.capacity() * size_of::<LimitUsage>() + list.iter().map(LimitUsage::heap_bytes).sum::<usize>()
         };
         let held = match &self.0 {
-            Limits::None | Limits::Bucket(_) => 0,
-            Limits::Many(many) => of_list(many),
-            Limits::Rich(parts) => size_of::<Parts>() + of_list(&parts.list) + parts.extras.heap(),
+            LimitStorage::None | LimitStorage::Bucket(_) => 0,
+            LimitStorage::Many(many) => of_list(many),
+            LimitStorage::WithRestrictions(parts) => {
+                size_of::<SubjectParts>() + of_list(&parts.list) + parts.restrictions.heap_bytes()
+            }
         };
         size_of::<Self>() + held
     }
 
     fn free_effort(&self) -> usize {
         match &self.0 {
-            Limits::None | Limits::Bucket(_) => 1,
-            Limits::Many(many) => 2 + 2 * many.len(),
-            Limits::Rich(parts) => {
-                let Parts { list, extras } = &**parts;
-                3 + 2 * list.len() + 2 * extras.holds.len() + 2 * extras.leases.len()
+            LimitStorage::None | LimitStorage::Bucket(_) => 1,
+            LimitStorage::Many(many) => 2 + 2 * many.len(),
+            LimitStorage::WithRestrictions(parts) => {
+                let SubjectParts { list, restrictions } = &**parts;
+                3 + 2 * list.len() + 2 * restrictions.holds.len() + 2 * restrictions.leases.len()
             }
         }
     }
@@ -71,11 +73,11 @@ impl Value for Subject {
     /// Holds and leases stay with the original: what holds have charged stands in the copy.
     fn duplicate(&self) -> Self {
         let mut copy = self.clone();
-        if copy.extras().is_some() {
-            let mut parts = copy.parts();
-            parts.extras.holds = Holds::default();
-            parts.extras.leases = Leases::default();
-            copy.put(parts);
+        if copy.restrictions().is_some() {
+            let mut parts = copy.take_parts();
+            parts.restrictions.holds = Holds::default();
+            parts.restrictions.leases = Leases::default();
+            copy.set_parts(parts);
         }
         copy
     }

@@ -1,25 +1,25 @@
 //! Use within one period: of `:fixed` limits and of calendar quotas.
 
 use crate::domain::ratelimit::UNLIMITED;
-use crate::domain::ratelimit::algorithm::standing::Standing;
+use crate::domain::ratelimit::algorithm::limit_status::LimitStatus;
 use crate::domain::ratelimit::limit::span::Span;
 use crate::domain::time::UnixMs;
 
 /// What was taken within a period. A clock that steps back to before its start is still in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Period {
+pub struct FixedPeriod {
     pub span: Span,
     /// At most 2^53 - 1.
     pub used: u64,
 }
 
-impl Period {
-    pub fn is_full(&self, now: UnixMs) -> bool {
+impl FixedPeriod {
+    pub fn is_unused(&self, now: UnixMs) -> bool {
         self.used == 0 || now >= self.span.end
     }
 
     /// How a call stands that wants `cost` of `capacity`, in a period that ends at `end`.
-    pub fn judge(&self, end: UnixMs, capacity: u64, cost: u64, now: UnixMs) -> Standing {
+    pub fn evaluate(&self, end: UnixMs, capacity: u64, cost: u64, now: UnixMs) -> LimitStatus {
         let reset_after_ms = end.saturating_sub(now);
         let retry_after_ms = match capacity {
             UNLIMITED => Some(0),
@@ -27,7 +27,7 @@ impl Period {
             _ if self.used + cost <= capacity => Some(0),
             _ => Some(reset_after_ms),
         };
-        Standing { used: self.used, retry_after_ms, reset_after_ms }
+        LimitStatus { used: self.used, retry_after_ms, reset_after_ms }
     }
 
     pub fn take(&mut self, cost: u64) {

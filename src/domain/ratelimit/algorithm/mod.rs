@@ -1,6 +1,6 @@
 //! The three ways of counting use.
 
 pub(crate) mod fixed_period;
+pub(crate) mod limit_status;
 pub(crate) mod sliding_window;
-pub(crate) mod standing;
 pub(crate) mod token_bucket;

@@ -10,22 +10,22 @@
 //! such sum (0.5 % of the count) under it. Any two neighbours then exceed 1/200 together, so at most
 //! 401 entries remain and the next joining is hundreds of entries away: amortised O(1).
 
-use crate::domain::ratelimit::MOST;
-use crate::domain::ratelimit::algorithm::standing::Standing;
+use crate::domain::ratelimit::MAX_COUNT;
+use crate::domain::ratelimit::algorithm::limit_status::LimitStatus;
 use crate::domain::time::UnixMs;
 use std::collections::VecDeque;
 
 /// Slots of one window: 8 KiB.
-pub const MOST_SLOTS: usize = 1_024;
+pub const MAX_SLOTS: usize = 1_024;
 
 /// Entries are joined while their sum stays within the whole sum divided by this.
-const GRAIN: u64 = 200;
+const JOIN_DIVISOR: u64 = 200;
 
-const SLOT_MOST: u64 = u32::MAX as u64;
+const MAX_SLOT_VALUE: u64 = u32::MAX as u64;
 
 /// An entry, or a part of one: `delta` ms after the slot before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Slot {
+struct WindowSlot {
     delta: u32,
     cost: u32,
 }
@@ -33,9 +33,9 @@ struct Slot {
 /// The log. The slots are a function of the entries (time, cost), so that a log that was saved and
 /// loaded behaves exactly as the one it came from.
 #[derive(Debug, Clone, Default)]
-pub struct Window {
+pub struct SlidingWindow {
     /// The first one's `delta` is 0, and its cost is not.
-    slots: VecDeque<Slot>,
+    slots: VecDeque<WindowSlot>,
     /// The time of the first slot.
     first: UnixMs,
     /// The time of the last slot: the log's clock never runs behind it.
@@ -43,7 +43,7 @@ pub struct Window {
     /// What all slots cost: below 10^12 + 2^32.
     sum: u64,
     /// Set while a longer period than that of the last allowed call is in use.
-    retained: Option<Box<Retained>>,
+    retained: Option<Box<RetainedPeriods>>,
 }
 
 /// For how long entries are kept when calls of the same name differ in their period.
@@ -51,7 +51,7 @@ pub struct Window {
 /// Time is cut into generations, each at least as long as the longest period used in it and in the one
 /// before; both count. So a period is remembered for at least its own length after its last use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retained {
+pub struct RetainedPeriods {
     /// The longest period of the generation before, in ms.
     pub before: u64,
     /// The longest period of this generation, in ms.
@@ -60,13 +60,13 @@ pub struct Retained {
     pub until: UnixMs,
 }
 
-impl Retained {
+impl RetainedPeriods {
     pub fn longest(&self) -> u64 {
         self.before.max(self.current)
     }
 }
 
-impl Window {
+impl SlidingWindow {
     /// The later of `now` and the newest entry.
     pub fn clock(&self, now: UnixMs) -> UnixMs {
         now.max(self.newest)
@@ -74,7 +74,7 @@ impl Window {
 
     /// How a call stands that wants `cost` of `capacity` within `period` ms. O(1) for cost 1 amortised
     /// over allowed calls; at most one pass over the slots.
-    pub fn judge(&self, period: u64, capacity: u64, cost: u64, now: UnixMs) -> Standing {
+    pub fn evaluate(&self, period: u64, capacity: u64, cost: u64, now: UnixMs) -> LimitStatus {
         let clock = self.clock(now);
         let mut slots = self.slots.iter();
         let (mut time, mut used) = (self.first, self.sum);
@@ -87,9 +87,9 @@ impl Window {
             }
             used -= u64::from(slot.cost);
         }
-        let reset_after_ms = if front.is_some() { ends(self.newest, period, now) } else { 0 };
+        let reset_after_ms = if front.is_some() { ms_until_left(self.newest, period, now) } else { 0 };
         let Some(room) = capacity.checked_sub(cost) else {
-            return Standing { used, retry_after_ms: None, reset_after_ms };
+            return LimitStatus { used, retry_after_ms: None, reset_after_ms };
         };
         let mut left = used;
         let mut retry = 0;
@@ -97,11 +97,11 @@ impl Window {
             // What is left to subtract lies in the live slots, so there is a front while any is left.
             let Some(slot) = front else { break };
             left -= u64::from(slot.cost);
-            retry = ends(time, period, now);
+            retry = ms_until_left(time, period, now);
             front = slots.next();
             time += front.map_or(0, |slot| u64::from(slot.delta));
         }
-        Standing { used, retry_after_ms: Some(retry), reset_after_ms }
+        LimitStatus { used, retry_after_ms: Some(retry), reset_after_ms }
     }
 
     /// Takes `cost`, without judging. `last_period` is the period of the call before this one.
@@ -109,32 +109,32 @@ impl Window {
         let at = self.clock(now);
         let keep = self.retain(last_period, period, at);
         self.drop_expired(at, keep);
-        if self.slots.len() + self.slots_for(at, cost) > MOST_SLOTS {
+        if self.slots.len() + self.slots_for(at, cost) > MAX_SLOTS {
             self.join();
         }
         self.push(at, cost);
         // What lies behind 10^12 of newer use decides nothing: no count is larger.
-        while self.slots.front().is_some_and(|slot| self.sum - u64::from(slot.cost) >= MOST) {
+        while self.slots.front().is_some_and(|slot| self.sum - u64::from(slot.cost) >= MAX_COUNT) {
             self.pop();
         }
     }
 
     /// A log of one entry.
-    pub fn of(at: UnixMs, cost: u64) -> Self {
-        let mut window = Window::default();
+    pub fn single(at: UnixMs, cost: u64) -> Self {
+        let mut window = SlidingWindow::default();
         if cost > 0 {
-            window.push(at, cost.min(MOST));
+            window.push(at, cost.min(MAX_COUNT));
         }
         window
     }
 
     /// When nothing taken counts any more, if the last call's period was `period`.
-    pub fn full_at(&self, period: u64) -> UnixMs {
+    pub fn unused_at(&self, period: u64) -> UnixMs {
         if self.sum == 0 { 0 } else { self.newest.saturating_add(self.keep(period)) }
     }
 
     /// Whether nothing taken counts any more.
-    pub fn is_full(&self, period: u64, now: UnixMs) -> bool {
+    pub fn is_unused(&self, period: u64, now: UnixMs) -> bool {
         self.sum == 0 || self.clock(now) - self.newest >= self.keep(period)
     }
 
@@ -148,7 +148,8 @@ impl Window {
             let longest = last_period.max(period);
             if last_period != period {
                 let until = at.saturating_add(longest);
-                self.retained = Some(Box::new(Retained { before: last_period, current: period, until }));
+                self.retained =
+                    Some(Box::new(RetainedPeriods { before: last_period, current: period, until }));
             }
             return longest;
         };
@@ -188,14 +189,16 @@ impl Window {
         }
     }
 
-    /// How many slots [`Window::push`] would add.
+    /// How many slots [`SlidingWindow::push`] would add.
     fn slots_for(&self, at: UnixMs, cost: u64) -> usize {
         let (gap, cost) = match self.slots.back() {
             None => (0, cost),
-            Some(last) if at == self.newest => (0, cost.saturating_sub(SLOT_MOST - u64::from(last.cost))),
+            Some(last) if at == self.newest => {
+                (0, cost.saturating_sub(MAX_SLOT_VALUE - u64::from(last.cost)))
+            }
             Some(_) => (at - self.newest, cost),
         };
-        (gap.saturating_sub(1) / SLOT_MOST + cost.div_ceil(SLOT_MOST)) as usize
+        (gap.saturating_sub(1) / MAX_SLOT_VALUE + cost.div_ceil(MAX_SLOT_VALUE)) as usize
     }
 
     /// Appends an entry, or adds to the newest one when it is of the same millisecond.
@@ -208,17 +211,17 @@ impl Window {
         } else if gap == 0
             && let Some(last) = self.slots.back_mut()
         {
-            let part = left.min(SLOT_MOST - u64::from(last.cost));
+            let part = left.min(MAX_SLOT_VALUE - u64::from(last.cost));
             last.cost += part as u32;
             left -= part;
         }
-        while gap > SLOT_MOST {
-            self.slots.push_back(Slot { delta: u32::MAX, cost: 0 });
-            gap -= SLOT_MOST;
+        while gap > MAX_SLOT_VALUE {
+            self.slots.push_back(WindowSlot { delta: u32::MAX, cost: 0 });
+            gap -= MAX_SLOT_VALUE;
         }
         while left > 0 {
-            let part = left.min(SLOT_MOST);
-            self.slots.push_back(Slot { delta: gap as u32, cost: part as u32 });
+            let part = left.min(MAX_SLOT_VALUE);
+            self.slots.push_back(WindowSlot { delta: gap as u32, cost: part as u32 });
             (left, gap) = (left - part, 0);
         }
         self.newest = at;
@@ -227,9 +230,9 @@ impl Window {
 
     /// Joins neighbours; see the text above.
     fn join(&mut self) {
-        let most = self.sum / GRAIN;
-        let mut joined = Window { retained: self.retained.take(), ..Window::default() };
-        joined.slots.reserve_exact(MOST_SLOTS);
+        let most = self.sum / JOIN_DIVISOR;
+        let mut joined = SlidingWindow { retained: self.retained.take(), ..SlidingWindow::default() };
+        joined.slots.reserve_exact(MAX_SLOTS);
         let mut group: Option<(UnixMs, u64)> = None;
         for (time, cost) in self.entries() {
             group = match group {
@@ -266,26 +269,32 @@ impl Window {
     }
 
     /// For how long entries are kept, when that is not the period of the last call.
-    pub fn retained(&self) -> Option<Retained> {
+    pub fn retained(&self) -> Option<RetainedPeriods> {
         self.retained.as_deref().copied()
     }
 
     /// Rebuilds a log from its entries. None when no log could hold them: a time that does not rise, a
     /// cost of 0, too many entries or too much in all.
-    pub fn rebuild(entries: impl Iterator<Item = (UnixMs, u64)>, retained: Option<Retained>) -> Option<Self> {
-        let mut window = Window { retained: retained.map(Box::new), ..Window::default() };
+    pub fn rebuild(
+        entries: impl Iterator<Item = (UnixMs, u64)>,
+        retained: Option<RetainedPeriods>,
+    ) -> Option<Self> {
+        let mut window = SlidingWindow { retained: retained.map(Box::new), ..SlidingWindow::default() };
         for (time, cost) in entries {
             let rises = window.slots.is_empty() || time > window.newest;
-            if !rises || !(1..=MOST + SLOT_MOST).contains(&cost) || window.sum >= MOST + SLOT_MOST {
+            if !rises
+                || !(1..=MAX_COUNT + MAX_SLOT_VALUE).contains(&cost)
+                || window.sum >= MAX_COUNT + MAX_SLOT_VALUE
+            {
                 return None;
             }
-            if window.slots.len().saturating_add(window.slots_for(time, cost)) > MOST_SLOTS {
+            if window.slots.len().saturating_add(window.slots_for(time, cost)) > MAX_SLOTS {
                 return None;
             }
             window.push(time, cost);
         }
         let front = window.slots.front().map_or(0, |slot| u64::from(slot.cost));
-        (window.sum - front < MOST).then_some(window)
+        (window.sum - front < MAX_COUNT).then_some(window)
     }
 
     /// The time up to which everything taken has left; none while nothing has.
@@ -325,27 +334,27 @@ impl Window {
 
     /// A log of these entries instead; those of no cost are left out.
     fn replace(&mut self, entries: &[(UnixMs, u64)]) {
-        *self = Window { retained: self.retained.take(), ..Window::default() };
+        *self = SlidingWindow { retained: self.retained.take(), ..SlidingWindow::default() };
         for &(time, cost) in entries.iter().filter(|(_, cost)| *cost > 0) {
-            self.push(time, cost.min(MOST));
+            self.push(time, cost.min(MAX_COUNT));
         }
-        while self.slots.front().is_some_and(|slot| self.sum - u64::from(slot.cost) >= MOST) {
+        while self.slots.front().is_some_and(|slot| self.sum - u64::from(slot.cost) >= MAX_COUNT) {
             self.pop();
         }
-        if self.slots.len() > MOST_SLOTS {
+        if self.slots.len() > MAX_SLOTS {
             self.join();
         }
     }
 
     /// Bytes on the heap.
-    pub fn heap(&self) -> usize {
-        let retained = if self.retained.is_some() { size_of::<Retained>() } else { 0 };
-        self.slots.capacity() * size_of::<Slot>() + retained
+    pub fn heap_bytes(&self) -> usize {
+        let retained = if self.retained.is_some() { size_of::<RetainedPeriods>() } else { 0 };
+        self.slots.capacity() * size_of::<WindowSlot>() + retained
     }
 }
 
 /// How long after `now` an entry taken at `time` has left a window of `period` ms.
-fn ends(time: UnixMs, period: u64, now: UnixMs) -> u64 {
+fn ms_until_left(time: UnixMs, period: u64, now: UnixMs) -> u64 {
     // Only live entries are asked for: `time + period` is after the log's clock, so after `now`.
     time.saturating_add(period).saturating_sub(now)
 }

@@ -11,17 +11,17 @@
 //! over (rounded up by less than one unit) and have drained at the *new* rate since. So a rule that was
 //! corrected heals at once, and the answer depends on nothing but state, rule and time.
 
-use crate::domain::ratelimit::algorithm::standing::Standing;
+use crate::domain::ratelimit::algorithm::limit_status::LimitStatus;
 use crate::domain::ratelimit::limit::rule::Rule;
-use crate::domain::ratelimit::{LONGEST_SHOWN, MOST};
+use crate::domain::ratelimit::{MAX_COUNT, MAX_SHOWN};
 use crate::domain::time::UnixMs;
 
 /// The TAT's milliseconds have 80 bits: 10^12 tokens of 3650 days each take 79.
-const TAT_MOST: u128 = (1 << 80) - 1;
+const MAX_TAT: u128 = (1 << 80) - 1;
 
 /// A bucket's debt. The default owes nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Bucket {
+pub struct TokenBucket {
     /// The lower 64 bits of the TAT, in Unix milliseconds.
     pub low: u64,
     /// Its upper 16 bits.
@@ -32,7 +32,7 @@ pub struct Bucket {
     pub at: UnixMs,
 }
 
-impl Bucket {
+impl TokenBucket {
     #[inline]
     fn tat(&self) -> u128 {
         u128::from(self.high) << 64 | u128::from(self.low)
@@ -40,15 +40,15 @@ impl Bucket {
 
     /// The bucket that owes `debt` units of `1/rule.count` ms at `at`.
     #[inline]
-    fn owing(debt: u128, rule: &Rule, at: UnixMs) -> Self {
+    fn with_debt(debt: u128, rule: &Rule, at: UnixMs) -> Self {
         let (ms, part) = divide(debt, rule.count);
-        let tat = (u128::from(at) + ms).min(TAT_MOST);
-        Bucket { low: tat as u64, high: (tat >> 64) as u16, part, at }
+        let tat = (u128::from(at) + ms).min(MAX_TAT);
+        TokenBucket { low: tat as u64, high: (tat >> 64) as u16, part, at }
     }
 
     /// The bucket that owes so many tokens.
-    pub fn of(tokens: u64, rule: &Rule, at: UnixMs) -> Self {
-        Self::owing(u128::from(tokens.min(MOST)) * u128::from(rule.period_ms), rule, at)
+    pub fn from_tokens(tokens: u64, rule: &Rule, at: UnixMs) -> Self {
+        Self::with_debt(u128::from(tokens.min(MAX_COUNT)) * u128::from(rule.period_ms), rule, at)
     }
 
     /// What is owed at `now`, in units of `1/rule.count` ms.
@@ -62,23 +62,23 @@ impl Bucket {
 
     /// The same use under another rule.
     #[inline]
-    pub fn under(&self, was: &Rule, rule: &Rule) -> Self {
+    pub fn convert(&self, was: &Rule, rule: &Rule) -> Self {
         let rate = |rule: &Rule| (rule.count, rule.period_ms);
         if rate(was) == rate(rule) {
             return *self;
         }
         let (tokens, rest) = divide(self.debt(was, self.at), was.period_ms);
-        if tokens >= u128::from(MOST) {
-            return Self::of(MOST, rule, self.at);
+        if tokens >= u128::from(MAX_COUNT) {
+            return Self::from_tokens(MAX_COUNT, rule, self.at);
         }
         let period = u128::from(rule.period_ms);
         let rest = (u128::from(rest) * period).div_ceil(u128::from(was.period_ms));
-        Self::owing(tokens * period + rest, rule, self.at)
+        Self::with_debt(tokens * period + rest, rule, self.at)
     }
 
     /// How a call stands that wants `cost` of `capacity` tokens.
     #[inline]
-    pub fn judge(&self, rule: &Rule, capacity: u64, cost: u64, now: UnixMs) -> Standing {
+    pub fn evaluate(&self, rule: &Rule, capacity: u64, cost: u64, now: UnixMs) -> LimitStatus {
         let debt = self.debt(rule, now);
         let used = shown(divide_up(debt, rule.period_ms));
         let reset_after_ms = self.reset_after_ms(now);
@@ -86,7 +86,7 @@ impl Bucket {
             let room = u128::from(room) * u128::from(rule.period_ms);
             shown(divide_up(debt.saturating_sub(room), rule.count))
         });
-        Standing { used, retry_after_ms, reset_after_ms }
+        LimitStatus { used, retry_after_ms, reset_after_ms }
     }
 
     /// Milliseconds until nothing is owed.
@@ -100,31 +100,31 @@ impl Bucket {
     pub fn take(&mut self, rule: &Rule, cost: u64, now: UnixMs) {
         let debt = self.debt(rule, now) + u128::from(cost) * u128::from(rule.period_ms);
         let at = self.at.max(now);
-        *self = Bucket { at, ..Self::owing(debt, rule, now) };
+        *self = TokenBucket { at, ..Self::with_debt(debt, rule, now) };
     }
 
     /// Takes `units` of `1/rule.count` ms from the debt, as far as there is any.
     pub fn give_back(&mut self, rule: &Rule, units: u128, now: UnixMs) {
         let debt = self.debt(rule, now).saturating_sub(units);
         // What was taken last stays at or before the time at which nothing is owed.
-        *self = Bucket { at: self.at.min(now), ..Self::owing(debt, rule, now) };
+        *self = TokenBucket { at: self.at.min(now), ..Self::with_debt(debt, rule, now) };
     }
 
     /// The first millisecond at which nothing is owed.
     #[inline]
-    pub fn full_at(&self) -> UnixMs {
+    pub fn unused_at(&self) -> UnixMs {
         u64::try_from(self.tat() + u128::from(self.part > 0)).unwrap_or(u64::MAX)
     }
 
     #[inline]
-    pub fn is_full(&self, now: UnixMs) -> bool {
+    pub fn is_unused(&self, now: UnixMs) -> bool {
         self.tat() + u128::from(self.part > 0) <= u128::from(now)
     }
 }
 
 #[inline]
 fn shown(value: u128) -> u64 {
-    value.min(u128::from(LONGEST_SHOWN)) as u64
+    value.min(u128::from(MAX_SHOWN)) as u64
 }
 
 /// Quotient and remainder, in 64 bits where they do.

@@ -2,47 +2,47 @@
 
 pub(crate) mod settle;
 
-use crate::domain::ratelimit::MOST_LIMITS;
-use crate::domain::ratelimit::charge::Take;
-use crate::domain::ratelimit::effect::{Counter, Effect, NewHold};
-use crate::domain::ratelimit::one_or_many::Few;
-use crate::domain::ratelimit::state::extras::Extras;
-use crate::domain::ratelimit::state::holds::{Charge, Hold};
-use crate::domain::ratelimit::state::subject::{Parts, Subject};
-use crate::domain::ratelimit::state::usage::Held;
+use crate::domain::ratelimit::MAX_LIMITS;
+use crate::domain::ratelimit::charge::Charge;
+use crate::domain::ratelimit::effect::{CounterKey, Effect, NewHold};
+use crate::domain::ratelimit::one_or_many::OneOrMany;
+use crate::domain::ratelimit::state::holds::{Hold, HoldCharge};
+use crate::domain::ratelimit::state::restrictions::Restrictions;
+use crate::domain::ratelimit::state::subject::{Subject, SubjectParts};
+use crate::domain::ratelimit::state::usage::LimitUsage;
 use crate::domain::time::UnixMs;
 
 pub fn apply(subject: &mut Subject, effect: Effect) {
-    if let Effect::Taken { now, takes, hold: None } = &effect
-        && let [take] = takes.as_slice()
-        && subject.take_alone(take, *now)
+    if let Effect::Taken { now, charges, hold: None } = &effect
+        && let [take] = charges.as_slice()
+        && subject.charge_in_place(take, *now)
     {
         return;
     }
-    let mut parts = subject.parts();
+    let mut parts = subject.take_parts();
     change(&mut parts, effect);
-    subject.put(parts);
+    subject.set_parts(parts);
 }
 
-fn change(parts: &mut Parts, effect: Effect) {
+fn change(parts: &mut SubjectParts, effect: Effect) {
     match effect {
-        Effect::Taken { now, takes, hold } => {
+        Effect::Taken { now, charges, hold } => {
             parts.purge(now);
-            for take in takes.as_slice() {
+            for take in charges.as_slice() {
                 settle::drain(parts, &take.limit(), now);
-                settle::part(parts, &take.limit(), now);
-                take_one(parts, take, takes.as_slice().len(), now);
+                settle::detach_holds(parts, &take.limit(), now);
+                take_one(parts, take, charges.as_slice().len(), now);
             }
             if let Some(hold) = hold {
-                parts.extras.holds.add(opened(*hold, takes, now));
+                parts.restrictions.holds.add(opened(*hold, charges, now));
             }
         }
         Effect::Locked { lock, level } => {
             parts.purge(lock.from);
-            parts.extras.lock = Some(lock);
-            parts.extras.level = level.or(parts.extras.level);
+            parts.restrictions.lock = Some(lock);
+            parts.restrictions.level = level.or(parts.restrictions.level);
         }
-        Effect::Unlocked => (parts.extras.lock, parts.extras.level) = (None, None),
+        Effect::Unlocked => (parts.restrictions.lock, parts.restrictions.level) = (None, None),
         Effect::Settled { now, id, costs } => {
             parts.purge(now);
             settle::settle(parts, &id, &costs, now);
@@ -57,26 +57,26 @@ fn change(parts: &mut Parts, effect: Effect) {
             parts.purge(now);
         }
         Effect::Reset { counters } => reset(parts, &counters),
-        Effect::Cleared => *parts = Parts::default(),
+        Effect::Cleared => *parts = SubjectParts::default(),
         Effect::Acquired { now, holder, until } => {
             parts.purge(now);
-            parts.extras.leases.hold(&holder, until);
+            parts.restrictions.leases.hold(&holder, until);
         }
         Effect::Released { now, holder } => {
             parts.purge(now);
-            parts.extras.leases.release(&holder);
+            parts.restrictions.leases.release(&holder);
         }
     }
 }
 
-fn take_one(parts: &mut Parts, take: &Take, together: usize, now: UnixMs) {
+fn take_one(parts: &mut SubjectParts, take: &Charge, together: usize, now: UnixMs) {
     let list = &mut parts.list;
-    match list.binary_search_by(|held| held.limit().order(&take.limit())) {
+    match list.binary_search_by(|held| held.limit().cmp_key(&take.limit())) {
         Ok(at) => list[at].take(&take.rule, take.span, take.cost, now),
         // Only an effect that another state decided can find 16 others: it is left out.
-        Err(_) if list.len() == MOST_LIMITS => {}
+        Err(_) if list.len() == MAX_LIMITS => {}
         Err(at) => {
-            let mut held = Held::fresh(take.name.clone(), take.rule);
+            let mut held = LimitUsage::unused(take.name.clone(), take.rule);
             held.take(&take.rule, take.span, take.cost, now);
             list.reserve_exact(if list.is_empty() { together } else { 1 });
             list.insert(at, held);
@@ -84,22 +84,22 @@ fn take_one(parts: &mut Parts, take: &Take, together: usize, now: UnixMs) {
     }
 }
 
-fn opened(hold: NewHold, takes: Few<Take>, now: UnixMs) -> Hold {
-    let charge = |take: Take| Charge {
+fn opened(hold: NewHold, charges: OneOrMany<Charge>, now: UnixMs) -> Hold {
+    let charge = |take: Charge| HoldCharge {
         asked: hold.asked.unwrap_or(take.cost),
         taken: take.cost,
         cost: take.cost,
         counted: true,
-        owed: settle::units(&take.rule, take.cost),
+        refundable: settle::units(&take.rule, take.cost),
         name: take.name,
         rule: take.rule,
     };
-    let (upto, charges) = (hold.asked.is_some(), takes.into_iter().map(charge).collect());
+    let (upto, charges) = (hold.asked.is_some(), charges.into_iter().map(charge).collect());
     Hold { id: hold.id, at: now, until: hold.until, upto, charges }
 }
 
-fn reset(parts: &mut Parts, counters: &[Counter]) {
-    let Parts { list, extras: Extras { holds, .. } } = parts;
-    list.retain(|held| !counters.iter().any(|counter| counter.is(&held.limit())));
-    holds.forget(|limit| counters.iter().any(|counter| counter.is(limit)));
+fn reset(parts: &mut SubjectParts, counters: &[CounterKey]) {
+    let SubjectParts { list, restrictions: Restrictions { holds, .. } } = parts;
+    list.retain(|held| !counters.iter().any(|counter| counter.matches(&held.limit())));
+    holds.remove_limits(|limit| counters.iter().any(|counter| counter.matches(limit)));
 }

@@ -1,13 +1,13 @@
 //! Deciding REFUND, SETTLE and RESET: what takes use back or corrects it.
 
 use crate::domain::decision::Decision;
-use crate::domain::ratelimit::charge::Take;
+use crate::domain::ratelimit::charge::Charge;
 use crate::domain::ratelimit::decide::check;
-use crate::domain::ratelimit::decide::request::Request;
-use crate::domain::ratelimit::decide::verdict::{Row, Verdict};
-use crate::domain::ratelimit::effect::{Counter, Effect};
+use crate::domain::ratelimit::decide::request::CheckRequest;
+use crate::domain::ratelimit::decide::verdict::{CheckVerdict, LimitRow};
+use crate::domain::ratelimit::effect::{CounterKey, Effect};
 use crate::domain::ratelimit::limit::cost;
-use crate::domain::ratelimit::limit::name::Name;
+use crate::domain::ratelimit::limit::name::LimitName;
 use crate::domain::ratelimit::limit::parse::Limit;
 use crate::domain::ratelimit::limit::rule::Rule;
 use crate::domain::ratelimit::state::holds::Hold;
@@ -19,21 +19,21 @@ use crate::domain::time::UnixMs;
 /// what CHECK would: limits that the key could not hold.
 pub fn decide_refund(
     state: Option<&Subject>,
-    request: &Request<'_>,
+    request: &CheckRequest<'_>,
     now: UnixMs,
 ) -> Result<Decision<(), Effect>, Refusal> {
     check::refuse_too_many(state, request, now)?;
     let in_use = |limit: &Limit<'_>| {
-        state.and_then(|subject| subject.find(limit, |held| !held.is_full(now))).unwrap_or(false)
+        state.and_then(|subject| subject.find(limit, |held| !held.is_unused(now))).unwrap_or(false)
     };
-    let refund = |limit: &Limit<'_>, cost| Take {
-        name: limit.name.and_then(Name::new),
+    let refund = |limit: &Limit<'_>, cost| Charge {
+        name: limit.name.and_then(LimitName::new),
         rule: limit.rule,
         span: None,
         cost,
     };
-    let asks = request.asks().iter().filter(|ask| ask.cost > 0 && in_use(&ask.limit));
-    let refunds: Vec<Take> = asks.map(|ask| refund(&ask.limit, ask.cost)).collect();
+    let items = request.items().iter().filter(|item| item.cost > 0 && in_use(&item.limit));
+    let refunds: Vec<Charge> = items.map(|item| refund(&item.limit, item.cost)).collect();
     Ok(match refunds.is_empty() {
         true => Decision::answer(()),
         false => Decision::change((), Effect::Refunded { now, refunds: refunds.into_iter().collect() }),
@@ -48,7 +48,7 @@ pub fn decide_settle(
     costs: &[u8],
     now: UnixMs,
 ) -> Result<Decision<(), Effect>, Refusal> {
-    let hold = open(state, id, now)?;
+    let hold = find_open_hold(state, id, now)?;
     let charges = hold.charges.as_slice();
     let mut settled: Vec<u64> = charges.iter().map(|charge| charge.cost).collect();
     if cost::is_by_name(costs) {
@@ -64,17 +64,22 @@ pub fn decide_settle(
 }
 
 /// A row for each limit that a hold charges, as it stands.
-pub fn of_hold<'s>(state: Option<&'s Subject>, id: &[u8], now: UnixMs) -> Result<Verdict<'s>, Refusal> {
-    let hold = open(state, id, now)?;
+pub fn hold_rows<'s>(
+    state: Option<&'s Subject>,
+    id: &[u8],
+    now: UnixMs,
+) -> Result<CheckVerdict<'s>, Refusal> {
+    let hold = find_open_hold(state, id, now)?;
     let rows = hold.charges.as_slice().iter().filter_map(|charge| {
         let limit = charge.limit();
-        state?.find(&limit, |held| check::row(held, limit, 1, now))
+        state?.find(&limit, |held| check::build_row(held, limit, 1, now))
     });
-    Ok(Verdict::new(rows.collect::<Vec<Row<'s>>>().into_iter().collect()))
+    Ok(CheckVerdict::new(rows.collect::<Vec<LimitRow<'s>>>().into_iter().collect()))
 }
 
-fn open<'s>(state: Option<&'s Subject>, id: &[u8], now: UnixMs) -> Result<&'s Hold, Refusal> {
-    let hold = state.and_then(Subject::extras).and_then(|extras| extras.holds.open(id, now));
+fn find_open_hold<'s>(state: Option<&'s Subject>, id: &[u8], now: UnixMs) -> Result<&'s Hold, Refusal> {
+    let hold =
+        state.and_then(Subject::restrictions).and_then(|restrictions| restrictions.holds.open(id, now));
     hold.ok_or_else(|| {
         let text = format!("there is no open hold '{}': what it had charged stands", shown(id));
         Refusal::new(Code::NoHold, text)
@@ -82,11 +87,11 @@ fn open<'s>(state: Option<&'s Subject>, id: &[u8], now: UnixMs) -> Result<&'s Ho
 }
 
 /// What RESET is to forget: a name, or the spec of an unnamed limit.
-pub fn counter(text: &[u8]) -> Result<Counter, Refusal> {
-    if let Some(name) = Name::new(text) {
-        return Ok(Counter::Named(name));
+pub fn parse_counter(text: &[u8]) -> Result<CounterKey, Refusal> {
+    if let Some(name) = LimitName::new(text) {
+        return Ok(CounterKey::Named(name));
     }
-    Rule::parse(text).map(Counter::Unnamed).map_err(|_| {
+    Rule::parse(text).map(CounterKey::Unnamed).map_err(|_| {
         let given = shown(text);
         Refusal::err(format!(
             "'{given}': expected the name of a limit, or the spec of an unnamed one such as 10/1m"
@@ -96,15 +101,15 @@ pub fn counter(text: &[u8]) -> Result<Counter, Refusal> {
 
 /// RATELIMIT.RESET: forgets these limits, or everything where none is given. Answers how many limits are
 /// forgotten.
-pub fn decide_reset(state: Option<&Subject>, counters: &[Counter], now: UnixMs) -> Decision<u64, Effect> {
+pub fn decide_reset(state: Option<&Subject>, counters: &[CounterKey], now: UnixMs) -> Decision<u64, Effect> {
     let Some(subject) = state else { return Decision::answer(0) };
-    let holds = subject.extras().map(|extras| &extras.holds);
+    let holds = subject.restrictions().map(|restrictions| &restrictions.holds);
     let (mut found, mut in_use, mut all) = (Vec::new(), 0, 0);
-    subject.each(|limit, held| {
-        let counts = u64::from(!held.is_full(now));
+    subject.for_each_limit(|limit, held| {
+        let counts = u64::from(!held.is_unused(now));
         all += counts;
-        if let Some(counter) = counters.iter().find(|counter| counter.is(&limit))
-            && (counts > 0 || holds.is_some_and(|holds| holds.charge(&limit)))
+        if let Some(counter) = counters.iter().find(|counter| counter.matches(&limit))
+            && (counts > 0 || holds.is_some_and(|holds| holds.is_charged(&limit)))
         {
             found.push(counter.clone());
             in_use += counts;

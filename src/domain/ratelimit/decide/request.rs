@@ -1,92 +1,92 @@
 //! The limits of one call and what it takes of each.
 
-use crate::domain::ratelimit::MOST_LIMITS;
+use crate::domain::ratelimit::MAX_LIMITS;
 use crate::domain::ratelimit::limit::cost;
 use crate::domain::ratelimit::limit::parse::Limit;
-use crate::domain::ratelimit::one_or_many::Few;
+use crate::domain::ratelimit::one_or_many::OneOrMany;
 use crate::domain::refusal::Refusal;
 
 /// One limit of a call and its cost, 1 to 10^12.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ask<'a> {
+pub struct RequestedLimit<'a> {
     pub limit: Limit<'a>,
     pub cost: u64,
 }
 
-/// What a CHECK or PEEK asks for. Without limits it asks (in PEEK only) for all that the subject holds.
+/// What a CHECK or PEEK items for. Without limits it items (in PEEK only) for all that the subject holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request<'a> {
-    asks: Few<Ask<'a>>,
+pub struct CheckRequest<'a> {
+    items: OneOrMany<RequestedLimit<'a>>,
     /// What a limit that is not listed costs.
     cost: u64,
 }
 
-impl<'a> Request<'a> {
+impl<'a> CheckRequest<'a> {
     /// For one limit that was not read from text.
-    pub fn one(ask: Ask<'a>) -> Self {
-        Request { asks: Few::One(ask), cost: ask.cost }
+    pub fn one(item: RequestedLimit<'a>) -> Self {
+        CheckRequest { items: OneOrMany::One(item), cost: item.cost }
     }
 
-    /// Reads the limits; each costs 1 until [`Request::set_cost`]. More than 16 and a name that stands
+    /// Reads the limits; each costs 1 until [`CheckRequest::set_cost`]. More than 16 and a name that stands
     /// twice are errors.
     pub fn parse(limits: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, Refusal> {
         Self::of(limits.into_iter().map(Limit::parse))
     }
 
-    /// As [`Request::parse`], of limits that have been read.
+    /// As [`CheckRequest::parse`], of limits that have been read.
     pub fn of(limits: impl IntoIterator<Item = Result<Limit<'a>, Refusal>>) -> Result<Self, Refusal> {
-        let mut request = Request::empty();
+        let mut request = CheckRequest::empty();
         for limit in limits {
             request.add(limit?)?;
         }
         Ok(request)
     }
 
-    /// Asks for nothing yet; see [`Request::add`].
+    /// Asks for nothing yet; see [`CheckRequest::add`].
     pub fn empty() -> Self {
-        Request { asks: Few::Many(Vec::new()), cost: 1 }
+        CheckRequest { items: OneOrMany::Many(Vec::new()), cost: 1 }
     }
 
     /// One limit more, at a cost of 1.
     #[inline]
     pub fn add(&mut self, limit: Limit<'a>) -> Result<(), Refusal> {
-        let earlier = self.asks();
-        if earlier.len() == MOST_LIMITS {
-            return Err(Refusal::err(format!("too many limits: at most {MOST_LIMITS} in a call")));
+        let earlier = self.items();
+        if earlier.len() == MAX_LIMITS {
+            return Err(Refusal::err(format!("too many limits: at most {MAX_LIMITS} in a call")));
         }
-        if earlier.iter().any(|earlier| earlier.limit.same(&limit)) {
-            return Err(Refusal::err(format!("limit '{}' is given twice", limit.shown())));
+        if earlier.iter().any(|earlier| earlier.limit.shares_counter(&limit)) {
+            return Err(Refusal::err(format!("limit '{}' is given twice", limit.display_name())));
         }
-        self.asks.push(Ask { limit, cost: 1 });
+        self.items.push(RequestedLimit { limit, cost: 1 });
         Ok(())
     }
 
     /// Reads the value of COST: `n` for every limit, or `name=n[,name=n]` with 1 for the unlisted.
     pub fn set_cost(&mut self, text: &[u8]) -> Result<(), Refusal> {
-        self.set_cost_or(text, 1)
+        self.set_cost_with_default(text, 1)
     }
 
-    /// As [`Request::set_cost`], with another cost for limits that a list by name leaves out.
-    pub fn set_cost_or(&mut self, text: &[u8], unlisted: u64) -> Result<(), Refusal> {
+    /// As [`CheckRequest::set_cost`], with another cost for limits that a list by name leaves out.
+    pub fn set_cost_with_default(&mut self, text: &[u8], unlisted: u64) -> Result<(), Refusal> {
         if !cost::is_by_name(text) {
             self.cost = cost::for_all(text, 1)?;
-            self.asks.as_mut_slice().iter_mut().for_each(|ask| ask.cost = self.cost);
+            self.items.as_mut_slice().iter_mut().for_each(|item| item.cost = self.cost);
             return Ok(());
         }
-        let asks = self.asks.as_mut_slice();
-        asks.iter_mut().for_each(|ask| ask.cost = unlisted);
-        let limits: Few<Limit<'a>> = asks.iter().map(|ask| ask.limit).collect();
-        cost::by_name(text, 1, "call", limits.as_slice().iter().copied(), |at, cost| asks[at].cost = cost)
+        let items = self.items.as_mut_slice();
+        items.iter_mut().for_each(|item| item.cost = unlisted);
+        let limits: OneOrMany<Limit<'a>> = items.iter().map(|item| item.limit).collect();
+        cost::by_name(text, 1, "call", limits.as_slice().iter().copied(), |at, cost| items[at].cost = cost)
     }
 
     /// The same limits, each at this cost.
-    pub(crate) fn at_cost(&self, cost: u64) -> Self {
-        let asks = Few::each(self.asks(), |ask| Ask { cost, ..*ask });
-        Request { asks, cost }
+    pub(crate) fn with_cost(&self, cost: u64) -> Self {
+        let items = OneOrMany::map_slice(self.items(), |item| RequestedLimit { cost, ..*item });
+        CheckRequest { items, cost }
     }
 
-    pub fn asks(&self) -> &[Ask<'a>] {
-        self.asks.as_slice()
+    pub fn items(&self) -> &[RequestedLimit<'a>] {
+        self.items.as_slice()
     }
 
     /// What each limit costs that the request does not list: COST n, else 1.
@@ -98,16 +98,16 @@ impl<'a> Request<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::ratelimit::MOST;
+    use crate::domain::ratelimit::MAX_COUNT;
 
-    fn request<'a>(limits: &[&'a str]) -> Result<Request<'a>, Refusal> {
-        Request::parse(limits.iter().map(|limit| limit.as_bytes()))
+    fn request<'a>(limits: &[&'a str]) -> Result<CheckRequest<'a>, Refusal> {
+        CheckRequest::parse(limits.iter().map(|limit| limit.as_bytes()))
     }
 
     fn costs(limits: &[&str], cost: &str) -> Result<Vec<u64>, String> {
         let mut request = request(limits).unwrap();
         request.set_cost(cost.as_bytes()).map_err(|refusal| refusal.to_string())?;
-        Ok(request.asks().iter().map(|ask| ask.cost).collect())
+        Ok(request.items().iter().map(|item| item.cost).collect())
     }
 
     #[test]
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(costs(&limits, "5"), Ok(vec![5, 5, 5, 5]));
         assert_eq!(costs(&limits, "b=3"), Ok(vec![1, 3, 1, 1]));
         assert_eq!(costs(&limits, "7/1m=2,10/1s:burst=20=4,a=6"), Ok(vec![6, 1, 4, 2]));
-        assert_eq!(costs(&limits, "1000000000000"), Ok(vec![MOST; 4]));
+        assert_eq!(costs(&limits, "1000000000000"), Ok(vec![MAX_COUNT; 4]));
     }
 
     #[test]
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(request(&["1/60s", "1/1m"]).unwrap_err().to_string(), "ERR limit '1/1m' is given twice");
         let many: Vec<String> = (1..=17).map(|n| format!("{n}/1s")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        assert_eq!(request(&many[..16]).unwrap().asks().len(), 16);
+        assert_eq!(request(&many[..16]).unwrap().items().len(), 16);
         assert_eq!(request(&many).unwrap_err().to_string(), "ERR too many limits: at most 16 in a call");
     }
 }

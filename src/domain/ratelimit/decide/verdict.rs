@@ -1,10 +1,10 @@
 //! What a CHECK or PEEK answers.
 
 use crate::domain::ratelimit::UNLIMITED;
-use crate::domain::ratelimit::algorithm::standing::Standing;
+use crate::domain::ratelimit::algorithm::limit_status::LimitStatus;
 use crate::domain::ratelimit::limit::parse::Limit;
-use crate::domain::ratelimit::limit::rule::{Kind, Rule};
-use crate::domain::ratelimit::one_or_many::Few;
+use crate::domain::ratelimit::limit::rule::{LimitKind, Rule};
+use crate::domain::ratelimit::one_or_many::OneOrMany;
 use crate::domain::ratelimit::state::lockout::{LOCK_NAME, Lock};
 use crate::domain::time::UnixMs;
 use std::borrow::Cow;
@@ -12,11 +12,11 @@ use std::cmp::Ordering;
 
 /// Durations and amounts in a reply end here: 2^53 - 2, so that every client language holds them and
 /// BRIEF's "never" (minus 2^53 - 1) stays apart.
-pub const LONGEST_SHOWN: u64 = (1 << 53) - 2;
+pub const MAX_SHOWN: u64 = (1 << 53) - 2;
 
 /// One limit of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Row<'a> {
+pub struct LimitRow<'a> {
     limit: Limit<'a>,
     /// What the call takes of it, if it passes.
     pub cost: u64,
@@ -36,11 +36,11 @@ pub struct Row<'a> {
     pub(crate) reset_after_taking: u64,
 }
 
-impl<'a> Row<'a> {
+impl<'a> LimitRow<'a> {
     #[inline]
-    pub(crate) fn new(limit: Limit<'a>, cost: u64, standing: Standing, period_ms: u64) -> Self {
-        let retry = standing.retry_after_ms.map(|retry| retry.min(LONGEST_SHOWN) as i64);
-        Row {
+    pub(crate) fn new(limit: Limit<'a>, cost: u64, standing: LimitStatus, period_ms: u64) -> Self {
+        let retry = standing.retry_after_ms.map(|retry| retry.min(MAX_SHOWN) as i64);
+        LimitRow {
             limit,
             cost,
             allowed: retry == Some(0),
@@ -48,7 +48,7 @@ impl<'a> Row<'a> {
             remaining: remaining(&limit.rule, standing.used),
             period_ms,
             retry_after_ms: retry.unwrap_or(-1),
-            reset_after_ms: standing.reset_after_ms.min(LONGEST_SHOWN),
+            reset_after_ms: standing.reset_after_ms.min(MAX_SHOWN),
             used: standing.used,
             reset_after_taking: 0,
         }
@@ -56,22 +56,22 @@ impl<'a> Row<'a> {
 
     /// How a lock stands: it denies until it ends.
     pub(crate) fn locked(lock: &Lock, now: UnixMs) -> Self {
-        let period_ms = (lock.until - lock.from).min(LONGEST_SHOWN);
+        let period_ms = (lock.until - lock.from).min(MAX_SHOWN);
         let left = lock.until.saturating_sub(now);
-        let standing = Standing { used: 0, retry_after_ms: Some(left), reset_after_ms: left };
-        let rule = Rule { count: 0, period_ms, kind: Kind::Fixed };
-        Row::new(Limit { name: Some(LOCK_NAME), rule }, 0, standing, period_ms)
+        let standing = LimitStatus { used: 0, retry_after_ms: Some(left), reset_after_ms: left };
+        let rule = Rule { count: 0, period_ms, kind: LimitKind::Fixed };
+        LimitRow::new(Limit { name: Some(LOCK_NAME), rule }, 0, standing, period_ms)
     }
 
     /// As the row is once the call has taken its cost.
-    pub(crate) fn take(&mut self) {
+    pub(crate) fn apply_cost(&mut self) {
         self.used = (self.used + self.cost).min(UNLIMITED);
         self.remaining = remaining(&self.limit.rule, self.used);
-        self.reset_after_ms = self.reset_after_taking.min(LONGEST_SHOWN);
+        self.reset_after_ms = self.reset_after_taking.min(MAX_SHOWN);
     }
 
     /// As the row is for a call that was allowed before and has taken so much then.
-    pub(crate) fn granted(&mut self, taken: u64) {
+    pub(crate) fn mark_granted(&mut self, taken: u64) {
         (self.cost, self.allowed, self.retry_after_ms) = (taken, true, 0);
     }
 
@@ -118,26 +118,26 @@ fn remaining(rule: &Rule, used: u64) -> u64 {
 
 /// The answer: a row per limit, in the order of the call, and the one that binds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict<'a> {
-    rows: Few<Row<'a>>,
+pub struct CheckVerdict<'a> {
+    rows: OneOrMany<LimitRow<'a>>,
     binding: usize,
     /// What a call takes that passes although it was denied (SHADOW).
     shadow: Option<u64>,
 }
 
-impl<'a> Verdict<'a> {
+impl<'a> CheckVerdict<'a> {
     #[inline]
-    pub(crate) fn new(rows: Few<Row<'a>>) -> Self {
+    pub(crate) fn new(rows: OneOrMany<LimitRow<'a>>) -> Self {
         let binding = match rows.as_slice() {
             [_] => 0,
             list => (1..list.len())
                 .fold(0, |first, next| if list[next].binds_before(&list[first]) { next } else { first }),
         };
-        Verdict { rows, binding, shadow: None }
+        CheckVerdict { rows, binding, shadow: None }
     }
 
     /// The same answer for a call that passes all the same.
-    pub(crate) fn shadowed(mut self, cost: u64) -> Self {
+    pub(crate) fn with_shadow_cost(mut self, cost: u64) -> Self {
         self.shadow = Some(cost);
         self
     }
@@ -149,17 +149,17 @@ impl<'a> Verdict<'a> {
 
     /// The limit that binds; the first of equals. None when there are no limits at all (a PEEK without
     /// limits at a subject that holds none).
-    pub fn binding(&self) -> Option<&Row<'a>> {
+    pub fn binding(&self) -> Option<&LimitRow<'a>> {
         self.rows().get(self.binding)
     }
 
     /// What is taken of the binding limit: its cost, or 0 when denied.
-    pub fn taken(&self) -> u64 {
-        let allowed = |row: &Row<'_>| if row.allowed { row.cost } else { 0 };
+    pub fn taken_cost(&self) -> u64 {
+        let allowed = |row: &LimitRow<'_>| if row.allowed { row.cost } else { 0 };
         self.shadow.unwrap_or_else(|| self.binding().map_or(0, allowed))
     }
 
-    pub fn rows(&self) -> &[Row<'a>] {
+    pub fn rows(&self) -> &[LimitRow<'a>] {
         self.rows.as_slice()
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::domain::calendar::time_zone::Zone;
 use crate::domain::codec::{Corrupt, Reader, Writer};
-use crate::domain::ratelimit::limit::calendar::{Calendar, Unit};
-use crate::domain::ratelimit::limit::name::Name;
+use crate::domain::ratelimit::limit::calendar::{Calendar, CalendarUnit};
+use crate::domain::ratelimit::limit::name::LimitName;
 use crate::domain::ratelimit::limit::parse::Limit;
-use crate::domain::ratelimit::limit::rule::{Kind, Rule};
+use crate::domain::ratelimit::limit::rule::{LimitKind, Rule};
 use crate::domain::ratelimit::limit::span::Span;
 
 /// Start and length.
@@ -31,10 +31,10 @@ const CALENDAR: u8 = 3;
 /// zone and anchor.
 pub(crate) fn write_limit(writer: &mut Writer, limit: &Limit<'_>) {
     let kind = match limit.rule.kind {
-        Kind::Window => WINDOW,
-        Kind::Bucket { .. } => BUCKET,
-        Kind::Fixed => FIXED,
-        Kind::Calendar(_) => CALENDAR,
+        LimitKind::Window => WINDOW,
+        LimitKind::Bucket { .. } => BUCKET,
+        LimitKind::Fixed => FIXED,
+        LimitKind::Calendar(_) => CALENDAR,
     };
     writer.byte(u8::from(limit.name.is_some()) | kind << 1);
     if let Some(name) = limit.name {
@@ -42,12 +42,12 @@ pub(crate) fn write_limit(writer: &mut Writer, limit: &Limit<'_>) {
     }
     writer.int(limit.rule.count);
     match limit.rule.kind {
-        Kind::Window | Kind::Fixed => writer.int(limit.rule.period_ms),
-        Kind::Bucket { burst } => {
+        LimitKind::Window | LimitKind::Fixed => writer.int(limit.rule.period_ms),
+        LimitKind::Bucket { burst } => {
             writer.int(limit.rule.period_ms);
             writer.int(burst);
         }
-        Kind::Calendar(Calendar { unit, zone, anchor }) => {
+        LimitKind::Calendar(Calendar { unit, zone, anchor }) => {
             writer.byte(unit as u8);
             // By its name: another version of the database numbers its zones otherwise.
             writer.bytes(zone.name().as_bytes());
@@ -57,23 +57,23 @@ pub(crate) fn write_limit(writer: &mut Writer, limit: &Limit<'_>) {
 }
 
 /// Reads what [`write_limit`] wrote; every part is in its range.
-pub(crate) fn read_limit(reader: &mut Reader<'_>) -> Result<(Option<Name>, Rule), Corrupt> {
+pub(crate) fn read_limit(reader: &mut Reader<'_>) -> Result<(Option<LimitName>, Rule), Corrupt> {
     let flags = reader.byte()?;
     let name = match flags & NAMED {
         0 => None,
-        _ => Some(Name::new(reader.bytes()?).ok_or(Corrupt)?),
+        _ => Some(LimitName::new(reader.bytes()?).ok_or(Corrupt)?),
     };
     let count = reader.int()?;
     let rule = match flags >> 1 {
-        WINDOW => Rule { count, period_ms: reader.int()?, kind: Kind::Window },
-        BUCKET => Rule { count, period_ms: reader.int()?, kind: Kind::Bucket { burst: reader.int()? } },
-        FIXED => Rule { count, period_ms: reader.int()?, kind: Kind::Fixed },
+        WINDOW => Rule { count, period_ms: reader.int()?, kind: LimitKind::Window },
+        BUCKET => Rule { count, period_ms: reader.int()?, kind: LimitKind::Bucket { burst: reader.int()? } },
+        FIXED => Rule { count, period_ms: reader.int()?, kind: LimitKind::Fixed },
         CALENDAR => {
-            let unit = *Unit::ALL.get(usize::from(reader.byte()?)).ok_or(Corrupt)?;
+            let unit = *CalendarUnit::ALL.get(usize::from(reader.byte()?)).ok_or(Corrupt)?;
             let name = reader.bytes()?;
             let zone = Zone::named(name).filter(|zone| zone.name().as_bytes() == name).ok_or(Corrupt)?;
             let calendar = Calendar { unit, zone, anchor: reader.byte()? };
-            Rule { count, period_ms: calendar.longest_ms(), kind: Kind::Calendar(calendar) }
+            Rule { count, period_ms: calendar.longest_ms(), kind: LimitKind::Calendar(calendar) }
         }
         _ => return Err(Corrupt),
     };
@@ -81,4 +81,4 @@ pub(crate) fn read_limit(reader: &mut Reader<'_>) -> Result<(Option<Name>, Rule)
 }
 
 /// A block ends with the limit that takes it past this many bytes.
-pub(crate) const BLOCK: usize = 64 * 1024;
+pub(crate) const BLOCK_BYTES: usize = 64 * 1024;

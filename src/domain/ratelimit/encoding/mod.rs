@@ -1,5 +1,5 @@
 //! The binary forms of effects and of saved values.
 
-pub(crate) mod extras;
 pub(crate) mod limit;
+pub(crate) mod restrictions;
 pub(crate) mod subject;

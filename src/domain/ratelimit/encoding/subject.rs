@@ -1,7 +1,7 @@
 //! The binary form of a subject.
 //!
 //! ```text
-//! block   := (limit | extra)*                    limits in their order, across blocks too, then extras
+//! block   := (limit | extra)*                    limits in their order, across blocks too, then restrictions
 //! limit   := flags name? count (period burst? | unit zone anchor) use
 //! bucket  := TAT's low bits, high bits, part     and, named, the time it was last taken from
 //! window  := n (time cost)*                      the first time absolute, then differences
@@ -12,20 +12,22 @@
 //! ```
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
-use crate::domain::ratelimit::algorithm::fixed_period::Period;
-use crate::domain::ratelimit::algorithm::sliding_window::{MOST_SLOTS, Retained, Window};
-use crate::domain::ratelimit::algorithm::token_bucket::Bucket;
-use crate::domain::ratelimit::encoding::extras;
-use crate::domain::ratelimit::encoding::limit::{BLOCK, read_limit, read_span, write_limit, write_span};
-use crate::domain::ratelimit::limit::rule::Kind;
-use crate::domain::ratelimit::state::subject::{Parts, Subject};
-use crate::domain::ratelimit::state::usage::{Held, Usage};
-use crate::domain::ratelimit::{MOST_LIMITS, UNLIMITED};
+use crate::domain::ratelimit::algorithm::fixed_period::FixedPeriod;
+use crate::domain::ratelimit::algorithm::sliding_window::{MAX_SLOTS, RetainedPeriods, SlidingWindow};
+use crate::domain::ratelimit::algorithm::token_bucket::TokenBucket;
+use crate::domain::ratelimit::encoding::limit::{
+    BLOCK_BYTES, read_limit, read_span, write_limit, write_span,
+};
+use crate::domain::ratelimit::encoding::restrictions;
+use crate::domain::ratelimit::limit::rule::LimitKind;
+use crate::domain::ratelimit::state::subject::{Subject, SubjectParts};
+use crate::domain::ratelimit::state::usage::{LimitUsage, Usage};
+use crate::domain::ratelimit::{MAX_LIMITS, UNLIMITED};
 use crate::domain::time::LONGEST;
 
 pub(crate) fn save(subject: &Subject, emit: &mut dyn FnMut(&[u8])) {
     let mut writer = Writer::new();
-    subject.each(|limit, held| {
+    subject.for_each_limit(|limit, held| {
         write_limit(&mut writer, &limit);
         let named = limit.name.is_some();
         match &held.usage {
@@ -43,19 +45,19 @@ pub(crate) fn save(subject: &Subject, emit: &mut dyn FnMut(&[u8])) {
                 writer.int(period.used);
             }
         }
-        if writer.len() >= BLOCK {
+        if writer.len() >= BLOCK_BYTES {
             emit(&writer.take());
         }
     });
-    if let Some(extras) = subject.extras() {
-        extras::save(extras, &mut writer, emit);
+    if let Some(restrictions) = subject.restrictions() {
+        restrictions::save(restrictions, &mut writer, emit);
     }
     if !writer.is_empty() {
         emit(&writer.finish());
     }
 }
 
-fn save_window(writer: &mut Writer, window: &Window, named: bool) {
+fn save_window(writer: &mut Writer, window: &SlidingWindow, named: bool) {
     writer.int(window.entries().count() as u64);
     let mut last = 0;
     for (time, cost) in window.entries() {
@@ -73,41 +75,41 @@ fn save_window(writer: &mut Writer, window: &Window, named: bool) {
 }
 
 /// Adds one block to what the blocks before it held.
-pub(crate) fn load(parts: &mut Parts, block: &[u8]) -> Result<(), Corrupt> {
-    let Parts { list, extras } = parts;
+pub(crate) fn load(parts: &mut SubjectParts, block: &[u8]) -> Result<(), Corrupt> {
+    let SubjectParts { list, restrictions } = parts;
     let mut reader = Reader::new(block);
     while !reader.is_empty() {
-        if extras::is_next(&reader) {
-            extras::load(extras, &mut reader)?;
+        if restrictions::is_next(&reader) {
+            restrictions::load(restrictions, &mut reader)?;
             continue;
         }
-        if !extras.is_empty() {
+        if !restrictions.is_empty() {
             return Err(Corrupt);
         }
         let (name, rule) = read_limit(&mut reader)?;
         let named = name.is_some();
         let usage = match rule.kind {
-            Kind::Bucket { .. } => {
+            LimitKind::Bucket { .. } => {
                 let (low, high) = (reader.int()?, reader.narrow()?);
                 let part = reader.int()?;
                 let at = if named { reader.int()? } else { 0 };
                 if part >= rule.count || (high == 0 && at > low) {
                     return Err(Corrupt);
                 }
-                Usage::Bucket(Bucket { low, high, part, at })
+                Usage::Bucket(TokenBucket { low, high, part, at })
             }
-            Kind::Window => Usage::Window(load_window(&mut reader, named)?),
-            Kind::Fixed | Kind::Calendar(_) => {
+            LimitKind::Window => Usage::Window(load_window(&mut reader, named)?),
+            LimitKind::Fixed | LimitKind::Calendar(_) => {
                 let (span, used) = (read_span(&mut reader)?, reader.int()?);
                 if used > UNLIMITED {
                     return Err(Corrupt);
                 }
-                Usage::Period(Period { span, used })
+                Usage::Period(FixedPeriod { span, used })
             }
         };
-        let held = Held { name, rule, usage };
-        let rises = list.last().is_none_or(|last| last.limit().order(&held.limit()).is_lt());
-        if !rises || list.len() == MOST_LIMITS {
+        let held = LimitUsage { name, rule, usage };
+        let rises = list.last().is_none_or(|last| last.limit().cmp_key(&held.limit()).is_lt());
+        if !rises || list.len() == MAX_LIMITS {
             return Err(Corrupt);
         }
         list.push(held);
@@ -115,9 +117,9 @@ pub(crate) fn load(parts: &mut Parts, block: &[u8]) -> Result<(), Corrupt> {
     Ok(())
 }
 
-fn load_window(reader: &mut Reader<'_>, named: bool) -> Result<Window, Corrupt> {
+fn load_window(reader: &mut Reader<'_>, named: bool) -> Result<SlidingWindow, Corrupt> {
     let count = reader.count(2)?;
-    if count > MOST_SLOTS {
+    if count > MAX_SLOTS {
         return Err(Corrupt);
     }
     let mut entries = Vec::with_capacity(count);
@@ -127,11 +129,11 @@ fn load_window(reader: &mut Reader<'_>, named: bool) -> Result<Window, Corrupt> 
         entries.push((time, reader.int()?));
     }
     let retained = if named { reader.option(load_retained)? } else { None };
-    Window::rebuild(entries.into_iter(), retained).ok_or(Corrupt)
+    SlidingWindow::rebuild(entries.into_iter(), retained).ok_or(Corrupt)
 }
 
-fn load_retained(reader: &mut Reader<'_>) -> Result<Retained, Corrupt> {
-    let retained = Retained { before: reader.int()?, current: reader.int()?, until: reader.int()? };
+fn load_retained(reader: &mut Reader<'_>) -> Result<RetainedPeriods, Corrupt> {
+    let retained = RetainedPeriods { before: reader.int()?, current: reader.int()?, until: reader.int()? };
     let periods = 1..=LONGEST;
     if periods.contains(&retained.before) && periods.contains(&retained.current) {
         Ok(retained)

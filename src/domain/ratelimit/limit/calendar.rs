@@ -12,29 +12,29 @@ use jiff::tz::TimeZone;
 use jiff::{Span as Length, Timestamp};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Unit {
+pub enum CalendarUnit {
     Day,
     Week,
     Month,
 }
 
-impl Unit {
-    pub const ALL: [Unit; 3] = [Unit::Day, Unit::Week, Unit::Month];
+impl CalendarUnit {
+    pub const ALL: [CalendarUnit; 3] = [CalendarUnit::Day, CalendarUnit::Week, CalendarUnit::Month];
 
     pub fn word(self) -> &'static str {
         match self {
-            Unit::Day => "day",
-            Unit::Week => "week",
-            Unit::Month => "month",
+            CalendarUnit::Day => "day",
+            CalendarUnit::Week => "week",
+            CalendarUnit::Month => "month",
         }
     }
 
     /// The highest anchor: the days of a week, of the longest month.
     pub fn highest_anchor(self) -> u8 {
         match self {
-            Unit::Day => 1,
-            Unit::Week => 7,
-            Unit::Month => 31,
+            CalendarUnit::Day => 1,
+            CalendarUnit::Week => 7,
+            CalendarUnit::Month => 31,
         }
     }
 }
@@ -42,7 +42,7 @@ impl Unit {
 /// A day, week or month in a time zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Calendar {
-    pub unit: Unit,
+    pub unit: CalendarUnit,
     pub zone: Zone,
     /// On which day it begins: of the week 1 (Monday) to 7, of the month 1 to 31, where a month that is
     /// shorter begins on its last day; 1 for a day.
@@ -53,9 +53,9 @@ impl Calendar {
     /// The longest that a period may last, in ms; where it has to be known beforehand.
     pub fn longest_ms(&self) -> u64 {
         match self.unit {
-            Unit::Day => 2 * DAY,
-            Unit::Week => 8 * DAY,
-            Unit::Month => 32 * DAY,
+            CalendarUnit::Day => 2 * DAY,
+            CalendarUnit::Week => 8 * DAY,
+            CalendarUnit::Month => 32 * DAY,
         }
     }
 
@@ -91,13 +91,13 @@ impl Calendar {
     /// The first date of the period that a date is of.
     fn first_date(&self, date: Date) -> Date {
         match self.unit {
-            Unit::Day => date,
-            Unit::Week => {
+            CalendarUnit::Day => date,
+            CalendarUnit::Week => {
                 let weekday = date.weekday().to_monday_one_offset();
                 let since = (weekday - self.anchor as i8).rem_euclid(7);
                 date.checked_sub(Length::new().days(since)).unwrap_or(date)
             }
-            Unit::Month => {
+            CalendarUnit::Month => {
                 let this = self.anchored(date);
                 if this <= date { this } else { self.step(this, -1).unwrap_or(this) }
             }
@@ -113,9 +113,9 @@ impl Calendar {
     /// The first date of the next period, or of the one before. None beyond the years that jiff holds.
     fn step(&self, first: Date, by: i8) -> Option<Date> {
         match self.unit {
-            Unit::Day => first.checked_add(Length::new().days(by)).ok(),
-            Unit::Week => first.checked_add(Length::new().days(7 * by)).ok(),
-            Unit::Month => {
+            CalendarUnit::Day => first.checked_add(Length::new().days(by)).ok(),
+            CalendarUnit::Week => first.checked_add(Length::new().days(7 * by)).ok(),
+            CalendarUnit::Month => {
                 let month = first.first_of_month().checked_add(Length::new().months(by)).ok()?;
                 Some(self.anchored(month))
             }

@@ -1,7 +1,7 @@
 //! The value of COST: `n` for every limit, or `name=n[,name=n]`.
 
-use crate::domain::ratelimit::MOST_LIMITS;
-use crate::domain::ratelimit::limit::parse::{Limit, amount};
+use crate::domain::ratelimit::MAX_LIMITS;
+use crate::domain::ratelimit::limit::parse::{Limit, parse_amount};
 use crate::domain::ratelimit::limit::rule::Rule;
 use crate::domain::refusal::{Refusal, shown};
 
@@ -12,7 +12,7 @@ pub fn is_by_name(text: &[u8]) -> bool {
 
 /// One cost for all, from `least` to 10^12.
 pub fn for_all(text: &[u8], least: u64) -> Result<u64, Refusal> {
-    amount(text, least).map_err(|fault| refusal(text, &fault))
+    parse_amount(text, least).map_err(|fault| refusal(text, &fault))
 }
 
 /// Calls `set` with the index of each listed limit and its cost, from `least` to 10^12; `of` says whose limits they are. An unnamed limit is
@@ -24,15 +24,15 @@ pub fn by_name<'l>(
     limits: impl Iterator<Item = Limit<'l>> + Clone,
     mut set: impl FnMut(usize, u64),
 ) -> Result<(), Refusal> {
-    let mut listed = [false; MOST_LIMITS];
+    let mut listed = [false; MAX_LIMITS];
     for part in text.split(|&b| b == b',') {
         let Some(at) = part.iter().rposition(|&b| b == b'=') else {
             return Err(refusal(text, "expected n or name=n[,name=n]"));
         };
         let (name, cost) = (&part[..at], &part[at + 1..]);
-        let cost = amount(cost, least).map_err(|fault| refusal(text, &fault))?;
+        let cost = parse_amount(cost, least).map_err(|fault| refusal(text, &fault))?;
         let unnamed = Rule::parse(name).ok();
-        let found = limits.clone().take(MOST_LIMITS).position(|limit| match limit.name {
+        let found = limits.clone().take(MAX_LIMITS).position(|limit| match limit.name {
             Some(given) => given == name,
             None => Some(limit.rule) == unnamed,
         });

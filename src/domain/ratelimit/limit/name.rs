@@ -1,19 +1,19 @@
 //! The name of a limit.
 
-use crate::domain::ratelimit::MOST_LIMITS;
+use crate::domain::ratelimit::MAX_LIMITS;
 use std::cmp::Ordering;
 
 /// The longest name, in bytes.
-pub const LONGEST_NAME: usize = 64;
+pub const MAX_NAME_LEN: usize = 64;
 
-/// Names up to this long need no heap allocation; it makes a `Name` as large as a `Vec`.
+/// Names up to this long need no heap allocation; it makes a `LimitName` as large as a `Vec`.
 const INLINE: usize = 22;
 
 /// A name that the client has given, 1 to 64 bytes of `A-Z a-z 0-9 _ . : -`, or that of a policy's unnamed
 /// limit, `@policy`. The one never holds a `/`, the other begins with `@`: so neither equals the canonical
 /// spec by which an unnamed limit goes.
 #[derive(Debug, Clone)]
-pub struct Name(Bytes);
+pub struct LimitName(Bytes);
 
 #[derive(Debug, Clone)]
 enum Bytes {
@@ -23,7 +23,7 @@ enum Bytes {
 
 /// Whether these bytes may name a limit.
 pub fn is_name(bytes: &[u8]) -> bool {
-    (1..=LONGEST_NAME).contains(&bytes.len()) && bytes.iter().all(|&b| is_plain(b))
+    (1..=MAX_NAME_LEN).contains(&bytes.len()) && bytes.iter().all(|&b| is_plain(b))
 }
 
 fn is_plain(byte: u8) -> bool {
@@ -32,7 +32,7 @@ fn is_plain(byte: u8) -> bool {
 
 /// Whether these bytes may name a policy: as a limit, and `/`.
 pub fn is_policy(bytes: &[u8]) -> bool {
-    (1..=LONGEST_NAME).contains(&bytes.len()) && bytes.iter().all(|&b| b == b'/' || is_plain(b))
+    (1..=MAX_NAME_LEN).contains(&bytes.len()) && bytes.iter().all(|&b| b == b'/' || is_plain(b))
 }
 
 /// Whether this names an unnamed limit of a policy: `@policy`, `@policy#2` to `@policy#16`.
@@ -40,13 +40,13 @@ fn is_of_policy(bytes: &[u8]) -> bool {
     let Some(name) = bytes.strip_prefix(b"@") else { return false };
     let Some(at) = name.iter().position(|&b| b == b'#') else { return is_policy(name) };
     let known = |number: usize| *number.to_string().as_bytes() == name[at + 1..];
-    is_policy(&name[..at]) && (2..=MOST_LIMITS).any(known)
+    is_policy(&name[..at]) && (2..=MAX_LIMITS).any(known)
 }
 
-impl Name {
+impl LimitName {
     /// None when the bytes may not name a limit.
     pub fn new(name: &[u8]) -> Option<Self> {
-        (is_name(name) || is_of_policy(name)).then(|| Name::keep(name))
+        (is_name(name) || is_of_policy(name)).then(|| LimitName::keep(name))
     }
 
     /// Of the unnamed limit of `policy` with this number, which counts from 1.
@@ -55,7 +55,7 @@ impl Name {
         if number > 1 {
             name.extend(format!("#{number}").bytes());
         }
-        Name::keep(&name)
+        LimitName::keep(&name)
     }
 
     /// Whether no caller has given it.
@@ -64,7 +64,7 @@ impl Name {
     }
 
     fn keep(name: &[u8]) -> Self {
-        Name(if name.len() <= INLINE {
+        LimitName(if name.len() <= INLINE {
             let mut bytes = [0; INLINE];
             bytes[..name.len()].copy_from_slice(name);
             Bytes::Inline { length: name.len() as u8, bytes }
@@ -81,7 +81,7 @@ impl Name {
     }
 
     /// Bytes on the heap.
-    pub fn heap(&self) -> usize {
+    pub fn heap_bytes(&self) -> usize {
         match &self.0 {
             Bytes::Inline { .. } => 0,
             Bytes::Heap(bytes) => bytes.len(),
@@ -89,21 +89,21 @@ impl Name {
     }
 }
 
-impl PartialEq for Name {
+impl PartialEq for LimitName {
     fn eq(&self, other: &Self) -> bool {
         self.as_bytes() == other.as_bytes()
     }
 }
 
-impl Eq for Name {}
+impl Eq for LimitName {}
 
-impl PartialOrd for Name {
+impl PartialOrd for LimitName {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Name {
+impl Ord for LimitName {
     fn cmp(&self, other: &Self) -> Ordering {
         self.as_bytes().cmp(other.as_bytes())
     }
@@ -115,19 +115,19 @@ mod tests {
 
     #[test]
     fn names_of_every_length_read_back_and_short_ones_stay_off_the_heap() {
-        for length in 1..=LONGEST_NAME {
+        for length in 1..=MAX_NAME_LEN {
             let bytes = vec![b'n'; length];
-            let name = Name::new(&bytes).unwrap();
+            let name = LimitName::new(&bytes).unwrap();
             assert_eq!(name.as_bytes(), &bytes[..]);
-            assert_eq!(name.heap() == 0, length <= INLINE);
+            assert_eq!(name.heap_bytes() == 0, length <= INLINE);
         }
-        assert_eq!(size_of::<Option<Name>>(), 24);
+        assert_eq!(size_of::<Option<LimitName>>(), 24);
     }
 
     #[test]
     fn empty_long_and_foreign_names_are_none() {
         for bytes in [&b""[..], &[b'n'; 65], b"a b", b"a/b", b"a@b", b"a\0", b"\xc3\xa9", b"a=b"] {
-            assert_eq!(Name::new(bytes), None, "{bytes:?}");
+            assert_eq!(LimitName::new(bytes), None, "{bytes:?}");
         }
     }
 }

@@ -6,10 +6,10 @@
 //! ```
 
 use crate::domain::calendar::time_zone::Zone;
-use crate::domain::ratelimit::limit::calendar::{Calendar, Unit};
+use crate::domain::ratelimit::limit::calendar::{Calendar, CalendarUnit};
 use crate::domain::ratelimit::limit::name::is_name;
-use crate::domain::ratelimit::limit::rule::{Kind, Rule};
-use crate::domain::ratelimit::{MOST, UNLIMITED};
+use crate::domain::ratelimit::limit::rule::{LimitKind, Rule};
+use crate::domain::ratelimit::{MAX_COUNT, UNLIMITED};
 use crate::domain::refusal::{Refusal, shown};
 use crate::domain::time;
 use std::cmp::Ordering;
@@ -17,13 +17,16 @@ use std::cmp::Ordering;
 impl Rule {
     /// Reads what stands after the name; the error is what is wrong with it.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
-        let (count, rest) = split(text, b'/').ok_or("expected [name=]count/period")?;
+        let (count, rest) = split_at_byte(text, b'/').ok_or("expected [name=]count/period")?;
         let unlimited = count.eq_ignore_ascii_case(b"inf");
-        let count =
-            if unlimited { UNLIMITED } else { amount(count, 1).map_err(|fault| format!("count {fault}"))? };
-        let rule = match split(rest, b'@') {
-            Some((word, zone)) => calendar(count, word, zone)?,
-            None => lasting(count, rest)?,
+        let count = if unlimited {
+            UNLIMITED
+        } else {
+            parse_amount(count, 1).map_err(|fault| format!("count {fault}"))?
+        };
+        let rule = match split_at_byte(rest, b'@') {
+            Some((word, zone)) => parse_calendar_limit(count, word, zone)?,
+            None => parse_duration_limit(count, rest)?,
         };
         if unlimited && !rule.kind.has_periods() {
             return Err("count inf goes with :fixed and with calendar periods only".into());
@@ -33,25 +36,25 @@ impl Rule {
 }
 
 /// `period[:burst=n|:bucket|:fixed]` with a duration.
-fn lasting(count: u64, text: &[u8]) -> Result<Rule, String> {
-    let (period, kind) = match split(text, b':') {
+fn parse_duration_limit(count: u64, text: &[u8]) -> Result<Rule, String> {
+    let (period, kind) = match split_at_byte(text, b':') {
         Some((period, kind)) => (period, Some(kind)),
         None => (text, None),
     };
-    if let Some(unit) = unit(period) {
+    if let Some(unit) = parse_unit(period) {
         let word = unit.word();
         return Err(format!(
             "a calendar period needs a time zone, such as {word}@UTC or {word}@Europe/Berlin"
         ));
     }
-    let period_ms = period_ms(period)?;
+    let period_ms = parse_period_ms(period)?;
     let kind = match kind {
-        None => Kind::Window,
-        Some(word) if word.eq_ignore_ascii_case(b"bucket") => Kind::Bucket { burst: count },
-        Some(word) if word.eq_ignore_ascii_case(b"fixed") => Kind::Fixed,
-        Some(word) => match split(word, b'=') {
+        None => LimitKind::Window,
+        Some(word) if word.eq_ignore_ascii_case(b"bucket") => LimitKind::Bucket { burst: count },
+        Some(word) if word.eq_ignore_ascii_case(b"fixed") => LimitKind::Fixed,
+        Some(word) => match split_at_byte(word, b'=') {
             Some((key, burst)) if key.eq_ignore_ascii_case(b"burst") => {
-                Kind::Bucket { burst: amount(burst, 1).map_err(|fault| format!("burst {fault}"))? }
+                LimitKind::Bucket { burst: parse_amount(burst, 1).map_err(|fault| format!("burst {fault}"))? }
             }
             _ => return Err("after the period only :burst=n, :bucket or :fixed may follow".into()),
         },
@@ -60,40 +63,40 @@ fn lasting(count: u64, text: &[u8]) -> Result<Rule, String> {
 }
 
 /// `word@zone[:anchor=d]`.
-fn calendar(count: u64, word: &[u8], zone: &[u8]) -> Result<Rule, String> {
-    let unit = unit(word).ok_or_else(|| {
+fn parse_calendar_limit(count: u64, word: &[u8], zone: &[u8]) -> Result<Rule, String> {
+    let unit = parse_unit(word).ok_or_else(|| {
         format!("a time zone goes with day, week or month only, not with '{}'", shown(word))
     })?;
-    let (zone, anchor) = match split(zone, b':') {
-        Some((zone, anchor)) => (zone, self::anchor(unit, anchor)?),
+    let (zone, anchor) = match split_at_byte(zone, b':') {
+        Some((zone, anchor)) => (zone, parse_anchor(unit, anchor)?),
         None => (zone, 1),
     };
     let zone = Zone::named(zone).ok_or_else(|| {
         format!("unknown time zone '{}': expected a name such as UTC or Europe/Berlin", shown(zone))
     })?;
     let calendar = Calendar { unit, zone, anchor };
-    Ok(Rule { count, period_ms: calendar.longest_ms(), kind: Kind::Calendar(calendar) })
+    Ok(Rule { count, period_ms: calendar.longest_ms(), kind: LimitKind::Calendar(calendar) })
 }
 
 /// `anchor=d`.
-fn anchor(unit: Unit, text: &[u8]) -> Result<u8, String> {
-    let day = match split(text, b'=') {
+fn parse_anchor(unit: CalendarUnit, text: &[u8]) -> Result<u8, String> {
+    let day = match split_at_byte(text, b'=') {
         Some((key, day)) if key.eq_ignore_ascii_case(b"anchor") => day,
         _ => return Err("after the time zone only :anchor=d may follow".into()),
     };
-    if unit == Unit::Day {
+    if unit == CalendarUnit::Day {
         return Err("a day has no anchor: it begins at midnight".into());
     }
     let highest = unit.highest_anchor();
-    amount(day, 1)
+    parse_amount(day, 1)
         .ok()
         .and_then(|day| u8::try_from(day).ok())
         .filter(|&day| day <= highest)
         .ok_or_else(|| format!("anchor '{}': a {} begins on day 1 to {highest}", shown(day), unit.word()))
 }
 
-fn unit(word: &[u8]) -> Option<Unit> {
-    Unit::ALL.into_iter().find(|unit| word.eq_ignore_ascii_case(unit.word().as_bytes()))
+fn parse_unit(word: &[u8]) -> Option<CalendarUnit> {
+    CalendarUnit::ALL.into_iter().find(|unit| word.eq_ignore_ascii_case(unit.word().as_bytes()))
 }
 
 /// A limit of a call; the name is borrowed from the argument. An unnamed one goes by its rule, whose
@@ -139,7 +142,7 @@ impl<'a> Limit<'a> {
 
     /// The order of limits under a key: unnamed ones by their rule, then names by their bytes.
     /// Equal means that both share one counter.
-    pub(crate) fn order(&self, other: &Limit<'_>) -> Ordering {
+    pub(crate) fn cmp_key(&self, other: &Limit<'_>) -> Ordering {
         match (self.name, other.name) {
             (None, None) => self.rule.cmp(&other.rule),
             (mine, theirs) => mine.cmp(&theirs),
@@ -148,7 +151,7 @@ impl<'a> Limit<'a> {
 
     /// Whether both share one counter.
     #[inline]
-    pub(crate) fn same(&self, other: &Limit<'_>) -> bool {
+    pub(crate) fn shares_counter(&self, other: &Limit<'_>) -> bool {
         match (self.name, other.name) {
             (None, None) => self.rule == other.rule,
             (mine, theirs) => mine == theirs,
@@ -156,23 +159,23 @@ impl<'a> Limit<'a> {
     }
 
     /// The name as replies and errors show it.
-    pub(crate) fn shown(&self) -> String {
+    pub(crate) fn display_name(&self) -> String {
         self.name.map_or_else(|| self.rule.spec(), shown)
     }
 }
 
 /// A whole number from `least` to 10^12; the error ends a sentence that begins with what it is.
-pub(crate) fn amount(text: &[u8], least: u64) -> Result<u64, String> {
+pub(crate) fn parse_amount(text: &[u8], least: u64) -> Result<u64, String> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return Err(format!("'{}' is not a whole number", shown(text)));
     }
     let value = text.iter().try_fold(0u64, |sum, b| sum.checked_mul(10)?.checked_add(u64::from(b - b'0')));
     value
-        .filter(|value| (least..=MOST).contains(value))
-        .ok_or_else(|| format!("must be between {least} and {MOST}"))
+        .filter(|value| (least..=MAX_COUNT).contains(value))
+        .ok_or_else(|| format!("must be between {least} and {MAX_COUNT}"))
 }
 
-fn period_ms(text: &[u8]) -> Result<u64, String> {
+fn parse_period_ms(text: &[u8]) -> Result<u64, String> {
     time::duration("", text).map_err(|refusal| {
         let reason = refusal.text.rsplit("': ").next().unwrap_or_default();
         let joint = if reason.starts_with("must") { " " } else { ": " };
@@ -181,7 +184,7 @@ fn period_ms(text: &[u8]) -> Result<u64, String> {
 }
 
 /// The bytes before and after the first `mark`.
-fn split(text: &[u8], mark: u8) -> Option<(&[u8], &[u8])> {
+fn split_at_byte(text: &[u8], mark: u8) -> Option<(&[u8], &[u8])> {
     let at = text.iter().position(|&b| b == mark)?;
     Some((&text[..at], &text[at + 1..]))
 }

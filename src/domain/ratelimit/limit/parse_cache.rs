@@ -5,13 +5,13 @@ use crate::domain::ratelimit::limit::rule::Rule;
 use crate::domain::refusal::Refusal;
 
 /// Longer texts are read each time.
-const LONGEST: usize = 40;
+const MAX_TEXT_LEN: usize = 40;
 
 const SLOTS: usize = 64;
 
 #[derive(Clone, Copy)]
-struct Slot {
-    text: [u8; LONGEST],
+struct CachedLimit {
+    text: [u8; MAX_TEXT_LEN],
     length: usize,
     /// How many bytes of the text are the name.
     name: Option<usize>,
@@ -19,17 +19,17 @@ struct Slot {
 }
 
 /// A text has one slot, which it shares with others: the last one that was read has it.
-pub struct Recent([Option<Slot>; SLOTS]);
+pub struct LimitParseCache([Option<CachedLimit>; SLOTS]);
 
-impl Recent {
+impl LimitParseCache {
     pub const fn empty() -> Self {
-        Recent([None; SLOTS])
+        LimitParseCache([None; SLOTS])
     }
 
     /// The limit that the text was read as lately, if it was.
     #[inline]
-    pub fn known<'a>(&self, text: &'a [u8]) -> Option<Limit<'a>> {
-        let slot = self.0[place(text)?].as_ref()?;
+    pub fn get<'a>(&self, text: &'a [u8]) -> Option<Limit<'a>> {
+        let slot = self.0[slot_of(text)?].as_ref()?;
         let is_it = slot.length == text.len() && slot.text[..text.len()] == *text;
         is_it.then(|| Limit { name: slot.name.map(|length| &text[..length]), rule: slot.rule })
     }
@@ -37,11 +37,11 @@ impl Recent {
     /// As [`Limit::parse`], and remembers it.
     pub fn parse<'a>(&mut self, text: &'a [u8]) -> Result<Limit<'a>, Refusal> {
         let limit = Limit::parse(text)?;
-        if let Some(place) = place(text) {
-            let mut bytes = [0; LONGEST];
+        if let Some(place) = slot_of(text) {
+            let mut bytes = [0; MAX_TEXT_LEN];
             bytes[..text.len()].copy_from_slice(text);
             let name = limit.name.map(<[u8]>::len);
-            self.0[place] = Some(Slot { text: bytes, length: text.len(), name, rule: limit.rule });
+            self.0[place] = Some(CachedLimit { text: bytes, length: text.len(), name, rule: limit.rule });
         }
         Ok(limit)
     }
@@ -49,26 +49,26 @@ impl Recent {
 
 /// The slot of a text; texts that are too long have none.
 #[inline]
-fn place(text: &[u8]) -> Option<usize> {
+fn slot_of(text: &[u8]) -> Option<usize> {
     let (first, last) = (text.first()?, text.last()?);
     let at = |byte: &u8| usize::from(*byte);
     let (third, half) = (&text[text.len() / 3], &text[text.len() / 2]);
     let mixed = text.len() + at(first) + 5 * at(third) + 7 * at(half) + 3 * at(last);
-    (text.len() <= LONGEST).then_some(mixed % SLOTS)
+    (text.len() <= MAX_TEXT_LEN).then_some(mixed % SLOTS)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read<'a>(recent: &mut Recent, text: &'a str) -> Result<Limit<'a>, Refusal> {
+    fn read<'a>(recent: &mut LimitParseCache, text: &'a str) -> Result<Limit<'a>, Refusal> {
         let text = text.as_bytes();
-        recent.known(text).map_or_else(|| recent.parse(text), Ok)
+        recent.get(text).map_or_else(|| recent.parse(text), Ok)
     }
 
     #[test]
     fn what_is_remembered_is_what_would_be_read() {
-        let mut recent = Recent::empty();
+        let mut recent = LimitParseCache::empty();
         let long = format!("{}=1/1s", "n".repeat(60));
         let texts = ["10/1m", "a=10/1m", "b=10/1m", "7/1h:burst=9", "1/day@UTC", "x=3/1d:fixed", &long];
         let wrong = ["", "10/0s", "@p", "a b=1/1s", "10/1m:x", "=1/1s"];
@@ -77,13 +77,13 @@ mod tests {
                 assert_eq!(read(&mut recent, text), Limit::parse(text.as_bytes()), "{text}");
             }
         }
-        assert!(recent.known(b"a=10/1m").is_some());
-        assert_eq!(recent.known(long.as_bytes()), None);
+        assert!(recent.get(b"a=10/1m").is_some());
+        assert_eq!(recent.get(long.as_bytes()), None);
     }
 
     #[test]
     fn texts_that_share_a_slot_are_told_apart() {
-        let mut recent = Recent::empty();
+        let mut recent = LimitParseCache::empty();
         let texts: Vec<String> = (1..2_000).map(|count| format!("{count}/1m")).collect();
         for text in texts.iter().chain(texts.iter().rev()) {
             assert_eq!(read(&mut recent, text), Limit::parse(text.as_bytes()));

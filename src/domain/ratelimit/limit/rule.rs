@@ -1,12 +1,12 @@
 //! What a limit allows, without its name.
 
 use crate::domain::ratelimit::limit::calendar::Calendar;
-use crate::domain::ratelimit::{MOST, UNLIMITED};
+use crate::domain::ratelimit::{MAX_COUNT, UNLIMITED};
 use crate::domain::time;
 
 /// How use is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum LimitKind {
     /// Exact sliding window: never more than `count` in any `(t - period, t]`.
     Window,
     /// Token bucket: `count` per `period` sustained, `burst` (1 to 10^12) at once.
@@ -17,10 +17,10 @@ pub enum Kind {
     Calendar(Calendar),
 }
 
-impl Kind {
+impl LimitKind {
     /// Whether use is counted in periods that end all at once.
     pub fn has_periods(&self) -> bool {
-        matches!(self, Kind::Fixed | Kind::Calendar(_))
+        matches!(self, LimitKind::Fixed | LimitKind::Calendar(_))
     }
 }
 
@@ -31,15 +31,15 @@ pub struct Rule {
     pub count: u64,
     /// 1 ms to 3650 days, in milliseconds; of a calendar period the longest it may be.
     pub period_ms: u64,
-    pub kind: Kind,
+    pub kind: LimitKind,
 }
 
 impl Rule {
     /// The most that can be taken at once: a bucket's burst, the count of any other kind.
     pub fn capacity(&self) -> u64 {
         match self.kind {
-            Kind::Bucket { burst } => burst,
-            Kind::Window | Kind::Fixed | Kind::Calendar(_) => self.count,
+            LimitKind::Bucket { burst } => burst,
+            LimitKind::Window | LimitKind::Fixed | LimitKind::Calendar(_) => self.count,
         }
     }
 
@@ -48,19 +48,19 @@ impl Rule {
         let count = if self.count == UNLIMITED { "inf".into() } else { self.count.to_string() };
         let plain = || format!("{count}/{}", time::written(self.period_ms));
         match self.kind {
-            Kind::Window => plain(),
-            Kind::Bucket { burst } if burst == self.count => plain() + ":bucket",
-            Kind::Bucket { burst } => format!("{}:burst={burst}", plain()),
-            Kind::Fixed => plain() + ":fixed",
-            Kind::Calendar(calendar) => format!("{count}/{}", calendar.spec()),
+            LimitKind::Window => plain(),
+            LimitKind::Bucket { burst } if burst == self.count => plain() + ":bucket",
+            LimitKind::Bucket { burst } => format!("{}:burst={burst}", plain()),
+            LimitKind::Fixed => plain() + ":fixed",
+            LimitKind::Calendar(calendar) => format!("{count}/{}", calendar.spec()),
         }
     }
 
-    /// Whether every part is in its range; decoders ask.
+    /// Whether every part is in its range; decoders item.
     pub fn is_sound(&self) -> bool {
-        let counts = 1..=MOST;
+        let counts = 1..=MAX_COUNT;
         let period = match self.kind {
-            Kind::Calendar(calendar) => {
+            LimitKind::Calendar(calendar) => {
                 (1..=calendar.unit.highest_anchor()).contains(&calendar.anchor)
                     && self.period_ms == calendar.longest_ms()
             }

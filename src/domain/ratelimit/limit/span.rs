@@ -1,6 +1,6 @@
 //! A period of time.
 
-use crate::domain::ratelimit::LONGEST_SHOWN;
+use crate::domain::ratelimit::MAX_SHOWN;
 use crate::domain::time::UnixMs;
 
 /// From when to when: `end` is the first millisecond after it.
@@ -12,6 +12,6 @@ pub struct Span {
 
 impl Span {
     pub fn length(&self) -> u64 {
-        (self.end - self.start).min(LONGEST_SHOWN)
+        (self.end - self.start).min(MAX_SHOWN)
     }
 }

@@ -1,21 +1,21 @@
 //! Holds: what a CHECK has taken by estimate, to be settled at the actual cost.
 
-use crate::domain::ratelimit::limit::name::Name;
+use crate::domain::ratelimit::limit::name::LimitName;
 use crate::domain::ratelimit::limit::parse::Limit;
 use crate::domain::ratelimit::limit::rule::Rule;
-use crate::domain::ratelimit::one_or_many::Few;
+use crate::domain::ratelimit::one_or_many::OneOrMany;
 use crate::domain::time::UnixMs;
 
 /// Open holds under one key.
-pub const MOST_HOLDS: usize = 1_000;
+pub const MAX_HOLDS: usize = 1_000;
 
 /// Hold ids are 1 to 128 bytes long.
-pub const LONGEST_ID: usize = 128;
+pub const MAX_HOLD_ID_LEN: usize = 128;
 
 /// What a hold charges to one limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Charge {
-    pub name: Option<Name>,
+pub struct HoldCharge {
+    pub name: Option<LimitName>,
     pub rule: Rule,
     /// What the call asked for, 1 to 10^12.
     pub asked: u64,
@@ -26,12 +26,12 @@ pub struct Charge {
     /// Whether it is still a part of what is counted: false once the limit began anew, or counts by another kind.
     pub counted: bool,
     /// How much of the charge a bucket would give back: in its units (1/count ms), see [`crate::domain::ratelimit::apply::settle`].
-    pub owed: u128,
+    pub refundable: u128,
 }
 
-impl Charge {
+impl HoldCharge {
     pub fn limit(&self) -> Limit<'_> {
-        Limit { name: self.name.as_ref().map(Name::as_bytes), rule: self.rule }
+        Limit { name: self.name.as_ref().map(LimitName::as_bytes), rule: self.rule }
     }
 }
 
@@ -44,13 +44,14 @@ pub struct Hold {
     pub until: UnixMs,
     /// Whether the call said UPTO.
     pub upto: bool,
-    pub charges: Few<Charge>,
+    pub charges: OneOrMany<HoldCharge>,
 }
 
 impl Hold {
-    fn heap(&self) -> usize {
+    fn heap_bytes(&self) -> usize {
         let charges = self.charges.as_slice();
-        let names: usize = charges.iter().filter_map(|charge| charge.name.as_ref()).map(Name::heap).sum();
+        let names: usize =
+            charges.iter().filter_map(|charge| charge.name.as_ref()).map(LimitName::heap_bytes).sum();
         let list = if charges.len() == 1 { 0 } else { size_of_val(charges) };
         self.id.len() + names + list
     }
@@ -60,8 +61,8 @@ impl Hold {
 #[derive(Debug, Clone, Default)]
 pub struct Holds {
     list: Vec<Hold>,
-    /// Bytes on the heap behind the list.
-    behind: usize,
+    /// Bytes on the heap behind_bytes the list.
+    behind_bytes: usize,
 }
 
 impl Holds {
@@ -79,30 +80,34 @@ impl Holds {
     }
 
     /// Whether a limit is charged by any hold; it must not be forgotten then.
-    pub fn charge(&self, limit: &Limit<'_>) -> bool {
-        self.list.iter().any(|hold| hold.charges.as_slice().iter().any(|charge| charge.limit().same(limit)))
+    pub fn is_charged(&self, limit: &Limit<'_>) -> bool {
+        self.list
+            .iter()
+            .any(|hold| hold.charges.as_slice().iter().any(|charge| charge.limit().shares_counter(limit)))
     }
 
     /// All charges to a limit, in the order of the calls, with the time of each.
-    pub fn charges_to(&mut self, limit: Limit<'_>) -> impl Iterator<Item = &mut Charge> {
+    pub fn charges_to(&mut self, limit: Limit<'_>) -> impl Iterator<Item = &mut HoldCharge> {
         self.list
             .iter_mut()
             .flat_map(|hold| hold.charges.as_mut_slice())
-            .filter(move |charge| charge.limit().same(&limit))
+            .filter(move |charge| charge.limit().shares_counter(&limit))
     }
 
     /// All charges to a limit with the time of their calls.
-    pub fn each_charge_to(&mut self, limit: Limit<'_>, mut each: impl FnMut(UnixMs, &mut Charge)) {
+    pub fn for_each_charge_to(&mut self, limit: Limit<'_>, mut each: impl FnMut(UnixMs, &mut HoldCharge)) {
         for hold in &mut self.list {
             let charges = hold.charges.as_mut_slice().iter_mut();
-            charges.filter(|charge| charge.limit().same(&limit)).for_each(|charge| each(hold.at, charge));
+            charges
+                .filter(|charge| charge.limit().shares_counter(&limit))
+                .for_each(|charge| each(hold.at, charge));
         }
     }
 
     /// Adds a hold. Only an effect that another state decided can find no room or its id taken: it is left out.
     pub fn add(&mut self, hold: Hold) {
-        if self.list.len() < MOST_HOLDS && self.list.iter().all(|other| other.id != hold.id) {
-            self.behind += hold.heap();
+        if self.list.len() < MAX_HOLDS && self.list.iter().all(|other| other.id != hold.id) {
+            self.behind_bytes += hold.heap_bytes();
             self.list.push(hold);
         }
     }
@@ -117,21 +122,21 @@ impl Holds {
     }
 
     /// Takes a limit out of all holds: it was reset.
-    pub fn forget(&mut self, is_it: impl Fn(&Limit<'_>) -> bool) {
+    pub fn remove_limits(&mut self, is_it: impl Fn(&Limit<'_>) -> bool) {
         for hold in &mut self.list {
             if hold.charges.as_slice().iter().any(|charge| is_it(&charge.limit())) {
-                let charges = std::mem::replace(&mut hold.charges, Few::Many(Vec::new()));
+                let charges = std::mem::replace(&mut hold.charges, OneOrMany::Many(Vec::new()));
                 hold.charges = charges.into_iter().filter(|charge| !is_it(&charge.limit())).collect();
             }
         }
-        self.behind = self.list.iter().map(Hold::heap).sum();
+        self.behind_bytes = self.list.iter().map(Hold::heap_bytes).sum();
     }
 
     fn retain(&mut self, keep: impl Fn(&Hold) -> bool) {
-        let behind = &mut self.behind;
+        let behind_bytes = &mut self.behind_bytes;
         self.list.retain(|hold| {
             let kept = keep(hold);
-            *behind -= if kept { 0 } else { hold.heap() };
+            *behind_bytes -= if kept { 0 } else { hold.heap_bytes() };
             kept
         });
         if self.list.capacity() > 16 && self.list.capacity() > self.list.len() * 4 {
@@ -152,7 +157,7 @@ impl Holds {
     }
 
     /// Bytes on the heap.
-    pub fn heap(&self) -> usize {
-        self.list.capacity() * size_of::<Hold>() + self.behind
+    pub fn heap_bytes(&self) -> usize {
+        self.list.capacity() * size_of::<Hold>() + self.behind_bytes
     }
 }

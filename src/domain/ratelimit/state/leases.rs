@@ -4,10 +4,10 @@ use crate::domain::time::UnixMs;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The highest MAX of ACQUIRE: places under one key.
-pub const MOST_LEASES: usize = 10_000;
+pub const MAX_LEASES: usize = 10_000;
 
 /// Holders are 1 to 128 bytes long.
-pub const LONGEST_HOLDER: usize = 128;
+pub const MAX_HOLDER_LEN: usize = 128;
 
 /// All leases of a subject. Those that have run out stay until a change removes them; they count for nobody.
 #[derive(Debug, Clone, Default)]
@@ -51,7 +51,7 @@ impl Leases {
     /// Adds or renews. Only an effect that another state decided can find no room: it is left out.
     pub fn hold(&mut self, holder: &[u8], end: UnixMs) {
         self.release(holder);
-        if self.len() < MOST_LEASES {
+        if self.len() < MAX_LEASES {
             self.bytes += holder.len();
             self.by_holder.insert(holder.into(), end);
             self.by_end.insert((end, holder.into()));
@@ -87,7 +87,7 @@ impl Leases {
     }
 
     /// Bytes on the heap, estimated: both trees, half full, and the holders in both, each an allocation.
-    pub fn heap(&self) -> usize {
+    pub fn heap_bytes(&self) -> usize {
         let entry = size_of::<Box<[u8]>>() + size_of::<UnixMs>();
         self.len() * (2 * 2 * entry + 2 * 8) + 2 * self.bytes
     }

@@ -21,7 +21,7 @@ impl Lock {
 
 /// How often the subject was locked out by LOCKOUT; forgotten some time after the last lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Level {
+pub struct LockLevel {
     pub count: u32,
     pub until: UnixMs,
 }
@@ -32,32 +32,32 @@ pub struct Lockout {
     length: u64,
     factor: u64,
     /// The longest lock; and how long after a lock its level is forgotten.
-    most: u64,
+    max: u64,
 }
 
 /// The highest FACTOR.
-pub const HIGHEST_FACTOR: u64 = 1_000;
+pub const MAX_FACTOR: u64 = 1_000;
 
 impl Lockout {
     /// Each lock is as long as the one before.
     pub fn steady(length: u64) -> Self {
-        Lockout { length, factor: 1, most: length }
+        Lockout { length, factor: 1, max: length }
     }
 
     /// Each lock is `factor` times as long as the one before, up to `most` ms.
-    pub fn growing(length: u64, factor: u64, most: u64) -> Result<Self, Refusal> {
-        if most < length {
-            let (most, length) = (written(most), written(length));
-            return Err(Refusal::err(format!("MAX '{most}': must be at least as long as LOCKOUT {length}")));
+    pub fn growing(length: u64, factor: u64, max: u64) -> Result<Self, Refusal> {
+        if max < length {
+            let (max, length) = (written(max), written(length));
+            return Err(Refusal::err(format!("MAX '{max}': must be at least as long as LOCKOUT {length}")));
         }
-        Ok(Lockout { length, factor, most })
+        Ok(Lockout { length, factor, max })
     }
 
     /// The lock that a denial at `now` brings after `level` others, and the level from then on.
-    pub fn lock(&self, level: u32, now: UnixMs) -> (Lock, Level) {
+    pub fn lock(&self, level: u32, now: UnixMs) -> (Lock, LockLevel) {
         let grown = self.factor.checked_pow(level).and_then(|factor| self.length.checked_mul(factor));
-        let lock = Lock::new(now, grown.map_or(self.most, |grown| grown.min(self.most)));
-        (lock, Level { count: level.saturating_add(1), until: lock.until.saturating_add(self.most) })
+        let lock = Lock::new(now, grown.map_or(self.max, |grown| grown.min(self.max)));
+        (lock, LockLevel { count: level.saturating_add(1), until: lock.until.saturating_add(self.max) })
     }
 }
 

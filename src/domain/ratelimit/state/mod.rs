@@ -1,9 +1,9 @@
 //! The value under a key and its parts. They decide nothing.
 
-pub(crate) mod extras;
 pub(crate) mod holds;
 pub(crate) mod leases;
 pub(crate) mod lockout;
 pub(crate) mod packed_bucket;
+pub(crate) mod restrictions;
 pub(crate) mod subject;
 pub(crate) mod usage;

@@ -1,12 +1,12 @@
 //! A subject's only limit, when that is an unnamed bucket: 31 bytes.
 
-use crate::domain::ratelimit::algorithm::token_bucket::Bucket;
-use crate::domain::ratelimit::limit::rule::{Kind, Rule};
-use crate::domain::ratelimit::state::usage::{Held, Usage};
+use crate::domain::ratelimit::algorithm::token_bucket::TokenBucket;
+use crate::domain::ratelimit::limit::rule::{LimitKind, Rule};
+use crate::domain::ratelimit::state::usage::{LimitUsage, Usage};
 
-/// An unnamed bucket, byte by byte. Its rule never changes, so it does without [`Bucket::at`].
+/// An unnamed bucket, byte by byte. Its rule never changes, so it does without [`TokenBucket::at`].
 #[derive(Debug, Clone, Copy)]
-pub struct Packed {
+pub struct PackedBucket {
     low: [u8; 8],
     high: [u8; 2],
     part: [u8; 5],
@@ -25,9 +25,9 @@ fn unpacked([a, b, c, d, e]: [u8; 5]) -> u64 {
     u64::from_le_bytes([a, b, c, d, e, 0, 0, 0])
 }
 
-impl Packed {
-    pub fn new(bucket: &Bucket, rule: &Rule) -> Self {
-        let mut packed = Packed {
+impl PackedBucket {
+    pub fn new(bucket: &TokenBucket, rule: &Rule) -> Self {
+        let mut packed = PackedBucket {
             low: [0; 8],
             high: [0; 2],
             part: [0; 5],
@@ -41,7 +41,7 @@ impl Packed {
 
     /// Keeps the bucket instead of the one before it.
     #[inline]
-    pub fn set(&mut self, bucket: &Bucket) {
+    pub fn set(&mut self, bucket: &TokenBucket) {
         self.low = bucket.low.to_le_bytes();
         self.high = bucket.high.to_le_bytes();
         self.part = packed(bucket.part);
@@ -51,29 +51,29 @@ impl Packed {
     #[inline]
     pub fn is_of(&self, rule: &Rule) -> bool {
         match rule.kind {
-            Kind::Bucket { burst } => {
+            LimitKind::Bucket { burst } => {
                 unpacked(self.count) == rule.count
                     && unpacked(self.period_ms) == rule.period_ms
                     && unpacked(self.burst) == burst
             }
-            Kind::Window | Kind::Fixed | Kind::Calendar(_) => false,
+            LimitKind::Window | LimitKind::Fixed | LimitKind::Calendar(_) => false,
         }
     }
 
     #[inline]
     pub fn rule(&self) -> Rule {
-        let kind = Kind::Bucket { burst: unpacked(self.burst) };
+        let kind = LimitKind::Bucket { burst: unpacked(self.burst) };
         Rule { count: unpacked(self.count), period_ms: unpacked(self.period_ms), kind }
     }
 
     #[inline]
-    pub fn bucket(&self) -> Bucket {
+    pub fn bucket(&self) -> TokenBucket {
         let (low, high) = (u64::from_le_bytes(self.low), u16::from_le_bytes(self.high));
-        Bucket { low, high, part: unpacked(self.part), at: 0 }
+        TokenBucket { low, high, part: unpacked(self.part), at: 0 }
     }
 
     #[inline]
-    pub fn held(&self) -> Held {
-        Held { name: None, rule: self.rule(), usage: Usage::Bucket(self.bucket()) }
+    pub fn to_usage(&self) -> LimitUsage {
+        LimitUsage { name: None, rule: self.rule(), usage: Usage::Bucket(self.bucket()) }
     }
 }

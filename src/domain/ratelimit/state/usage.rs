@@ -1,60 +1,62 @@
 //! One limit's use, whichever its kind.
 
-use crate::domain::ratelimit::algorithm::fixed_period::Period;
-use crate::domain::ratelimit::algorithm::sliding_window::Window;
-use crate::domain::ratelimit::algorithm::standing::Standing;
-use crate::domain::ratelimit::algorithm::token_bucket::Bucket;
-use crate::domain::ratelimit::limit::name::Name;
+use crate::domain::ratelimit::algorithm::fixed_period::FixedPeriod;
+use crate::domain::ratelimit::algorithm::limit_status::LimitStatus;
+use crate::domain::ratelimit::algorithm::sliding_window::SlidingWindow;
+use crate::domain::ratelimit::algorithm::token_bucket::TokenBucket;
+use crate::domain::ratelimit::limit::name::LimitName;
 use crate::domain::ratelimit::limit::parse::Limit;
-use crate::domain::ratelimit::limit::rule::{Kind, Rule};
+use crate::domain::ratelimit::limit::rule::{LimitKind, Rule};
 use crate::domain::ratelimit::limit::span::Span;
 use crate::domain::time::UnixMs;
 
 /// What has been taken of a limit.
 #[derive(Debug, Clone)]
 pub enum Usage {
-    Window(Window),
-    Bucket(Bucket),
-    Period(Period),
+    Window(SlidingWindow),
+    Bucket(TokenBucket),
+    Period(FixedPeriod),
 }
 
 /// A limit that a subject holds.
 #[derive(Debug, Clone)]
-pub struct Held {
-    pub name: Option<Name>,
+pub struct LimitUsage {
+    pub name: Option<LimitName>,
     /// The rule of the last allowed call.
     pub rule: Rule,
     pub usage: Usage,
 }
 
-impl Held {
+impl LimitUsage {
     /// A limit of which nothing is taken. Allocates nothing unless the name is long.
-    pub fn fresh(name: Option<Name>, rule: Rule) -> Self {
+    pub fn unused(name: Option<LimitName>, rule: Rule) -> Self {
         let usage = match rule.kind {
-            Kind::Window => Usage::Window(Window::default()),
-            Kind::Bucket { .. } => Usage::Bucket(Bucket::default()),
-            Kind::Fixed | Kind::Calendar(_) => {
-                Usage::Period(Period { span: Span { start: 0, end: 0 }, used: 0 })
+            LimitKind::Window => Usage::Window(SlidingWindow::default()),
+            LimitKind::Bucket { .. } => Usage::Bucket(TokenBucket::default()),
+            LimitKind::Fixed | LimitKind::Calendar(_) => {
+                Usage::Period(FixedPeriod { span: Span { start: 0, end: 0 }, used: 0 })
             }
         };
-        Held { name, rule, usage }
+        LimitUsage { name, rule, usage }
     }
 
     pub fn limit(&self) -> Limit<'_> {
-        Limit { name: self.name.as_ref().map(Name::as_bytes), rule: self.rule }
+        Limit { name: self.name.as_ref().map(LimitName::as_bytes), rule: self.rule }
     }
 
     /// The period that a call by `rule` falls into, for the kinds that have periods. One that has begun
     /// goes on; a fixed one begins with its first use.
     pub fn span(&self, rule: &Rule, now: UnixMs) -> Option<Span> {
         let begun = match &self.usage {
-            Usage::Period(period) if self.rule.kind == rule.kind && !period.is_full(now) => Some(period.span),
+            Usage::Period(period) if self.rule.kind == rule.kind && !period.is_unused(now) => {
+                Some(period.span)
+            }
             _ => None,
         };
         match rule.kind {
-            Kind::Window | Kind::Bucket { .. } => None,
-            Kind::Calendar(calendar) => begun.or_else(|| Some(calendar.span(now))),
-            Kind::Fixed => {
+            LimitKind::Window | LimitKind::Bucket { .. } => None,
+            LimitKind::Calendar(calendar) => begun.or_else(|| Some(calendar.span(now))),
+            LimitKind::Fixed => {
                 let from = |start: UnixMs| Span { start, end: start.saturating_add(rule.period_ms) };
                 let begun = begun.map(|span| from(span.start)).filter(|span| now < span.end);
                 begun.or_else(|| Some(from(now)))
@@ -67,53 +69,59 @@ impl Held {
     /// differs, the use goes on leaving as its own kind has it, until an allowed call carries it over.
     /// What is full by the rule it was taken under is full (the key may be gone by then), whatever the
     /// rule of the call.
-    pub fn judge(&self, rule: &Rule, cost: u64, now: UnixMs) -> Standing {
+    pub fn evaluate(&self, rule: &Rule, cost: u64, now: UnixMs) -> LimitStatus {
         let capacity = rule.capacity();
-        if self.is_full(now) {
-            return self.judge_full(rule, cost, now);
+        if self.is_unused(now) {
+            return self.evaluate_unused(rule, cost, now);
         }
         let standing = match (&self.usage, rule.kind) {
-            (Usage::Window(window), Kind::Window) => window.judge(rule.period_ms, capacity, cost, now),
-            (Usage::Window(window), _) => window.judge(self.rule.period_ms, capacity, cost, now),
-            (Usage::Bucket(bucket), Kind::Bucket { .. }) => {
-                bucket.under(&self.rule, rule).judge(rule, capacity, cost, now)
+            (Usage::Window(window), LimitKind::Window) => {
+                window.evaluate(rule.period_ms, capacity, cost, now)
             }
-            (Usage::Bucket(bucket), _) => bucket.judge(&self.rule, capacity, cost, now),
+            (Usage::Window(window), _) => window.evaluate(self.rule.period_ms, capacity, cost, now),
+            (Usage::Bucket(bucket), LimitKind::Bucket { .. }) => {
+                bucket.convert(&self.rule, rule).evaluate(rule, capacity, cost, now)
+            }
+            (Usage::Bucket(bucket), _) => bucket.evaluate(&self.rule, capacity, cost, now),
             (Usage::Period(period), kind) if kind != self.rule.kind => {
-                period.judge(period.span.end, capacity, cost, now)
+                period.evaluate(period.span.end, capacity, cost, now)
             }
             (Usage::Period(period), _) => match self.span(rule, now) {
-                Some(span) if span.start == period.span.start => period.judge(span.end, capacity, cost, now),
-                _ => return self.judge_full(rule, cost, now),
+                Some(span) if span.start == period.span.start => {
+                    period.evaluate(span.end, capacity, cost, now)
+                }
+                _ => return self.evaluate_unused(rule, cost, now),
             },
         };
-        let full_after = self.full_at().saturating_sub(now);
-        Standing {
+        let unused_after = self.unused_at().saturating_sub(now);
+        LimitStatus {
             used: standing.used,
-            retry_after_ms: standing.retry_after_ms.map(|retry| retry.min(full_after)),
-            reset_after_ms: standing.reset_after_ms.min(full_after),
+            retry_after_ms: standing.retry_after_ms.map(|retry| retry.min(unused_after)),
+            reset_after_ms: standing.reset_after_ms.min(unused_after),
         }
     }
 
-    /// As [`Held::judge`], where nothing is taken. A calendar period is there without any use.
-    fn judge_full(&self, rule: &Rule, cost: u64, now: UnixMs) -> Standing {
+    /// As [`LimitUsage::evaluate`], where nothing is taken. A calendar period is there without any use.
+    fn evaluate_unused(&self, rule: &Rule, cost: u64, now: UnixMs) -> LimitStatus {
         let reset_after_ms = match rule.kind {
-            Kind::Calendar(_) => self.span(rule, now).map_or(0, |span| span.end - now),
+            LimitKind::Calendar(_) => self.span(rule, now).map_or(0, |span| span.end - now),
             _ => 0,
         };
         let retry_after_ms = (cost <= rule.capacity()).then_some(0);
-        Standing { used: 0, retry_after_ms, reset_after_ms }
+        LimitStatus { used: 0, retry_after_ms, reset_after_ms }
     }
 
     /// Milliseconds until nothing is taken, once a call by `rule` has taken `cost`.
     pub fn reset_after_taking(&self, rule: &Rule, cost: u64, now: UnixMs) -> u64 {
         match (&self.usage, rule.kind) {
-            (Usage::Window(window), Kind::Window) => rule.period_ms.saturating_add(window.clock(now) - now),
-            (_, Kind::Window) => rule.period_ms,
-            (_, Kind::Fixed | Kind::Calendar(_)) => {
+            (Usage::Window(window), LimitKind::Window) => {
+                rule.period_ms.saturating_add(window.clock(now) - now)
+            }
+            (_, LimitKind::Window) => rule.period_ms,
+            (_, LimitKind::Fixed | LimitKind::Calendar(_)) => {
                 self.span(rule, now).map_or(0, |span| span.end.saturating_sub(now))
             }
-            (_, Kind::Bucket { .. }) => {
+            (_, LimitKind::Bucket { .. }) => {
                 let mut bucket = self.as_bucket(rule, now);
                 bucket.take(rule, cost, now);
                 bucket.reset_after_ms(now)
@@ -121,28 +129,28 @@ impl Held {
         }
     }
 
-    /// Takes `cost` by `rule`, without judging. `span` is what [`Held::span`] has found: where the
+    /// Takes `cost` by `rule`, without judging. `span` is what [`LimitUsage::span`] has found: where the
     /// decision was made, because calendars are not for replicas to read.
     pub fn take(&mut self, rule: &Rule, span: Option<Span>, cost: u64, now: UnixMs) {
         match rule.kind {
-            Kind::Fixed | Kind::Calendar(_) => {
+            LimitKind::Fixed | LimitKind::Calendar(_) => {
                 let span = span.unwrap_or(Span { start: now, end: now });
-                let mut period = Period { span, used: self.carried(rule, span, now) };
+                let mut period = FixedPeriod { span, used: self.carry_over(rule, span, now) };
                 period.take(cost);
                 self.usage = Usage::Period(period);
             }
-            Kind::Bucket { .. } => {
+            LimitKind::Bucket { .. } => {
                 let mut bucket = self.as_bucket(rule, now);
                 bucket.take(rule, cost, now);
                 self.usage = Usage::Bucket(bucket);
             }
-            Kind::Window => {
+            LimitKind::Window => {
                 let carried = match &self.usage {
-                    Usage::Window(_) if !self.is_full(now) => None,
-                    _ => Some(self.judge(rule, cost, now).used),
+                    Usage::Window(_) if !self.is_unused(now) => None,
+                    _ => Some(self.evaluate(rule, cost, now).used),
                 };
                 if let Some(used) = carried {
-                    self.usage = Usage::Window(Window::of(now, used));
+                    self.usage = Usage::Window(SlidingWindow::single(now, used));
                     self.rule = *rule;
                 }
                 if let Usage::Window(window) = &mut self.usage {
@@ -155,12 +163,12 @@ impl Held {
 
     /// Gives back `cost` to what a call by `rule` would find taken.
     pub fn refund(&mut self, rule: &Rule, cost: u64, now: UnixMs) {
-        if self.is_full(now) {
+        if self.is_unused(now) {
             return;
         }
         match &mut self.usage {
             Usage::Window(window) => {
-                let judge = if rule.kind == Kind::Window { rule } else { &self.rule };
+                let judge = if rule.kind == LimitKind::Window { rule } else { &self.rule };
                 window.refund(self.rule.period_ms, judge.period_ms, cost, now);
             }
             Usage::Bucket(bucket) => {
@@ -172,9 +180,9 @@ impl Held {
     }
 
     /// The use that goes on in the period `span` of `rule`.
-    fn carried(&self, rule: &Rule, span: Span, now: UnixMs) -> u64 {
+    fn carry_over(&self, rule: &Rule, span: Span, now: UnixMs) -> u64 {
         match &self.usage {
-            _ if self.is_full(now) => 0,
+            _ if self.is_unused(now) => 0,
             Usage::Period(period) if self.rule.kind == rule.kind => {
                 if period.span.start == span.start {
                     period.used
@@ -182,23 +190,23 @@ impl Held {
                     0
                 }
             }
-            _ => self.judge(&self.rule, 1, now).used,
+            _ => self.evaluate(&self.rule, 1, now).used,
         }
     }
 
     /// The use as a bucket of `rule`.
-    fn as_bucket(&self, rule: &Rule, now: UnixMs) -> Bucket {
+    fn as_bucket(&self, rule: &Rule, now: UnixMs) -> TokenBucket {
         match &self.usage {
-            _ if self.is_full(now) => Bucket::default(),
-            Usage::Bucket(bucket) => bucket.under(&self.rule, rule),
-            _ => Bucket::of(self.judge(rule, 1, now).used, rule, now),
+            _ if self.is_unused(now) => TokenBucket::default(),
+            Usage::Bucket(bucket) => bucket.convert(&self.rule, rule),
+            _ => TokenBucket::from_tokens(self.evaluate(rule, 1, now).used, rule, now),
         }
     }
 
-    pub fn full_at(&self) -> UnixMs {
+    pub fn unused_at(&self) -> UnixMs {
         match &self.usage {
-            Usage::Window(window) => window.full_at(self.rule.period_ms),
-            Usage::Bucket(bucket) => bucket.full_at(),
+            Usage::Window(window) => window.unused_at(self.rule.period_ms),
+            Usage::Bucket(bucket) => bucket.unused_at(),
             Usage::Period(period) => {
                 if period.used == 0 {
                     0
@@ -209,19 +217,19 @@ impl Held {
         }
     }
 
-    pub fn is_full(&self, now: UnixMs) -> bool {
+    pub fn is_unused(&self, now: UnixMs) -> bool {
         match &self.usage {
-            Usage::Window(window) => window.is_full(self.rule.period_ms, now),
-            Usage::Bucket(bucket) => bucket.is_full(now),
-            Usage::Period(period) => period.is_full(now),
+            Usage::Window(window) => window.is_unused(self.rule.period_ms, now),
+            Usage::Bucket(bucket) => bucket.is_unused(now),
+            Usage::Period(period) => period.is_unused(now),
         }
     }
 
     /// Bytes on the heap.
-    pub fn heap(&self) -> usize {
-        let name = self.name.as_ref().map_or(0, Name::heap);
+    pub fn heap_bytes(&self) -> usize {
+        let name = self.name.as_ref().map_or(0, LimitName::heap_bytes);
         name + match &self.usage {
-            Usage::Window(window) => window.heap(),
+            Usage::Window(window) => window.heap_bytes(),
             Usage::Bucket(_) | Usage::Period(_) => 0,
         }
     }

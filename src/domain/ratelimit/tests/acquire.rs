@@ -1,11 +1,11 @@
 use super::*;
-use crate::domain::ratelimit::{Check, Request, decide_check};
+use crate::domain::ratelimit::{Check, CheckRequest, decide_check};
 use crate::domain::value::{Lifetime, Value};
 use proptest::prelude::*;
 use std::collections::HashMap;
 
-fn acquire(subject: &mut Subject, holder: &str, most: u64, lease: u64, now: UnixMs) -> Places {
-    let decision = decide_acquire(Some(subject), holder.as_bytes(), most, lease, now);
+fn acquire(subject: &mut Subject, holder: &str, max: u64, lease: u64, now: UnixMs) -> AcquireOutcome {
+    let decision = decide_acquire(Some(subject), holder.as_bytes(), max, lease, now);
     decision.effect.into_iter().for_each(|effect| subject.apply(effect));
     decision.reply
 }
@@ -21,7 +21,7 @@ fn a_lock_denies_checks_and_places_until_it_ends() {
     let mut subject = Subject::default();
     subject.apply(decide_lock(None, 5_000, 1_000).effect.unwrap());
     assert_eq!(acquire(&mut subject, "h", 1, 100, 2_000).retry_after_ms, 4_000);
-    let check = Check::plain(Request::parse([&b"1/1s"[..]]).unwrap());
+    let check = Check::plain(CheckRequest::parse([&b"1/1s"[..]]).unwrap());
     assert!(!decide_check(Some(&subject), &check, 5_999).unwrap().reply.allowed());
     assert!(decide_check(Some(&subject), &check, 6_000).unwrap().reply.allowed());
     assert_eq!(subject.lifetime(), Lifetime::Until(6_000));
@@ -41,7 +41,7 @@ fn fewer_places_than_holders_free_as_many_first() {
     for (holder, lease) in [("a", 100), ("b", 200), ("c", 300)] {
         assert!(acquire(&mut subject, holder, 3, lease, 1_000).allowed);
     }
-    let denied = Places { allowed: false, in_use: 3, most: 2, retry_after_ms: 200 };
+    let denied = AcquireOutcome { allowed: false, in_use: 3, max: 2, retry_after_ms: 200 };
     assert_eq!(acquire(&mut subject, "d", 2, 100, 1_000), denied);
     assert!(acquire(&mut subject, "a", 2, 100, 1_000).allowed, "who holds a place renews it");
     assert!(!acquire(&mut subject, "d", 2, 100, 1_199).allowed);
@@ -56,20 +56,20 @@ proptest! {
         let mut subject = Subject::default();
         let mut model: HashMap<u8, UnixMs> = HashMap::new();
         let mut now = 1_000;
-        for (step, holder, lease, most, takes) in calls {
+        for (step, holder, lease, max, charges) in calls {
             now += step;
             model.retain(|_, end| *end > now);
             let name = holder.to_string();
-            if takes {
-                let places = acquire(&mut subject, &name, most, lease + 1, now);
-                let allowed = model.contains_key(&holder) || (model.len() as u64) < most;
+            if charges {
+                let places = acquire(&mut subject, &name, max, lease + 1, now);
+                let allowed = model.contains_key(&holder) || (model.len() as u64) < max;
                 prop_assert_eq!(places.allowed, allowed);
                 if allowed {
                     model.insert(holder, now + lease + 1);
                 } else {
                     // Waiting that long succeeds, 1 ms less does not.
                     let after = |wait| {
-                        decide_acquire(Some(&subject), name.as_bytes(), most, 1, now + wait).reply.allowed
+                        decide_acquire(Some(&subject), name.as_bytes(), max, 1, now + wait).reply.allowed
                     };
                     prop_assert!(after(places.retry_after_ms) && !after(places.retry_after_ms - 1));
                 }

@@ -1,20 +1,20 @@
 use super::*;
 use crate::domain::value::Value;
 
-fn request<'a>(limits: &[&'a str], cost: &str) -> Request<'a> {
-    let mut request = Request::parse(limits.iter().map(|limit| limit.as_bytes())).unwrap();
+fn request<'a>(limits: &[&'a str], cost: &str) -> CheckRequest<'a> {
+    let mut request = CheckRequest::parse(limits.iter().map(|limit| limit.as_bytes())).unwrap();
     request.set_cost(cost.as_bytes()).unwrap();
     request
 }
 
 /// The answer's five numbers.
-fn five(verdict: &Verdict<'_>) -> (u64, u64, u64, i64, u64) {
+fn five(verdict: &CheckVerdict<'_>) -> (u64, u64, u64, i64, u64) {
     let row = verdict.binding().unwrap();
-    (verdict.taken(), row.capacity, row.remaining, row.retry_after_ms, row.reset_after_ms)
+    (verdict.taken_cost(), row.capacity, row.remaining, row.retry_after_ms, row.reset_after_ms)
 }
 
 /// A CHECK as a server carries it out.
-fn check<'a>(subject: &mut Subject, limits: &[&'a str], cost: &str, now: UnixMs) -> Verdict<'a> {
+fn check<'a>(subject: &mut Subject, limits: &[&'a str], cost: &str, now: UnixMs) -> CheckVerdict<'a> {
     let decision = decide_check(Some(subject), &Check::plain(request(limits, cost)), now).unwrap();
     assert_eq!(decision.effect.is_some(), decision.reply.allowed());
     if let Some(effect) = decision.effect {
@@ -62,7 +62,8 @@ fn several_limits_pass_together_or_not_at_all() {
 #[test]
 fn the_limit_that_binds_is_the_longest_wait_or_the_smallest_share_left() {
     let mut subject = Subject::default();
-    let name = |verdict: &Verdict<'_>| String::from_utf8(verdict.binding().unwrap().name().into()).unwrap();
+    let name =
+        |verdict: &CheckVerdict<'_>| String::from_utf8(verdict.binding().unwrap().name().into()).unwrap();
     let limits = ["a=10/1m", "b=100/1h", "7/60s"];
     assert_eq!(name(&check(&mut subject, &limits, "a=6,b=60,7/1m=5", 1_000)), "7/1m");
     // 3 of 10, 30 of 100: a tie goes to the first.
@@ -80,12 +81,12 @@ fn the_limit_that_binds_is_the_longest_wait_or_the_smallest_share_left() {
 fn taken_is_the_cost_of_the_limit_that_binds() {
     let mut subject = Subject::default();
     let verdict = check(&mut subject, &["a=10/1m", "b=10/1m"], "b=4", 1_000);
-    assert_eq!((verdict.taken(), verdict.binding().unwrap().name().into_owned()), (4, b"b".to_vec()));
+    assert_eq!((verdict.taken_cost(), verdict.binding().unwrap().name().into_owned()), (4, b"b".to_vec()));
 }
 
 #[test]
 fn limits_stand_full_where_there_is_no_key() {
-    let verdict = standing(None, &request(&["a=10/1m", "5/1s:bucket"], "2"), 1_000).unwrap();
+    let verdict = current_rows(None, &request(&["a=10/1m", "5/1s:bucket"], "2"), 1_000).unwrap();
     assert!(verdict.allowed());
     let rows: Vec<_> = verdict
         .rows()
@@ -103,7 +104,7 @@ fn limits_stand_full_where_there_is_no_key() {
     assert_eq!(rows[0], ("a".into(), "10/1m".into(), 10, 0, 60_000));
     assert_eq!(rows[1], ("5/1s:bucket".into(), "5/1s:bucket".into(), 5, 0, 1_000));
     let none = peek(None, &request(&[], "1"), 1_000).unwrap();
-    assert_eq!((none.rows().len(), none.binding(), none.taken()), (0, None, 0));
+    assert_eq!((none.rows().len(), none.binding(), none.taken_cost()), (0, None, 0));
 }
 
 #[test]

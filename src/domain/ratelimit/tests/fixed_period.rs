@@ -1,6 +1,6 @@
 use super::*;
 use crate::domain::ratelimit::decide::check::decide_check;
-use crate::domain::ratelimit::{Check, Request, Subject, Verdict};
+use crate::domain::ratelimit::{Check, CheckRequest, CheckVerdict, Subject};
 use crate::domain::time::{DAY, HOUR};
 use crate::domain::value::Value;
 use proptest::prelude::*;
@@ -8,17 +8,17 @@ use proptest::prelude::*;
 /// 2026-11-21, a Saturday, 10:00 in UTC and 11:00 in Berlin.
 const NOON: UnixMs = 1_795_255_200_000;
 
-fn check<'a>(subject: &mut Subject, limit: &'a str, cost: u64, now: UnixMs) -> Verdict<'a> {
-    let mut request = Request::parse([limit.as_bytes()]).unwrap();
+fn check<'a>(subject: &mut Subject, limit: &'a str, cost: u64, now: UnixMs) -> CheckVerdict<'a> {
+    let mut request = CheckRequest::parse([limit.as_bytes()]).unwrap();
     request.set_cost(cost.to_string().as_bytes()).unwrap();
     let decision = decide_check(Some(subject), &Check::plain(request), now).unwrap();
     decision.effect.into_iter().for_each(|effect| subject.apply(effect));
     decision.reply
 }
 
-fn five(verdict: &Verdict<'_>) -> (u64, u64, u64, i64, u64) {
+fn five(verdict: &CheckVerdict<'_>) -> (u64, u64, u64, i64, u64) {
     let row = verdict.binding().unwrap();
-    (verdict.taken(), row.capacity, row.remaining, row.retry_after_ms, row.reset_after_ms)
+    (verdict.taken_cost(), row.capacity, row.remaining, row.retry_after_ms, row.reset_after_ms)
 }
 
 #[test]

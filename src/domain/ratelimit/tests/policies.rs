@@ -2,7 +2,7 @@ use super::*;
 use crate::domain::value::Effect;
 use proptest::prelude::*;
 
-fn set(policies: &mut Policies, name: &str, limits: &[&str]) -> Result<bool, String> {
+fn set(policies: &mut LimitPolicies, name: &str, limits: &[&str]) -> Result<bool, String> {
     let limits: Vec<&[u8]> = limits.iter().map(|limit| limit.as_bytes()).collect();
     let decision =
         decide_set_policy(policies, name.as_bytes(), &limits).map_err(|refusal| refusal.to_string())?;
@@ -11,14 +11,14 @@ fn set(policies: &mut Policies, name: &str, limits: &[&str]) -> Result<bool, Str
     Ok(changed)
 }
 
-fn names(policies: &Policies, name: &str) -> Vec<String> {
+fn names(policies: &LimitPolicies, name: &str) -> Vec<String> {
     let policy = policies.get(name.as_bytes()).unwrap();
-    policy.limits().map(|limit| limit.shown()).collect()
+    policy.limits().map(|limit| limit.display_name()).collect()
 }
 
 #[test]
 fn unnamed_limits_go_by_the_policy_and_their_number() {
-    let mut policies = Policies::default();
+    let mut policies = LimitPolicies::default();
     set(&mut policies, "ai/free", &["10/60s", "x=5/1s", "100/1d:bucket", "7/2h"]).unwrap();
     assert_eq!(names(&policies, "ai/free"), ["@ai/free", "x", "@ai/free#2", "@ai/free#3"]);
     let texts: Vec<_> = policies.named(b"@ai/free").unwrap().texts().collect();
@@ -27,7 +27,7 @@ fn unnamed_limits_go_by_the_policy_and_their_number() {
 
 #[test]
 fn the_same_policy_again_changes_nothing() {
-    let mut policies = Policies::default();
+    let mut policies = LimitPolicies::default();
     assert_eq!(set(&mut policies, "ai", &["10/60s"]), Ok(true));
     assert_eq!(set(&mut policies, "ai", &["10/1m"]), Ok(false));
     assert_eq!(set(&mut policies, "ai", &["11/1m"]), Ok(true));
@@ -37,7 +37,7 @@ fn the_same_policy_again_changes_nothing() {
 
 #[test]
 fn what_is_no_policy_is_refused() {
-    let mut policies = Policies::default();
+    let mut policies = LimitPolicies::default();
     let many: Vec<String> = (1..=17).map(|count| format!("{count}/1s")).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     assert_eq!(set(&mut policies, "p", &many[..16]), Ok(true));
@@ -63,8 +63,8 @@ fn what_is_no_policy_is_refused() {
 
 #[test]
 fn a_full_table_takes_changes_but_no_new_names() {
-    let mut policies = Policies::default();
-    for number in 0..MOST_POLICIES {
+    let mut policies = LimitPolicies::default();
+    for number in 0..MAX_POLICIES {
         set(&mut policies, &format!("p{number}"), &["1/1s"]).unwrap();
     }
     assert_eq!(set(&mut policies, "p7", &["2/1s"]), Ok(true));
@@ -76,25 +76,25 @@ proptest! {
     fn policies_and_their_effects_read_back(
         sets in prop::collection::vec(("[a-c/.:_-]{1,3}", prop::collection::vec("([a-c]=)?[1-9]{1,4}/[1-9]h(:bucket)?", 1..5)), 0..8),
     ) {
-        let mut policies = Policies::default();
+        let mut policies = LimitPolicies::default();
         for (name, limits) in &sets {
             let limits: Vec<&[u8]> = limits.iter().map(|limit| limit.as_bytes()).collect();
             let Ok(decision) = decide_set_policy(&policies, name.as_bytes(), &limits) else { continue };
             if let Some(effect) = decision.effect {
-                prop_assert_eq!(PolicyEffect::decode(&effect.encode(), None), Ok(effect.clone()));
+                prop_assert_eq!(LimitPolicyEffect::decode(&effect.encode(), None), Ok(effect.clone()));
                 policies.apply(effect);
             }
         }
         let saved = policies.save();
-        prop_assert_eq!(Policies::load(Policies::ENCODING, &saved), Ok(policies));
+        prop_assert_eq!(LimitPolicies::load(LimitPolicies::ENCODING, &saved), Ok(policies));
         for end in 0..saved.len() {
-            prop_assert!(Policies::load(Policies::ENCODING, &saved[..end]).is_err());
+            prop_assert!(LimitPolicies::load(LimitPolicies::ENCODING, &saved[..end]).is_err());
         }
     }
 
     #[test]
     fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-        let _ = Policies::load(Policies::ENCODING, &bytes);
-        let _ = PolicyEffect::decode(&bytes, None);
+        let _ = LimitPolicies::load(LimitPolicies::ENCODING, &bytes);
+        let _ = LimitPolicyEffect::decode(&bytes, None);
     }
 }

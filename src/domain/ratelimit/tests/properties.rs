@@ -5,7 +5,7 @@ use crate::domain::time::UnixMs;
 use crate::domain::value::{Lifetime, Value};
 use proptest::prelude::*;
 
-/// Few names and unlike rules, so that names change their count, period and kind all the time.
+/// OneOrMany names and unlike rules, so that names change their count, period and kind all the time.
 fn limits() -> impl Strategy<Value = String> {
     let name = prop_oneof![Just(""), Just("a="), Just("b=")];
     let rule = prop_oneof![
@@ -29,8 +29,8 @@ fn calls() -> impl Strategy<Value = Vec<(i64, Vec<String>, u64)>> {
     prop::collection::vec((step, prop::collection::vec(limits(), 1..4), 1u64..5), 1..60)
 }
 
-fn request(limits: &[String], cost: u64) -> Option<Request<'_>> {
-    let mut request = Request::parse(limits.iter().map(|limit| limit.as_bytes())).ok()?;
+fn request(limits: &[String], cost: u64) -> Option<CheckRequest<'_>> {
+    let mut request = CheckRequest::parse(limits.iter().map(|limit| limit.as_bytes())).ok()?;
     request.set_cost(cost.to_string().as_bytes()).ok()?;
     Some(request)
 }
@@ -41,7 +41,7 @@ fn saved(subject: &Subject) -> Vec<u8> {
     bytes
 }
 
-fn allowed(state: Option<&Subject>, request: &Request<'_>, now: UnixMs) -> bool {
+fn allowed(state: Option<&Subject>, request: &CheckRequest<'_>, now: UnixMs) -> bool {
     decide_check(state, &Check::plain(request.clone()), now).unwrap().reply.allowed()
 }
 
@@ -56,21 +56,21 @@ proptest! {
         for (step, limits, cost) in &calls {
             now = now.saturating_add_signed(*step);
             let Some(request) = request(limits, *cost) else { continue };
-            let peeked = standing(Some(&subject), &request, now).unwrap();
+            let peeked = current_rows(Some(&subject), &request, now).unwrap();
             let decision = decide_check(Some(&subject), &Check::plain(request.clone()), now).unwrap();
             let verdict = &decision.reply;
 
             // PEEK predicts CHECK.
             prop_assert_eq!(&peek(Some(&subject), &request, now).unwrap(), verdict);
             prop_assert_eq!(peeked.allowed(), verdict.allowed());
-            prop_assert_eq!(peeked.taken(), verdict.taken());
+            prop_assert_eq!(peeked.taken_cost(), verdict.taken_cost());
             if !verdict.allowed() {
                 prop_assert_eq!(&peeked, verdict);
             }
 
             // All or none, by what each limit says alone.
-            for (row, ask) in peeked.rows().iter().zip(request.asks()) {
-                let alone = Request::parse([&row_text(ask)[..]]).map(|mut alone| {
+            for (row, item) in peeked.rows().iter().zip(request.items()) {
+                let alone = CheckRequest::parse([&row_text(item)[..]]).map(|mut alone| {
                     alone.set_cost(cost.to_string().as_bytes()).unwrap();
                     allowed(Some(&subject), &alone, now)
                 });
@@ -82,12 +82,12 @@ proptest! {
             let retry = peeked.binding().unwrap().retry_after_ms;
             match u64::try_from(retry) {
                 Ok(0) => prop_assert!(verdict.allowed()),
-                Ok(LONGEST_SHOWN) => prop_assert!(!verdict.allowed()),
+                Ok(MAX_SHOWN) => prop_assert!(!verdict.allowed()),
                 Ok(retry) => {
                     prop_assert!(allowed(Some(&subject), &request, now + retry), "{limits:?} at {now}+{retry}");
                     prop_assert!(!allowed(Some(&subject), &request, now + retry - 1));
                 }
-                Err(_) => prop_assert!(request.asks().iter().any(|ask| ask.cost > ask.limit.rule.capacity())),
+                Err(_) => prop_assert!(request.items().iter().any(|item| item.cost > item.limit.rule.capacity())),
             }
 
             match decision.effect {
@@ -96,7 +96,7 @@ proptest! {
                     let verdict = decision.reply.clone();
                     subject.apply(effect);
                     // The answer was true of the state that followed.
-                    let after = standing(Some(&subject), &request, now).unwrap();
+                    let after = current_rows(Some(&subject), &request, now).unwrap();
                     for (said, is) in verdict.rows().iter().zip(after.rows()) {
                         prop_assert_eq!(
                             (said.used, said.remaining, said.reset_after_ms),
@@ -104,7 +104,7 @@ proptest! {
                         );
                     }
                     // An earlier clock shows no more than there is.
-                    let earlier = standing(Some(&subject), &request, now - 30.min(now)).unwrap();
+                    let earlier = current_rows(Some(&subject), &request, now - 30.min(now)).unwrap();
                     for (is, before) in after.rows().iter().zip(earlier.rows()) {
                         prop_assert!(before.remaining <= is.remaining);
                     }
@@ -113,9 +113,9 @@ proptest! {
 
             // Where the key would have expired, nothing was left to remember.
             if let Lifetime::Until(until) = subject.lifetime() && until < i64::MAX as u64 {
-                let (kept, gone) = (standing(Some(&subject), &request, until), standing(None, &request, until));
+                let (kept, gone) = (current_rows(Some(&subject), &request, until), current_rows(None, &request, until));
                 prop_assert_eq!(kept, gone);
-                let everything = Request::parse([]).unwrap();
+                let everything = CheckRequest::parse([]).unwrap();
                 prop_assert!(peek(Some(&subject), &everything, until).unwrap().rows().is_empty());
                 prop_assert!(!peek(Some(&subject), &everything, until - 1).unwrap().rows().is_empty());
             }
@@ -142,8 +142,8 @@ proptest! {
                 None => prop_assert_eq!(saved(&subject), before),
                 Some(effect) => {
                     subject.apply(effect);
-                    for ask in request.asks() {
-                        taken.push((passed, ask.limit.rule.spec(), ask.limit.rule, ask.cost));
+                    for item in request.items() {
+                        taken.push((passed, item.limit.rule.spec(), item.limit.rule, item.cost));
                     }
                 }
             }
@@ -154,14 +154,14 @@ proptest! {
                 sum += cost;
                 let passed = to - from;
                 match rule.kind {
-                    Kind::Window if passed < rule.period_ms => prop_assert!(sum <= rule.count),
+                    LimitKind::Window if passed < rule.period_ms => prop_assert!(sum <= rule.count),
                     // What a period admits at its end and the next one at its start.
-                    Kind::Fixed if passed < rule.period_ms => {
+                    LimitKind::Fixed if passed < rule.period_ms => {
                         prop_assert!(sum <= rule.count.saturating_mul(2));
                     }
-                    Kind::Calendar(_) => prop_assert!(sum <= rule.count * 2),
-                    Kind::Window | Kind::Fixed => {}
-                    Kind::Bucket { burst } => {
+                    LimitKind::Calendar(_) => prop_assert!(sum <= rule.count * 2),
+                    LimitKind::Window | LimitKind::Fixed => {}
+                    LimitKind::Bucket { burst } => {
                         prop_assert!(sum <= burst + passed * rule.count / rule.period_ms);
                     }
                 }
@@ -170,10 +170,10 @@ proptest! {
     }
 }
 
-/// The limit of an ask as a client writes it.
-fn row_text(ask: &Ask<'_>) -> Vec<u8> {
-    let spec = ask.limit.rule.spec().into_bytes();
-    match ask.limit.name {
+/// The limit of an item as a client writes it.
+fn row_text(item: &RequestedLimit<'_>) -> Vec<u8> {
+    let spec = item.limit.rule.spec().into_bytes();
+    match item.limit.name {
         Some(name) => [name, b"=", &spec].concat(),
         None => spec,
     }

@@ -3,8 +3,8 @@ use crate::domain::ratelimit::{Check, decide_check, peek};
 use crate::domain::value::{Lifetime, Value};
 use proptest::prelude::*;
 
-fn request<'a>(limits: &[&'a str], cost: &str) -> Request<'a> {
-    let mut request = Request::parse(limits.iter().map(|limit| limit.as_bytes())).unwrap();
+fn request<'a>(limits: &[&'a str], cost: &str) -> CheckRequest<'a> {
+    let mut request = CheckRequest::parse(limits.iter().map(|limit| limit.as_bytes())).unwrap();
     request.set_cost(cost.as_bytes()).unwrap();
     request
 }
@@ -31,7 +31,8 @@ fn settle(subject: &mut Subject, id: &[u8], costs: &str, now: UnixMs) -> Result<
 
 fn used(subject: &Subject, limit: &str, now: UnixMs) -> u64 {
     peek(Some(subject), &request(&[limit], "1"), now).unwrap();
-    crate::domain::ratelimit::standing(Some(subject), &request(&[limit], "1"), now).unwrap().rows()[0].used
+    crate::domain::ratelimit::current_rows(Some(subject), &request(&[limit], "1"), now).unwrap().rows()[0]
+        .used
 }
 
 fn saved(subject: &Subject) -> Vec<u8> {
@@ -164,7 +165,7 @@ fn reset_counts_what_is_in_use() {
     let mut subject = Subject::default();
     assert!(check(&mut subject, "s=5/50ms", 1, None, 1_000));
     assert!(check(&mut subject, "l=5/1h", 1, None, 1_000));
-    let counters = [counter(b"s").unwrap(), counter(b"l").unwrap()];
+    let counters = [parse_counter(b"s").unwrap(), parse_counter(b"l").unwrap()];
     assert_eq!(decide_reset(Some(&subject), &counters[..1], 1_050), Decision::answer(0));
     assert_eq!(decide_reset(Some(&subject), &counters, 1_050).reply, 1);
 }
@@ -176,7 +177,8 @@ fn reset_forgets_by_name_and_by_spec_also_what_holds_charge() {
     let held = Check { hold: Some((b"h", 1_000)), ..Check::plain(request(&all, "2")) };
     subject.apply(decide_check(None, &held, 1_000).unwrap().effect.unwrap());
     let reset = |subject: &mut Subject, names: &[&str]| {
-        let counters: Vec<Counter> = names.iter().map(|name| counter(name.as_bytes()).unwrap()).collect();
+        let counters: Vec<CounterKey> =
+            names.iter().map(|name| parse_counter(name.as_bytes()).unwrap()).collect();
         let decision = decide_reset(Some(subject), &counters, 1_000);
         decision.effect.into_iter().for_each(|effect| subject.apply(effect));
         decision.reply
@@ -188,7 +190,9 @@ fn reset_forgets_by_name_and_by_spec_also_what_holds_charge() {
     assert_eq!(reset(&mut subject, &["c"]), 0);
     assert_eq!(reset(&mut subject, &[]), 1);
     assert_eq!(subject.lifetime(), Lifetime::Over);
-    assert!(counter(b"a=10/1m").is_err() && counter(b"").is_err() && counter(b"10/0s").is_err());
+    assert!(
+        parse_counter(b"a=10/1m").is_err() && parse_counter(b"").is_err() && parse_counter(b"10/0s").is_err()
+    );
 }
 
 proptest! {

@@ -1,14 +1,14 @@
 //! Effects of every kind, for property tests.
 
-use crate::domain::ratelimit::charge::Take;
-use crate::domain::ratelimit::effect::{Counter, Effect, NewHold};
-use crate::domain::ratelimit::limit::name::Name;
+use crate::domain::ratelimit::charge::Charge;
+use crate::domain::ratelimit::effect::{CounterKey, Effect, NewHold};
+use crate::domain::ratelimit::limit::name::LimitName;
 use crate::domain::ratelimit::limit::parse::Limit;
-use crate::domain::ratelimit::limit::rule::{Kind, Rule};
+use crate::domain::ratelimit::limit::rule::{LimitKind, Rule};
 use crate::domain::ratelimit::limit::span::Span;
-use crate::domain::ratelimit::one_or_many::Few;
-use crate::domain::ratelimit::state::lockout::{Level, Lock};
-use crate::domain::ratelimit::{MOST, UNLIMITED};
+use crate::domain::ratelimit::one_or_many::OneOrMany;
+use crate::domain::ratelimit::state::lockout::{Lock, LockLevel};
+use crate::domain::ratelimit::{MAX_COUNT, UNLIMITED};
 use crate::domain::time::{LONGEST, UnixMs};
 use proptest::prelude::*;
 
@@ -16,11 +16,11 @@ fn read(text: &str) -> Rule {
     Limit::parse(text.as_bytes()).expect("a limit").rule
 }
 
-fn takes() -> impl Strategy<Value = Take> {
+fn charges() -> impl Strategy<Value = Charge> {
     let name = prop::option::of("[a-c]|[A-Za-z0-9_.:-]{1,64}");
-    (name, rules(), 1..=MOST, spans()).prop_map(|(name, rule, cost, span)| {
-        let name = name.and_then(|name| Name::new(name.as_bytes()));
-        Take { name, rule, span: rule.kind.has_periods().then_some(span), cost }
+    (name, rules(), 1..=MAX_COUNT, spans()).prop_map(|(name, rule, cost, span)| {
+        let name = name.and_then(|name| LimitName::new(name.as_bytes()));
+        Charge { name, rule, span: rule.kind.has_periods().then_some(span), cost }
     })
 }
 
@@ -32,16 +32,16 @@ fn spans() -> impl Strategy<Value = Span> {
 }
 
 fn rules() -> impl Strategy<Value = Rule> {
-    let count = prop_oneof![3 => 1..=MOST, 1 => Just(UNLIMITED)];
+    let count = prop_oneof![3 => 1..=MAX_COUNT, 1 => Just(UNLIMITED)];
     let zone = prop::sample::select(vec!["UTC", "Europe/Berlin", "Asia/Tokyo"]);
     let calendar = ("day|week|month", zone, 1u8..=7);
-    (count, 1..=LONGEST, 1..=MOST, 0u8..4, calendar).prop_map(
+    (count, 1..=LONGEST, 1..=MAX_COUNT, 0u8..4, calendar).prop_map(
         |(count, period_ms, burst, kind, (unit, zone, anchor))| {
             let anchor = if unit == "day" { String::new() } else { format!(":anchor={anchor}") };
             match kind {
-                0 if count <= MOST => Rule { count, period_ms, kind: Kind::Window },
-                1 if count <= MOST => Rule { count, period_ms, kind: Kind::Bucket { burst } },
-                2 => Rule { count, period_ms, kind: Kind::Fixed },
+                0 if count <= MAX_COUNT => Rule { count, period_ms, kind: LimitKind::Window },
+                1 if count <= MAX_COUNT => Rule { count, period_ms, kind: LimitKind::Bucket { burst } },
+                2 => Rule { count, period_ms, kind: LimitKind::Fixed },
                 _ => Rule { count, ..read(&format!("1/{unit}@{zone}{anchor}")) },
             }
         },
@@ -50,14 +50,14 @@ fn rules() -> impl Strategy<Value = Rule> {
 
 fn effects() -> impl Strategy<Value = Effect> {
     let now = prop_oneof![0u64..10_000, 1u64 << 62..1 << 63, any::<u64>()];
-    (now, prop::collection::vec(takes(), 1..=16)).prop_map(|(now, mut list)| {
-        let mut kept: Vec<Take> = Vec::new();
+    (now, prop::collection::vec(charges(), 1..=16)).prop_map(|(now, mut list)| {
+        let mut kept: Vec<Charge> = Vec::new();
         for take in list.drain(..) {
-            if !kept.iter().any(|earlier| earlier.limit().same(&take.limit())) {
+            if !kept.iter().any(|earlier| earlier.limit().shares_counter(&take.limit())) {
                 kept.push(take);
             }
         }
-        Effect::Taken { now, takes: kept.into_iter().collect::<Few<Take>>(), hold: None }
+        Effect::Taken { now, charges: kept.into_iter().collect::<OneOrMany<Charge>>(), hold: None }
     })
 }
 
@@ -71,29 +71,29 @@ fn times() -> impl Strategy<Value = UnixMs> {
 
 /// Effects of every kind; the names are few, so that they meet.
 pub fn any_effects() -> impl Strategy<Value = Effect> {
-    let hold = (ids(), times(), prop::option::of(1..=MOST))
+    let hold = (ids(), times(), prop::option::of(1..=MAX_COUNT))
         .prop_map(|(id, until, asked)| Some(Box::new(NewHold { id, until, asked })));
     let held = (effects(), hold).prop_map(|(effect, hold)| match effect {
-        Effect::Taken { now, takes, .. } => Effect::Taken { now, takes, hold },
+        Effect::Taken { now, charges, .. } => Effect::Taken { now, charges, hold },
         other => other,
     });
     let lock = (times(), 0..=LONGEST, prop::option::of((any::<u32>(), times())));
     let locked = lock.prop_map(|(from, length, level)| Effect::Locked {
         lock: Lock::new(from, length),
-        level: level.map(|(count, until)| Level { count, until }),
+        level: level.map(|(count, until)| LockLevel { count, until }),
     });
-    let settled = (times(), ids(), prop::collection::vec(0..=MOST, 0..17))
+    let settled = (times(), ids(), prop::collection::vec(0..=MAX_COUNT, 0..17))
         .prop_map(|(now, id, costs)| Effect::Settled { now, id, costs });
     let refunded = effects().prop_map(|effect| match effect {
-        Effect::Taken { now, takes, .. } => {
-            let refunds = takes.into_iter().map(|take| Take { span: None, ..take }).collect();
+        Effect::Taken { now, charges, .. } => {
+            let refunds = charges.into_iter().map(|take| Charge { span: None, ..take }).collect();
             Effect::Refunded { now, refunds }
         }
         other => other,
     });
-    let reset = prop::collection::vec(takes(), 0..4).prop_map(|takes| {
-        let counter = |take: Take| take.name.map_or(Counter::Unnamed(take.rule), Counter::Named);
-        Effect::Reset { counters: takes.into_iter().map(counter).collect() }
+    let reset = prop::collection::vec(charges(), 0..4).prop_map(|charges| {
+        let counter = |take: Charge| take.name.map_or(CounterKey::Unnamed(take.rule), CounterKey::Named);
+        Effect::Reset { counters: charges.into_iter().map(counter).collect() }
     });
     prop_oneof![
         4 => effects(),

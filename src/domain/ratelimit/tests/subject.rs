@@ -1,7 +1,7 @@
 use super::*;
-use crate::domain::ratelimit::algorithm::fixed_period::Period;
-use crate::domain::ratelimit::algorithm::sliding_window::{MOST_SLOTS, Retained, Window};
-use crate::domain::ratelimit::limit::name::Name;
+use crate::domain::ratelimit::algorithm::fixed_period::FixedPeriod;
+use crate::domain::ratelimit::algorithm::sliding_window::{MAX_SLOTS, RetainedPeriods, SlidingWindow};
+use crate::domain::ratelimit::limit::name::LimitName;
 use crate::domain::ratelimit::limit::span::Span;
 use crate::domain::ratelimit::tests::strategies::any_effects;
 use crate::domain::time::MINUTE;
@@ -12,19 +12,19 @@ fn limit(text: &str) -> Limit<'_> {
     Limit::parse(text.as_bytes()).unwrap()
 }
 
-fn take(text: &str, cost: u64) -> Take {
+fn take(text: &str, cost: u64) -> Charge {
     let limit = limit(text);
-    Take { name: limit.name.and_then(Name::new), rule: limit.rule, span: None, cost }
+    Charge { name: limit.name.and_then(LimitName::new), rule: limit.rule, span: None, cost }
 }
 
-fn taken(subject: &mut Subject, now: UnixMs, takes: &[(&str, u64)]) {
-    let in_its_period = |mut take: Take| {
-        let fresh = || Held::fresh(None, take.rule).span(&take.rule, now);
+fn taken(subject: &mut Subject, now: UnixMs, charges: &[(&str, u64)]) {
+    let in_its_period = |mut take: Charge| {
+        let fresh = || LimitUsage::unused(None, take.rule).span(&take.rule, now);
         take.span = subject.find(&take.limit(), |held| held.span(&take.rule, now)).unwrap_or_else(fresh);
         take
     };
-    let takes = takes.iter().map(|&(text, cost)| in_its_period(take(text, cost))).collect();
-    subject.apply(Effect::Taken { now, takes, hold: None });
+    let charges = charges.iter().map(|&(text, cost)| in_its_period(take(text, cost))).collect();
+    subject.apply(Effect::Taken { now, charges, hold: None });
 }
 
 fn blocks(subject: &Subject) -> Vec<Vec<u8>> {
@@ -48,7 +48,7 @@ fn loaded(blocks: &[Vec<u8>]) -> Result<Subject, Corrupt> {
 
 fn used(subject: &Subject, text: &str, now: UnixMs) -> Option<u64> {
     let limit = limit(text);
-    subject.find(&limit, |held| held.judge(&limit.rule, 1, now).used)
+    subject.find(&limit, |held| held.evaluate(&limit.rule, 1, now).used)
 }
 
 #[test]
@@ -97,14 +97,14 @@ fn it_lives_until_its_last_limit_is_full() {
 #[test]
 fn limits_are_kept_in_one_order_whatever_the_order_of_the_calls() {
     let (mut one, mut other) = (Subject::default(), Subject::default());
-    let takes = [("b=1/1m", 1), ("9/1m", 1), ("a=1/1m:bucket", 1), ("10/1s:bucket", 1)];
-    for call in takes {
+    let charges = [("b=1/1m", 1), ("9/1m", 1), ("a=1/1m:bucket", 1), ("10/1s:bucket", 1)];
+    for call in charges {
         taken(&mut one, 1_000, &[call]);
     }
-    taken(&mut other, 1_000, &[takes[2], takes[3], takes[0], takes[1]]);
+    taken(&mut other, 1_000, &[charges[2], charges[3], charges[0], charges[1]]);
     assert_eq!(bytes(&one), bytes(&other));
     let mut names = Vec::new();
-    one.each(|limit, _| names.push(limit.shown()));
+    one.for_each_limit(|limit, _| names.push(limit.display_name()));
     assert_eq!(names, ["9/1m", "10/1s:bucket", "a", "b"]);
 }
 
@@ -136,8 +136,8 @@ fn sixteen_limits_are_the_most_whatever_the_effects() {
         taken(&mut subject, 1_000, &[(&format!("{n}/1m"), 1)]);
     }
     let mut count = 0;
-    subject.each(|_, _| count += 1);
-    assert_eq!(count, crate::domain::ratelimit::MOST_LIMITS);
+    subject.for_each_limit(|_, _| count += 1);
+    assert_eq!(count, crate::domain::ratelimit::MAX_LIMITS);
     assert_eq!(used(&subject, "16/1m", 1_000), Some(1));
     assert_eq!(used(&subject, "17/1m", 1_000), None);
 }
@@ -145,7 +145,7 @@ fn sixteen_limits_are_the_most_whatever_the_effects() {
 #[test]
 fn the_largest_subject_is_saved_in_blocks_of_about_64_kib() {
     let mut subject = Subject::default();
-    for step in 0..MOST_SLOTS as u64 {
+    for step in 0..MAX_SLOTS as u64 {
         for n in 1..=16 {
             taken(&mut subject, 1 << 60 | step << 28, &[(&format!("{n}/3650d"), 1 << 29)]);
         }
@@ -160,20 +160,20 @@ fn the_largest_subject_is_saved_in_blocks_of_about_64_kib() {
 #[test]
 fn every_flipped_field_changes_the_saved_bytes() {
     let window =
-        |entries: &[(u64, u64)], retained| Window::rebuild(entries.iter().copied(), retained).unwrap();
-    let retained = Some(Retained { before: 5, current: 6, until: 7 });
-    let held = |name: Option<&[u8]>, text: &str, usage| Held {
-        name: name.and_then(Name::new),
+        |entries: &[(u64, u64)], retained| SlidingWindow::rebuild(entries.iter().copied(), retained).unwrap();
+    let retained = Some(RetainedPeriods { before: 5, current: 6, until: 7 });
+    let held = |name: Option<&[u8]>, text: &str, usage| LimitUsage {
+        name: name.and_then(LimitName::new),
         rule: limit(text).rule,
         usage,
     };
-    let bucket = Bucket { low: 9, high: 1, part: 2, at: 3 };
+    let bucket = TokenBucket { low: 9, high: 1, part: 2, at: 3 };
     let entries = &[(4, 1), (6, 2)];
     let of_window = |entries: &[(u64, u64)], retained| {
         held(Some(b"n"), "5/7ms", Usage::Window(window(entries, retained)))
     };
     let of_bucket = |bucket| held(Some(b"n"), "5/7ms:burst=8", Usage::Bucket(bucket));
-    let period = Period { span: Span { start: 1, end: 8 }, used: 3 };
+    let period = FixedPeriod { span: Span { start: 1, end: 8 }, used: 3 };
     let of_period = |text, period| held(Some(b"n"), text, Usage::Period(period));
     let states = [
         vec![of_window(entries, retained)],
@@ -183,32 +183,32 @@ fn every_flipped_field_changes_the_saved_bytes() {
         vec![of_window(&[(4, 1), (6, 3)], retained)],
         vec![of_window(&[(4, 1)], retained)],
         vec![of_window(entries, None)],
-        vec![of_window(entries, retained.map(|it| Retained { before: 8, ..it }))],
-        vec![of_window(entries, retained.map(|it| Retained { current: 8, ..it }))],
-        vec![of_window(entries, retained.map(|it| Retained { until: 8, ..it }))],
+        vec![of_window(entries, retained.map(|it| RetainedPeriods { before: 8, ..it }))],
+        vec![of_window(entries, retained.map(|it| RetainedPeriods { current: 8, ..it }))],
+        vec![of_window(entries, retained.map(|it| RetainedPeriods { until: 8, ..it }))],
         vec![held(Some(b"m"), "5/7ms", Usage::Window(window(entries, retained)))],
         vec![held(None, "5/7ms", Usage::Window(window(entries, None)))],
         vec![held(Some(b"n"), "6/7ms", Usage::Window(window(entries, retained)))],
         vec![held(Some(b"n"), "5/8ms", Usage::Window(window(entries, retained)))],
         vec![of_bucket(bucket)],
-        vec![of_bucket(Bucket { low: 8, ..bucket })],
-        vec![of_bucket(Bucket { high: 2, ..bucket })],
-        vec![of_bucket(Bucket { part: 3, ..bucket })],
-        vec![of_bucket(Bucket { at: 4, ..bucket })],
+        vec![of_bucket(TokenBucket { low: 8, ..bucket })],
+        vec![of_bucket(TokenBucket { high: 2, ..bucket })],
+        vec![of_bucket(TokenBucket { part: 3, ..bucket })],
+        vec![of_bucket(TokenBucket { at: 4, ..bucket })],
         vec![held(None, "5/7ms:burst=8", Usage::Bucket(bucket))],
         vec![held(None, "5/7ms:burst=9", Usage::Bucket(bucket))],
         vec![held(None, "6/7ms:burst=8", Usage::Bucket(bucket))],
         vec![held(None, "5/8ms:burst=8", Usage::Bucket(bucket))],
-        vec![held(None, "5/7ms:burst=8", Usage::Bucket(Bucket { low: 8, ..bucket }))],
-        vec![held(None, "5/7ms:burst=8", Usage::Bucket(Bucket { high: 2, ..bucket }))],
-        vec![held(None, "5/7ms:burst=8", Usage::Bucket(Bucket { part: 3, ..bucket }))],
+        vec![held(None, "5/7ms:burst=8", Usage::Bucket(TokenBucket { low: 8, ..bucket }))],
+        vec![held(None, "5/7ms:burst=8", Usage::Bucket(TokenBucket { high: 2, ..bucket }))],
+        vec![held(None, "5/7ms:burst=8", Usage::Bucket(TokenBucket { part: 3, ..bucket }))],
         vec![of_period("5/7ms:fixed", period)],
         vec![of_period("6/7ms:fixed", period)],
         vec![of_period("5/8ms:fixed", period)],
         vec![of_period("inf/8ms:fixed", period)],
-        vec![of_period("5/7ms:fixed", Period { used: 2, ..period })],
-        vec![of_period("5/7ms:fixed", Period { span: Span { start: 2, end: 8 }, ..period })],
-        vec![of_period("5/7ms:fixed", Period { span: Span { start: 1, end: 9 }, ..period })],
+        vec![of_period("5/7ms:fixed", FixedPeriod { used: 2, ..period })],
+        vec![of_period("5/7ms:fixed", FixedPeriod { span: Span { start: 2, end: 8 }, ..period })],
+        vec![of_period("5/7ms:fixed", FixedPeriod { span: Span { start: 1, end: 9 }, ..period })],
         vec![of_period("5/day@UTC", period)],
         vec![of_period("5/week@UTC", period)],
         vec![of_period("5/week@UTC:anchor=2", period)],
@@ -221,7 +221,7 @@ fn every_flipped_field_changes_the_saved_bytes() {
         .into_iter()
         .map(|list| {
             let mut subject = Subject::default();
-            subject.put(Parts { list, extras: Extras::default() });
+            subject.set_parts(SubjectParts { list, restrictions: Restrictions::default() });
             let saved = bytes(&subject);
             assert_eq!(bytes(&loaded(&blocks(&subject)).unwrap()), saved);
             saved
@@ -236,16 +236,16 @@ fn every_flipped_field_changes_the_saved_bytes() {
 fn a_bucket_that_no_call_could_have_left_is_refused() {
     let saved = |bucket| {
         let (mut subject, rule) = (Subject::default(), limit("5/7ms:burst=8").rule);
-        let name = Name::new(b"n");
-        let list = vec![Held { name, rule, usage: Usage::Bucket(bucket) }];
-        subject.put(Parts { list, extras: Extras::default() });
+        let name = LimitName::new(b"n");
+        let list = vec![LimitUsage { name, rule, usage: Usage::Bucket(bucket) }];
+        subject.set_parts(SubjectParts { list, restrictions: Restrictions::default() });
         blocks(&subject)
     };
-    let sound = Bucket { low: 9, high: 0, part: 4, at: 9 };
+    let sound = TokenBucket { low: 9, high: 0, part: 4, at: 9 };
     assert!(loaded(&saved(sound)).is_ok());
-    assert!(loaded(&saved(Bucket { part: 5, ..sound })).is_err());
-    assert!(loaded(&saved(Bucket { at: 10, ..sound })).is_err());
-    assert!(loaded(&saved(Bucket { at: 10, high: 1, ..sound })).is_ok());
+    assert!(loaded(&saved(TokenBucket { part: 5, ..sound })).is_err());
+    assert!(loaded(&saved(TokenBucket { at: 10, ..sound })).is_err());
+    assert!(loaded(&saved(TokenBucket { at: 10, high: 1, ..sound })).is_ok());
 }
 
 #[test]
@@ -312,8 +312,8 @@ proptest! {
             prop_assert!(hostile.memory() <= 16 * (9 * 1024) + 8 * 1024);
             hostile.apply(after.clone());
             let _ = hostile.lifetime();
-            hostile.each(|limit, held| {
-                let _ = held.judge(&limit.rule, 1, 5);
+            hostile.for_each_limit(|limit, held| {
+                let _ = held.evaluate(&limit.rule, 1, 5);
                 let _ = held.reset_after_taking(&limit.rule, 1, u64::MAX);
             });
         }

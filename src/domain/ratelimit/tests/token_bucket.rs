@@ -1,14 +1,14 @@
 use super::*;
-use crate::domain::ratelimit::limit::rule::Kind;
+use crate::domain::ratelimit::limit::rule::LimitKind;
 use crate::domain::time::LONGEST;
 use proptest::prelude::*;
 
 fn rule(count: u64, period_ms: u64, burst: u64) -> Rule {
-    Rule { count, period_ms, kind: Kind::Bucket { burst } }
+    Rule { count, period_ms, kind: LimitKind::Bucket { burst } }
 }
 
-fn judge(bucket: &Bucket, rule: &Rule, cost: u64, now: UnixMs) -> Standing {
-    bucket.judge(rule, rule.capacity(), cost, now)
+fn evaluate(bucket: &TokenBucket, rule: &Rule, cost: u64, now: UnixMs) -> LimitStatus {
+    bucket.evaluate(rule, rule.capacity(), cost, now)
 }
 
 /// Tokens that trickle in, in units of 1/period token: another algorithm than GCRA.
@@ -26,10 +26,10 @@ impl Naive {
 
 fn rules() -> impl Strategy<Value = Rule> {
     let small = (1u64..20, 1u64..500, 1u64..30).prop_map(|(c, p, b)| rule(c, p, b));
-    let any = (1..=MOST, 1..=LONGEST, 1..=MOST).prop_map(|(c, p, b)| rule(c, p, b));
+    let any = (1..=MAX_COUNT, 1..=LONGEST, 1..=MAX_COUNT).prop_map(|(c, p, b)| rule(c, p, b));
     let extreme = (0u8..8).prop_map(|bits| {
         let pick = |bit: u8, most| if bits & bit == 0 { 1 } else { most };
-        rule(pick(1, MOST), pick(2, LONGEST), pick(4, MOST))
+        rule(pick(1, MAX_COUNT), pick(2, LONGEST), pick(4, MAX_COUNT))
     });
     prop_oneof![4 => small, 2 => any, 1 => extreme]
 }
@@ -43,7 +43,7 @@ proptest! {
     ) {
         let burst = rule.capacity();
         let full = u128::from(burst) * u128::from(rule.period_ms);
-        let (mut bucket, mut naive) = (Bucket::default(), Naive { level: full, last: start });
+        let (mut bucket, mut naive) = (TokenBucket::default(), Naive { level: full, last: start });
         let mut now = start;
         let mut taken: Vec<(UnixMs, u64)> = Vec::new();
         for (gap, share) in calls {
@@ -51,7 +51,7 @@ proptest! {
             let cost = (burst / 3 * share / 1_000).max(1 + share % 3);
             let level = naive.level(&rule, now);
             let price = u128::from(cost) * u128::from(rule.period_ms);
-            let standing = judge(&bucket, &rule, cost, now);
+            let standing = evaluate(&bucket, &rule, cost, now);
             prop_assert_eq!(u128::from(burst - standing.used), level / u128::from(rule.period_ms));
             match standing.retry_after_ms {
                 None => prop_assert!(cost > burst),
@@ -64,20 +64,20 @@ proptest! {
                 Some(retry) => {
                     prop_assert!(level < price);
                     // Replies end at 2^53 - 2 ms; below that the wait is exact.
-                    if retry < LONGEST_SHOWN {
+                    if retry < MAX_SHOWN {
                         prop_assert!(naive.level(&rule, now + retry) >= price);
                         prop_assert!(naive.level(&rule, now + retry - 1) < price);
-                        prop_assert_eq!(judge(&bucket, &rule, cost, now + retry).retry_after_ms, Some(0));
-                        prop_assert!(judge(&bucket, &rule, cost, now + retry - 1).retry_after_ms > Some(0));
+                        prop_assert_eq!(evaluate(&bucket, &rule, cost, now + retry).retry_after_ms, Some(0));
+                        prop_assert!(evaluate(&bucket, &rule, cost, now + retry - 1).retry_after_ms > Some(0));
                     }
                 }
             }
-            let reset = judge(&bucket, &rule, 1, now).reset_after_ms;
-            if reset < LONGEST_SHOWN {
+            let reset = evaluate(&bucket, &rule, 1, now).reset_after_ms;
+            if reset < MAX_SHOWN {
                 prop_assert_eq!(naive.level(&rule, now + reset), full);
                 prop_assert!(reset == 0 || naive.level(&rule, now + reset - 1) < full);
-                prop_assert_eq!(bucket.full_at().saturating_sub(now), reset);
-                prop_assert!(bucket.is_full(now + reset));
+                prop_assert_eq!(bucket.unused_at().saturating_sub(now), reset);
+                prop_assert!(bucket.is_unused(now + reset));
             }
         }
         for (at, &(from, _)) in taken.iter().enumerate() {
@@ -92,11 +92,11 @@ proptest! {
 
     #[test]
     fn a_clock_that_steps_back_never_grants_extra(
-        rule in rules(), start in 1_000_000u64..=1 << 63, back in 1u64..=1_000_000, cost in 1..=MOST,
+        rule in rules(), start in 1_000_000u64..=1 << 63, back in 1u64..=1_000_000, cost in 1..=MAX_COUNT,
     ) {
-        let mut bucket = Bucket::default();
+        let mut bucket = TokenBucket::default();
         bucket.take(&rule, 1 + cost % rule.capacity(), start);
-        let (before, after) = (judge(&bucket, &rule, 1, start), judge(&bucket, &rule, 1, start - back));
+        let (before, after) = (evaluate(&bucket, &rule, 1, start), evaluate(&bucket, &rule, 1, start - back));
         prop_assert!(after.used >= before.used);
         let tat = (bucket.tat(), bucket.part);
         bucket.take(&rule, 1, start - back);
@@ -109,57 +109,57 @@ proptest! {
         was in rules(), rule in rules(), share in 0u64..1000, gap in 0u64..400,
     ) {
         let now = 1_700_000_000_000 + gap;
-        let mut bucket = Bucket::default();
+        let mut bucket = TokenBucket::default();
         bucket.take(&was, (was.capacity() / 1_000 * share).max(1), now - gap);
         bucket.take(&was, 1, now);
-        let carried = bucket.under(&was, &rule);
-        prop_assert_eq!(judge(&carried, &rule, 1, now).used, judge(&bucket, &was, 1, now).used);
+        let carried = bucket.convert(&was, &rule);
+        prop_assert_eq!(evaluate(&carried, &rule, 1, now).used, evaluate(&bucket, &was, 1, now).used);
         prop_assert!(carried.part < rule.count);
         // Not a moment of it is given away on the way to another rule and back.
-        prop_assert!(carried.under(&rule, &was).debt(&was, now) >= bucket.debt(&was, now));
+        prop_assert!(carried.convert(&rule, &was).debt(&was, now) >= bucket.debt(&was, now));
     }
 }
 
 #[test]
 fn ten_a_second_with_a_burst_of_twenty() {
     let rule = rule(10, 1_000, 20);
-    let mut bucket = Bucket::default();
+    let mut bucket = TokenBucket::default();
     bucket.take(&rule, 20, 1_000);
-    let standing = judge(&bucket, &rule, 1, 1_000);
-    assert_eq!(standing, Standing { used: 20, retry_after_ms: Some(100), reset_after_ms: 2_000 });
-    assert_eq!(judge(&bucket, &rule, 5, 1_250).retry_after_ms, Some(250));
-    assert_eq!(judge(&bucket, &rule, 21, 9_000).retry_after_ms, None);
+    let standing = evaluate(&bucket, &rule, 1, 1_000);
+    assert_eq!(standing, LimitStatus { used: 20, retry_after_ms: Some(100), reset_after_ms: 2_000 });
+    assert_eq!(evaluate(&bucket, &rule, 5, 1_250).retry_after_ms, Some(250));
+    assert_eq!(evaluate(&bucket, &rule, 21, 9_000).retry_after_ms, None);
 }
 
 #[test]
 fn a_third_of_a_millisecond_is_not_lost() {
     let rule = rule(3, 1, 1);
-    let mut bucket = Bucket::default();
+    let mut bucket = TokenBucket::default();
     bucket.take(&rule, 1, 10);
     assert_eq!((bucket.tat(), bucket.part), (10, 1));
-    assert_eq!(judge(&bucket, &rule, 1, 10).retry_after_ms, Some(1));
-    assert!(!bucket.is_full(10));
-    assert!(bucket.is_full(11));
+    assert_eq!(evaluate(&bucket, &rule, 1, 10).retry_after_ms, Some(1));
+    assert!(!bucket.is_unused(10));
+    assert!(bucket.is_unused(11));
 }
 
 #[test]
 fn ten_to_the_twelve_tokens_of_ten_years_each_are_all_counted() {
-    let rule = rule(1, LONGEST, MOST);
-    let mut bucket = Bucket::default();
-    bucket.take(&rule, MOST, 1 << 63);
-    let standing = judge(&bucket, &rule, 1, 1 << 63);
-    assert_eq!(standing.used, MOST);
+    let rule = rule(1, LONGEST, MAX_COUNT);
+    let mut bucket = TokenBucket::default();
+    bucket.take(&rule, MAX_COUNT, 1 << 63);
+    let standing = evaluate(&bucket, &rule, 1, 1 << 63);
+    assert_eq!(standing.used, MAX_COUNT);
     assert_eq!(standing.retry_after_ms, Some(LONGEST));
-    assert_eq!(standing.reset_after_ms, LONGEST_SHOWN);
-    assert_eq!(judge(&bucket, &rule, 1, (1 << 63) + LONGEST).used, MOST - 1);
+    assert_eq!(standing.reset_after_ms, MAX_SHOWN);
+    assert_eq!(evaluate(&bucket, &rule, 1, (1 << 63) + LONGEST).used, MAX_COUNT - 1);
 }
 
 #[test]
 fn a_corrected_rule_heals_at_once() {
     let (slow, fast) = (rule(1, LONGEST, 5), rule(10, 1_000, 5));
-    let mut bucket = Bucket::default();
+    let mut bucket = TokenBucket::default();
     bucket.take(&slow, 5, 1_000);
-    let carried = bucket.under(&slow, &fast);
-    assert_eq!(judge(&carried, &fast, 1, 1_000).retry_after_ms, Some(100));
-    assert_eq!(judge(&carried, &fast, 1, 1_500).used, 0);
+    let carried = bucket.convert(&slow, &fast);
+    assert_eq!(evaluate(&carried, &fast, 1, 1_000).retry_after_ms, Some(100));
+    assert_eq!(evaluate(&carried, &fast, 1, 1_500).used, 0);
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::jobq::tests::model::{Model, Row};
 use crate::domain::jobq::*;
-use crate::domain::ratelimit::Kind;
+use crate::domain::ratelimit::LimitKind;
 use crate::domain::time::UnixMs;
 
 impl Row {
@@ -54,7 +54,7 @@ impl Model {
 
     fn starts_left(&self, now: UnixMs) -> usize {
         let Some(rule) = self.config.rate else { return usize::MAX };
-        assert_eq!(rule.kind, Kind::Window, "the model knows no other");
+        assert_eq!(rule.kind, LimitKind::Window, "the model knows no other");
         let used = self.starts.iter().filter(|start| **start + rule.period_ms > now).count();
         (rule.count as usize).saturating_sub(used)
     }

@@ -2,18 +2,18 @@
 
 use crate::domain::ratelimit::state::holds::Holds;
 use crate::domain::ratelimit::state::leases::Leases;
-use crate::domain::ratelimit::state::lockout::{Level, Lock};
+use crate::domain::ratelimit::state::lockout::{Lock, LockLevel};
 use crate::domain::time::UnixMs;
 
 #[derive(Debug, Clone, Default)]
-pub struct Extras {
+pub struct Restrictions {
     pub lock: Option<Lock>,
-    pub level: Option<Level>,
+    pub level: Option<LockLevel>,
     pub holds: Holds,
     pub leases: Leases,
 }
 
-impl Extras {
+impl Restrictions {
     pub fn is_empty(&self) -> bool {
         self.lock.is_none() && self.level.is_none() && self.holds.is_empty() && self.leases.is_empty()
     }
@@ -34,7 +34,7 @@ impl Extras {
     }
 
     /// Bytes on the heap.
-    pub fn heap(&self) -> usize {
-        self.holds.heap() + self.leases.heap()
+    pub fn heap_bytes(&self) -> usize {
+        self.holds.heap_bytes() + self.leases.heap_bytes()
     }
 }

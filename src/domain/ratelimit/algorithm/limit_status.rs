@@ -2,7 +2,7 @@
 
 /// How a call stands with one limit, before it takes anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct LimitStatus {
     /// What is taken of the capacity now, rounded up; above it when the limit was lowered.
     pub used: u64,
     /// 0 when the call may pass, none when it never can.
