@@ -27,10 +27,13 @@
 //! Replicas, the AOF loader and AOF rewrites only ever apply effects, so they cannot differ from
 //! the primary.
 
-pub mod commands;
-pub mod domain;
-pub mod module_api;
-pub mod runtime;
+#[deny(unsafe_code)]
+mod commands;
+#[forbid(unsafe_code)]
+mod domain;
+mod module_api;
+#[deny(unsafe_code)]
+mod runtime;
 
 use crate::commands::module_init::init;
 use crate::module_api::allocator::ServerAllocator;

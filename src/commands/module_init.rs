@@ -38,6 +38,13 @@ fn register(ctx: Ctx<'_>) -> bool {
         && policy_file::read(ctx)
 }
 
+/// The tables beside the keys.
+const TABLES: &[global_tables::Row] = &[
+    global_tables::Row::of::<ratelimit::LimitPolicies>(),
+    global_tables::Row::of::<cache::Policies>(),
+    global_tables::Row::of::<cache::Invalidations>(),
+];
+
 fn register_types(ctx: Ctx<'_>) -> bool {
     data_type::register::<ratelimit::Subject>(ctx)
         && data_type::register::<idemp::Record>(ctx)
@@ -46,7 +53,7 @@ fn register_types(ctx: Ctx<'_>) -> bool {
         && data_type::register::<cache::Entry>(ctx)
         && data_type::register::<breaker::Breaker>(ctx)
         && data_type::register_aux::<replicated_clock::Clock>(ctx)
-        && global_tables::register(ctx)
+        && global_tables::register(ctx, TABLES)
 }
 
 fn register_commands(ctx: Ctx<'_>) -> bool {

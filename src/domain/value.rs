@@ -77,17 +77,6 @@ pub trait Value: Default {
         Ok(())
     }
 
-    /// Whether such values are counted by classes.
-    const COUNTED: bool = false;
-
-    /// The class under which it is counted, 0 while it is not. A note of the server's: no part of the state.
-    fn class(&self) -> u16 {
-        0
-    }
-
-    /// Notes the class, below 512. It is lost when the value changes.
-    fn classify(&mut self, _class: u16) {}
-
     /// Bytes that the value takes, estimated in O(1).
     fn memory(&self) -> usize;
 

@@ -24,10 +24,6 @@ impl<'a> Args<'a> {
         self.strings.len()
     }
 
-    pub fn is_empty(self) -> bool {
-        self.strings.is_empty()
-    }
-
     /// The argument at `index` as the server's own string. Panics (into the guard) beyond the end.
     pub fn name(self, index: usize) -> Name<'a> {
         // SAFETY: alive for 'a by the promise given to `new`.

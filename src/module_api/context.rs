@@ -4,7 +4,6 @@ use std::ffi::{CString, c_int};
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use super::server_string::OwnedName;
 use crate::module_api::{api, raw};
 
 /// A context of the module's own, for what is called without one. Made once, while loading.
@@ -191,10 +190,6 @@ impl<'a> Ctx<'a> {
     pub fn client_id(self) -> u64 {
         // SAFETY: the context is alive for 'a.
         unsafe { api!(RedisModule_GetClientId)(self.raw) }
-    }
-
-    pub fn string(self, bytes: &[u8]) -> OwnedName {
-        OwnedName::new(bytes)
     }
 
     pub fn log(self, level: Level, text: &str) {

@@ -1,6 +1,6 @@
 //! Answers to the client of the current call.
 
-use std::ffi::{CStr, CString, c_int, c_long};
+use std::ffi::{CStr, CString, c_long};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::context::Ctx;
@@ -91,11 +91,5 @@ impl<'a> Reply<'a> {
         let text = CString::new(clean).unwrap_or_default();
         // SAFETY: the server copies the text.
         unsafe { api!(RedisModule_ReplyWithError)(self.raw(), text.as_ptr()) };
-    }
-
-    /// The server's own words for a wrong number of arguments.
-    pub fn wrong_arity(self) -> c_int {
-        // SAFETY: the context is alive.
-        unsafe { api!(RedisModule_WrongArity)(self.raw()) }
     }
 }

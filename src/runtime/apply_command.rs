@@ -15,7 +15,6 @@ use crate::module_api::key::Key;
 use crate::module_api::replication;
 
 use super::value_type::Stored;
-use crate::commands::cache::stats;
 use crate::runtime::commit;
 use crate::runtime::{global_state, global_tables, replicated_clock};
 
@@ -96,7 +95,7 @@ fn add_block<V: Stored>(
     }
     let name = key.name();
     let value = key.value_mut::<V>()?.ok_or_else(damaged)?;
-    stats::uncount(value);
+    value.uncount();
     let sound = (block.is_empty() || value.load_block(encoding, block))
         && (!last || value.finish_load(call.ctx, Some((call.ctx.db(), name))));
     if sound { Ok(()) } else { Err(damaged()) }

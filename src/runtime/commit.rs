@@ -11,7 +11,6 @@ use crate::module_api::server_string::Name;
 use crate::module_api::{blocking, replication};
 
 use super::value_type::Stored;
-use crate::commands::cache::stats;
 use crate::runtime::{replicated_clock, token_clock};
 
 impl From<WrongType> for Refusal {
@@ -151,7 +150,7 @@ fn decide_and_commit<V: Stored, R>(
         // No family has both.
         let overruled = value.overruled(name.bytes());
         if overruled.is_some() {
-            stats::note(stats::class_of(name.bytes()), |stats| stats.invalidated += 1);
+            V::on_overruled(name.bytes());
         }
         overruled.or_else(|| value.overdue(now))
     });
@@ -227,10 +226,10 @@ fn change<V: Stored>(key: &mut Key<'_>, effect: V::Effect) {
     if let Ok(Some(value)) = key.value_mut::<V>() {
         let before = value.lifetime();
         let alarm = value.alarm();
-        stats::uncount(value);
+        value.uncount();
         value.apply(effect);
         value.settled();
-        stats::count(value, name);
+        value.count(name);
         if value.alarm() != alarm {
             value.placed(ctx.db(), name);
         }
@@ -247,7 +246,7 @@ fn put<V: Stored>(key: &mut Key<'_>, effect: V::Effect) {
     value.stirred(&mut key.news());
     let after = value.lifetime();
     if after != Lifetime::Over {
-        stats::count(&mut value, key.name());
+        value.count(key.name());
         key.put(value);
         arm(key, Lifetime::Endless, after);
     }

@@ -5,6 +5,7 @@
 //! functions; a load replaces them.
 
 use std::ffi::CStr;
+use std::sync::OnceLock;
 
 use crate::domain::codec::Corrupt;
 use crate::domain::decision::Decision;
@@ -13,7 +14,6 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use crate::domain::value::Effect;
-use crate::domain::{cache, ratelimit};
 use crate::module_api::context::Ctx;
 use crate::module_api::data_type;
 use crate::module_api::data_type::{Aux, BesideKeys};
@@ -34,28 +34,23 @@ pub trait Shared: Table + 'static {
 
 macro_rules! shared {
     ($table:ty, $name:literal, $type_name:literal) => {
-        impl Shared for $table {
-            const NAME: &'static CStr = $name;
-            const TYPE_NAME: &'static CStr = $type_name;
+        impl $crate::runtime::global_tables::Shared for $table {
+            const NAME: &'static std::ffi::CStr = $name;
+            const TYPE_NAME: &'static std::ffi::CStr = $type_name;
 
-            fn cell() -> &'static MainThread<Option<Self>> {
-                static TABLE: MainThread<Option<$table>> = MainThread::new(None);
+            fn cell() -> &'static $crate::module_api::main_thread::MainThread<Option<Self>> {
+                static TABLE: $crate::module_api::main_thread::MainThread<Option<$table>> =
+                    $crate::module_api::main_thread::MainThread::new(None);
                 &TABLE
             }
         }
     };
 }
 
-shared!(ratelimit::LimitPolicies, c"ratelimit.policy", c"workgate1");
-shared!(cache::Policies, c"cache.policy", c"workgate2");
-shared!(cache::Invalidations, c"cache.invalidate", c"workgate3");
-
-/// All tables: every list of them is made from this one.
-static ALL: &[Row] =
-    &[Row::of::<ratelimit::LimitPolicies>(), Row::of::<cache::Policies>(), Row::of::<cache::Invalidations>()];
+pub(crate) use shared;
 
 /// A table without its type.
-struct Row {
+pub struct Row {
     name: &'static CStr,
     encoding: u32,
     register: fn(Ctx<'_>) -> bool,
@@ -66,7 +61,7 @@ struct Row {
 }
 
 impl Row {
-    const fn of<T: Shared>() -> Self {
+    pub const fn of<T: Shared>() -> Self {
         Row {
             name: T::NAME,
             encoding: <T as Table>::ENCODING,
@@ -125,25 +120,32 @@ fn apply<T: Shared>(effect: T::Effect) {
     with(|table: &mut T| table.apply(effect));
 }
 
-/// Registers the carriers in RDB files.
-pub fn register(ctx: Ctx<'_>) -> bool {
-    ALL.iter().all(|row| (row.register)(ctx))
+/// All tables, as [`register`] was given them: every list of them is made from this one.
+static ALL: OnceLock<&'static [Row]> = OnceLock::new();
+
+fn all() -> &'static [Row] {
+    ALL.get().copied().unwrap_or_default()
+}
+
+/// Takes the list of all tables and registers their carriers in RDB files.
+pub fn register(ctx: Ctx<'_>, tables: &'static [Row]) -> bool {
+    ALL.get_or_init(|| tables).iter().all(|row| (row.register)(ctx))
 }
 
 /// A load replaces everything, and a file holds no table that is empty.
 pub fn load_started() {
-    ALL.iter().for_each(|row| (row.clear)());
+    all().iter().for_each(|row| (row.clear)());
 }
 
 /// All that hold anything, as a file or the digest takes them.
 pub fn saved() -> impl Iterator<Item = BesideKeys> {
-    ALL.iter().filter_map(|row| {
+    all().iter().filter_map(|row| {
         (row.save)().map(|bytes| BesideKeys { name: row.name, encoding: row.encoding, bytes })
     })
 }
 
 fn named(name: &[u8]) -> Result<&'static Row, Corrupt> {
-    ALL.iter().find(|row| row.name.to_bytes() == name).ok_or(Corrupt)
+    all().iter().find(|row| row.name.to_bytes() == name).ok_or(Corrupt)
 }
 
 /// Applies an effect to the table with this name.

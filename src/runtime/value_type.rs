@@ -5,12 +5,10 @@ use std::ffi::CStr;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use crate::domain::value::{Lifetime, Value};
-use crate::domain::{breaker, idemp, ratelimit};
 use crate::module_api::context::Ctx;
 use crate::module_api::data_type::{BesideKeys, Native, TypeSlot};
 use crate::module_api::{blocking, replication};
 
-use crate::commands::cache::stats;
 use crate::runtime::global_state;
 use crate::runtime::token_clock;
 
@@ -28,6 +26,16 @@ pub trait Stored: Value + 'static {
     fn overruled(&self, _key: &[u8]) -> Option<Self::Effect> {
         None
     }
+
+    /// Called when what [`Stored::overruled`] gave is about to be applied.
+    fn on_overruled(_key: &[u8]) {}
+
+    /// Counts a value that is under `key` from now on, for statistics.
+    fn count(&mut self, _key: &[u8]) {}
+
+    /// Called before the value is changed or freed: it is no longer counted. May run in the server's
+    /// background thread.
+    fn uncount(&self) {}
 
     /// Called whenever the value was changed or loaded.
     fn settled(&self) {}
@@ -60,11 +68,6 @@ macro_rules! stored {
     };
 }
 pub(crate) use stored;
-
-stored!(ratelimit::Subject, c"workgateR", c"ratelimit._apply");
-stored!(idemp::Record, c"workgateI", c"idemp._apply");
-stored!(idemp::Seen, c"workgateS", c"idemp.seen._apply");
-stored!(breaker::Breaker, c"workgateB", c"breaker._apply");
 
 impl<V: Stored> Native for V {
     const TYPE_NAME: &'static CStr = <V as Stored>::TYPE_NAME;
@@ -104,7 +107,7 @@ impl<V: Stored> Native for V {
         }
         token_clock::tokens(|clock| clock.saw(token));
         self.settled();
-        stats::count(self, place.map(|(_, key)| key).unwrap_or_default());
+        self.count(place.map(|(_, key)| key).unwrap_or_default());
         if let Some((db, key)) = place {
             Stored::placed(self, db, key);
         }
@@ -129,13 +132,13 @@ impl<V: Stored> Native for V {
             // What is only leased has nothing to copy: an empty key would stay behind.
             return None;
         }
-        stats::count(&mut copy, key);
+        copy.count(key);
         Stored::placed(&copy, db, key);
         Some(copy)
     }
 
     fn freed(self) {
-        stats::uncount(&self);
+        self.uncount();
     }
 
     fn aof_preface() -> Vec<BesideKeys> {

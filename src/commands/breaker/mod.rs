@@ -1,5 +1,7 @@
 //! BREAKER: a circuit breaker shared by all instances.
 
+pub(crate) mod value_type;
+
 use std::ffi::CStr;
 
 use crate::domain::breaker;

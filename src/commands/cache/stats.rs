@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::domain::cache::{CLASSES, Class, Classes, Policies, State, Stats, UNRULED};
+use crate::domain::cache::{CLASSES, Class, Classes, Entry, Policies, State, Stats, UNRULED};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::value::Value;
 use crate::module_api::command::{Call, Handler};
@@ -84,25 +84,23 @@ pub fn note_answer(class: Class, state: State) {
     });
 }
 
-/// Counts a value that is under a key from now on, as it is.
-pub fn count<V: Value>(value: &mut V, key: &[u8]) {
-    if V::COUNTED {
-        value.classify(class_of(key));
-        add(value, 1);
+/// Counts an entry that is under a key from now on, as it is.
+pub fn count(entry: &mut Entry, key: &[u8]) {
+    entry.classify(class_of(key));
+    add(entry, 1);
+}
+
+/// Before an entry is changed or freed: it is no longer counted.
+pub fn uncount(entry: &Entry) {
+    if entry.class() != 0 {
+        add(entry, -1);
     }
 }
 
-/// Before a value is changed or freed: it is no longer counted.
-pub fn uncount<V: Value>(value: &V) {
-    if V::COUNTED && value.class() != 0 {
-        add(value, -1);
-    }
-}
-
-fn add<V: Value>(value: &V, times: i64) {
-    let size = &SIZES[usize::from(value.class()) % CLASSES];
+fn add(entry: &Entry, times: i64) {
+    let size = &SIZES[usize::from(entry.class()) % CLASSES];
     size.entries.fetch_add(times, Ordering::Relaxed);
-    size.bytes.fetch_add(times * value.memory() as i64, Ordering::Relaxed);
+    size.bytes.fetch_add(times * entry.memory() as i64, Ordering::Relaxed);
 }
 
 /// `CACHE.STATS [prefix]`

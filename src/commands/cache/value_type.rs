@@ -1,7 +1,8 @@
-//! The cache entry as the server keeps it.
+//! The cache entry, the policies and the invalidations as the server keeps them.
 
-use super::invalidate;
+use super::{invalidate, stats};
 use crate::domain::cache;
+use crate::runtime::global_tables::shared;
 use crate::runtime::value_type::stored;
 
 stored!(cache::Entry, c"workgateC", c"cache._apply", {
@@ -9,7 +10,22 @@ stored!(cache::Entry, c"workgateC", c"cache._apply", {
         invalidate::overruled(self, key)
     }
 
+    fn on_overruled(key: &[u8]) {
+        stats::note(stats::class_of(key), |stats| stats.invalidated += 1);
+    }
+
+    fn count(&mut self, key: &[u8]) {
+        stats::count(self, key);
+    }
+
+    fn uncount(&self) {
+        stats::uncount(self);
+    }
+
     fn settled(&self) {
         invalidate::settled(self);
     }
 });
+
+shared!(cache::Policies, c"cache.policy", c"workgate2");
+shared!(cache::Invalidations, c"cache.invalidate", c"workgate3");

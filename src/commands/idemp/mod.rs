@@ -2,3 +2,4 @@
 
 pub(crate) mod records;
 pub(crate) mod seen;
+pub(crate) mod value_type;

@@ -8,6 +8,7 @@ pub(crate) mod limit_rows;
 pub(crate) mod policy;
 pub(crate) mod policy_file;
 pub(crate) mod refund;
+pub(crate) mod value_type;
 
 pub use acquire::{Acquire, LockSubject, Release, Unlock};
 pub use check::{CheckLimits, Peek};

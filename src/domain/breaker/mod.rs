@@ -25,8 +25,8 @@ pub(crate) mod value;
 pub(crate) mod view;
 
 pub use decide::admin::{decide_config, decide_force, decide_reset};
-pub use decide::allow::{Allowed, decide_allow};
-pub use decide::report::{MOST_CALLS, Report, Reported, decide_report};
+pub use decide::allow::decide_allow;
+pub use decide::report::{MOST_CALLS, Report, decide_report};
 pub use effect::Effect;
 pub use state::breaker::{Breaker, Force, State};
 pub use state::config::Config;

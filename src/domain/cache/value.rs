@@ -7,20 +7,22 @@ use crate::domain::cache::{Effect, encoding};
 use crate::domain::codec::Corrupt;
 use crate::domain::value::{Lifetime, Value};
 
+impl Entry {
+    /// The class under which statistics count the entry; 0 while it is not counted. No part of the state.
+    pub fn class(&self) -> u16 {
+        self.packed.class()
+    }
+
+    /// Notes the class, below 512. It is lost when the entry changes.
+    pub fn classify(&mut self, class: u16) {
+        self.packed.classify(class);
+    }
+}
+
 impl Value for Entry {
     type Effect = Effect;
 
     const ENCODING: u32 = 1;
-
-    const COUNTED: bool = true;
-
-    fn class(&self) -> u16 {
-        self.packed.class()
-    }
-
-    fn classify(&mut self, class: u16) {
-        self.packed.classify(class);
-    }
 
     fn apply(&mut self, effect: Effect) {
         match effect {

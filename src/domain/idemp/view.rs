@@ -17,17 +17,6 @@ pub enum Standing {
     Done,
 }
 
-impl Standing {
-    pub fn word(self) -> &'static str {
-        match self {
-            Standing::Claimed => "claimed",
-            Standing::Delayed => "delayed",
-            Standing::Free => "free",
-            Standing::Done => "done",
-        }
-    }
-}
-
 /// What IDEMP.GET shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct View<'a> {

@@ -40,12 +40,10 @@ pub(crate) mod view;
 pub use crate::domain::jobq::decide::log::decide_log;
 pub use crate::domain::jobq::queue::Queue;
 pub use crate::domain::jobq::queue::admission::Hindrance;
-pub use crate::domain::jobq::state::dependencies::{Flow, OnDead};
+pub use crate::domain::jobq::state::dependencies::OnDead;
 pub use crate::domain::jobq::state::job_log::LONGEST_LINE;
-pub use crate::domain::jobq::state::lifetime::Life;
 pub use crate::domain::jobq::state::pause::Pause;
-pub use crate::domain::jobq::state::totals::Totals;
-pub use crate::domain::jobq::state::unique_keys::{Role, Unique, Until};
+pub use crate::domain::jobq::state::unique_keys::Until;
 pub use crate::domain::jobq::view::events::{EventView, NEXT_EVENT, events, last_minute, series};
 pub use decide::admin::{Cancelled, Moved, Redrive, decide_cancel, decide_purge, decide_redrive};
 pub use decide::batch::{Each, decide_ack_many, decide_extend_many, decide_push_many};
@@ -53,19 +51,16 @@ pub use decide::pop::{Pop, Popped, PoppedJobs, decide_pop};
 pub use decide::push::{After, Due, OnDup, Push, Pushed, UniqueKey, decide_push, pushed};
 pub use decide::schedule::{Plan, Planned, decide_plan, decide_run, decide_unplan, schedules};
 pub use decide::settings::{config, decide_configure, decide_pause, decide_resume};
-pub use decide::settle::{
-    Extended, Fail, Failed, acked, decide_ack, decide_extend, decide_fail, decide_release,
-};
+pub use decide::settle::{Extended, Fail, acked, decide_ack, decide_extend, decide_fail, decide_release};
 pub use decide::update::{Update, decide_update};
 pub use effect::Effect;
 pub use history::event::Event;
 pub use history::minute_counts::{COLUMNS, MOST_MINUTES, Minute};
 pub use state::backoff::Backoff;
 pub use state::config::{Config, MOST_RETRIES};
-pub use state::job::{Head, Job, State};
-pub use state::job_id::Id;
-pub use state::schedules::{CatchUp, LONGEST_SCHEDULE, Run};
-pub use view::job_and_stats::{JobView, Stats, job, stats};
+pub use state::job::State;
+pub use state::schedules::{CatchUp, LONGEST_SCHEDULE};
+pub use view::job_and_stats::{JobView, job, stats};
 pub use view::list::{Cursor, List, list};
 pub use view::result::{Waited, outcome, outcome_of};
 

@@ -102,7 +102,7 @@ pub trait Delivery {
 }
 
 /// What a waiter was handed, and for which of its keys.
-struct Handed {
+pub(crate) struct Handed {
     key: KeyName,
     delivery: Rc<dyn Delivery>,
 }
@@ -122,7 +122,7 @@ enum State {
 }
 
 /// One blocked client.
-struct Waiter {
+pub(crate) struct Waiter {
     db: i32,
     /// At least one, each once.
     keys: Box<[KeyName]>,

@@ -1,5 +1,7 @@
 //! A breaker under any history, against a naive one that keeps every call.
 
+use crate::domain::breaker::decide::allow::Allowed;
+use crate::domain::breaker::decide::report::Reported;
 use crate::domain::breaker::state::call_window::{SLICES, slice_length};
 use crate::domain::breaker::*;
 use crate::domain::decision::Decision;

@@ -32,21 +32,6 @@ pub enum State {
     Stored,
 }
 
-impl State {
-    /// The word in the reply.
-    pub fn word(self) -> &'static str {
-        match self {
-            State::Hit => "HIT",
-            State::Refresh | State::Elected => "REFRESH",
-            State::Stale => "STALE",
-            State::Fill => "FILL",
-            State::Busy => "BUSY",
-            State::Absent => "ABSENT",
-            State::Stored => "STORED",
-        }
-    }
-}
-
 /// The reply's four elements in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply<'a> {

@@ -50,17 +50,6 @@ pub enum State {
     Done,
 }
 
-impl State {
-    /// The word in the reply.
-    pub fn word(self) -> &'static str {
-        match self {
-            State::Claimed => "CLAIMED",
-            State::Busy => "BUSY",
-            State::Done => "DONE",
-        }
-    }
-}
-
 /// The reply's six elements in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply<'a> {

@@ -4,9 +4,6 @@ use crate::domain::idemp::state::canonical_json;
 use crate::domain::refusal::{Code, Refusal};
 use sha2::{Digest, Sha256};
 
-/// The longest PAYLOAD or JSON that is hashed unless the configuration says otherwise, in bytes.
-pub const PAYLOAD_LIMIT: usize = 64 * 1024;
-
 /// Hashed before the bytes, so that none of the three kinds ever equals another. The digests are kept in
 /// records: these numbers never change.
 const GIVEN: u8 = 1;

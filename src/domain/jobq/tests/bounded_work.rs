@@ -1,7 +1,9 @@
 //! Many jobs at once: what time has made due happens in bounded steps.
 
 use super::harness::*;
-use crate::domain::jobq::state::job::{Payload, Settled};
+use crate::domain::jobq::state::job::{Head, Job, Payload, Settled};
+use crate::domain::jobq::state::job_id::Id;
+use crate::domain::jobq::state::lifetime::Life;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::jobq::*;
 use crate::domain::time::{DAY, UnixMs};

@@ -2,6 +2,8 @@
 
 use crate::domain::jobq::history::event::Event;
 use crate::domain::jobq::history::event_log::cut;
+use crate::domain::jobq::state::job::Job;
+use crate::domain::jobq::state::totals::Totals;
 use crate::domain::jobq::view::events::{EventView, events};
 use crate::domain::jobq::*;
 use crate::domain::time::{MINUTE, UnixMs};

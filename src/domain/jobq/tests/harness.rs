@@ -2,6 +2,9 @@
 
 use crate::domain::codec::Corrupt;
 use crate::domain::decision::Decision;
+use crate::domain::jobq::decide::settle::Failed;
+use crate::domain::jobq::state::dependencies::Flow;
+use crate::domain::jobq::state::job::Job;
 use crate::domain::jobq::state::lifetime::End;
 use crate::domain::jobq::state::unique_keys::{Holder, Keys};
 use crate::domain::jobq::*;

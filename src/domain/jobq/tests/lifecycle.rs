@@ -1,6 +1,9 @@
 //! Single histories, told one by one.
 
 use super::harness::*;
+use crate::domain::jobq::decide::settle::Failed;
+use crate::domain::jobq::state::job_id::Id;
+use crate::domain::jobq::state::totals::Totals;
 use crate::domain::jobq::*;
 use crate::domain::refusal::Code;
 use crate::domain::time::{DAY, HOUR};

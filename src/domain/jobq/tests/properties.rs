@@ -3,9 +3,12 @@
 use super::harness::*;
 use crate::domain::calendar::time_zone::Zone;
 use crate::domain::jobq::effect::Change;
+use crate::domain::jobq::state::job_id::Id;
+use crate::domain::jobq::state::totals::Totals;
 use crate::domain::jobq::state::unique_keys::Holder;
 use crate::domain::jobq::tests::event_replay::Follower;
 use crate::domain::jobq::tests::model::{Handed, Model};
+use crate::domain::jobq::view::job_and_stats::Stats;
 use crate::domain::jobq::*;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::time::{DAY, MINUTE, UnixMs};

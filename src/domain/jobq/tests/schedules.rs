@@ -3,6 +3,7 @@
 use super::harness::*;
 use crate::domain::calendar::time_zone::Zone;
 use crate::domain::jobq::queue::schedule_runs::{MISSED_AFTER, MOST_CAUGHT_UP};
+use crate::domain::jobq::state::job_id::Id;
 use crate::domain::jobq::state::schedules::MOST_SCHEDULES;
 use crate::domain::jobq::*;
 use crate::domain::refusal::{Code, Refusal};

@@ -29,6 +29,7 @@ impl<'a> CheckRequest<'a> {
 
     /// Reads the limits; each costs 1 until [`CheckRequest::set_cost`]. More than 16 and a name that stands
     /// twice are errors.
+    #[cfg(test)]
     pub fn parse(limits: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, Refusal> {
         Self::of(limits.into_iter().map(Limit::parse))
     }

@@ -143,6 +143,7 @@ impl<'a> CheckVerdict<'a> {
     }
 
     /// Whether every limit allows.
+    #[cfg(test)]
     pub fn allowed(&self) -> bool {
         self.binding().is_none_or(|row| row.allowed)
     }

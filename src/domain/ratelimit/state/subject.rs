@@ -1,9 +1,7 @@
 //! All limits under one key.
 
-use crate::domain::codec::Corrupt;
 use crate::domain::ratelimit::algorithm::token_bucket::TokenBucket;
 use crate::domain::ratelimit::charge::Charge;
-use crate::domain::ratelimit::effect::Effect;
 use crate::domain::ratelimit::limit::parse::Limit;
 use crate::domain::ratelimit::limit::rule::LimitKind;
 use crate::domain::ratelimit::state::lockout::Lock;
@@ -11,7 +9,6 @@ use crate::domain::ratelimit::state::packed_bucket::PackedBucket;
 use crate::domain::ratelimit::state::restrictions::Restrictions;
 use crate::domain::ratelimit::state::usage::{LimitUsage, Usage};
 use crate::domain::time::UnixMs;
-use crate::domain::value::{Lifetime, Value};
 
 /// A subject: the limits of which something is taken. Full ones are dropped by the next change, so that
 /// a subject takes memory for what is in use only.

@@ -1,11 +1,14 @@
 use super::*;
+use crate::domain::codec::Corrupt;
 use crate::domain::ratelimit::algorithm::fixed_period::FixedPeriod;
 use crate::domain::ratelimit::algorithm::sliding_window::{MAX_SLOTS, RetainedPeriods, SlidingWindow};
+use crate::domain::ratelimit::effect::Effect;
 use crate::domain::ratelimit::limit::name::LimitName;
 use crate::domain::ratelimit::limit::span::Span;
 use crate::domain::ratelimit::tests::strategies::any_effects;
 use crate::domain::time::MINUTE;
 use crate::domain::value;
+use crate::domain::value::{Lifetime, Value};
 use proptest::prelude::*;
 
 fn limit(text: &str) -> Limit<'_> {

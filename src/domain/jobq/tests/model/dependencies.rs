@@ -1,5 +1,6 @@
 //! What a change of one job is to others in the naive model: those that wait for it, and those that want its key.
 
+use crate::domain::jobq::state::job_id::Id;
 use crate::domain::jobq::tests::model::{Claimed, Model};
 use crate::domain::jobq::*;
 use crate::domain::time::UnixMs;

@@ -5,6 +5,8 @@ pub(crate) mod dependencies;
 pub(crate) mod ordering;
 pub(crate) mod schedules;
 
+use crate::domain::jobq::decide::settle::Failed;
+use crate::domain::jobq::state::totals::Totals;
 use crate::domain::jobq::*;
 use crate::domain::refusal::Code;
 use crate::domain::time::UnixMs;

@@ -1,0 +1,6 @@
+//! The breaker as the server keeps it.
+
+use crate::domain::breaker;
+use crate::runtime::value_type::stored;
+
+stored!(breaker::Breaker, c"workgateB", c"breaker._apply");
