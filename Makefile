@@ -5,6 +5,8 @@ DELIVERIES ?=
 COUNT      ?=
 JOBS       ?=
 IMAGE      ?= valkey/valkey:8
+TAG        ?=
+DEB_IMAGE  ?=
 
 MODULE      := $(CURDIR)/target/release/libworkgate.so
 NOOP        := $(CURDIR)/target/release/examples/libnoop.so
@@ -16,7 +18,7 @@ TEST_MODULE := $(CURDIR)/target/test-module/debug/libworkgate.so
 .DEFAULT_GOAL := help
 # Targets use the processors by themselves; run side by side, set-up and builds would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help setup build module worker run demo test test-module test-matrix test-docker bench bench-growth bench-crowd bench-guard bench-accept check-so lint fmt clean
+.PHONY: help setup build module worker run demo dist test-deb test test-module test-matrix test-docker bench bench-growth bench-crowd bench-guard bench-accept check-so lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +46,17 @@ demo: build ## webhooks through limits, idempotency, queue, worker and cache (DE
 	@server="$$(scripts/servers path)" && \
 	exec $(DEMO) --server "$$server" --module $(MODULE) --worker $(WORKER) \
 		$(if $(DELIVERIES),--deliveries "$(DELIVERIES)") $(if $(COUNT),--count $(COUNT))
+
+# In a folder of its own: its profile is called like the folder that the archives go to.
+DIST_MODULE := $(CURDIR)/target/dist-build/dist/libworkgate.so
+
+dist: worker ## pack a release into target/dist: tar archive, symbols, Debian package, sums (TAG=v0.1.0 checks the version)
+	cargo build --locked --profile dist --lib --target-dir target/dist-build
+	@scripts/check-so $(DIST_MODULE)
+	@TAG="$(TAG)" scripts/dist $(DIST_MODULE) $(WORKER)
+
+test-deb: ## install the Debian package of `make dist` on a bare Debian 12, and use it (DEB_IMAGE=debian:12 in a container)
+	@scripts/test-deb $(if $(DEB_IMAGE),--image $(DEB_IMAGE)) target/dist/workgate_*_$$(dpkg --print-architecture).deb
 
 test: build test-module check-so ## unit, property and black-box tests on the machine's own server
 	@WORKGATE_MODULE=$(TEST_MODULE) scripts/run-tests
@@ -90,10 +103,12 @@ bench-accept: module ## count them and write benches/guard.txt
 check-so: module
 	@scripts/check-so $(MODULE)
 
-lint: setup ## formatting, clippy, and shellcheck where it is installed
+lint: setup ## formatting, clippy, the documentation's links, .github, and shellcheck where it is installed
 	cargo fmt --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
-	@if command -v shellcheck >/dev/null; then shellcheck $(filter-out %.toml,$(wildcard scripts/*)) .ci/run; \
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features --document-private-items
+	@scripts/lint-workflows
+	@if command -v shellcheck >/dev/null; then shellcheck $(filter-out %.toml,$(wildcard scripts/*)) .ci/run packaging/deb/postinst packaging/deb/prerm; \
 	else echo "lint: no shellcheck here, the scripts were not looked at"; fi
 
 fmt: ## format the Rust code
