@@ -41,16 +41,16 @@ fn register(ctx: Ctx<'_>) -> bool {
 /// The tables beside the keys.
 const TABLES: &[global_tables::Row] = &[
     global_tables::Row::of::<ratelimit::LimitPolicies>(),
-    global_tables::Row::of::<cache::Policies>(),
+    global_tables::Row::of::<cache::CachePolicies>(),
     global_tables::Row::of::<cache::Invalidations>(),
 ];
 
 fn register_types(ctx: Ctx<'_>) -> bool {
     data_type::register::<ratelimit::Subject>(ctx)
         && data_type::register::<idemp::Record>(ctx)
-        && data_type::register::<idemp::Seen>(ctx)
+        && data_type::register::<idemp::SeenIds>(ctx)
         && data_type::register::<jobq::Queue>(ctx)
-        && data_type::register::<cache::Entry>(ctx)
+        && data_type::register::<cache::CacheEntry>(ctx)
         && data_type::register::<breaker::Breaker>(ctx)
         && data_type::register_aux::<replicated_clock::Clock>(ctx)
         && global_tables::register(ctx, TABLES)
@@ -81,7 +81,7 @@ const INFO: &[info::Section] = &[
     info::Section {
         name: "cache",
         fields: || {
-            let (tags, prefixes) = invalidate::remembered();
+            let (tags, prefixes) = invalidate::remembered_counts();
             vec![("invalidated_tags", tags as u64), ("invalidated_prefixes", prefixes as u64)]
         },
     },

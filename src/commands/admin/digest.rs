@@ -66,9 +66,9 @@ fn of_key(ctx: Ctx<'_>, name: Name<'_>, hash: &mut Sha256) -> Option<Sum> {
     }
     let known = add::<ratelimit::Subject>(&key, name, hash)
         || add::<idemp::Record>(&key, name, hash)
-        || add::<idemp::Seen>(&key, name, hash)
+        || add::<idemp::SeenIds>(&key, name, hash)
         || add::<jobq::Queue>(&key, name, hash)
-        || add::<cache::Entry>(&key, name, hash)
+        || add::<cache::CacheEntry>(&key, name, hash)
         || add::<breaker::Breaker>(&key, name, hash);
     known.then(|| hash.finalize_reset().into())
 }

@@ -1,6 +1,8 @@
 //! What rules a key: its policy, and the server's own limit.
 
-use crate::domain::cache::{Class, DEFAULT_LEASE, Early, Policies, Policy, Terms, UNRULED};
+use crate::domain::cache::{
+    CachePolicies, CachePolicy, DEFAULT_LEASE, EarlyRefreshDraw, EffectivePolicy, NO_POLICY, StatsClass,
+};
 use crate::module_api::random;
 use crate::module_api::server_string::Name;
 
@@ -8,38 +10,41 @@ use crate::commands::cache::stats;
 use crate::runtime::global_tables;
 use crate::runtime::settings::CACHE_MAX_VALUE;
 
-fn policy(key: Name<'_>) -> (Policy, Class) {
-    global_tables::read::<Policies, _>(|all| match all.of(key.bytes()) {
+fn policy(key: Name<'_>) -> (CachePolicy, StatsClass) {
+    global_tables::read::<CachePolicies, _>(|all| match all.longest_match(key.bytes()) {
         Some((prefix, policy)) => (*policy, stats::class_of_prefix(all, prefix)),
-        None => (Policy::default(), UNRULED),
+        None => (CachePolicy::default(), NO_POLICY),
     })
 }
 
 /// Chance costs a call of the server, so it is asked only where something is left to it.
-fn chance(policy: &Policy) -> u64 {
-    if policy.is_left_to_chance() { random::number() } else { 0 }
+fn draw_if_needed(policy: &CachePolicy) -> u64 {
+    if policy.needs_random() { random::number() } else { 0 }
 }
 
 /// The terms of a value under this key, and where it is counted.
-pub fn of(key: Name<'_>) -> (Terms, Class) {
+pub fn for_value(key: Name<'_>) -> (EffectivePolicy, StatsClass) {
     let (policy, class) = policy(key);
-    (Terms { policy, limit: CACHE_MAX_VALUE.get() as usize, chance: chance(&policy) }, class)
+    (
+        EffectivePolicy { policy, limit: CACHE_MAX_VALUE.get() as usize, random: draw_if_needed(&policy) },
+        class,
+    )
 }
 
 /// The terms of a load.
-pub struct Load {
+pub struct LoadTerms {
     /// In milliseconds.
     pub lease: u64,
     /// Whether it may come before a value is stale.
-    pub early: Option<Early>,
+    pub early: Option<EarlyRefreshDraw>,
     /// Where it is counted.
-    pub class: Class,
+    pub class: StatsClass,
 }
 
 /// The terms of a load under this key.
-pub fn of_load(key: Name<'_>) -> Load {
+pub fn for_load(key: Name<'_>) -> LoadTerms {
     let (policy, class) = policy(key);
     let early = policy.early.filter(|beta| *beta > 0);
-    let early = early.map(|beta| Early { beta, chance: chance(&policy) });
-    Load { lease: policy.lease.unwrap_or(DEFAULT_LEASE), early, class }
+    let early = early.map(|beta| EarlyRefreshDraw { beta, random: draw_if_needed(&policy) });
+    LoadTerms { lease: policy.lease.unwrap_or(DEFAULT_LEASE), early, class }
 }

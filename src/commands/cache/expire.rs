@@ -1,7 +1,7 @@
 //! CACHE.EXPIRE: what is there is no longer fresh.
 
 use crate::domain::cache;
-use crate::domain::cache::Entry;
+use crate::domain::cache::CacheEntry;
 use crate::domain::refusal::Refusal;
 use crate::module_api::command::{Call, Handler};
 use crate::module_api::context::Ctx;
@@ -13,9 +13,9 @@ use crate::commands::args::MOST_ITEMS;
 use crate::runtime::commit;
 
 /// `CACHE.EXPIRE key [key …]`
-pub struct Expire;
+pub struct CacheExpire;
 
-impl Handler for Expire {
+impl Handler for CacheExpire {
     type Refusal = Refusal;
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
@@ -28,7 +28,7 @@ impl Handler for Expire {
         for name in names() {
             let key = Key::unnoticed(call.ctx, name);
             if !key.is_string() {
-                key.value::<Entry>()?;
+                key.value::<CacheEntry>()?;
             }
         }
         let mut expired = 0;
@@ -45,5 +45,7 @@ fn expire(ctx: Ctx<'_>, name: Name<'_>) -> Result<bool, Refusal> {
         string_keys::unlink(ctx, name);
         return Ok(true);
     }
-    commit::write::<Entry, _>(ctx, name, |entry, now, tokens| Ok(cache::decide_expire(entry, now, tokens)))
+    commit::write::<CacheEntry, _>(ctx, name, |entry, now, tokens| {
+        Ok(cache::decide_expire(entry, now, tokens))
+    })
 }

@@ -1,6 +1,6 @@
 //! CACHE.GET: a fresh value, or nothing.
 
-use crate::domain::cache::{Entry, State};
+use crate::domain::cache::{CacheEntry, State};
 use crate::domain::refusal::{Code, Refusal};
 use crate::module_api::command::{Call, Handler};
 use crate::module_api::string_keys;
@@ -9,15 +9,15 @@ use crate::commands::cache::{invalidate, plain_string, stats};
 use crate::runtime::commit;
 
 /// `CACHE.GET key`
-pub struct Get;
+pub struct CacheGet;
 
-impl Handler for Get {
+impl Handler for CacheGet {
     type Refusal = Refusal;
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let key = call.args.name(1);
-        let seen = commit::read::<Entry, _>(call.ctx, key, |entry, now| {
-            let fresh = entry.filter(|entry| invalidate::overruled(entry, key.bytes()).is_none());
+        let seen = commit::read::<CacheEntry, _>(call.ctx, key, |entry, now| {
+            let fresh = entry.filter(|entry| invalidate::pending_invalidation(entry, key.bytes()).is_none());
             let value = fresh.and_then(|entry| entry.view(now));
             call.reply.bulk_or_null(value.as_deref());
             Ok(match (value, fresh) {
@@ -31,9 +31,9 @@ impl Handler for Get {
             Err(refusal) if refusal.code == Code::WrongType => {
                 let string = plain_string::left(call.ctx, key).and_then(|_| string_keys::get(call.ctx, key));
                 call.reply.bulk(&string.ok_or(refusal)?);
-                stats::note_answer(stats::class_of(key.bytes()), State::Hit);
+                stats::count_answer(stats::class_of(key.bytes()), State::Hit);
             }
-            seen => stats::note_answer(stats::class_of(key.bytes()), seen?),
+            seen => stats::count_answer(stats::class_of(key.bytes()), seen?),
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! CACHE.GETSET: the value, or the right to load it.
 
 use crate::domain::cache;
-use crate::domain::cache::{Class, Entry, State, Tags};
+use crate::domain::cache::{CacheEntry, State, StatsClass, Tags};
 use crate::domain::decision::Decision;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::time::UnixMs;
@@ -11,55 +11,56 @@ use crate::module_api::context::Ctx;
 use crate::module_api::reply::Reply;
 use crate::module_api::server_string::Name;
 
-use super::effective_policy::Load;
+use super::effective_policy::LoadTerms;
 use crate::commands::args::{Words, unknown};
 use crate::commands::cache::effective_policy;
-use crate::commands::cache::{plain_string, stats, tag_args};
+use crate::commands::cache::{plain_string, set, stats};
 use crate::runtime::blocking;
 use crate::runtime::blocking::{Decided, Waitable};
 use crate::runtime::commit;
 
 /// `CACHE.GETSET key [LEASE d] [BLOCK d] [TOUCH d]`, or `… VALUE v [TTL d] [GRACE d] [TAGS n tag …]`
-pub struct GetSet;
+pub struct CacheGetSet;
 
-impl Handler for GetSet {
+impl Handler for CacheGetSet {
     type Refusal = Refusal;
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
-        let mut asked = Asked::default();
+        let mut options = GetSetOptions::default();
         while let Some(option) = words.option()? {
             match option.folded() {
-                b"LEASE" => asked.lease = Some(words.duration("LEASE")?),
-                b"TOUCH" => asked.touch = Some(words.duration("TOUCH")?),
-                b"BLOCK" => asked.block = Some(words.duration("BLOCK")?),
-                b"VALUE" => asked.value = Some(words.word("value")?),
-                b"TTL" => asked.ttl = Some(words.duration("TTL")?),
-                b"GRACE" => asked.grace = Some(words.duration_or_zero("GRACE")?),
-                b"TAGS" => asked.tags = Some(tag_args::read(&mut words)?),
+                b"LEASE" => options.lease = Some(words.duration("LEASE")?),
+                b"TOUCH" => options.touch = Some(words.duration("TOUCH")?),
+                b"BLOCK" => options.block = Some(words.duration("BLOCK")?),
+                b"VALUE" => options.value = Some(words.word("value")?),
+                b"TTL" => options.ttl = Some(words.duration("TTL")?),
+                b"GRACE" => options.grace = Some(words.duration_or_zero("GRACE")?),
+                b"TAGS" => options.tags = Some(set::read_tags(&mut words)?),
                 _ => return Err(unknown(&option)),
             }
         }
-        asked.check()?;
-        if asked.value.is_some() {
-            let Asked { value, ttl, grace, tags, .. } = asked;
-            return bring(
+        options.check()?;
+        if options.value.is_some() {
+            let GetSetOptions { value, ttl, grace, tags, .. } = options;
+            return get_or_store(
                 call,
                 key,
-                &cache::Set { value, token: None, ttl, grace },
+                &cache::SetRequest { value, token: None, ttl, grace },
                 tags.unwrap_or_default(),
             );
         }
-        let Load { lease, early, class } = effective_policy::of_load(key);
-        let request = cache::GetSet { lease: asked.lease.unwrap_or(lease), touch: asked.touch, early };
-        blocking::answer(call, key, Getting { request, class }, asked.block)
+        let LoadTerms { lease, early, class } = effective_policy::for_load(key);
+        let request =
+            cache::GetSetRequest { lease: options.lease.unwrap_or(lease), touch: options.touch, early };
+        blocking::answer(call, key, BlockingGetSet { request, class }, options.block)
     }
 }
 
 /// The options as they were given.
 #[derive(Default)]
-struct Asked<'a> {
+struct GetSetOptions<'a> {
     lease: Option<u64>,
     touch: Option<u64>,
     block: Option<u64>,
@@ -69,7 +70,7 @@ struct Asked<'a> {
     tags: Option<Tags>,
 }
 
-impl Asked<'_> {
+impl GetSetOptions<'_> {
     /// What loads and what brings its value have different options.
     fn check(&self) -> Result<(), Refusal> {
         let given = |options: &[(&'static str, Option<u64>)]| {
@@ -91,11 +92,16 @@ impl Asked<'_> {
 }
 
 /// GETSET with VALUE: a plain string is a HIT here too.
-fn bring(call: Call<'_>, key: Name<'_>, set: &cache::Set<'_>, tags: Tags) -> Result<(), Refusal> {
-    let (terms, class) = effective_policy::of(key);
-    let outcome = commit::write::<Entry, _>(call.ctx, key, |entry, now, tokens| {
+fn get_or_store(
+    call: Call<'_>,
+    key: Name<'_>,
+    set: &cache::SetRequest<'_>,
+    tags: Tags,
+) -> Result<(), Refusal> {
+    let (terms, class) = effective_policy::for_value(key);
+    let outcome = commit::write::<CacheEntry, _>(call.ctx, key, |entry, now, tokens| {
         let decision = cache::decide_getset_value(entry, set, &terms, now, tokens)?;
-        let Decision { reply, effect } = cache::tagged(decision, tags);
+        let Decision { reply, effect } = cache::attach_tags(decision, tags);
         send(class, &reply, call.reply);
         Ok(Decision { reply: (), effect })
     });
@@ -108,12 +114,12 @@ fn bring(call: Call<'_>, key: Name<'_>, set: &cache::Set<'_>, tags: Tags) -> Res
     }
 }
 
-fn send(class: Class, answer: &cache::Reply<'_>, reply: Reply<'_>) {
-    stats::note_answer(class, answer.state);
+fn send(class: StatsClass, answer: &cache::GetSetReply<'_>, reply: Reply<'_>) {
+    stats::count_answer(class, answer.state);
     reply.array(4);
     reply.word(match answer.state {
         State::Hit => c"HIT",
-        State::Refresh | State::Elected => c"REFRESH",
+        State::Refresh | State::EarlyRefresh => c"REFRESH",
         State::Stale => c"STALE",
         State::Fill => c"FILL",
         State::Busy => c"BUSY",
@@ -126,57 +132,62 @@ fn send(class: Class, answer: &cache::Reply<'_>, reply: Reply<'_>) {
 }
 
 /// A GETSET that may wait.
-struct Getting {
-    request: cache::GetSet,
+struct BlockingGetSet {
+    request: cache::GetSetRequest,
     /// Where it is counted.
-    class: Class,
+    class: StatsClass,
 }
 
-impl Waitable for Getting {
-    type Value = Entry;
-    type Answer<'v> = cache::Reply<'v>;
+impl Waitable for BlockingGetSet {
+    type Value = CacheEntry;
+    type Answer<'v> = cache::GetSetReply<'v>;
 
-    fn decide<'v>(&self, entry: Option<&'v Entry>, now: UnixMs, tokens: &TokenClock) -> Decided<'v, Self> {
+    fn decide<'v>(
+        &self,
+        entry: Option<&'v CacheEntry>,
+        now: UnixMs,
+        tokens: &TokenClock,
+    ) -> Decided<'v, Self> {
         cache::decide_getset(entry, &self.request, now, tokens)
     }
 
-    fn is_nothing(answer: &cache::Reply<'_>) -> bool {
+    fn is_nothing(answer: &cache::GetSetReply<'_>) -> bool {
         answer.state == State::Busy
     }
 
-    fn owned(answer: cache::Reply<'_>) -> cache::Reply<'static> {
+    fn owned(answer: cache::GetSetReply<'_>) -> cache::GetSetReply<'static> {
         answer.into_owned()
     }
 
-    fn is_for_all(&self, answer: &cache::Reply<'_>) -> bool {
+    fn is_for_all(&self, answer: &cache::GetSetReply<'_>) -> bool {
         matches!(answer.state, State::Hit | State::Absent) && self.request.touch.is_none()
     }
 
     fn waits(&self) {
-        stats::note(self.class, |stats| stats.waits += 1);
+        stats::count_event(self.class, |stats| stats.waits += 1);
     }
 
-    fn next_due(&self, entry: &Entry, _now: UnixMs) -> Option<UnixMs> {
+    fn next_due(&self, entry: &CacheEntry, _now: UnixMs) -> Option<UnixMs> {
         entry.next_due()
     }
 
     /// One of the server's own strings is a HIT, never leased.
-    fn of_other_type(&self, ctx: Ctx<'_>, key: Name<'_>) -> Option<cache::Reply<'static>> {
+    fn of_other_type(&self, ctx: Ctx<'_>, key: Name<'_>) -> Option<cache::GetSetReply<'static>> {
         plain_string::hit(ctx, key, self.request.touch)
     }
 
-    fn nothing(&self) -> cache::Reply<'static> {
-        cache::Reply { state: State::Busy, value: None, token: 0, ms: 1 }
+    fn nothing(&self) -> cache::GetSetReply<'static> {
+        cache::GetSetReply { state: State::Busy, value: None, token: 0, ms: 1 }
     }
 
-    fn reply(&self, answer: &cache::Reply<'_>, _key: Name<'_>, reply: Reply<'_>) {
+    fn reply(&self, answer: &cache::GetSetReply<'_>, _key: Name<'_>, reply: Reply<'_>) {
         send(self.class, answer, reply);
     }
 
-    fn put_back(&self, answer: &cache::Reply<'_>, ctx: Ctx<'_>, key: Name<'_>) {
+    fn put_back(&self, answer: &cache::GetSetReply<'_>, ctx: Ctx<'_>, key: Name<'_>) {
         if answer.token > 0 {
             // Fenced when somebody has taken over meanwhile: then there is nothing to give back.
-            let _ = commit::write_alone::<Entry, _>(ctx, key, |entry, now, _| {
+            let _ = commit::write_alone::<CacheEntry, _>(ctx, key, |entry, now, _| {
                 cache::decide_release(entry, answer.token, 0, now)
             });
         }

@@ -10,11 +10,10 @@ pub(crate) mod policy;
 pub(crate) mod release;
 pub(crate) mod set;
 pub(crate) mod stats;
-pub(crate) mod tag_args;
 pub(crate) mod value_type;
 
-pub use expire::Expire;
-pub use get::Get;
-pub use getset::GetSet;
-pub use release::Release;
-pub use set::{Absent, Set};
+pub use expire::CacheExpire;
+pub use get::CacheGet;
+pub use getset::CacheGetSet;
+pub use release::CacheRelease;
+pub use set::{CacheAbsent, CacheSet};

@@ -1,6 +1,6 @@
 //! One of the server's own strings under a cache key: a HIT, never leased.
 
-use crate::domain::cache::Reply;
+use crate::domain::cache::GetSetReply;
 use crate::module_api::context::Ctx;
 use crate::module_api::key::Key;
 use crate::module_api::server_string::Name;
@@ -14,12 +14,12 @@ pub fn left(ctx: Ctx<'_>, key: Name<'_>) -> Option<Option<u64>> {
 }
 
 /// What a GETSET answers; with `touch` the string is fresh for that long from now, ms.
-pub fn hit(ctx: Ctx<'_>, key: Name<'_>, touch: Option<u64>) -> Option<Reply<'static>> {
+pub fn hit(ctx: Ctx<'_>, key: Name<'_>, touch: Option<u64>) -> Option<GetSetReply<'static>> {
     let mut left = left(ctx, key)?;
     let value = string_keys::get(ctx, key)?;
     if let Some(touch) = touch {
         string_keys::expire_at(ctx, key, ctx.now_ms().saturating_add(touch));
         left = Some(touch);
     }
-    Some(Reply::hit(&value, left).into_owned())
+    Some(GetSetReply::hit(&value, left).into_owned())
 }

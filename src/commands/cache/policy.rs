@@ -1,7 +1,7 @@
 //! CACHE.POLICY: what rules the keys that begin with a prefix.
 
 use crate::domain::cache;
-use crate::domain::cache::{Policies, Policy};
+use crate::domain::cache::{CachePolicies, CachePolicy};
 use crate::domain::refusal::Refusal;
 use crate::module_api::command::{Call, Handler};
 use crate::module_api::reply::Reply;
@@ -11,19 +11,19 @@ use crate::runtime::global_tables;
 
 /// `CACHE.POLICY SET prefix [TTL d] [GRACE d] [JITTER pct] [ABSENTTL d] [LEASE d] [EARLY beta] [COMPRESS bytes]
 /// [MAXVALUE bytes]`
-pub struct Set;
+pub struct CachePolicySet;
 
-impl Handler for Set {
+impl Handler for CachePolicySet {
     type Refusal = Refusal;
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         words.word("subcommand")?;
         let prefix = words.word("prefix")?;
-        let mut policy = Policy::default();
+        let mut policy = CachePolicy::default();
         while let Some(field) = words.option()? {
             let value = words.peek();
-            match policy.set(field.folded(), value.unwrap_or_default()) {
+            match policy.set_field(field.folded(), value.unwrap_or_default()) {
                 Ok(None) => return Err(unknown(&field)),
                 known => {
                     words.word("value")?;
@@ -31,7 +31,7 @@ impl Handler for Set {
                 }
             }
         }
-        global_tables::write::<Policies, _>(call.ctx, |policies, _, _| {
+        global_tables::write::<CachePolicies, _>(call.ctx, |policies, _, _| {
             cache::decide_set_policy(policies, prefix, policy)
         })?;
         call.reply.ok();
@@ -40,14 +40,14 @@ impl Handler for Set {
 }
 
 /// `CACHE.POLICY DEL prefix`
-pub struct Delete;
+pub struct CachePolicyDelete;
 
-impl Handler for Delete {
+impl Handler for CachePolicyDelete {
     type Refusal = Refusal;
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let prefix = call.args.get(2).unwrap_or_default();
-        let deleted = global_tables::write::<Policies, _>(call.ctx, |policies, _, _| {
+        let deleted = global_tables::write::<CachePolicies, _>(call.ctx, |policies, _, _| {
             Ok(cache::decide_delete_policy(policies, prefix))
         })?;
         call.reply.int(i64::from(deleted));
@@ -56,14 +56,14 @@ impl Handler for Delete {
 }
 
 /// `CACHE.POLICY GET prefix`
-pub struct Get;
+pub struct CachePolicyGet;
 
-impl Handler for Get {
+impl Handler for CachePolicyGet {
     type Refusal = Refusal;
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let prefix = call.args.get(2).unwrap_or_default();
-        global_tables::read::<Policies, _>(|policies| match policies.get(prefix) {
+        global_tables::read::<CachePolicies, _>(|policies| match policies.get(prefix) {
             Some(policy) => fields(policy, call.reply),
             None => call.reply.null(),
         });
@@ -72,13 +72,13 @@ impl Handler for Get {
 }
 
 /// `CACHE.POLICY LIST`
-pub struct List;
+pub struct CachePolicyList;
 
-impl Handler for List {
+impl Handler for CachePolicyList {
     type Refusal = Refusal;
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        global_tables::read::<Policies, _>(|policies| {
+        global_tables::read::<CachePolicies, _>(|policies| {
             let all = policies.iter();
             call.reply.map(all.len());
             for (prefix, policy) in all {
@@ -90,10 +90,10 @@ impl Handler for List {
     }
 }
 
-fn fields(policy: &Policy, reply: Reply<'_>) {
-    let texts = policy.texts();
-    reply.map(texts.len());
-    for (name, text) in texts {
+fn fields(policy: &CachePolicy, reply: Reply<'_>) {
+    let given_fields = policy.given_fields();
+    reply.map(given_fields.len());
+    for (name, text) in given_fields {
         reply.bulk(name.as_bytes());
         reply.bulk(text.as_bytes());
     }

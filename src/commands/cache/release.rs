@@ -1,7 +1,7 @@
 //! CACHE.RELEASE: the load failed.
 
 use crate::domain::cache;
-use crate::domain::cache::Entry;
+use crate::domain::cache::CacheEntry;
 use crate::domain::refusal::{Code, Refusal};
 use crate::module_api::command::{Call, Handler};
 
@@ -10,9 +10,9 @@ use crate::commands::cache::stats;
 use crate::runtime::commit;
 
 /// `CACHE.RELEASE key token [DELAY d]`
-pub struct Release;
+pub struct CacheRelease;
 
-impl Handler for Release {
+impl Handler for CacheRelease {
     type Refusal = Refusal;
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
@@ -26,11 +26,11 @@ impl Handler for Release {
                 _ => return Err(unknown(&option)),
             }
         }
-        let released = commit::write::<Entry, _>(call.ctx, key, |entry, now, _| {
+        let released = commit::write::<CacheEntry, _>(call.ctx, key, |entry, now, _| {
             cache::decide_release(entry, token, delay, now)
         });
         if released.as_ref().is_err_and(|refusal| refusal.code == Code::Fenced) {
-            stats::note(stats::class_of(key.bytes()), |stats| stats.fenced += 1);
+            stats::count_event(stats::class_of(key.bytes()), |stats| stats.fenced += 1);
         }
         released?;
         call.reply.ok();

@@ -1,7 +1,7 @@
 //! CACHE.SET and CACHE.ABSENT: what was loaded, or that there is nothing.
 
 use crate::domain::cache;
-use crate::domain::cache::{Entry, Tags};
+use crate::domain::cache::{CacheEntry, MAX_TAGS_PER_KEY, Tags};
 use crate::domain::refusal::Refusal;
 use crate::module_api::command::{Call, Handler};
 use crate::module_api::server_string::Name;
@@ -9,12 +9,12 @@ use crate::module_api::server_string::Name;
 use crate::commands::args::{Words, unknown};
 use crate::runtime::commit;
 
-use crate::commands::cache::{effective_policy, invalidate, stats, tag_args};
+use crate::commands::cache::{effective_policy, invalidate, stats};
 
 /// `CACHE.SET key value [TOKEN t] [TTL d] [GRACE d] [TAGS n tag …]`
-pub struct Set;
+pub struct CacheSet;
 
-impl Handler for Set {
+impl Handler for CacheSet {
     type Refusal = Refusal;
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
@@ -22,13 +22,13 @@ impl Handler for Set {
         let key = words.name("key")?;
         let value = words.word("value")?;
         let mut with = Tags::default();
-        let mut set = cache::Set { value: Some(value), token: None, ttl: None, grace: None };
+        let mut set = cache::SetRequest { value: Some(value), token: None, ttl: None, grace: None };
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"TOKEN" => set.token = Some(words.token()?),
                 b"TTL" => set.ttl = Some(words.duration("TTL")?),
                 b"GRACE" => set.grace = Some(words.duration_or_zero("GRACE")?),
-                b"TAGS" => with = tag_args::read(&mut words)?,
+                b"TAGS" => with = read_tags(&mut words)?,
                 _ => return Err(unknown(&option)),
             }
         }
@@ -37,15 +37,15 @@ impl Handler for Set {
 }
 
 /// `CACHE.ABSENT key [TOKEN t] [TTL d]`
-pub struct Absent;
+pub struct CacheAbsent;
 
-impl Handler for Absent {
+impl Handler for CacheAbsent {
     type Refusal = Refusal;
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
-        let mut set = cache::Set { value: None, token: None, ttl: None, grace: None };
+        let mut set = cache::SetRequest { value: None, token: None, ttl: None, grace: None };
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"TOKEN" => set.token = Some(words.token()?),
@@ -57,19 +57,26 @@ impl Handler for Absent {
     }
 }
 
-fn store(call: Call<'_>, key: Name<'_>, set: &cache::Set<'_>, tags: Tags) -> Result<(), Refusal> {
-    let (terms, class) = effective_policy::of(key);
-    let stored = commit::write_over_string::<Entry, _>(call.ctx, key, |entry, now, tokens| {
+fn store(call: Call<'_>, key: Name<'_>, set: &cache::SetRequest<'_>, tags: Tags) -> Result<(), Refusal> {
+    let (terms, class) = effective_policy::for_value(key);
+    let stored = commit::write_over_string::<CacheEntry, _>(call.ctx, key, |entry, now, tokens| {
         let decide = || cache::decide_set(entry, set, &terms, now, tokens);
         if tags.is_empty() {
             return decide();
         }
-        let mark = invalidate::newest(key.bytes(), &tags);
-        cache::decide_tagged(entry, tags, set.token, mark, now, decide)
+        let invalidation = invalidate::newest_invalidation(key.bytes(), &tags);
+        cache::decide_set_with_tags(entry, tags, set.token, invalidation, now, decide)
     })?;
     if !stored {
-        stats::note(class, |stats| stats.fenced += 1);
+        stats::count_event(class, |stats| stats.fenced += 1);
     }
     call.reply.int(i64::from(stored));
     Ok(())
+}
+
+/// Reads what follows the word TAGS: `n tag …`.
+pub fn read_tags(words: &mut Words<'_>) -> Result<Tags, Refusal> {
+    let count = words.integer("TAGS", 1, MAX_TAGS_PER_KEY as u64)?;
+    let given = words.many(count, |words| words.word("tag"))?;
+    Tags::new(&given)
 }

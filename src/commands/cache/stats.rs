@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::domain::cache::{CLASSES, Class, Classes, Entry, Policies, State, Stats, UNRULED};
+use crate::domain::cache::{
+    CacheEntry, CachePolicies, CacheStats, MAX_STATS_CLASSES, NO_POLICY, State, StatsClass, StatsClasses,
+};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::value::Value;
 use crate::module_api::command::{Call, Handler};
@@ -17,56 +19,56 @@ struct Size {
     bytes: AtomicI64,
 }
 
-static SIZES: [Size; CLASSES] =
-    [const { Size { entries: AtomicI64::new(0), bytes: AtomicI64::new(0) } }; CLASSES];
+static SIZES: [Size; MAX_STATS_CLASSES] =
+    [const { Size { entries: AtomicI64::new(0), bytes: AtomicI64::new(0) } }; MAX_STATS_CLASSES];
 
 struct Counts {
-    classes: Classes,
-    stats: Vec<Stats>,
+    classes: StatsClasses,
+    stats: Vec<CacheStats>,
 }
 
 static COUNTS: MainThread<Option<Counts>> = MainThread::new(None);
 
-fn with<R>(body: impl FnOnce(&mut Counts) -> R) -> R {
+fn with_counts<R>(body: impl FnOnce(&mut Counts) -> R) -> R {
     COUNTS.with(|counts| {
         body(counts.get_or_insert_with(|| Counts {
-            classes: Classes::default(),
-            stats: vec![Stats::default(); CLASSES],
+            classes: StatsClasses::default(),
+            stats: vec![CacheStats::default(); MAX_STATS_CLASSES],
         }))
     })
 }
 
 /// The class of a key: that of the policy that rules it.
-pub fn class_of(key: &[u8]) -> Class {
-    global_tables::read::<Policies, _>(|policies| match policies.of(key) {
+pub fn class_of(key: &[u8]) -> StatsClass {
+    global_tables::read::<CachePolicies, _>(|policies| match policies.longest_match(key) {
         Some((prefix, _)) => class_of_prefix(policies, prefix),
-        None => UNRULED,
+        None => NO_POLICY,
     })
 }
 
-pub fn class_of_prefix(policies: &Policies, prefix: &[u8]) -> Class {
-    with(|counts| {
-        let (class, is_new) = counts.classes.give(prefix, |class, prefix| {
+pub fn class_of_prefix(policies: &CachePolicies, prefix: &[u8]) -> StatsClass {
+    with_counts(|counts| {
+        let (class, is_new) = counts.classes.assign(prefix, |class, prefix| {
             let entries = SIZES[usize::from(class)].entries.load(Ordering::Relaxed);
             entries == 0 && policies.get(prefix).is_none()
         });
         if is_new {
-            counts.stats[usize::from(class)] = Stats::default();
+            counts.stats[usize::from(class)] = CacheStats::default();
         }
         class
     })
 }
 
 /// Notes that something has happened.
-pub fn note(class: Class, change: impl FnOnce(&mut Stats)) {
-    with(|counts| change(&mut counts.stats[usize::from(class)]));
+pub fn count_event(class: StatsClass, change: impl FnOnce(&mut CacheStats)) {
+    with_counts(|counts| change(&mut counts.stats[usize::from(class)]));
 }
 
 /// Notes what a read was answered.
-pub fn note_answer(class: Class, state: State) {
-    note(class, |stats| match state {
+pub fn count_answer(class: StatsClass, state: State) {
+    count_event(class, |stats| match state {
         State::Hit => stats.hits += 1,
-        State::Elected => {
+        State::EarlyRefresh => {
             stats.hits += 1;
             stats.early += 1;
         }
@@ -85,37 +87,37 @@ pub fn note_answer(class: Class, state: State) {
 }
 
 /// Counts an entry that is under a key from now on, as it is.
-pub fn count(entry: &mut Entry, key: &[u8]) {
+pub fn count(entry: &mut CacheEntry, key: &[u8]) {
     entry.classify(class_of(key));
     add(entry, 1);
 }
 
 /// Before an entry is changed or freed: it is no longer counted.
-pub fn uncount(entry: &Entry) {
+pub fn uncount(entry: &CacheEntry) {
     if entry.class() != 0 {
         add(entry, -1);
     }
 }
 
-fn add(entry: &Entry, times: i64) {
-    let size = &SIZES[usize::from(entry.class()) % CLASSES];
+fn add(entry: &CacheEntry, times: i64) {
+    let size = &SIZES[usize::from(entry.class()) % MAX_STATS_CLASSES];
     size.entries.fetch_add(times, Ordering::Relaxed);
     size.bytes.fetch_add(times * entry.memory() as i64, Ordering::Relaxed);
 }
 
 /// `CACHE.STATS [prefix]`
-pub struct Show;
+pub struct ShowStats;
 
-impl Handler for Show {
+impl Handler for ShowStats {
     type Refusal = Refusal;
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let classes = match call.args.get(1) {
-            None => (UNRULED..CLASSES as Class).collect(),
+            None => (NO_POLICY..MAX_STATS_CLASSES as StatsClass).collect(),
             Some(prefix) => {
-                vec![global_tables::read::<Policies, _>(|policies| match policies.get(prefix) {
+                vec![global_tables::read::<CachePolicies, _>(|policies| match policies.get(prefix) {
                     Some(_) => Ok(class_of_prefix(policies, prefix)),
-                    None if prefix.is_empty() => Ok(UNRULED),
+                    None if prefix.is_empty() => Ok(NO_POLICY),
                     None => Err(no_policy(prefix)),
                 })?]
             }
@@ -133,10 +135,10 @@ fn no_policy(prefix: &[u8]) -> Refusal {
     Refusal::new(Code::NoPolicy, format!("no policy for the prefix '{prefix}': see CACHE.POLICY LIST"))
 }
 
-fn show(classes: &[Class], reply: Reply<'_>) {
-    let at = |class: &Class| usize::from(*class);
-    let stats = with(|counts| {
-        classes.iter().map(|class| counts.stats[at(class)]).fold(Stats::default(), Stats::plus)
+fn show(classes: &[StatsClass], reply: Reply<'_>) {
+    let at = |class: &StatsClass| usize::from(*class);
+    let stats = with_counts(|counts| {
+        classes.iter().map(|class| counts.stats[at(class)]).fold(CacheStats::default(), CacheStats::plus)
     });
     let sum = |part: fn(&Size) -> &AtomicI64| -> i64 {
         classes.iter().map(|class| part(&SIZES[at(class)]).load(Ordering::Relaxed)).sum()

@@ -5,13 +5,13 @@ use crate::domain::cache;
 use crate::runtime::global_tables::shared;
 use crate::runtime::value_type::stored;
 
-stored!(cache::Entry, c"workgateC", c"cache._apply", {
+stored!(cache::CacheEntry, c"workgateC", c"cache._apply", {
     fn overruled(&self, key: &[u8]) -> Option<Self::Effect> {
-        invalidate::overruled(self, key)
+        invalidate::pending_invalidation(self, key)
     }
 
     fn on_overruled(key: &[u8]) {
-        stats::note(stats::class_of(key), |stats| stats.invalidated += 1);
+        stats::count_event(stats::class_of(key), |stats| stats.invalidated += 1);
     }
 
     fn count(&mut self, key: &[u8]) {
@@ -23,9 +23,9 @@ stored!(cache::Entry, c"workgateC", c"cache._apply", {
     }
 
     fn settled(&self) {
-        invalidate::settled(self);
+        invalidate::note_expiry(self);
     }
 });
 
-shared!(cache::Policies, c"cache.policy", c"workgate2");
+shared!(cache::CachePolicies, c"cache.policy", c"workgate2");
 shared!(cache::Invalidations, c"cache.invalidate", c"workgate3");

@@ -1,7 +1,7 @@
 //! IDEMP.SEEN: exact deduplication within a window.
 
 use crate::domain::idemp;
-use crate::domain::idemp::{MOST_IDS, Secret};
+use crate::domain::idemp::{MAX_IDS_PER_CALL, Secret};
 use crate::domain::refusal::Refusal;
 use crate::module_api::command::{Call, Handler};
 use crate::module_api::random;
@@ -10,9 +10,9 @@ use crate::commands::args::Words;
 use crate::runtime::commit;
 
 /// `IDEMP.SEEN key window id [id …]`
-pub struct Seen;
+pub struct IdempSeen;
 
-impl Handler for Seen {
+impl Handler for IdempSeen {
     type Refusal = Refusal;
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
@@ -23,13 +23,13 @@ impl Handler for Seen {
         while let Some(id) = words.next_if(|_| true) {
             ids.push(id);
         }
-        if ids.len() > MOST_IDS {
-            return Err(Refusal::err(format!("{} ids: at most {MOST_IDS} in one call", ids.len())));
+        if ids.len() > MAX_IDS_PER_CALL {
+            return Err(Refusal::err(format!("{} ids: at most {MAX_IDS_PER_CALL} in one call", ids.len())));
         }
         if ids.iter().any(|id| id.is_empty()) {
             return Err(Refusal::err("id must not be empty"));
         }
-        let met = commit::write::<idemp::Seen, _>(call.ctx, key, |state, now, _| {
+        let met = commit::write::<idemp::SeenIds, _>(call.ctx, key, |state, now, _| {
             Ok(idemp::decide_seen(state, window, ids.iter().copied(), secret, now))
         })?;
         call.reply.array(met.len());

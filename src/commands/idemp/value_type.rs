@@ -4,4 +4,4 @@ use crate::domain::idemp;
 use crate::runtime::value_type::stored;
 
 stored!(idemp::Record, c"workgateI", c"idemp._apply");
-stored!(idemp::Seen, c"workgateS", c"idemp.seen._apply");
+stored!(idemp::SeenIds, c"workgateS", c"idemp.seen._apply");

@@ -1,7 +1,9 @@
 //! BREAKER.
 
 use super::arg_spec::{KEY, duration, flag, integer, multiple, one_of, option, optional, text};
-use crate::commands::breaker::{Allow, ConfigGet, ConfigSet, ForceState, Get, Report, Reset};
+use crate::commands::breaker::{
+    BreakerAllow, BreakerConfigGet, BreakerConfigSet, BreakerForce, BreakerGet, BreakerReport, BreakerReset,
+};
 use crate::commands::table::effects;
 use crate::domain::breaker::Breaker;
 use crate::module_api::command::{Access, Arg, ArgType, Keys, Spec, entry};
@@ -24,7 +26,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(P) with P the number of probes that are out, at most 100",
         since: "0.1.0",
         args: &[KEY],
-        entry: entry::<Allow>(),
+        entry: entry::<BreakerAllow>(),
     },
     Spec {
         name: "BREAKER.REPORT",
@@ -41,7 +43,7 @@ pub static ROWS: &[Spec] = &[
             option("SLOW", integer("slow")),
             option("PERMIT", integer("permit")),
         ],
-        entry: entry::<Report>(),
+        entry: entry::<BreakerReport>(),
     },
     Spec {
         name: "BREAKER.CONFIG|SET",
@@ -52,7 +54,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(1)",
         since: "0.1.0",
         args: &[KEY, text("field"), text("value"), MORE_FIELDS],
-        entry: entry::<ConfigSet>(),
+        entry: entry::<BreakerConfigSet>(),
     },
     Spec {
         name: "BREAKER.CONFIG|GET",
@@ -63,7 +65,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(1)",
         since: "0.1.0",
         args: &[KEY],
-        entry: entry::<ConfigGet>(),
+        entry: entry::<BreakerConfigGet>(),
     },
     Spec {
         name: "BREAKER.FORCE",
@@ -74,7 +76,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(1)",
         since: "0.1.0",
         args: &[KEY, FORCED, duration("FOR")],
-        entry: entry::<ForceState>(),
+        entry: entry::<BreakerForce>(),
     },
     Spec {
         name: "BREAKER.RESET",
@@ -85,7 +87,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(1)",
         since: "0.1.0",
         args: &[KEY],
-        entry: entry::<Reset>(),
+        entry: entry::<BreakerReset>(),
     },
     Spec {
         name: "BREAKER.GET",
@@ -96,7 +98,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(P) with P the number of probes that are out, at most 100",
         since: "0.1.0",
         args: &[KEY],
-        entry: entry::<Get>(),
+        entry: entry::<BreakerGet>(),
     },
     effects::<Breaker>("BREAKER._APPLY", "O(1)"),
 ];

@@ -1,9 +1,11 @@
 //! CACHE.
 
 use super::arg_spec::{KEY, duration, integer, multiple, option, optional, text};
-use crate::commands::cache::{Absent, Expire, Get, GetSet, Release, Set, invalidate, policy, stats};
+use crate::commands::cache::{
+    CacheAbsent, CacheExpire, CacheGet, CacheGetSet, CacheRelease, CacheSet, invalidate, policy, stats,
+};
 use crate::commands::table::effects;
-use crate::domain::cache::Entry;
+use crate::domain::cache::CacheEntry;
 use crate::module_api::command::{Access, Arg, ArgType, Keys, Spec, entry};
 
 /// `[TAGS n tag …]`
@@ -32,7 +34,7 @@ pub static ROWS: &[Spec] = &[
             duration("GRACE"),
             TAGS,
         ],
-        entry: entry::<GetSet>(),
+        entry: entry::<CacheGetSet>(),
     },
     Spec {
         name: "CACHE.SET",
@@ -50,7 +52,7 @@ pub static ROWS: &[Spec] = &[
             duration("GRACE"),
             TAGS,
         ],
-        entry: entry::<Set>(),
+        entry: entry::<CacheSet>(),
     },
     Spec {
         name: "CACHE.ABSENT",
@@ -61,7 +63,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(W) with W the number of clients that wait",
         since: "0.1.0",
         args: &[KEY, option("TOKEN", integer("token")), duration("TTL")],
-        entry: entry::<Absent>(),
+        entry: entry::<CacheAbsent>(),
     },
     Spec {
         name: "CACHE.RELEASE",
@@ -72,7 +74,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(1)",
         since: "0.1.0",
         args: &[KEY, integer("token"), duration("DELAY")],
-        entry: entry::<Release>(),
+        entry: entry::<CacheRelease>(),
     },
     Spec {
         name: "CACHE.EXPIRE",
@@ -83,7 +85,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(N) with N the number of keys",
         since: "0.1.0",
         args: &[multiple(KEY)],
-        entry: entry::<Expire>(),
+        entry: entry::<CacheExpire>(),
     },
     Spec {
         name: "CACHE.GET",
@@ -94,7 +96,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(1)",
         since: "0.1.0",
         args: &[KEY],
-        entry: entry::<Get>(),
+        entry: entry::<CacheGet>(),
     },
     Spec {
         name: "CACHE.INVALIDATE|TAG",
@@ -105,7 +107,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(N log(M)) with N the number of tags and M of those that are remembered",
         since: "0.1.0",
         args: &[multiple(text("tag"))],
-        entry: entry::<invalidate::Tag>(),
+        entry: entry::<invalidate::InvalidateTag>(),
     },
     Spec {
         name: "CACHE.INVALIDATE|PREFIX",
@@ -116,7 +118,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(N log(M)) with N the number of prefixes and M of those that are remembered",
         since: "0.1.0",
         args: &[multiple(text("prefix"))],
-        entry: entry::<invalidate::Prefix>(),
+        entry: entry::<invalidate::InvalidatePrefix>(),
     },
     Spec {
         name: "CACHE.POLICY|SET",
@@ -137,7 +139,7 @@ pub static ROWS: &[Spec] = &[
             option("COMPRESS", integer("bytes")),
             option("MAXVALUE", integer("bytes")),
         ],
-        entry: entry::<policy::Set>(),
+        entry: entry::<policy::CachePolicySet>(),
     },
     Spec {
         name: "CACHE.POLICY|DEL",
@@ -148,7 +150,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(1)",
         since: "0.1.0",
         args: &[text("prefix")],
-        entry: entry::<policy::Delete>(),
+        entry: entry::<policy::CachePolicyDelete>(),
     },
     Spec {
         name: "CACHE.POLICY|GET",
@@ -159,7 +161,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(1)",
         since: "0.1.0",
         args: &[text("prefix")],
-        entry: entry::<policy::Get>(),
+        entry: entry::<policy::CachePolicyGet>(),
     },
     Spec {
         name: "CACHE.POLICY|LIST",
@@ -170,7 +172,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(P) with P the number of policies",
         since: "0.1.0",
         args: &[],
-        entry: entry::<policy::List>(),
+        entry: entry::<policy::CachePolicyList>(),
     },
     Spec {
         name: "CACHE.STATS",
@@ -181,7 +183,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(1)",
         since: "0.1.0",
         args: &[optional(text("prefix"))],
-        entry: entry::<stats::Show>(),
+        entry: entry::<stats::ShowStats>(),
     },
-    effects::<Entry>("CACHE._APPLY", "O(1)"),
+    effects::<CacheEntry>("CACHE._APPLY", "O(1)"),
 ];

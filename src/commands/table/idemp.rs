@@ -1,8 +1,7 @@
 //! IDEMP.
 
 use super::arg_spec::{KEY, duration, integer, multiple, one_of, option, optional, text};
-use crate::commands::idemp::records::{Claim, Complete, Extend, Get, Release};
-use crate::commands::idemp::seen::Seen;
+use crate::commands::idemp::{IdempClaim, IdempComplete, IdempExtend, IdempGet, IdempRelease, IdempSeen};
 use crate::commands::table::effects;
 use crate::domain::idemp;
 use crate::domain::idemp::Record;
@@ -32,7 +31,7 @@ pub static ROWS: &[Spec] = &[
             )),
             duration("BLOCK"),
         ],
-        entry: entry::<Claim>(),
+        entry: entry::<IdempClaim>(),
     },
     Spec {
         name: "IDEMP.COMPLETE",
@@ -43,7 +42,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(W) with W the number of clients that wait",
         since: "0.1.0",
         args: &[KEY, integer("token"), text("result"), option("META", text("meta")), duration("TTL")],
-        entry: entry::<Complete>(),
+        entry: entry::<IdempComplete>(),
     },
     Spec {
         name: "IDEMP.RELEASE",
@@ -54,7 +53,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(1)",
         since: "0.1.0",
         args: &[KEY, integer("token"), duration("DELAY")],
-        entry: entry::<Release>(),
+        entry: entry::<IdempRelease>(),
     },
     Spec {
         name: "IDEMP.EXTEND",
@@ -65,7 +64,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(N) in the length of the checkpoint",
         since: "0.1.0",
         args: &[KEY, integer("token"), duration("LEASE"), option("CHECKPOINT", text("checkpoint"))],
-        entry: entry::<Extend>(),
+        entry: entry::<IdempExtend>(),
     },
     Spec {
         name: "IDEMP.GET",
@@ -76,7 +75,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(1)",
         since: "0.1.0",
         args: &[KEY],
-        entry: entry::<Get>(),
+        entry: entry::<IdempGet>(),
     },
     Spec {
         name: "IDEMP.SEEN",
@@ -87,8 +86,8 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(N) with N the number of ids",
         since: "0.1.0",
         args: &[KEY, text("window"), multiple(text("id"))],
-        entry: entry::<Seen>(),
+        entry: entry::<IdempSeen>(),
     },
-    effects::<idemp::Seen>("IDEMP.SEEN._APPLY", "O(N) with N the number of ids"),
+    effects::<idemp::SeenIds>("IDEMP.SEEN._APPLY", "O(N) with N the number of ids"),
     effects::<Record>("IDEMP._APPLY", "O(1)"),
 ];

@@ -3,9 +3,9 @@
 use crate::domain::breaker::encoding::{
     read_config, read_count, read_force, read_level, read_slice, write_config, write_force, write_slice,
 };
-use crate::domain::breaker::state::breaker::Force;
-use crate::domain::breaker::state::call_window::Slice;
-use crate::domain::breaker::state::config::Config;
+use crate::domain::breaker::state::breaker::ForcedState;
+use crate::domain::breaker::state::call_window::WindowSlice;
+use crate::domain::breaker::state::config::BreakerConfig;
 use crate::domain::codec::ranges::{read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
@@ -15,9 +15,9 @@ use crate::domain::value;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// The newest slice of the window with its new totals.
-    Count(Slice),
+    Count(WindowSlice),
     Open {
-        counted: Option<Slice>,
+        counted: Option<WindowSlice>,
         since: UnixMs,
         span: u64,
         level: u32,
@@ -30,7 +30,7 @@ pub enum Effect {
         instead_of: Option<u64>,
     },
     /// A probe has succeeded; the totals of this round with it.
-    Probed {
+    ProbeSucceeded {
         token: u64,
         ok: u64,
         slow: u64,
@@ -45,13 +45,13 @@ pub enum Effect {
     },
     /// The generation is that of a breaker forced closed or disabled.
     Force {
-        what: Force,
+        what: ForcedState,
         generation: u64,
         since: UnixMs,
         span: Option<u64>,
     },
-    Auto,
-    Configure(Config),
+    EndForce,
+    Configure(BreakerConfig),
     /// The clock has stepped back to here.
     Rebase {
         now: UnixMs,
@@ -62,11 +62,11 @@ pub enum Effect {
 const COUNT: u8 = 1;
 const OPEN: u8 = 2;
 const PROBE: u8 = 3;
-const PROBED: u8 = 4;
+const PROBE_SUCCEEDED: u8 = 4;
 const CLOSE: u8 = 5;
 const RESET: u8 = 6;
 const FORCE: u8 = 7;
-const AUTO: u8 = 8;
+const END_FORCE: u8 = 8;
 const CONFIGURE: u8 = 9;
 const REBASE: u8 = 10;
 
@@ -92,8 +92,8 @@ impl value::Effect for Effect {
                 w.int(*lease);
                 w.option(*instead_of, Writer::int);
             }
-            Effect::Probed { token, ok, slow } => {
-                w.byte(PROBED);
+            Effect::ProbeSucceeded { token, ok, slow } => {
+                w.byte(PROBE_SUCCEEDED);
                 w.int(*token);
                 w.int(*ok);
                 w.int(*slow);
@@ -110,7 +110,7 @@ impl value::Effect for Effect {
                 w.int(*since);
                 w.option(*span, Writer::int);
             }
-            Effect::Auto => w.byte(AUTO),
+            Effect::EndForce => w.byte(END_FORCE),
             Effect::Configure(config) => {
                 w.byte(CONFIGURE);
                 write_config(&mut w, *config);
@@ -142,10 +142,10 @@ impl value::Effect for Effect {
                 lease: read_span(r)?,
                 instead_of: r.option(read_token)?,
             },
-            PROBED => {
+            PROBE_SUCCEEDED => {
                 let token = read_token(r)?;
                 let (ok, slow) = (read_count(r)?, read_count(r)?);
-                Effect::Probed { token, ok, slow }
+                Effect::ProbeSucceeded { token, ok, slow }
             }
             CLOSE => Effect::Close { generation: read_token(r)?, since: read_time(r)? },
             RESET => Effect::Reset { generation: read_token(r)?, since: read_time(r)? },
@@ -155,7 +155,7 @@ impl value::Effect for Effect {
                 since: read_time(r)?,
                 span: r.option(read_span)?,
             },
-            AUTO => Effect::Auto,
+            END_FORCE => Effect::EndForce,
             CONFIGURE => Effect::Configure(read_config(r)?),
             REBASE => Effect::Rebase { now: read_time(r)? },
             _ => return Err(Corrupt),
@@ -171,8 +171,8 @@ impl value::Effect for Effect {
             | Effect::Force { generation, .. } => *generation,
             Effect::Count(_)
             | Effect::Open { .. }
-            | Effect::Probed { .. }
-            | Effect::Auto
+            | Effect::ProbeSucceeded { .. }
+            | Effect::EndForce
             | Effect::Configure(_)
             | Effect::Rebase { .. } => 0,
         }

@@ -26,8 +26,8 @@ pub(crate) mod view;
 
 pub use decide::admin::{decide_config, decide_force, decide_reset};
 pub use decide::allow::decide_allow;
-pub use decide::report::{MOST_CALLS, Report, decide_report};
+pub use decide::report::{CallReport, MAX_CALLS, decide_report};
 pub use effect::Effect;
-pub use state::breaker::{Breaker, Force, State};
-pub use state::config::Config;
+pub use state::breaker::{Breaker, ForcedState, State};
+pub use state::config::BreakerConfig;
 pub use view::view;

@@ -1,8 +1,10 @@
 //! What the server needs of the family: apply, lifetime, saved form.
 
-use crate::domain::breaker::state::breaker::{Breaker, FORGOTTEN_AFTER, Force, Forced, Permit, Phase};
-use crate::domain::breaker::state::call_window::{Slice, Window, slice_length};
-use crate::domain::breaker::state::config::Config;
+use crate::domain::breaker::state::breaker::{
+    ActiveForce, Breaker, BreakerPhase, FORGET_AFTER_MS, ForcedState, ProbePermit,
+};
+use crate::domain::breaker::state::call_window::{CallWindow, WindowSlice, slice_length};
+use crate::domain::breaker::state::config::BreakerConfig;
 use crate::domain::breaker::{Effect, encoding};
 use crate::domain::codec::Corrupt;
 use crate::domain::time::UnixMs;
@@ -20,14 +22,14 @@ impl Value for Breaker {
                 if let Some(slice) = counted {
                     self.count(slice);
                 }
-                self.phase = Phase::Open { since, span };
+                self.phase = BreakerPhase::Open { since, span };
                 self.level = level;
             }
             Effect::Probe { token, since, lease, instead_of } => {
-                self.probe(Permit { token, since, lease }, instead_of);
+                self.probe(ProbePermit { token, since, lease }, instead_of);
             }
-            Effect::Probed { token, ok, slow } => {
-                if let Phase::HalfOpen { ok: all, slow: slow_ones, permits } = &mut self.phase {
+            Effect::ProbeSucceeded { token, ok, slow } => {
+                if let BreakerPhase::HalfOpen { ok: all, slow: slow_ones, permits } = &mut self.phase {
                     permits.retain(|permit| permit.token != token);
                     (*all, *slow_ones) = (ok, slow);
                 }
@@ -37,19 +39,19 @@ impl Value for Breaker {
                 self.close(generation, since);
                 self.forced = None;
             }
-            Effect::Force { what: Force::Open, generation: _, since, span } => {
-                self.forced = Some(Forced { what: Force::Open, since, span });
+            Effect::Force { what: ForcedState::Open, generation: _, since, span } => {
+                self.forced = Some(ActiveForce { what: ForcedState::Open, since, span });
                 // Once it is let go, probes come first.
-                self.phase = Phase::Open { since, span: span.unwrap_or(0) };
+                self.phase = BreakerPhase::Open { since, span: span.unwrap_or(0) };
                 self.level = 0;
             }
             Effect::Force { what, generation, since, span } => {
                 self.close(generation, since);
-                self.forced = Some(Forced { what, since, span });
+                self.forced = Some(ActiveForce { what, since, span });
             }
-            Effect::Auto => {
+            Effect::EndForce => {
                 // Let go before its time: probes come first.
-                if let (Some(Forced { what: Force::Open, .. }), Phase::Open { span, .. }) =
+                if let (Some(ActiveForce { what: ForcedState::Open, .. }), BreakerPhase::Open { span, .. }) =
                     (self.forced.take(), &mut self.phase)
                 {
                     *span = 0;
@@ -57,7 +59,7 @@ impl Value for Breaker {
             }
             Effect::Configure(config) => {
                 if slice_length(config.window) != self.slice_length() {
-                    self.window = Window::default();
+                    self.window = CallWindow::default();
                 }
                 self.config = config;
             }
@@ -66,26 +68,26 @@ impl Value for Breaker {
     }
 
     fn overdue(&self, now: UnixMs) -> Option<Effect> {
-        self.is_ahead(now).then_some(Effect::Rebase { now })
+        self.has_future_times(now).then_some(Effect::Rebase { now })
     }
 
     fn lifetime(&self) -> Lifetime {
         let forced_until = match self.forced {
-            Some(Forced { span: None, .. }) => return Lifetime::Endless,
-            Some(Forced { span: Some(span), since, .. }) => since + span,
+            Some(ActiveForce { span: None, .. }) => return Lifetime::Endless,
+            Some(ActiveForce { span: Some(span), since, .. }) => since + span,
             None => 0,
         };
-        if self.config != Config::default() {
+        if self.config != BreakerConfig::default() {
             return Lifetime::Endless;
         }
         let phase_until = match &self.phase {
-            Phase::Closed { generation: 0, .. } => 0,
+            BreakerPhase::Closed { generation: 0, .. } => 0,
             // Late reports of an earlier generation are told apart for as long as a window.
-            Phase::Closed { since, .. } => since + self.config.window,
-            Phase::Open { since, span } => since + span + FORGOTTEN_AFTER,
+            BreakerPhase::Closed { since, .. } => since + self.config.window,
+            BreakerPhase::Open { since, span } => since + span + FORGET_AFTER_MS,
             // A copy of a half-open breaker has no permits, and so nothing to count from.
-            Phase::HalfOpen { permits, .. } => match permits.iter().map(|p| p.since + p.lease).max() {
-                Some(end) => end + FORGOTTEN_AFTER,
+            BreakerPhase::HalfOpen { permits, .. } => match permits.iter().map(|p| p.since + p.lease).max() {
+                Some(end) => end + FORGET_AFTER_MS,
                 None => return Lifetime::Endless,
             },
         };
@@ -111,12 +113,12 @@ impl Value for Breaker {
 
     fn memory(&self) -> usize {
         let permits = match &self.phase {
-            Phase::HalfOpen { permits, .. } => permits.capacity(),
+            BreakerPhase::HalfOpen { permits, .. } => permits.capacity(),
             _ => 0,
         };
         size_of::<Breaker>()
-            + self.window.slices.capacity() * size_of::<Slice>()
-            + permits * size_of::<Permit>()
+            + self.window.slices.capacity() * size_of::<WindowSlice>()
+            + permits * size_of::<ProbePermit>()
     }
 
     fn free_effort(&self) -> usize {
@@ -126,7 +128,7 @@ impl Value for Breaker {
     /// Probes belong to the original: the copy sends its own.
     fn duplicate(&self) -> Self {
         let mut copy = self.clone();
-        if let Phase::HalfOpen { permits, .. } = &mut copy.phase {
+        if let BreakerPhase::HalfOpen { permits, .. } = &mut copy.phase {
             permits.clear();
         }
         copy
@@ -134,9 +136,9 @@ impl Value for Breaker {
 
     fn highest_token(&self) -> u64 {
         match &self.phase {
-            Phase::Closed { generation, .. } => *generation,
-            Phase::Open { .. } => 0,
-            Phase::HalfOpen { permits, .. } => permits.last().map_or(0, |permit| permit.token),
+            BreakerPhase::Closed { generation, .. } => *generation,
+            BreakerPhase::Open { .. } => 0,
+            BreakerPhase::HalfOpen { permits, .. } => permits.last().map_or(0, |permit| permit.token),
         }
     }
 }

@@ -1,15 +1,15 @@
 //! BREAKER.GET: the breaker as of now.
 
 use crate::domain::breaker::decide::allow::retry_after;
-use crate::domain::breaker::state::breaker::{Breaker, Force, Phase, State};
+use crate::domain::breaker::state::breaker::{Breaker, BreakerPhase, ForcedState, State};
 use crate::domain::breaker::state::call_window::percent;
 use crate::domain::time::UnixMs;
 use crate::domain::value::Value;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct View {
+pub struct BreakerView {
     pub state: State,
-    pub forced: Option<Force>,
+    pub forced: Option<ForcedState>,
     /// Until an open breaker lets the next call through; -1 for never, 0 when it is not open.
     pub retry_after_ms: i64,
     pub calls: u64,
@@ -24,7 +24,7 @@ pub struct View {
     pub failed_rounds: u64,
 }
 
-pub fn view(breaker: Option<&Breaker>, now: UnixMs) -> View {
+pub fn view(breaker: Option<&Breaker>, now: UnixMs) -> BreakerView {
     let mut breaker = breaker.cloned().unwrap_or_default();
     if let Some(effect) = breaker.overdue(now) {
         breaker.apply(effect);
@@ -32,12 +32,12 @@ pub fn view(breaker: Option<&Breaker>, now: UnixMs) -> View {
     let state = breaker.state(now);
     let sum = breaker.sum(now);
     let (probes_ok, probes_out) = match &breaker.phase {
-        Phase::HalfOpen { ok, permits, .. } => {
+        BreakerPhase::HalfOpen { ok, permits, .. } => {
             (*ok, permits.iter().filter(|permit| permit.left(now) > 0).count() as u64)
         }
-        Phase::Closed { .. } | Phase::Open { .. } => (0, 0),
+        BreakerPhase::Closed { .. } | BreakerPhase::Open { .. } => (0, 0),
     };
-    View {
+    BreakerView {
         state,
         forced: breaker.forced(now).map(|forced| forced.what),
         retry_after_ms: if state == State::Open { retry_after(&breaker, now) } else { 0 },
@@ -54,7 +54,7 @@ pub fn view(breaker: Option<&Breaker>, now: UnixMs) -> View {
 
 impl Breaker {
     /// BREAKER.CONFIG GET.
-    pub fn config(&self) -> crate::domain::breaker::Config {
+    pub fn config(&self) -> crate::domain::breaker::BreakerConfig {
         self.config
     }
 }

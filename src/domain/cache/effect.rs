@@ -1,13 +1,13 @@
 //! How an entry changes: resolved tokens and times only.
 
 use crate::domain::cache::state::tags::Tags;
-use crate::domain::cache::state::value_meta::{Kept, sound};
+use crate::domain::cache::state::value_meta::{ValueMeta, check_bytes};
 use crate::domain::codec::ranges::{read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
 use crate::domain::value;
 
-/// A change of an [`Entry`](crate::domain::cache::Entry). All spans are in milliseconds.
+/// A change of an [`CacheEntry`](crate::domain::cache::Entry). All spans are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// A lease is granted where there is nothing to serve: what was there is dropped.
@@ -17,12 +17,12 @@ pub enum Effect {
     /// A lease is given back: the next reader is sent to load after `delay`.
     Release { token: u64, at: UnixMs, delay: u64 },
     /// A value, or its absence, is stored and all leases end. The bytes are the payload.
-    Set { kept: Kept, bytes: Box<[u8]> },
+    Set { meta: ValueMeta, bytes: Box<[u8]> },
     /// The same, with tags.
-    SetTagged { kept: Kept, tags: Tags, bytes: Box<[u8]> },
+    SetTagged { meta: ValueMeta, tags: Tags, bytes: Box<[u8]> },
     /// Fills in flight are fenced: what was granted before `grant` stores nothing. What may be served
     /// stale is stale from `at`, the rest is dropped.
-    Expire { grant: u64, at: UnixMs },
+    Expire { token: u64, at: UnixMs },
     /// A fresh value stays fresh until then.
     Touch { fresh_until: UnixMs },
 }
@@ -47,15 +47,15 @@ impl value::Effect for Effect {
             Effect::Fill { token, since, lease } => head(FILL, &[*token, *since, *lease]),
             Effect::Refresh { token, since, lease } => head(REFRESH, &[*token, *since, *lease]),
             Effect::Release { token, at, delay } => head(RELEASE, &[*token, *at, *delay]),
-            Effect::Expire { grant, at } => head(EXPIRE, &[*grant, *at]),
+            Effect::Expire { token, at } => head(EXPIRE, &[*token, *at]),
             Effect::Touch { fresh_until } => head(TOUCH, &[*fresh_until]),
-            Effect::Set { kept, bytes: _ } => {
+            Effect::Set { meta, bytes: _ } => {
                 w.byte(SET);
-                kept.write(&mut w);
+                meta.write(&mut w);
             }
-            Effect::SetTagged { kept, tags, bytes: _ } => {
+            Effect::SetTagged { meta, tags, bytes: _ } => {
                 w.byte(SET_TAGGED);
-                kept.write(&mut w);
+                meta.write(&mut w);
                 tags.write(&mut w);
             }
         }
@@ -82,16 +82,16 @@ impl value::Effect for Effect {
                     _ => Effect::Release { token, at: since, delay: lease },
                 }
             }
-            (EXPIRE, None) => Effect::Expire { grant: read_token(&mut r)?, at: read_time(&mut r)? },
+            (EXPIRE, None) => Effect::Expire { token: read_token(&mut r)?, at: read_time(&mut r)? },
             (TOUCH, None) => Effect::Touch { fresh_until: read_time(&mut r)? },
             (SET, Some(bytes)) => {
-                let kept = Kept::read(&mut r)?;
-                Effect::Set { kept, bytes: sound(&kept, bytes)? }
+                let meta = ValueMeta::read(&mut r)?;
+                Effect::Set { meta, bytes: check_bytes(&meta, bytes)? }
             }
             (SET_TAGGED, Some(bytes)) => {
-                let kept = Kept::read(&mut r)?;
+                let meta = ValueMeta::read(&mut r)?;
                 let tags = Tags::read(&mut r)?;
-                Effect::SetTagged { kept, tags, bytes: sound(&kept, bytes)? }
+                Effect::SetTagged { meta, tags, bytes: check_bytes(&meta, bytes)? }
             }
             _ => return Err(Corrupt),
         };
@@ -109,8 +109,8 @@ impl value::Effect for Effect {
             Effect::Fill { token, .. } | Effect::Refresh { token, .. } | Effect::Release { token, .. } => {
                 *token
             }
-            Effect::Set { kept, .. } | Effect::SetTagged { kept, .. } => kept.grant,
-            Effect::Expire { grant, .. } => *grant,
+            Effect::Set { meta, .. } | Effect::SetTagged { meta, .. } => meta.token,
+            Effect::Expire { token, .. } => *token,
             Effect::Touch { .. } => 0,
         }
     }

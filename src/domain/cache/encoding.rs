@@ -1,9 +1,9 @@
 //! The binary form of an entry.
 
-use crate::domain::cache::state::entry::Entry;
+use crate::domain::cache::state::entry::CacheEntry;
 use crate::domain::cache::state::lease::Lease;
 use crate::domain::cache::state::tags::Tags;
-use crate::domain::cache::state::value_meta::{Kept, sound};
+use crate::domain::cache::state::value_meta::{ValueMeta, check_bytes};
 use crate::domain::codec::ranges::{read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 
@@ -16,7 +16,7 @@ const RELEASED: u8 = 4;
 const HAS_TAGS: u8 = 8;
 
 /// The one block of an entry that holds something.
-pub(crate) fn write(entry: &Entry) -> Vec<u8> {
+pub(crate) fn write(entry: &CacheEntry) -> Vec<u8> {
     let mut w = Writer::new();
     let lease = match entry.lease() {
         Some(lease) if lease.released => HAS_LEASE | RELEASED,
@@ -30,8 +30,8 @@ pub(crate) fn write(entry: &Entry) -> Vec<u8> {
         w.int(lease.since);
         w.int(lease.span);
     }
-    if let (Some(kept), Some(bytes)) = (entry.kept(), &entry.bytes) {
-        kept.write(&mut w);
+    if let (Some(meta), Some(bytes)) = (entry.meta(), &entry.bytes) {
+        meta.write(&mut w);
         w.bytes(bytes);
         if !entry.tags().is_empty() {
             entry.tags().write(&mut w);
@@ -40,7 +40,7 @@ pub(crate) fn write(entry: &Entry) -> Vec<u8> {
     w.finish()
 }
 
-pub(crate) fn read(block: &[u8]) -> Result<Entry, Corrupt> {
+pub(crate) fn read(block: &[u8]) -> Result<CacheEntry, Corrupt> {
     let mut r = Reader::new(block);
     let parts = r.byte()?;
     let has = |part| parts & part != 0;
@@ -56,12 +56,12 @@ pub(crate) fn read(block: &[u8]) -> Result<Entry, Corrupt> {
         lease = Some(Lease { token, since, span, released: has(RELEASED) });
     }
     let entry = if has(HAS_VALUE) {
-        let kept = Kept::read(&mut r)?;
-        let bytes = sound(&kept, r.bytes()?)?;
+        let meta = ValueMeta::read(&mut r)?;
+        let bytes = check_bytes(&meta, r.bytes()?)?;
         let tags = if has(HAS_TAGS) { Tags::read(&mut r)? } else { Tags::default() };
-        Entry::holding(kept, bytes, lease).with(tags)
+        CacheEntry::with_value(meta, bytes, lease).with_tags(tags)
     } else {
-        lease.map(Entry::leased).ok_or(Corrupt)?
+        lease.map(CacheEntry::with_lease).ok_or(Corrupt)?
     };
     r.end()?;
     Ok(entry)

@@ -1,6 +1,6 @@
 //! Cache-aside without the stampede.
 //!
-//! A key holds one [`Entry`]: a value, a lease to load one, or both. On a miss one reader gets the lease
+//! A key holds one [`CacheEntry`]: a value, a lease to load one, or both. On a miss one reader gets the lease
 //! and its fencing token (`FILL`), the others are `BUSY`; past the TTL one reader gets it (`REFRESH`),
 //! the others are served the stale value for as long as the grace lasts:
 //!
@@ -28,16 +28,15 @@ pub(crate) mod stats;
 pub(crate) mod tests;
 pub(crate) mod value;
 
-pub use decide::expire::decide_expire;
-pub use decide::getset::{GetSet, Reply, State, decide_getset, decide_getset_value};
+pub use decide::getset::{GetSetReply, GetSetRequest, State, decide_getset, decide_getset_value};
 pub use decide::release::decide_release;
-pub use decide::set::{Set, Terms, decide_set};
+pub use decide::set::{EffectivePolicy, SetRequest, decide_expire, decide_set};
 pub use effect::Effect;
-pub use invalidation::registry::Mark;
-pub use invalidation::{Horizon, Invalidations, Reach, decide_invalidate};
-pub use policy::table::{Policies, decide_delete_policy, decide_set_policy};
-pub use policy::{Early, Policy};
-pub use state::entry::Entry;
+pub use invalidation::registry::Invalidation;
+pub use invalidation::{Invalidations, LatestExpiry, Scope, decide_invalidate};
+pub use policy::table::{CachePolicies, decide_delete_policy, decide_set_policy};
+pub use policy::{CachePolicy, EarlyRefreshDraw};
+pub use state::entry::CacheEntry;
 pub use state::lease::DEFAULT_LEASE;
-pub use state::tags::{MOST_TAGS_OF_A_KEY, Tags, decide_tagged, tagged};
-pub use stats::{CLASSES, Class, Classes, Stats, UNRULED};
+pub use state::tags::{MAX_TAGS_PER_KEY, Tags, attach_tags, decide_set_with_tags};
+pub use stats::{CacheStats, MAX_STATS_CLASSES, NO_POLICY, StatsClass, StatsClasses};

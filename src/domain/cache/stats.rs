@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 /// Counted on this server alone; nothing of it is replicated or saved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stats {
+pub struct CacheStats {
     /// Reads that were answered with a fresh value.
     pub hits: u64,
     /// Reads that were answered with a stale value.
@@ -25,7 +25,7 @@ pub struct Stats {
     pub invalidated: u64,
 }
 
-impl Stats {
+impl CacheStats {
     /// The share of reads that needed no load, 0 to 1; nothing before the first read.
     pub fn hit_ratio(&self) -> Option<f64> {
         let served = self.hits + self.stale + self.absent;
@@ -49,8 +49,8 @@ impl Stats {
     }
 
     /// Both together.
-    pub fn plus(self, other: Stats) -> Stats {
-        Stats {
+    pub fn plus(self, other: CacheStats) -> CacheStats {
+        CacheStats {
             hits: self.hits + other.hits,
             stale: self.stale + other.stale,
             absent: self.absent + other.absent,
@@ -65,38 +65,42 @@ impl Stats {
 }
 
 /// The number under which entries and events are counted; 0 is for an entry that is not counted.
-pub type Class = u16;
+pub type StatsClass = u16;
 
 /// Of what no policy rules.
-pub const UNRULED: Class = 1;
+pub const NO_POLICY: StatsClass = 1;
 
 /// Classes are below this: an entry keeps its class in nine bits.
-pub const CLASSES: usize = 512;
+pub const MAX_STATS_CLASSES: usize = 512;
 
 /// Which prefix has which class.
 #[derive(Debug, Default)]
-pub struct Classes(HashMap<Box<[u8]>, Class>);
+pub struct StatsClasses(HashMap<Box<[u8]>, StatsClass>);
 
-const FIRST: usize = UNRULED as usize + 1;
+const FIRST: usize = NO_POLICY as usize + 1;
 
-impl Classes {
+impl StatsClasses {
     /// The class of a prefix, if it has one.
-    pub fn get(&self, prefix: &[u8]) -> Option<Class> {
+    pub fn get(&self, prefix: &[u8]) -> Option<StatsClass> {
         self.0.get(prefix).copied()
     }
 
     /// The class of a prefix; the second of the answer tells whether it is a new one. Where all are given, one
     /// that `is_free` is given anew, else the prefix is counted with what no policy rules.
-    pub fn give(&mut self, prefix: &[u8], is_free: impl Fn(Class, &[u8]) -> bool) -> (Class, bool) {
+    pub fn assign(
+        &mut self,
+        prefix: &[u8],
+        is_free: impl Fn(StatsClass, &[u8]) -> bool,
+    ) -> (StatsClass, bool) {
         if let Some(class) = self.get(prefix) {
             return (class, false);
         }
-        let class = if FIRST + self.0.len() < CLASSES {
-            (FIRST + self.0.len()) as Class
+        let class = if FIRST + self.0.len() < MAX_STATS_CLASSES {
+            (FIRST + self.0.len()) as StatsClass
         } else {
             let free = self.0.iter().find(|(prefix, class)| is_free(**class, prefix));
             let Some((freed, class)) = free.map(|(prefix, class)| (prefix.clone(), *class)) else {
-                return (UNRULED, false);
+                return (NO_POLICY, false);
             };
             self.0.remove(&freed);
             class
@@ -112,24 +116,24 @@ mod tests {
 
     #[test]
     fn a_ratio_counts_what_needed_no_load() {
-        let stats = Stats { hits: 5, stale: 1, absent: 2, misses: 2, fills: 3, ..Stats::default() };
+        let stats = CacheStats { hits: 5, stale: 1, absent: 2, misses: 2, fills: 3, ..CacheStats::default() };
         assert_eq!(stats.hit_ratio(), Some(0.8));
         assert_eq!(stats.plus(stats).hits, 10);
         assert_eq!(stats.plus(stats).hit_ratio(), Some(0.8));
-        assert_eq!(Stats::default().hit_ratio(), None);
+        assert_eq!(CacheStats::default().hit_ratio(), None);
     }
 
     #[test]
     fn a_class_is_given_once_and_again_only_when_it_is_free() {
-        let mut classes = Classes::default();
+        let mut classes = StatsClasses::default();
         let name = |i: usize| i.to_string().into_bytes();
-        for i in 0..CLASSES - FIRST {
-            assert_eq!(classes.give(&name(i), |_, _| false), ((FIRST + i) as Class, true));
+        for i in 0..MAX_STATS_CLASSES - FIRST {
+            assert_eq!(classes.assign(&name(i), |_, _| false), ((FIRST + i) as StatsClass, true));
         }
-        assert_eq!(classes.give(&name(7), |_, _| true), ((FIRST + 7) as Class, false));
-        assert_eq!(classes.give(b"more", |_, _| false), (UNRULED, false));
-        let free = (FIRST + 9) as Class;
-        assert_eq!(classes.give(b"more", |class, prefix| class == free && prefix == name(9)), (free, true));
+        assert_eq!(classes.assign(&name(7), |_, _| true), ((FIRST + 7) as StatsClass, false));
+        assert_eq!(classes.assign(b"more", |_, _| false), (NO_POLICY, false));
+        let free = (FIRST + 9) as StatsClass;
+        assert_eq!(classes.assign(b"more", |class, prefix| class == free && prefix == name(9)), (free, true));
         assert_eq!(classes.get(&name(9)), None);
         assert_eq!(classes.get(b"more"), Some(free));
     }

@@ -1,25 +1,25 @@
 //! What the server needs of the family: apply, lifetime, saved form.
 
-use crate::domain::cache::state::entry::Entry;
+use crate::domain::cache::state::entry::CacheEntry;
 use crate::domain::cache::state::lease::Lease;
 use crate::domain::cache::state::value_meta::NEVER;
 use crate::domain::cache::{Effect, encoding};
 use crate::domain::codec::Corrupt;
 use crate::domain::value::{Lifetime, Value};
 
-impl Entry {
+impl CacheEntry {
     /// The class under which statistics count the entry; 0 while it is not counted. No part of the state.
     pub fn class(&self) -> u16 {
-        self.packed.class()
+        self.packed_meta.class()
     }
 
     /// Notes the class, below 512. It is lost when the entry changes.
     pub fn classify(&mut self, class: u16) {
-        self.packed.classify(class);
+        self.packed_meta.classify(class);
     }
 }
 
-impl Value for Entry {
+impl Value for CacheEntry {
     type Effect = Effect;
 
     const ENCODING: u32 = 1;
@@ -27,28 +27,28 @@ impl Value for Entry {
     fn apply(&mut self, effect: Effect) {
         match effect {
             Effect::Fill { token, since, lease } => {
-                *self = Entry::leased(Lease { token, since, span: lease, released: false });
+                *self = CacheEntry::with_lease(Lease { token, since, span: lease, released: false });
             }
             Effect::Refresh { token, since, lease } => {
-                self.aside.set_lease(Some(Lease { token, since, span: lease, released: false }));
+                self.lease_and_tags.set_lease(Some(Lease { token, since, span: lease, released: false }));
             }
             Effect::Release { token, at, delay } => {
-                self.aside.set_lease(Some(Lease { token, since: at, span: delay, released: true }));
+                self.lease_and_tags.set_lease(Some(Lease { token, since: at, span: delay, released: true }));
             }
-            Effect::Set { kept, bytes } => *self = Entry::holding(kept, bytes, None),
-            Effect::SetTagged { kept, tags, bytes } => {
-                *self = Entry::holding(kept, bytes, None).with(tags);
+            Effect::Set { meta, bytes } => *self = CacheEntry::with_value(meta, bytes, None),
+            Effect::SetTagged { meta, tags, bytes } => {
+                *self = CacheEntry::with_value(meta, bytes, None).with_tags(tags);
             }
-            Effect::Expire { grant, at } => self.expire(grant, at),
+            Effect::Expire { token, at } => self.expire(token, at),
             Effect::Touch { fresh_until } => self.touch(fresh_until),
         }
     }
 
     fn lifetime(&self) -> Lifetime {
         let lease = self.lease().map(|lease| lease.kept_until());
-        match (self.kept(), lease) {
-            (Some(kept), _) if kept.fresh_until == NEVER => Lifetime::Endless,
-            (Some(kept), lease) => Lifetime::Until(kept.stale_until().max(lease.unwrap_or(0))),
+        match (self.meta(), lease) {
+            (Some(meta), _) if meta.fresh_until == NEVER => Lifetime::Endless,
+            (Some(meta), lease) => Lifetime::Until(meta.stale_until().max(lease.unwrap_or(0))),
             (None, Some(lease)) => Lifetime::Until(lease),
             (None, None) => Lifetime::Over,
         }
@@ -70,23 +70,25 @@ impl Value for Entry {
     }
 
     fn memory(&self) -> usize {
-        size_of::<Entry>() + self.bytes.as_ref().map_or(0, |bytes| bytes.len()) + self.aside.heap()
+        size_of::<CacheEntry>()
+            + self.bytes.as_ref().map_or(0, |bytes| bytes.len())
+            + self.lease_and_tags.heap_bytes()
     }
 
     fn free_effort(&self) -> usize {
-        1 + usize::from(self.bytes.is_some()) + 2 * usize::from(!self.aside.is_empty())
+        1 + usize::from(self.bytes.is_some()) + 2 * usize::from(!self.lease_and_tags.is_empty())
     }
 
     /// The copy has the value but not the lease: whoever loads, loads for the original.
     fn duplicate(&self) -> Self {
         let mut copy = self.clone();
-        copy.aside.set_lease(None);
+        copy.lease_and_tags.set_lease(None);
         copy.classify(0);
         copy
     }
 
     fn highest_token(&self) -> u64 {
-        let grant = self.kept().map_or(0, |kept| kept.grant);
-        grant.max(self.lease().map_or(0, |lease| lease.token))
+        let token = self.meta().map_or(0, |meta| meta.token);
+        token.max(self.lease().map_or(0, |lease| lease.token))
     }
 }

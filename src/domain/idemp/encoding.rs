@@ -3,8 +3,8 @@
 use crate::domain::codec::ranges::{read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::idemp::Fingerprint;
-use crate::domain::idemp::state::completed::Finished;
-use crate::domain::idemp::state::record::{Open, Record, Stage};
+use crate::domain::idemp::state::completed::PackedResult;
+use crate::domain::idemp::state::record::{Record, Stage, Unfinished};
 
 /// First byte of a record's block.
 const RELEASED: u8 = 1;
@@ -59,11 +59,11 @@ pub(crate) fn read(block: &[u8]) -> Result<Record, Corrupt> {
             let checkpoint = r.option(Reader::bytes)?.map(Box::from);
             let held = kind == HELD;
             let owner = if held { r.option(Reader::bytes)?.map(Box::from) } else { None };
-            Stage::Open(Box::new(Open { held, span, owner, fingerprint, checkpoint }))
+            Stage::Open(Box::new(Unfinished { held, span, owner, fingerprint, checkpoint }))
         }
         DONE => {
             let meta = r.option(Reader::bytes)?;
-            Stage::Done(Finished::new(fingerprint.as_ref(), meta, r.bytes()?))
+            Stage::Done(PackedResult::new(fingerprint.as_ref(), meta, r.bytes()?))
         }
         _ => return Err(Corrupt),
     };

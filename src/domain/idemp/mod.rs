@@ -26,10 +26,14 @@ pub(crate) mod tests;
 pub(crate) mod value;
 pub(crate) mod view;
 
-pub use decide::claim::{Claim, DEFAULT_LEASE, DEFAULT_TTL, Reply, State, claimed, decide_claim};
-pub use decide::complete::{Completion, Extension, Limits, decide_complete, decide_extend, decide_release};
+pub use decide::claim::{
+    ClaimReply, ClaimRequest, DEFAULT_LEASE, DEFAULT_TTL, State, claim_effect, decide_claim,
+};
+pub use decide::complete::{
+    Completion, Extension, ResultLimits, decide_complete, decide_extend, decide_release,
+};
 pub use effect::Effect;
-pub use seen_ids::{MOST_IDS, Secret, Seen, decide_seen};
+pub use seen_ids::{MAX_IDS_PER_CALL, Secret, SeenIds, decide_seen};
 pub use state::fingerprint::Fingerprint;
 pub use state::record::Record;
-pub use view::Standing;
+pub use view::RecordState;

@@ -15,23 +15,23 @@ use std::collections::{BTreeMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 
 /// The most ids in one call.
-pub const MOST_IDS: usize = 1_000;
+pub const MAX_IDS_PER_CALL: usize = 1_000;
 
 /// A bucket's step is at most the window divided by this.
-const SHARPNESS: u64 = 16;
+const BUCKETS_PER_WINDOW: u64 = 16;
 
 /// Ids in a run of the binary form, and bytes after which a block is full.
-const RUN: usize = 1_000;
-const BLOCK: usize = 48 * 1024;
+const IDS_PER_RUN: usize = 1_000;
+const BLOCK_BYTES: usize = 48 * 1024;
 
 /// Keys the hash; drawn when the value is created.
 pub type Secret = [u8; 16];
 
-type Bucket = HashSet<u128, BuildHasherDefault<AsItIs>>;
+type Bucket = HashSet<u128, BuildHasherDefault<IdentityHasher>>;
 
 /// The ids that were met. A default one holds nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct SeenIds {
     secret: Option<Secret>,
     /// By the time from which on their marks count no more.
     buckets: BTreeMap<UnixMs, Bucket>,
@@ -39,7 +39,7 @@ pub struct Seen {
 
 /// Marks new ids, and drops the buckets that are over at `now`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Mark {
+pub struct SeenEffect {
     /// Given with the first mark of a value.
     pub secret: Option<Secret>,
     pub now: UnixMs,
@@ -51,21 +51,21 @@ pub struct Mark {
 /// were not. `chance` keys a new value. An id that was met keeps its first mark, so that sending the
 /// same call again answers 1 throughout and changes nothing.
 pub fn decide_seen<'a>(
-    state: Option<&Seen>,
+    state: Option<&SeenIds>,
     window: u64,
     ids: impl Iterator<Item = &'a [u8]>,
-    chance: impl FnOnce() -> Secret,
+    new_secret: impl FnOnce() -> Secret,
     now: UnixMs,
-) -> Decision<Vec<bool>, Mark> {
+) -> Decision<Vec<bool>, SeenEffect> {
     let known = state.and_then(|seen| seen.secret);
-    let secret = known.unwrap_or_else(chance);
+    let secret = known.unwrap_or_else(new_secret);
     let hasher = SipHasher24::new_with_key(&secret);
     let mut fresh = Bucket::default();
     let mut hashes = Vec::new();
     let reply = ids
         .map(|id| {
             let hash = hasher.hash(id).as_u128();
-            let met = state.is_some_and(|seen| seen.holds(hash, now)) || !fresh.insert(hash);
+            let met = state.is_some_and(|seen| seen.contains(hash, now)) || !fresh.insert(hash);
             if !met {
                 hashes.push(hash);
             }
@@ -76,23 +76,23 @@ pub fn decide_seen<'a>(
         return Decision::answer(reply);
     }
     let secret = known.is_none().then_some(secret);
-    Decision::change(reply, Mark { secret, now, until: forgotten_at(now, window), hashes })
+    Decision::change(reply, SeenEffect { secret, now, until: bucket_end(now, window), hashes })
 }
 
 /// The end of `window`, up to a power of two that is at most a sixteenth of it. Powers of two, so that
 /// marks of different windows share buckets and their number stays bounded.
-fn forgotten_at(now: UnixMs, window: u64) -> UnixMs {
-    let step = 1 << (window / SHARPNESS).max(1).ilog2();
+fn bucket_end(now: UnixMs, window: u64) -> UnixMs {
+    let step = 1 << (window / BUCKETS_PER_WINDOW).max(1).ilog2();
     now.saturating_add(window).checked_next_multiple_of(step).unwrap_or(UnixMs::MAX)
 }
 
-impl Seen {
-    fn holds(&self, hash: u128, now: UnixMs) -> bool {
+impl SeenIds {
+    fn contains(&self, hash: u128, now: UnixMs) -> bool {
         self.buckets.range(now + 1..).any(|(_, bucket)| bucket.contains(&hash))
     }
 }
 
-impl value::Effect for Mark {
+impl value::Effect for SeenEffect {
     fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
         w.option(self.secret.as_ref(), |w, secret| w.raw(secret));
@@ -115,16 +115,16 @@ impl value::Effect for Mark {
         if payload.is_some() || hashes.is_empty() {
             return Err(Corrupt);
         }
-        Ok(Mark { secret, now, until, hashes })
+        Ok(SeenEffect { secret, now, until, hashes })
     }
 }
 
-impl Value for Seen {
-    type Effect = Mark;
+impl Value for SeenIds {
+    type Effect = SeenEffect;
 
     const ENCODING: u32 = 1;
 
-    fn apply(&mut self, mark: Mark) {
+    fn apply(&mut self, mark: SeenEffect) {
         if self.secret.is_none() {
             self.secret = mark.secret;
         }
@@ -144,7 +144,7 @@ impl Value for Seen {
         for (until, bucket) in &self.buckets {
             let mut hashes: Vec<u128> = bucket.iter().copied().collect();
             hashes.sort_unstable();
-            for run in hashes.chunks(RUN) {
+            for run in hashes.chunks(IDS_PER_RUN) {
                 if w.is_empty() {
                     w.raw(secret);
                 }
@@ -153,7 +153,7 @@ impl Value for Seen {
                 for hash in run {
                     w.raw(&hash.to_be_bytes());
                 }
-                if w.len() >= BLOCK {
+                if w.len() >= BLOCK_BYTES {
                     emit(&w.take());
                 }
             }
@@ -172,7 +172,7 @@ impl Value for Seen {
         while !r.is_empty() {
             let until = read_time(&mut r)?;
             let count: usize = r.narrow()?;
-            if count == 0 || count > RUN {
+            if count == 0 || count > IDS_PER_RUN {
                 return Err(Corrupt);
             }
             let bucket = self.buckets.entry(until).or_default();
@@ -190,7 +190,7 @@ impl Value for Seen {
     fn memory(&self) -> usize {
         const ENTRY: usize = size_of::<(UnixMs, Bucket)>();
         let table = |bucket: &Bucket| (bucket.capacity() * 8 / 7).next_power_of_two() * 17 + 16;
-        size_of::<Seen>() + self.buckets.values().map(|bucket| ENTRY + table(bucket)).sum::<usize>()
+        size_of::<SeenIds>() + self.buckets.values().map(|bucket| ENTRY + table(bucket)).sum::<usize>()
     }
 
     fn free_effort(&self) -> usize {
@@ -204,9 +204,9 @@ impl Value for Seen {
 
 /// A keyed hash needs no further hashing.
 #[derive(Debug, Clone, Copy, Default)]
-struct AsItIs(u64);
+struct IdentityHasher(u64);
 
-impl Hasher for AsItIs {
+impl Hasher for IdentityHasher {
     fn finish(&self) -> u64 {
         self.0
     }

@@ -1,8 +1,8 @@
 //! What the server needs of the family: apply, lifetime, saved form.
 
 use crate::domain::codec::Corrupt;
-use crate::domain::idemp::state::completed::Finished;
-use crate::domain::idemp::state::record::{Open, Record, Stage};
+use crate::domain::idemp::state::completed::PackedResult;
+use crate::domain::idemp::state::record::{Record, Stage, Unfinished};
 use crate::domain::idemp::{Effect, encoding};
 use crate::domain::value::{Lifetime, Value};
 
@@ -18,12 +18,12 @@ impl Value for Record {
                     Stage::Open(open) if attempt > 1 => open.checkpoint.take(),
                     _ => None,
                 };
-                let open = Open { held: true, span: lease, owner, fingerprint, checkpoint };
+                let open = Unfinished { held: true, span: lease, owner, fingerprint, checkpoint };
                 *self = Record { token, since, ttl, attempt, stage: Stage::Open(Box::new(open)) };
             }
             Effect::Complete { token, at, ttl, meta, result } => {
                 if let Some(open) = self.held_by(token) {
-                    let finished = Finished::new(open.fingerprint.as_ref(), meta.as_deref(), &result);
+                    let finished = PackedResult::new(open.fingerprint.as_ref(), meta.as_deref(), &result);
                     (self.since, self.ttl, self.stage) = (at, ttl, Stage::Done(finished));
                 }
             }
@@ -46,7 +46,11 @@ impl Value for Record {
     }
 
     fn lifetime(&self) -> Lifetime {
-        if self.token == 0 { Lifetime::Over } else { Lifetime::Until(self.since.saturating_add(self.life())) }
+        if self.token == 0 {
+            Lifetime::Over
+        } else {
+            Lifetime::Until(self.since.saturating_add(self.retention_ms()))
+        }
     }
 
     fn save(&self, emit: &mut dyn FnMut(&[u8])) {
@@ -69,9 +73,10 @@ impl Value for Record {
             + match &self.stage {
                 Stage::Open(open) => {
                     let parts = [&open.owner, &open.checkpoint];
-                    size_of::<Open>() + parts.into_iter().flatten().map(|part| part.len()).sum::<usize>()
+                    size_of::<Unfinished>()
+                        + parts.into_iter().flatten().map(|part| part.len()).sum::<usize>()
                 }
-                Stage::Done(finished) => finished.heap(),
+                Stage::Done(finished) => finished.heap_bytes(),
             }
     }
 

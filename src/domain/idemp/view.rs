@@ -6,7 +6,7 @@ use crate::domain::time::UnixMs;
 
 /// Where a record stands at a point in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum RecordState {
     /// A lease is running.
     Claimed,
     /// Released, and the delay is running.
@@ -20,7 +20,7 @@ pub enum Standing {
 /// What IDEMP.GET shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct View<'a> {
-    pub standing: Standing,
+    pub state: RecordState,
     /// The result when done.
     pub value: Option<&'a [u8]>,
     /// Of the last claim.
@@ -41,27 +41,27 @@ pub struct View<'a> {
 impl Record {
     /// The record at `now`, or nothing if it has ended.
     pub fn view(&self, now: UnixMs) -> Option<View<'_>> {
-        if !self.stands(now) {
+        if !self.is_live(now) {
             return None;
         }
         let elapsed = self.elapsed(now);
-        let (standing, ms, value, meta, open) = match &self.stage {
+        let (state, ms, value, meta, open) = match &self.stage {
             Stage::Done(finished) => {
                 let (meta, result) = finished.parts();
-                (Standing::Done, elapsed, Some(result), meta, None)
+                (RecordState::Done, elapsed, Some(result), meta, None)
             }
             Stage::Open(open) => {
                 let left = open.span.saturating_sub(elapsed);
-                let standing = match (left, open.held) {
-                    (0, _) => Standing::Free,
-                    (_, true) => Standing::Claimed,
-                    (_, false) => Standing::Delayed,
+                let state = match (left, open.held) {
+                    (0, _) => RecordState::Free,
+                    (_, true) => RecordState::Claimed,
+                    (_, false) => RecordState::Delayed,
                 };
-                (standing, left, None, None, Some(open))
+                (state, left, None, None, Some(open))
             }
         };
         Some(View {
-            standing,
+            state,
             value,
             token: self.token,
             ms,
@@ -70,7 +70,7 @@ impl Record {
             owner: open.and_then(|open| open.owner.as_deref()),
             checkpoint: open.and_then(|open| open.checkpoint.as_deref()),
             fingerprint: self.fingerprint(),
-            expires_in_ms: self.life() - elapsed,
+            expires_in_ms: self.retention_ms() - elapsed,
         })
     }
 }

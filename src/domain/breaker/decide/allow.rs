@@ -1,14 +1,14 @@
 //! BREAKER.ALLOW: may this call be made?
 
 use crate::domain::breaker::effect::Effect;
-use crate::domain::breaker::state::breaker::{Breaker, Phase, State, left};
+use crate::domain::breaker::state::breaker::{Breaker, BreakerPhase, State, remaining};
 use crate::domain::decision::Decision;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Allowed {
+pub struct AllowReply {
     pub allowed: bool,
     pub state: State,
     /// To be given back with the report; 0 when there is none.
@@ -17,8 +17,8 @@ pub struct Allowed {
     pub retry_after_ms: i64,
 }
 
-fn no(state: State, retry_after_ms: i64) -> Decision<Allowed, Effect> {
-    Decision::answer(Allowed { allowed: false, state, permit: 0, retry_after_ms })
+fn deny(state: State, retry_after_ms: i64) -> Decision<AllowReply, Effect> {
+    Decision::answer(AllowReply { allowed: false, state, permit: 0, retry_after_ms })
 }
 
 /// Only a probe changes anything.
@@ -26,32 +26,32 @@ pub fn decide_allow(
     breaker: Option<&Breaker>,
     now: UnixMs,
     tokens: &TokenClock,
-) -> Result<Decision<Allowed, Effect>, Refusal> {
+) -> Result<Decision<AllowReply, Effect>, Refusal> {
     let empty = Breaker::default();
     let breaker = breaker.unwrap_or(&empty);
     let state = breaker.state(now);
     Ok(match state {
         State::Closed | State::Disabled => {
             let permit = breaker.generation();
-            Decision::answer(Allowed { allowed: true, state, permit, retry_after_ms: 0 })
+            Decision::answer(AllowReply { allowed: true, state, permit, retry_after_ms: 0 })
         }
-        State::Open => no(state, retry_after(breaker, now)),
-        State::HalfOpen => probe(breaker, now, tokens),
+        State::Open => deny(state, retry_after(breaker, now)),
+        State::HalfOpen => grant_probe(breaker, now, tokens),
     })
 }
 
 /// How long an open breaker stays so; -1 for ever.
 pub(crate) fn retry_after(breaker: &Breaker, now: UnixMs) -> i64 {
     match (breaker.forced(now), &breaker.phase) {
-        (Some(forced), _) => forced.span.map_or(-1, |span| left(forced.since, span, now) as i64),
-        (None, Phase::Open { since, span }) => left(*since, *span, now) as i64,
+        (Some(forced), _) => forced.span.map_or(-1, |span| remaining(forced.since, span, now) as i64),
+        (None, BreakerPhase::Open { since, span }) => remaining(*since, *span, now) as i64,
         (None, _) => 0,
     }
 }
 
-fn probe(breaker: &Breaker, now: UnixMs, tokens: &TokenClock) -> Decision<Allowed, Effect> {
+fn grant_probe(breaker: &Breaker, now: UnixMs, tokens: &TokenClock) -> Decision<AllowReply, Effect> {
     let (ok, permits) = match &breaker.phase {
-        Phase::HalfOpen { ok, permits, .. } => (*ok, &permits[..]),
+        BreakerPhase::HalfOpen { ok, permits, .. } => (*ok, &permits[..]),
         _ => (0, &[][..]),
     };
     let live = permits.iter().filter(|permit| permit.left(now) > 0);
@@ -59,13 +59,13 @@ fn probe(breaker: &Breaker, now: UnixMs, tokens: &TokenClock) -> Decision<Allowe
     let wanted = breaker.config.probes.max(ok + 1);
     if ok + live.clone().count() as u64 >= wanted {
         let wait = live.map(|permit| permit.left(now)).min().unwrap_or(1);
-        return no(State::HalfOpen, wait as i64);
+        return deny(State::HalfOpen, wait as i64);
     }
     let token = tokens.next(now);
     let lease = breaker.config.probe_lease;
     let instead_of = permits.iter().find(|permit| permit.left(now) == 0).map(|permit| permit.token);
     Decision::change(
-        Allowed { allowed: true, state: State::HalfOpen, permit: token, retry_after_ms: 0 },
+        AllowReply { allowed: true, state: State::HalfOpen, permit: token, retry_after_ms: 0 },
         Effect::Probe { token, since: now, lease, instead_of },
     )
 }

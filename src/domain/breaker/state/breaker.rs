@@ -1,61 +1,61 @@
 //! The state under a breaker's key.
 
-use crate::domain::breaker::state::call_window::{Counts, Slice, Window, slice_length};
-use crate::domain::breaker::state::config::{Config, PROBES};
+use crate::domain::breaker::state::call_window::{CallCounts, CallWindow, WindowSlice, slice_length};
+use crate::domain::breaker::state::config::{BreakerConfig, PROBES_RANGE};
 use crate::domain::time::{DAY, UnixMs};
 
 /// A breaker that is open or half-open and that nobody asks any more is forgotten after this long.
-pub(crate) const FORGOTTEN_AFTER: u64 = DAY;
+pub(crate) const FORGET_AFTER_MS: u64 = DAY;
 
 /// One breaker. The default one is closed and holds nothing: so is a missing key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Breaker {
-    pub(crate) config: Config,
-    pub(crate) phase: Phase,
-    pub(crate) forced: Option<Forced>,
+    pub(crate) config: BreakerConfig,
+    pub(crate) phase: BreakerPhase,
+    pub(crate) forced: Option<ActiveForce>,
     /// How many rounds of probes have failed in a row.
     pub(crate) level: u32,
-    pub(crate) window: Window,
+    pub(crate) window: CallWindow,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub(crate) enum BreakerPhase {
     /// Since its generation, 0 for a breaker that was never open.
     Closed { generation: u64, since: UnixMs },
     /// Past its span it is as good as half-open.
     Open { since: UnixMs, span: u64 },
     /// `ok` probes have succeeded, `slow` of them slowly; `permits` are out, by rising tokens.
-    HalfOpen { ok: u64, slow: u64, permits: Vec<Permit> },
+    HalfOpen { ok: u64, slow: u64, permits: Vec<ProbePermit> },
 }
 
-impl Default for Phase {
+impl Default for BreakerPhase {
     fn default() -> Self {
-        Phase::Closed { generation: 0, since: 0 }
+        BreakerPhase::Closed { generation: 0, since: 0 }
     }
 }
 
 /// A probe's place. It works until another probe has taken the place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Permit {
+pub(crate) struct ProbePermit {
     pub token: u64,
     pub since: UnixMs,
     pub lease: u64,
 }
 
-impl Permit {
+impl ProbePermit {
     pub fn left(&self, now: UnixMs) -> u64 {
-        left(self.since, self.lease, now)
+        remaining(self.since, self.lease, now)
     }
 }
 
 /// What is left of a span.
-pub(crate) fn left(since: UnixMs, span: u64, now: UnixMs) -> u64 {
+pub(crate) fn remaining(since: UnixMs, span: u64, now: UnixMs) -> u64 {
     span.saturating_sub(now.saturating_sub(since))
 }
 
 /// What an operator wants it to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Force {
+pub enum ForcedState {
     Open,
     /// Allows and counts, never opens.
     Closed,
@@ -64,8 +64,8 @@ pub enum Force {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Forced {
-    pub what: Force,
+pub(crate) struct ActiveForce {
+    pub what: ForcedState,
     pub since: UnixMs,
     /// For ever without one.
     pub span: Option<u64>,
@@ -86,49 +86,49 @@ impl Breaker {
     }
 
     /// The operator's wish while it lasts.
-    pub(crate) fn forced(&self, now: UnixMs) -> Option<Forced> {
-        self.forced.filter(|forced| forced.span.is_none_or(|span| left(forced.since, span, now) > 0))
+    pub(crate) fn forced(&self, now: UnixMs) -> Option<ActiveForce> {
+        self.forced.filter(|forced| forced.span.is_none_or(|span| remaining(forced.since, span, now) > 0))
     }
 
     pub(crate) fn state(&self, now: UnixMs) -> State {
         match self.forced(now).map(|forced| forced.what) {
-            Some(Force::Open) => return State::Open,
-            Some(Force::Closed) => return State::Closed,
-            Some(Force::Disabled) => return State::Disabled,
+            Some(ForcedState::Open) => return State::Open,
+            Some(ForcedState::Closed) => return State::Closed,
+            Some(ForcedState::Disabled) => return State::Disabled,
             None => {}
         }
         match self.phase {
-            Phase::Closed { .. } => State::Closed,
-            Phase::Open { since, span } if left(since, span, now) > 0 => State::Open,
-            Phase::Open { .. } | Phase::HalfOpen { .. } => State::HalfOpen,
+            BreakerPhase::Closed { .. } => State::Closed,
+            BreakerPhase::Open { since, span } if remaining(since, span, now) > 0 => State::Open,
+            BreakerPhase::Open { .. } | BreakerPhase::HalfOpen { .. } => State::HalfOpen,
         }
     }
 
     /// The permit of a call that is allowed without being a probe.
     pub(crate) fn generation(&self) -> u64 {
         match self.phase {
-            Phase::Closed { generation, .. } => generation,
-            Phase::Open { .. } | Phase::HalfOpen { .. } => 0,
+            BreakerPhase::Closed { generation, .. } => generation,
+            BreakerPhase::Open { .. } | BreakerPhase::HalfOpen { .. } => 0,
         }
     }
 
-    pub(crate) fn sum(&self, now: UnixMs) -> Counts {
+    pub(crate) fn sum(&self, now: UnixMs) -> CallCounts {
         self.window.sum(now, self.slice_length())
     }
 
     pub(crate) fn close(&mut self, generation: u64, since: UnixMs) {
-        self.phase = Phase::Closed { generation, since };
+        self.phase = BreakerPhase::Closed { generation, since };
         self.level = 0;
-        self.window = Window::default();
+        self.window = CallWindow::default();
     }
 
-    pub(crate) fn probe(&mut self, permit: Permit, instead_of: Option<u64>) {
-        if !matches!(self.phase, Phase::HalfOpen { .. }) {
-            self.phase = Phase::HalfOpen { ok: 0, slow: 0, permits: Vec::new() };
+    pub(crate) fn probe(&mut self, permit: ProbePermit, instead_of: Option<u64>) {
+        if !matches!(self.phase, BreakerPhase::HalfOpen { .. }) {
+            self.phase = BreakerPhase::HalfOpen { ok: 0, slow: 0, permits: Vec::new() };
         }
-        let Phase::HalfOpen { permits, .. } = &mut self.phase else { return };
+        let BreakerPhase::HalfOpen { permits, .. } = &mut self.phase else { return };
         permits.retain(|held| Some(held.token) != instead_of && held.token < permit.token);
-        if permits.len() as u64 >= PROBES.1 {
+        if permits.len() as u64 >= PROBES_RANGE.1 {
             permits.remove(0);
         }
         permits.push(permit);
@@ -136,12 +136,12 @@ impl Breaker {
 
     pub(crate) fn rebase(&mut self, now: UnixMs) {
         let length = self.slice_length();
-        if self.window.is_ahead(now, length) {
+        if self.window.has_future_times(now, length) {
             self.window.rebase(now, length);
         }
         match &mut self.phase {
-            Phase::Closed { since, .. } | Phase::Open { since, .. } => *since = now.min(*since),
-            Phase::HalfOpen { permits, .. } => {
+            BreakerPhase::Closed { since, .. } | BreakerPhase::Open { since, .. } => *since = now.min(*since),
+            BreakerPhase::HalfOpen { permits, .. } => {
                 permits.iter_mut().for_each(|permit| permit.since = permit.since.min(now));
             }
         }
@@ -151,17 +151,17 @@ impl Breaker {
     }
 
     /// Whether anything was noted later than now: the clock has stepped back.
-    pub(crate) fn is_ahead(&self, now: UnixMs) -> bool {
+    pub(crate) fn has_future_times(&self, now: UnixMs) -> bool {
         let phase_is = match &self.phase {
-            Phase::Closed { since, .. } | Phase::Open { since, .. } => *since > now,
-            Phase::HalfOpen { permits, .. } => permits.iter().any(|permit| permit.since > now),
+            BreakerPhase::Closed { since, .. } | BreakerPhase::Open { since, .. } => *since > now,
+            BreakerPhase::HalfOpen { permits, .. } => permits.iter().any(|permit| permit.since > now),
         };
         phase_is
             || self.forced.is_some_and(|forced| forced.since > now)
-            || self.window.is_ahead(now, self.slice_length())
+            || self.window.has_future_times(now, self.slice_length())
     }
 
-    pub(crate) fn count(&mut self, slice: Slice) {
+    pub(crate) fn count(&mut self, slice: WindowSlice) {
         self.window.put(slice);
     }
 }

@@ -6,24 +6,24 @@
 use crate::domain::time::UnixMs;
 
 /// Slices of a window.
-pub const SLICES: u64 = 20;
+pub const SLICES_PER_WINDOW: u64 = 20;
 
 /// Counts stay below 2^53, so that sums of them are exact.
 pub const COUNT_BOUND: u64 = 1 << 53;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct CallCounts {
     pub ok: u64,
     pub failed: u64,
     /// Of both kinds.
     pub slow: u64,
 }
 
-impl Counts {
+impl CallCounts {
     /// Saturates far above any real number of calls.
-    pub fn plus(self, other: Counts) -> Counts {
+    pub fn plus(self, other: CallCounts) -> CallCounts {
         let add = |a: u64, b: u64| a.saturating_add(b).min(COUNT_BOUND - 1);
-        Counts {
+        CallCounts {
             ok: add(self.ok, other.ok),
             failed: add(self.failed, other.failed),
             slow: add(self.slow, other.slow),
@@ -42,49 +42,50 @@ pub fn percent(part: u64, whole: u64) -> u64 {
 
 /// The calls of one slice; `index` is the time divided by the slice's length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slice {
+pub struct WindowSlice {
     pub index: u64,
-    pub counts: Counts,
+    pub counts: CallCounts,
 }
 
 /// Slices with calls, oldest first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Window {
-    pub(crate) slices: Vec<Slice>,
+pub struct CallWindow {
+    pub(crate) slices: Vec<WindowSlice>,
 }
 
 /// A slice's length for a window of this length, both in milliseconds.
 pub fn slice_length(window: u64) -> u64 {
-    (window / SLICES).max(1)
+    (window / SLICES_PER_WINDOW).max(1)
 }
 
-impl Window {
-    pub fn sum(&self, now: UnixMs, length: u64) -> Counts {
+impl CallWindow {
+    pub fn sum(&self, now: UnixMs, length: u64) -> CallCounts {
         let current = now / length;
-        let counted = self.slices.iter().filter(|slice| slice.index + SLICES > current);
-        counted.fold(Counts::default(), |sum, slice| sum.plus(slice.counts))
+        let counted = self.slices.iter().filter(|slice| slice.index + SLICES_PER_WINDOW > current);
+        counted.fold(CallCounts::default(), |sum, slice| sum.plus(slice.counts))
     }
 
     /// The current slice with more calls in it, not yet stored.
-    pub fn with(&self, now: UnixMs, length: u64, more: Counts) -> Slice {
+    pub fn current_slice_with(&self, now: UnixMs, length: u64, more: CallCounts) -> WindowSlice {
         let current = now / length;
         match self.slices.last() {
-            Some(last) if last.index >= current => Slice { counts: last.counts.plus(more), ..*last },
-            _ => Slice { index: current, counts: more },
+            Some(last) if last.index >= current => WindowSlice { counts: last.counts.plus(more), ..*last },
+            _ => WindowSlice { index: current, counts: more },
         }
     }
 
     /// Stores the newest slice and drops those that it pushes out.
-    pub fn put(&mut self, newest: Slice) {
+    pub fn put(&mut self, newest: WindowSlice) {
         if self.slices.last().is_some_and(|last| last.index > newest.index) {
             return;
         }
-        self.slices.retain(|slice| slice.index < newest.index && slice.index + SLICES > newest.index);
+        self.slices
+            .retain(|slice| slice.index < newest.index && slice.index + SLICES_PER_WINDOW > newest.index);
         self.slices.push(newest);
     }
 
     /// Whether a slice is later than now.
-    pub fn is_ahead(&self, now: UnixMs, length: u64) -> bool {
+    pub fn has_future_times(&self, now: UnixMs, length: u64) -> bool {
         self.slices.last().is_some_and(|last| last.index > now / length)
     }
 
@@ -98,6 +99,8 @@ impl Window {
 
     /// When the last slice has left the window.
     pub fn end(&self, length: u64) -> UnixMs {
-        self.slices.last().map_or(0, |last| last.index.saturating_add(SLICES).saturating_mul(length))
+        self.slices
+            .last()
+            .map_or(0, |last| last.index.saturating_add(SLICES_PER_WINDOW).saturating_mul(length))
     }
 }

@@ -4,7 +4,7 @@ use crate::domain::time::{DAY, HOUR, LONGEST, MINUTE, SECOND};
 
 /// The settings of a breaker; durations in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Config {
+pub struct BreakerConfig {
     /// How far back calls count.
     pub window: u64,
     /// Below this many calls in the window it stays closed.
@@ -25,16 +25,16 @@ pub struct Config {
     pub probe_lease: u64,
 }
 
-pub const WINDOW: (u64, u64) = (SECOND, DAY);
-pub const MIN_CALLS: (u64, u64) = (1, 1_000_000);
-pub const PERCENT: (u64, u64) = (1, 100);
-pub const FACTOR: (u64, u64) = (1, 100);
-pub const PROBES: (u64, u64) = (1, 100);
-pub const SPAN: (u64, u64) = (1, LONGEST);
+pub const WINDOW_RANGE: (u64, u64) = (SECOND, DAY);
+pub const MIN_CALLS_RANGE: (u64, u64) = (1, 1_000_000);
+pub const PERCENT_RANGE: (u64, u64) = (1, 100);
+pub const FACTOR_RANGE: (u64, u64) = (1, 100);
+pub const PROBES_RANGE: (u64, u64) = (1, 100);
+pub const SPAN_RANGE: (u64, u64) = (1, LONGEST);
 
-impl Default for Config {
+impl Default for BreakerConfig {
     fn default() -> Self {
-        Config {
+        BreakerConfig {
             window: MINUTE,
             min_calls: 10,
             fail_pct: 50,
@@ -48,19 +48,19 @@ impl Default for Config {
     }
 }
 
-impl Config {
+impl BreakerConfig {
     /// The fields with their ranges, in the order in which they are saved.
     pub(crate) fn fields(&mut self) -> [(&mut u64, (u64, u64)); 9] {
         [
-            (&mut self.window, WINDOW),
-            (&mut self.min_calls, MIN_CALLS),
-            (&mut self.fail_pct, PERCENT),
-            (&mut self.slow_pct, PERCENT),
-            (&mut self.open, SPAN),
-            (&mut self.factor, FACTOR),
-            (&mut self.max, SPAN),
-            (&mut self.probes, PROBES),
-            (&mut self.probe_lease, SPAN),
+            (&mut self.window, WINDOW_RANGE),
+            (&mut self.min_calls, MIN_CALLS_RANGE),
+            (&mut self.fail_pct, PERCENT_RANGE),
+            (&mut self.slow_pct, PERCENT_RANGE),
+            (&mut self.open, SPAN_RANGE),
+            (&mut self.factor, FACTOR_RANGE),
+            (&mut self.max, SPAN_RANGE),
+            (&mut self.probes, PROBES_RANGE),
+            (&mut self.probe_lease, SPAN_RANGE),
         ]
     }
 
@@ -71,7 +71,7 @@ impl Config {
         Some((number, range, Self::is_duration(at)))
     }
 
-    /// The names of the fields, in the order of [`Config::fields`].
+    /// The names of the fields, in the order of [`BreakerConfig::fields`].
     pub const NAMES: [&str; 9] =
         ["window", "min_calls", "fail_pct", "slow_pct", "open", "factor", "max", "probes", "probe_lease"];
 

@@ -1,9 +1,9 @@
 //! The binary forms: nothing is lost, nothing is left out, nothing panics.
 
 use crate::domain::breaker::Effect;
-use crate::domain::breaker::state::breaker::{Breaker, Force, Forced, Permit, Phase};
-use crate::domain::breaker::state::call_window::{Counts, SLICES, Slice, Window};
-use crate::domain::breaker::state::config::Config;
+use crate::domain::breaker::state::breaker::{ActiveForce, Breaker, BreakerPhase, ForcedState, ProbePermit};
+use crate::domain::breaker::state::call_window::{CallCounts, CallWindow, SLICES_PER_WINDOW, WindowSlice};
+use crate::domain::breaker::state::config::BreakerConfig;
 use crate::domain::codec::Corrupt;
 use crate::domain::time::LONGEST;
 use crate::domain::token;
@@ -12,14 +12,14 @@ use proptest::prelude::*;
 
 const TIME: std::ops::Range<u64> = 0..1 << 53;
 
-fn slices() -> impl Strategy<Value = Slice> {
+fn slices() -> impl Strategy<Value = WindowSlice> {
     (0..1u64 << 40, 0..1u64 << 40, 1..1u64 << 40, 0..=1u64)
-        .prop_map(|(index, ok, failed, slow)| Slice { index, counts: Counts { ok, failed, slow } })
+        .prop_map(|(index, ok, failed, slow)| WindowSlice { index, counts: CallCounts { ok, failed, slow } })
 }
 
-fn configs() -> impl Strategy<Value = Config> {
+fn configs() -> impl Strategy<Value = BreakerConfig> {
     (prop::collection::vec(any::<u64>(), 9), any::<bool>()).prop_map(|(numbers, plain)| {
-        let mut config = Config::default();
+        let mut config = BreakerConfig::default();
         if !plain {
             for ((number, (least, most)), random) in config.fields().into_iter().zip(numbers) {
                 *number = least + random % (most - least + 1);
@@ -29,8 +29,8 @@ fn configs() -> impl Strategy<Value = Config> {
     })
 }
 
-fn forces() -> impl Strategy<Value = Force> {
-    prop_oneof![Just(Force::Open), Just(Force::Closed), Just(Force::Disabled)]
+fn forces() -> impl Strategy<Value = ForcedState> {
+    prop_oneof![Just(ForcedState::Open), Just(ForcedState::Closed), Just(ForcedState::Disabled)]
 }
 
 fn effects() -> impl Strategy<Value = Effect> {
@@ -42,12 +42,12 @@ fn effects() -> impl Strategy<Value = Effect> {
             .prop_map(|(counted, since, span, level)| Effect::Open { counted, since, span, level }),
         (token.clone(), TIME, span.clone(), prop::option::of(token.clone()))
             .prop_map(|(token, since, lease, instead_of)| Effect::Probe { token, since, lease, instead_of }),
-        (token.clone(), TIME, TIME).prop_map(|(token, ok, slow)| Effect::Probed { token, ok, slow }),
+        (token.clone(), TIME, TIME).prop_map(|(token, ok, slow)| Effect::ProbeSucceeded { token, ok, slow }),
         (token.clone(), TIME).prop_map(|(generation, since)| Effect::Close { generation, since }),
         (token.clone(), TIME).prop_map(|(generation, since)| Effect::Reset { generation, since }),
         (forces(), token, TIME, prop::option::of(span))
             .prop_map(|(what, generation, since, span)| Effect::Force { what, generation, since, span }),
-        Just(Effect::Auto),
+        Just(Effect::EndForce),
         configs().prop_map(Effect::Configure),
         TIME.prop_map(|now| Effect::Rebase { now }),
     ]
@@ -133,15 +133,15 @@ proptest! {
 
 #[test]
 fn every_field_reaches_the_saved_bytes() {
-    let slice = Slice { index: 100, counts: Counts { ok: 5, failed: 6, slow: 1 } };
-    let with = |slice: Slice| Window { slices: vec![slice] };
-    let permit = Permit { token: 9, since: 3, lease: 4 };
-    let half = |ok, slow, permit: Permit| Phase::HalfOpen { ok, slow, permits: vec![permit] };
-    let forced = |what, since, span| Some(Forced { what, since, span });
+    let slice = WindowSlice { index: 100, counts: CallCounts { ok: 5, failed: 6, slow: 1 } };
+    let with = |slice: WindowSlice| CallWindow { slices: vec![slice] };
+    let permit = ProbePermit { token: 9, since: 3, lease: 4 };
+    let half = |ok, slow, permit: ProbePermit| BreakerPhase::HalfOpen { ok, slow, permits: vec![permit] };
+    let forced = |what, since, span| Some(ActiveForce { what, since, span });
     let base = Breaker {
-        config: Config::default(),
+        config: BreakerConfig::default(),
         phase: half(2, 1, permit),
-        forced: forced(Force::Closed, 5, Some(6)),
+        forced: forced(ForcedState::Closed, 5, Some(6)),
         level: 1,
         window: with(slice),
     };
@@ -150,30 +150,39 @@ fn every_field_reaches_the_saved_bytes() {
         base.clone(),
         Breaker { phase: half(3, 1, permit), ..base.clone() },
         Breaker { phase: half(2, 2, permit), ..base.clone() },
-        Breaker { phase: half(2, 1, Permit { token: 10, ..permit }), ..base.clone() },
-        Breaker { phase: half(2, 1, Permit { since: 4, ..permit }), ..base.clone() },
-        Breaker { phase: half(2, 1, Permit { lease: 5, ..permit }), ..base.clone() },
-        Breaker { phase: Phase::Closed { generation: 1, since: 2 }, ..base.clone() },
-        Breaker { phase: Phase::Closed { generation: 2, since: 2 }, ..base.clone() },
-        Breaker { phase: Phase::Closed { generation: 1, since: 3 }, ..base.clone() },
-        Breaker { phase: Phase::Open { since: 1, span: 2 }, ..base.clone() },
-        Breaker { phase: Phase::Open { since: 2, span: 2 }, ..base.clone() },
-        Breaker { phase: Phase::Open { since: 1, span: 3 }, ..base.clone() },
+        Breaker { phase: half(2, 1, ProbePermit { token: 10, ..permit }), ..base.clone() },
+        Breaker { phase: half(2, 1, ProbePermit { since: 4, ..permit }), ..base.clone() },
+        Breaker { phase: half(2, 1, ProbePermit { lease: 5, ..permit }), ..base.clone() },
+        Breaker { phase: BreakerPhase::Closed { generation: 1, since: 2 }, ..base.clone() },
+        Breaker { phase: BreakerPhase::Closed { generation: 2, since: 2 }, ..base.clone() },
+        Breaker { phase: BreakerPhase::Closed { generation: 1, since: 3 }, ..base.clone() },
+        Breaker { phase: BreakerPhase::Open { since: 1, span: 2 }, ..base.clone() },
+        Breaker { phase: BreakerPhase::Open { since: 2, span: 2 }, ..base.clone() },
+        Breaker { phase: BreakerPhase::Open { since: 1, span: 3 }, ..base.clone() },
         Breaker { forced: None, ..base.clone() },
-        Breaker { forced: forced(Force::Open, 5, Some(6)), ..base.clone() },
-        Breaker { forced: forced(Force::Disabled, 5, Some(6)), ..base.clone() },
-        Breaker { forced: forced(Force::Closed, 6, Some(6)), ..base.clone() },
-        Breaker { forced: forced(Force::Closed, 5, Some(7)), ..base.clone() },
-        Breaker { forced: forced(Force::Closed, 5, None), ..base.clone() },
+        Breaker { forced: forced(ForcedState::Open, 5, Some(6)), ..base.clone() },
+        Breaker { forced: forced(ForcedState::Disabled, 5, Some(6)), ..base.clone() },
+        Breaker { forced: forced(ForcedState::Closed, 6, Some(6)), ..base.clone() },
+        Breaker { forced: forced(ForcedState::Closed, 5, Some(7)), ..base.clone() },
+        Breaker { forced: forced(ForcedState::Closed, 5, None), ..base.clone() },
         Breaker { level: 2, ..base.clone() },
-        Breaker { window: Window::default(), ..base.clone() },
-        Breaker { window: with(Slice { index: 101, ..slice }), ..base.clone() },
-        Breaker { window: with(Slice { counts: Counts { ok: 6, ..counts }, ..slice }), ..base.clone() },
-        Breaker { window: with(Slice { counts: Counts { failed: 7, ..counts }, ..slice }), ..base.clone() },
-        Breaker { window: with(Slice { counts: Counts { slow: 2, ..counts }, ..slice }), ..base.clone() },
+        Breaker { window: CallWindow::default(), ..base.clone() },
+        Breaker { window: with(WindowSlice { index: 101, ..slice }), ..base.clone() },
+        Breaker {
+            window: with(WindowSlice { counts: CallCounts { ok: 6, ..counts }, ..slice }),
+            ..base.clone()
+        },
+        Breaker {
+            window: with(WindowSlice { counts: CallCounts { failed: 7, ..counts }, ..slice }),
+            ..base.clone()
+        },
+        Breaker {
+            window: with(WindowSlice { counts: CallCounts { slow: 2, ..counts }, ..slice }),
+            ..base.clone()
+        },
     ];
-    for at in 0..Config::NAMES.len() {
-        let mut config = Config::default();
+    for at in 0..BreakerConfig::NAMES.len() {
+        let mut config = BreakerConfig::default();
         if let Some((number, (least, _))) = config.fields().into_iter().nth(at) {
             *number = if *number == least { least + 1 } else { *number - 1 };
         }
@@ -190,9 +199,9 @@ fn every_field_reaches_the_saved_bytes() {
 fn a_breaker_is_small_however_much_is_reported() {
     let mut breaker = Breaker::default();
     for index in 0..1_000 {
-        breaker.apply(Effect::Count(Slice { index, counts: Counts { ok: 1, failed: 0, slow: 0 } }));
+        breaker.apply(Effect::Count(WindowSlice { index, counts: CallCounts { ok: 1, failed: 0, slow: 0 } }));
     }
-    assert_eq!(breaker.window.slices.len() as u64, SLICES);
+    assert_eq!(breaker.window.slices.len() as u64, SLICES_PER_WINDOW);
     for token in 1..1_000 {
         breaker.apply(Effect::Probe { token, since: 0, lease: 1, instead_of: None });
     }

@@ -1,8 +1,8 @@
 //! A breaker under any history, against a naive one that keeps every call.
 
-use crate::domain::breaker::decide::allow::Allowed;
-use crate::domain::breaker::decide::report::Reported;
-use crate::domain::breaker::state::call_window::{SLICES, slice_length};
+use crate::domain::breaker::decide::allow::AllowReply;
+use crate::domain::breaker::decide::report::ReportReply;
+use crate::domain::breaker::state::call_window::{SLICES_PER_WINDOW, slice_length};
 use crate::domain::breaker::*;
 use crate::domain::decision::Decision;
 use crate::domain::refusal::Refusal;
@@ -20,7 +20,7 @@ struct World {
 }
 
 impl World {
-    fn new(config: Config) -> Self {
+    fn new(config: BreakerConfig) -> Self {
         let now = EPOCH_MS + 1_000_000_000;
         let mut world = World { now, tokens: TokenClock::new(), primary: None, replica: None };
         world.send(Effect::Configure(config));
@@ -49,18 +49,18 @@ impl World {
         reply
     }
 
-    fn allow(&mut self) -> Allowed {
+    fn allow(&mut self) -> AllowReply {
         self.run(decide_allow)
     }
 
-    fn report(&mut self, ok: u64, failed: u64, permit: Option<u64>) -> Reported {
-        let report = Report { ok, failed, slow: 0, permit };
+    fn report(&mut self, ok: u64, failed: u64, permit: Option<u64>) -> ReportReply {
+        let report = CallReport { ok, failed, slow: 0, permit };
         self.run(|state, now, tokens| decide_report(state, &report, now, tokens))
     }
 }
 
-fn config() -> Config {
-    Config {
+fn config() -> BreakerConfig {
+    BreakerConfig {
         window: 1_000,
         min_calls: 8,
         open: 100,
@@ -68,7 +68,7 @@ fn config() -> Config {
         max: 350,
         probes: 2,
         probe_lease: 60,
-        ..Config::default()
+        ..BreakerConfig::default()
     }
 }
 
@@ -92,7 +92,7 @@ fn steps(backwards: bool) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..150)
 }
 
-enum Naive {
+enum Model {
     Closed { since_permit: u64 },
     Open { until: UnixMs },
     Half { ok: u64, out: Vec<(u64, UnixMs)> },
@@ -103,14 +103,14 @@ proptest! {
     fn it_answers_as_the_naive_one(steps in steps(false)) {
         let config = config();
         let mut world = World::new(config);
-        let mut naive = Naive::Closed { since_permit: 0 };
+        let mut model = Model::Closed { since_permit: 0 };
         let mut rounds = 0u32;
         let mut calls: Vec<(UnixMs, bool)> = Vec::new();
         let mut permits: Vec<u64> = vec![0];
         for step in steps {
             let now = world.now;
-            if let Naive::Open { until } = naive && now >= until {
-                naive = Naive::Half { ok: 0, out: Vec::new() };
+            if let Model::Open { until } = model && now >= until {
+                model = Model::Half { ok: 0, out: Vec::new() };
             }
             match step {
                 Step::Forward(ms) => world.now += ms,
@@ -118,17 +118,17 @@ proptest! {
                 Step::Allow => {
                     let before = world.primary.clone();
                     let got = world.allow();
-                    match &mut naive {
-                        Naive::Closed { since_permit } => {
+                    match &mut model {
+                        Model::Closed { since_permit } => {
                             prop_assert_eq!((got.allowed, got.state, got.permit), (true, State::Closed, *since_permit));
                             prop_assert_eq!(&world.primary, &before);
                         }
-                        Naive::Open { until } => {
+                        Model::Open { until } => {
                             prop_assert_eq!((got.allowed, got.state), (false, State::Open));
                             prop_assert_eq!(got.retry_after_ms as u64, *until - now);
                             prop_assert_eq!(&world.primary, &before);
                         }
-                        Naive::Half { ok, out } => {
+                        Model::Half { ok, out } => {
                             let live = out.iter().filter(|(_, end)| now < *end).count() as u64;
                             prop_assert_eq!(got.allowed, *ok + live < config.probes);
                             prop_assert_eq!(got.state, State::HalfOpen);
@@ -150,14 +150,14 @@ proptest! {
                     let permit = by.map(|back| permits[permits.len().saturating_sub(1 + back)]);
                     let got = world.report(ok, failed, permit);
                     let mut changed = false;
-                    match &mut naive {
-                        Naive::Closed { since_permit } if permit.is_none_or(|p| p >= *since_permit) => {
+                    match &mut model {
+                        Model::Closed { since_permit } if permit.is_none_or(|p| p >= *since_permit) => {
                             calls.extend((0..ok).map(|_| (now, false)));
                             calls.extend((0..failed).map(|_| (now, true)));
                             let length = slice_length(config.window);
                             let counted: Vec<bool> = calls
                                 .iter()
-                                .filter(|(at, _)| at / length + SLICES > now / length)
+                                .filter(|(at, _)| at / length + SLICES_PER_WINDOW > now / length)
                                 .map(|(_, failed)| *failed)
                                 .collect();
                             let within = |ms| calls.iter().filter(|(at, _)| now - at < ms).count();
@@ -169,10 +169,10 @@ proptest! {
                             if counted.len() >= 8 && failures * 2 >= counted.len() {
                                 changed = true;
                                 rounds = 0;
-                                naive = Naive::Open { until: now + config.open };
+                                model = Model::Open { until: now + config.open };
                             }
                         }
-                        Naive::Half { ok: succeeded, out } => {
+                        Model::Half { ok: succeeded, out } => {
                             if let Some(at) = out.iter().position(|(token, _)| Some(*token) == permit) {
                                 out.remove(at);
                                 *succeeded += 1;
@@ -180,22 +180,22 @@ proptest! {
                                     changed = true;
                                     rounds += 1;
                                     let open = (config.open << rounds.min(8)).min(config.max);
-                                    naive = Naive::Open { until: now + open };
+                                    model = Model::Open { until: now + open };
                                 } else if *succeeded == config.probes {
                                     changed = true;
                                     calls.clear();
                                     let since_permit = world.primary.as_ref().unwrap().generation();
                                     prop_assert!(permits.iter().all(|old| *old < since_permit));
-                                    naive = Naive::Closed { since_permit };
+                                    model = Model::Closed { since_permit };
                                 }
                             }
                         }
-                        Naive::Closed { .. } | Naive::Open { .. } => {}
+                        Model::Closed { .. } | Model::Open { .. } => {}
                     }
-                    let state = match naive {
-                        Naive::Closed { .. } => State::Closed,
-                        Naive::Open { .. } => State::Open,
-                        Naive::Half { .. } => State::HalfOpen,
+                    let state = match model {
+                        Model::Closed { .. } => State::Closed,
+                        Model::Open { .. } => State::Open,
+                        Model::Half { .. } => State::HalfOpen,
                     };
                     prop_assert_eq!((got.state, got.changed), (state, changed));
                 }
@@ -241,14 +241,14 @@ proptest! {
 fn the_open_time_grows_up_to_its_most() {
     let times: Vec<u64> = (0..5).map(|level| config().open_time(level)).collect();
     assert_eq!(times, [100, 200, 350, 350, 350]);
-    let least = Config { open: 500, ..config() };
+    let least = BreakerConfig { open: 500, ..config() };
     assert_eq!(least.open_time(3), 500, "a most below the open time does not shorten it");
-    assert_eq!(Config { factor: 1, ..config() }.open_time(64), 100);
+    assert_eq!(BreakerConfig { factor: 1, ..config() }.open_time(64), 100);
 }
 
 #[test]
 fn it_ends_with_its_window_and_an_open_one_after_a_day() {
-    let mut world = World::new(Config::default());
+    let mut world = World::new(BreakerConfig::default());
     world.report(1, 0, None);
     let end = |world: &World| match world.primary.as_ref().unwrap().lifetime() {
         Lifetime::Until(end) => end - world.now,

@@ -1,10 +1,10 @@
 //! CACHE.GETSET: the value, or the right to load it.
 
 use crate::domain::cache::Effect;
-use crate::domain::cache::decide::set::{Set, Terms, decide_set};
-use crate::domain::cache::policy::Early;
-use crate::domain::cache::state::entry::{Entry, Worth};
-use crate::domain::cache::state::value_meta::{Form, NEVER};
+use crate::domain::cache::decide::set::{EffectivePolicy, SetRequest, decide_set};
+use crate::domain::cache::policy::EarlyRefreshDraw;
+use crate::domain::cache::state::entry::{CacheEntry, Freshness};
+use crate::domain::cache::state::value_meta::{NEVER, ValueForm};
 use crate::domain::decision::Decision;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
@@ -17,7 +17,7 @@ pub enum State {
     /// Fresh.
     Hit,
     /// Still fresh, and elected: you load it anew. The word is that of REFRESH.
-    Elected,
+    EarlyRefresh,
     /// Stale: you load it anew.
     Refresh,
     /// Stale, and another loads it.
@@ -34,7 +34,7 @@ pub enum State {
 
 /// The reply's four elements in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply<'a> {
+pub struct GetSetReply<'a> {
     pub state: State,
     pub value: Option<Cow<'a, [u8]>>,
     /// Above 0 for FILL and REFRESH.
@@ -44,16 +44,21 @@ pub struct Reply<'a> {
     pub ms: i64,
 }
 
-impl<'a> Reply<'a> {
+impl<'a> GetSetReply<'a> {
     /// A fresh value; `left` is how long it stays fresh, ms, nothing for ever. Also what a plain string
     /// with that much of its TTL left is answered as.
     pub fn hit(value: &'a [u8], left: Option<u64>) -> Self {
-        Reply { state: State::Hit, value: Some(Cow::Borrowed(value)), token: 0, ms: left.map_or(-1, signed) }
+        GetSetReply {
+            state: State::Hit,
+            value: Some(Cow::Borrowed(value)),
+            token: 0,
+            ms: left.map_or(-1, signed),
+        }
     }
 
     /// Frees the reply from the entry, so that the entry can change before the reply is sent.
-    pub fn into_owned(self) -> Reply<'static> {
-        Reply { value: self.value.map(|value| Cow::Owned(value.into_owned())), ..self }
+    pub fn into_owned(self) -> GetSetReply<'static> {
+        GetSetReply { value: self.value.map(|value| Cow::Owned(value.into_owned())), ..self }
     }
 }
 
@@ -63,47 +68,48 @@ fn signed(ms: u64) -> i64 {
 
 /// What a GETSET asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GetSet {
+pub struct GetSetRequest {
     /// How long a loader may take before another is sent, ms.
     pub lease: u64,
     /// A value that is fresh stays so for this long, ms.
     pub touch: Option<u64>,
     /// Whether a value may be loaded anew before its time; never by a call that touches.
-    pub early: Option<Early>,
+    pub early: Option<EarlyRefreshDraw>,
 }
 
 /// Decides a GETSET as if it had no BLOCK: [`State::Busy`] means that a waiter keeps waiting.
 ///
 /// A re-sent GETSET is one more reader: while its first sending holds the lease it is BUSY or STALE.
 pub fn decide_getset<'a>(
-    state: Option<&'a Entry>,
-    request: &GetSet,
+    state: Option<&'a CacheEntry>,
+    request: &GetSetRequest,
     now: UnixMs,
     tokens: &TokenClock,
-) -> Result<Decision<Reply<'a>, Effect>, Refusal> {
-    let entry = state.filter(|entry| entry.stands(now));
-    let worth = entry.map_or(Worth::Nothing, |entry| entry.worth(now));
+) -> Result<Decision<GetSetReply<'a>, Effect>, Refusal> {
+    let entry = state.filter(|entry| entry.is_live(now));
+    let freshness = entry.map_or(Freshness::Nothing, |entry| entry.freshness(now));
     let held = entry.and_then(|entry| entry.lease()).map_or(0, |lease| lease.left(now));
-    let value = || entry.and_then(Entry::value);
-    let reply = |state, value, token, ms| Reply { state, value, token, ms: signed(ms) };
+    let value = || entry.and_then(CacheEntry::value);
+    let reply = |state, value, token, ms| GetSetReply { state, value, token, ms: signed(ms) };
     // Above what the entry has seen, even if the clock has not heard of it.
     let token = || tokens.next(now).max(state.map_or(0, Value::highest_token) + 1);
     let lease = request.lease;
-    Ok(match worth {
-        Worth::Fresh(left) if held > 0 || !elected(entry, request, left) => {
-            fresh(value(), left, request.touch, now)
+    Ok(match freshness {
+        Freshness::Fresh(left) if held > 0 || !is_elected_early(entry, request, left) => {
+            serve_fresh(value(), left, request.touch, now)
         }
-        Worth::Stale(left) if held > 0 => Decision::answer(reply(State::Stale, value(), 0, left)),
-        Worth::Fresh(_) | Worth::Stale(_) => {
+        Freshness::Stale(left) if held > 0 => Decision::answer(reply(State::Stale, value(), 0, left)),
+        Freshness::Fresh(_) | Freshness::Stale(_) => {
             let token = token();
-            let state = if matches!(worth, Worth::Fresh(_)) { State::Elected } else { State::Refresh };
+            let state =
+                if matches!(freshness, Freshness::Fresh(_)) { State::EarlyRefresh } else { State::Refresh };
             Decision::change(
                 reply(state, value(), token, lease),
                 Effect::Refresh { token, since: now, lease },
             )
         }
-        Worth::Nothing if held > 0 => Decision::answer(reply(State::Busy, None, 0, held)),
-        Worth::Nothing => {
+        Freshness::Nothing if held > 0 => Decision::answer(reply(State::Busy, None, 0, held)),
+        Freshness::Nothing => {
             let token = token();
             Decision::change(
                 reply(State::Fill, None, token, lease),
@@ -116,49 +122,49 @@ pub fn decide_getset<'a>(
 /// Decides a GETSET that brings its value: what is fresh stands, else the value is stored as by a SET without
 /// token. A re-send finds it.
 pub fn decide_getset_value<'a>(
-    state: Option<&'a Entry>,
-    set: &Set<'a>,
-    terms: &Terms,
+    state: Option<&'a CacheEntry>,
+    set: &SetRequest<'a>,
+    terms: &EffectivePolicy,
     now: UnixMs,
     tokens: &TokenClock,
-) -> Result<Decision<Reply<'a>, Effect>, Refusal> {
+) -> Result<Decision<GetSetReply<'a>, Effect>, Refusal> {
     if let Some(entry) = state
-        && let Worth::Fresh(left) = entry.worth(now)
+        && let Freshness::Fresh(left) = entry.freshness(now)
     {
-        return Ok(fresh(entry.value(), left, None, now));
+        return Ok(serve_fresh(entry.value(), left, None, now));
     }
-    let stored = decide_set(state, &Set { token: None, ..*set }, terms, now, tokens)?;
+    let stored = decide_set(state, &SetRequest { token: None, ..*set }, terms, now, tokens)?;
     let ms = match &stored.effect {
-        Some(Effect::Set { kept, .. }) if kept.fresh_until != NEVER => signed(kept.fresh_until - now),
+        Some(Effect::Set { meta, .. }) if meta.fresh_until != NEVER => signed(meta.fresh_until - now),
         _ => -1,
     };
-    let reply = Reply { state: State::Stored, value: set.value.map(Cow::Borrowed), token: 0, ms };
+    let reply = GetSetReply { state: State::Stored, value: set.value.map(Cow::Borrowed), token: 0, ms };
     Ok(Decision { reply, effect: stored.effect })
 }
 
-fn elected(entry: Option<&Entry>, request: &GetSet, left: Option<u64>) -> bool {
-    let kept = entry.and_then(Entry::kept);
-    match (kept, left, request.early, request.touch) {
-        (Some(kept), Some(left), Some(early), None) if kept.form != Form::Absent => {
-            early.elects(kept.load, left)
+fn is_elected_early(entry: Option<&CacheEntry>, request: &GetSetRequest, left: Option<u64>) -> bool {
+    let meta = entry.and_then(CacheEntry::meta);
+    match (meta, left, request.early, request.touch) {
+        (Some(meta), Some(left), Some(early), None) if meta.form != ValueForm::Absent => {
+            early.elects(meta.load, left)
         }
         _ => false,
     }
 }
 
 /// A value, or its absence, that is fresh for as long as is `left`.
-fn fresh<'a>(
+fn serve_fresh<'a>(
     value: Option<Cow<'a, [u8]>>,
     left: Option<u64>,
     touch: Option<u64>,
     now: UnixMs,
-) -> Decision<Reply<'a>, Effect> {
+) -> Decision<GetSetReply<'a>, Effect> {
     let ms = left.map_or(-1, signed);
     match (value, touch) {
-        (None, _) => Decision::answer(Reply { state: State::Absent, value: None, token: 0, ms }),
-        (value, None) => Decision::answer(Reply { state: State::Hit, value, token: 0, ms }),
+        (None, _) => Decision::answer(GetSetReply { state: State::Absent, value: None, token: 0, ms }),
+        (value, None) => Decision::answer(GetSetReply { state: State::Hit, value, token: 0, ms }),
         (value, Some(touch)) => Decision::change(
-            Reply { state: State::Hit, value, token: 0, ms: signed(touch) },
+            GetSetReply { state: State::Hit, value, token: 0, ms: signed(touch) },
             Effect::Touch { fresh_until: now.saturating_add(touch) },
         ),
     }

@@ -1,6 +1,6 @@
 //! CACHE.RELEASE: a lease given back, since the load failed or its holder has gone.
 
-use crate::domain::cache::{Effect, Entry};
+use crate::domain::cache::{CacheEntry, Effect};
 use crate::domain::decision::Decision;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::time::UnixMs;
@@ -10,12 +10,12 @@ use crate::domain::time::UnixMs;
 /// Sent again it answers alike and keeps the first delay, until another lease is granted. `FENCED` when
 /// the lease with this token was superseded, or has ended with a SET.
 pub fn decide_release(
-    state: Option<&Entry>,
+    state: Option<&CacheEntry>,
     token: u64,
     delay: u64,
     now: UnixMs,
 ) -> Result<Decision<(), Effect>, Refusal> {
-    let entry = state.filter(|entry| entry.stands(now));
+    let entry = state.filter(|entry| entry.is_live(now));
     match entry.and_then(|entry| entry.lease()) {
         Some(lease) if lease.token != token => {}
         Some(lease) if lease.released => return Ok(Decision::answer(())),
@@ -28,21 +28,21 @@ pub fn decide_release(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::cache::{GetSet, State, decide_getset};
+    use crate::domain::cache::{GetSetRequest, State, decide_getset};
     use crate::domain::token::{EPOCH_MS, TokenClock};
     use crate::domain::value::{Lifetime, Value};
 
     #[test]
     fn after_a_release_and_its_delay_the_next_reader_fills_and_the_old_token_is_fenced() {
         let tokens = TokenClock::new();
-        let get = |entry: Option<&Entry>, now| {
+        let get = |entry: Option<&CacheEntry>, now| {
             let decision =
-                decide_getset(entry, &GetSet { lease: 1_000, touch: None, early: None }, now, &tokens)
+                decide_getset(entry, &GetSetRequest { lease: 1_000, touch: None, early: None }, now, &tokens)
                     .unwrap();
             (decision.reply.state, decision.reply.token, decision.reply.ms, decision.effect)
         };
         let (_, first, _, fill) = get(None, EPOCH_MS);
-        let mut entry = Entry::default();
+        let mut entry = CacheEntry::default();
         entry.apply(fill.unwrap());
         assert!(decide_release(Some(&entry), first + 1, 0, EPOCH_MS).is_err());
         let released = decide_release(Some(&entry), first, 300, EPOCH_MS + 100).unwrap();

@@ -1,10 +1,10 @@
 //! CACHE.SET and CACHE.ABSENT: store what was loaded, unless the right to do so was lost.
 
 use crate::domain::cache::Effect;
-use crate::domain::cache::policy::{DEFAULT_COMPRESS, Policy};
+use crate::domain::cache::policy::{CachePolicy, DEFAULT_COMPRESS_BYTES};
 use crate::domain::cache::state::compression;
-use crate::domain::cache::state::entry::Entry;
-use crate::domain::cache::state::value_meta::{Form, Kept, LONGEST_LOAD, NEVER};
+use crate::domain::cache::state::entry::CacheEntry;
+use crate::domain::cache::state::value_meta::{MAX_LOAD_MS, NEVER, ValueForm, ValueMeta};
 use crate::domain::decision::Decision;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::time::{MINUTE, UnixMs};
@@ -13,7 +13,7 @@ use crate::domain::value::Value;
 
 /// What SET stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Set<'a> {
+pub struct SetRequest<'a> {
     /// Nothing: it is stored that there is none.
     pub value: Option<&'a [u8]>,
     /// The token of the FILL or REFRESH that the value was loaded for; without one it is stored anyway.
@@ -26,25 +26,25 @@ pub struct Set<'a> {
 
 /// The terms under which it is stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Terms {
-    pub policy: Policy,
+pub struct EffectivePolicy {
+    pub policy: CachePolicy,
     /// The longest value on this server, bytes.
     pub limit: usize,
     /// Any number of 64 bits.
-    pub chance: u64,
+    pub random: u64,
 }
 
-impl Terms {
-    fn ttl(&self, set: &Set<'_>) -> Option<u64> {
+impl EffectivePolicy {
+    fn ttl(&self, set: &SetRequest<'_>) -> Option<u64> {
         let ttl = match set.value {
             Some(_) => set.ttl.or(self.policy.ttl),
-            None => set.ttl.or(self.policy.absent_ttl).or(Some(DEFAULT_ABSENT)),
+            None => set.ttl.or(self.policy.absent_ttl).or(Some(DEFAULT_ABSENT_TTL)),
         };
-        ttl.map(|ttl| self.policy.jittered(ttl, self.chance))
+        ttl.map(|ttl| self.policy.apply_jitter(ttl, self.random))
     }
 
     /// Of a value; absence is never served stale.
-    fn grace(&self, set: &Set<'_>) -> u64 {
+    fn grace(&self, set: &SetRequest<'_>) -> u64 {
         set.value.and(set.grace.or(self.policy.grace)).unwrap_or(0)
     }
 
@@ -53,25 +53,25 @@ impl Terms {
     }
 
     /// The bytes that are kept, and their form.
-    fn form(&self, value: Option<&[u8]>) -> (Form, Box<[u8]>) {
-        let Some(value) = value else { return (Form::Absent, Box::default()) };
-        match compression::packed(value, self.policy.compress.unwrap_or(DEFAULT_COMPRESS)) {
-            Some(packed) => (Form::Lz4, packed),
-            None => (Form::Plain, Box::from(value)),
+    fn form(&self, value: Option<&[u8]>) -> (ValueForm, Box<[u8]>) {
+        let Some(value) = value else { return (ValueForm::Absent, Box::default()) };
+        match compression::compress(value, self.policy.compress.unwrap_or(DEFAULT_COMPRESS_BYTES)) {
+            Some(packed) => (ValueForm::Lz4, packed),
+            None => (ValueForm::Plain, Box::from(value)),
         }
     }
 }
 
 /// What the token of a SET is worth.
-enum Right {
-    Store,
+enum TokenStatus {
+    MayStore,
     /// The very value has been stored under this token, which has been superseded since: a re-send.
-    Stored,
-    Lost,
+    AlreadyStored,
+    Superseded,
 }
 
 /// Where absence is stored, for this long unless given, ms.
-pub const DEFAULT_ABSENT: u64 = MINUTE;
+pub const DEFAULT_ABSENT_TTL: u64 = MINUTE;
 
 /// Answers whether the value was stored (1 or 0): not when the token was superseded, or the key is gone.
 /// At a key that holds a plain string, pass no state with a token.
@@ -81,9 +81,9 @@ pub const DEFAULT_ABSENT: u64 = MINUTE;
 ///
 /// `TOOBIG` when the value is longer than the terms allow.
 pub fn decide_set(
-    state: Option<&Entry>,
-    set: &Set<'_>,
-    terms: &Terms,
+    state: Option<&CacheEntry>,
+    set: &SetRequest<'_>,
+    terms: &EffectivePolicy,
     now: UnixMs,
     tokens: &TokenClock,
 ) -> Result<Decision<bool, Effect>, Refusal> {
@@ -92,43 +92,56 @@ pub fn decide_set(
         let text = format!("value of {length} bytes: at most {limit} are stored");
         return Err(Refusal::new(Code::TooBig, text));
     }
-    let entry = state.filter(|entry| entry.stands(now));
+    let entry = state.filter(|entry| entry.is_live(now));
     let grant = match set.token {
         // An own token, so that every value has its place in the order of grants.
         None => tokens.next(now).max(state.map_or(0, Value::highest_token) + 1),
-        Some(token) => match right(entry, token, set.value) {
-            Right::Store => token,
-            Right::Stored => return Ok(Decision::answer(true)),
-            Right::Lost => return Ok(Decision::answer(false)),
+        Some(token) => match token_status(entry, token, set.value) {
+            TokenStatus::MayStore => token,
+            TokenStatus::AlreadyStored => return Ok(Decision::answer(true)),
+            TokenStatus::Superseded => return Ok(Decision::answer(false)),
         },
     };
     let (form, bytes) = terms.form(set.value);
-    let kept = Kept {
-        grant,
+    let meta = ValueMeta {
+        token: grant,
         form,
         fresh_until: terms.ttl(set).map_or(NEVER, |ttl| now.saturating_add(ttl)),
         grace: terms.grace(set),
         load: entry.map_or(0, |entry| load_time(entry, grant, now)),
     };
-    Ok(Decision::change(true, Effect::Set { kept, bytes }))
+    Ok(Decision::change(true, Effect::Set { meta, bytes }))
 }
 
-fn right(entry: Option<&Entry>, token: u64, value: Option<&[u8]>) -> Right {
-    let Some(entry) = entry else { return Right::Lost };
-    let filled = entry.kept().is_some_and(|kept| kept.grant == token);
+fn token_status(entry: Option<&CacheEntry>, token: u64, value: Option<&[u8]>) -> TokenStatus {
+    let Some(entry) = entry else { return TokenStatus::Superseded };
+    let filled = entry.meta().is_some_and(|meta| meta.token == token);
     match entry.lease() {
-        Some(lease) if lease.token == token && !lease.released => Right::Store,
-        None if filled => Right::Store,
-        Some(_) if filled && entry.value().as_deref() == value => Right::Stored,
-        _ => Right::Lost,
+        Some(lease) if lease.token == token && !lease.released => TokenStatus::MayStore,
+        None if filled => TokenStatus::MayStore,
+        Some(_) if filled && entry.value().as_deref() == value => TokenStatus::AlreadyStored,
+        _ => TokenStatus::Superseded,
     }
 }
 
 /// From the grant of the lease to now, ms; of a re-sent SET, what its first sending took.
-fn load_time(entry: &Entry, grant: u64, now: UnixMs) -> u64 {
-    match (entry.lease(), entry.kept()) {
-        (Some(lease), _) if lease.token == grant => now.saturating_sub(lease.since).min(LONGEST_LOAD),
-        (_, Some(kept)) if kept.grant == grant => kept.load,
+fn load_time(entry: &CacheEntry, grant: u64, now: UnixMs) -> u64 {
+    match (entry.lease(), entry.meta()) {
+        (Some(lease), _) if lease.token == grant => now.saturating_sub(lease.since).min(MAX_LOAD_MS),
+        (_, Some(meta)) if meta.token == grant => meta.load,
         _ => 0,
+    }
+}
+
+/// Answers whether there was anything: a value, its absence, or a lease.
+///
+/// Sent again it answers alike while there is something left to be served stale, for no longer.
+pub fn decide_expire(state: Option<&CacheEntry>, now: UnixMs, tokens: &TokenClock) -> Decision<bool, Effect> {
+    match state.filter(|entry| entry.is_live(now)) {
+        Some(entry) => {
+            let token = tokens.next(now).max(entry.highest_token() + 1);
+            Decision::change(true, Effect::Expire { token, at: now })
+        }
+        None => Decision::answer(false),
     }
 }

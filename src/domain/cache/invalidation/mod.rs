@@ -14,23 +14,23 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::{HOUR, UnixMs};
 use crate::domain::token::TokenClock;
 use crate::domain::value;
-use registry::{FOREVER, Mark, Marks, read_until};
+use registry::{FOREVER, Invalidation, InvalidationLog, read_until};
 
 /// The longest tag, in bytes.
-pub const LONGEST_TAG: usize = 128;
+pub const MAX_TAG_LEN: usize = 128;
 /// The longest prefix, in bytes.
-pub const LONGEST_PREFIX: usize = 1_024;
+pub const MAX_PREFIX_LEN: usize = 1_024;
 /// Invalidated tags that are remembered one by one.
-pub const MOST_TAGS: usize = 65_536;
+pub const MAX_REMEMBERED_TAGS: usize = 65_536;
 /// Invalidated prefixes that are remembered one by one.
-pub const MOST_PREFIXES: usize = 4_096;
+pub const MAX_REMEMBERED_PREFIXES: usize = 4_096;
 
 /// A mark is kept this much longer than what it concerns, for clocks that are set back.
-const MARGIN: u64 = HOUR;
+const MARGIN_MS: u64 = HOUR;
 
 /// What the names of an invalidation stand for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reach {
+pub enum Scope {
     /// Entries that were stored with one of these tags, and loads that will be.
     Tag,
     /// Entries and loads whose keys begin with one of these, in all databases.
@@ -39,37 +39,37 @@ pub enum Reach {
 
 /// Until when anything lasts that a server holds: an upper bound, which only rises.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Horizon {
+pub struct LatestExpiry {
     /// Of entries with tags, and of leases, whose tags are not known yet.
     pub tagged: UnixMs,
     /// Of all entries.
     pub any: UnixMs,
 }
 
-impl Horizon {
-    pub const NOTHING: Horizon = Horizon { tagged: 0, any: 0 };
+impl LatestExpiry {
+    pub const NONE: LatestExpiry = LatestExpiry { tagged: 0, any: 0 };
 
     /// The bound of both.
-    pub fn join(self, other: Horizon) -> Horizon {
-        Horizon { tagged: self.tagged.max(other.tagged), any: self.any.max(other.any) }
+    pub fn join(self, other: LatestExpiry) -> LatestExpiry {
+        LatestExpiry { tagged: self.tagged.max(other.tagged), any: self.any.max(other.any) }
     }
 }
 
 /// What was invalidated on a server.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Invalidations {
-    tags: Marks,
-    prefixes: Marks,
+    tags: InvalidationLog,
+    prefixes: InvalidationLog,
 }
 
 impl Invalidations {
     /// The newest invalidation that concerns an entry under `key` with these tags. It does so if it was
     /// granted before.
-    pub fn over<'t>(&self, key: &[u8], tags: impl Iterator<Item = &'t [u8]>) -> Option<Mark> {
+    pub fn newest_for<'t>(&self, key: &[u8], tags: impl Iterator<Item = &'t [u8]>) -> Option<Invalidation> {
         if self.is_empty() {
             return None;
         }
-        tags.map(|tag| self.tags.of(tag)).fold(self.prefixes.of_prefix(key), Ord::max)
+        tags.map(|tag| self.tags.newest_of(tag)).fold(self.prefixes.newest_covering(key), Ord::max)
     }
 
     /// How many tags and prefixes are remembered.
@@ -80,25 +80,25 @@ impl Invalidations {
 
 /// A change of [`Invalidations`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Invalidated {
-    pub reach: Reach,
+pub struct InvalidationEffect {
+    pub scope: Scope,
     pub names: Vec<Box<[u8]>>,
-    pub mark: Mark,
+    pub invalidation: Invalidation,
     /// When nothing is left that it concerns; nothing: never.
     pub until: Option<UnixMs>,
 }
 
 /// Sent again it invalidates again, also what was loaded in between.
 pub fn decide_invalidate(
-    reach: Reach,
+    scope: Scope,
     names: &[&[u8]],
-    horizon: Horizon,
+    latest_expiry: LatestExpiry,
     now: UnixMs,
     tokens: &TokenClock,
-) -> Result<Decision<(), Invalidated>, Refusal> {
-    let (what, least, longest) = match reach {
-        Reach::Tag => ("tag", 1, LONGEST_TAG),
-        Reach::Prefix => ("prefix", 0, LONGEST_PREFIX),
+) -> Result<Decision<(), InvalidationEffect>, Refusal> {
+    let (what, least, longest) = match scope {
+        Scope::Tag => ("tag", 1, MAX_TAG_LEN),
+        Scope::Prefix => ("prefix", 0, MAX_PREFIX_LEN),
     };
     if let Some(wrong) = names.iter().find(|name| !(least..=longest).contains(&name.len())) {
         let length = wrong.len();
@@ -106,29 +106,29 @@ pub fn decide_invalidate(
             "{what} of {length} bytes: must be {least} to {longest} bytes long"
         )));
     }
-    let end = match reach {
-        Reach::Tag => horizon.tagged,
-        Reach::Prefix => horizon.any,
+    let end = match scope {
+        Scope::Tag => latest_expiry.tagged,
+        Scope::Prefix => latest_expiry.any,
     };
-    let mark = Mark { token: tokens.next(now), at: now };
-    let until = (end != FOREVER).then(|| end.max(now).saturating_add(MARGIN));
+    let invalidation = Invalidation { token: tokens.next(now), at: now };
+    let until = (end != FOREVER).then(|| end.max(now).saturating_add(MARGIN_MS));
     let names = names.iter().map(|name| Box::from(*name)).collect();
-    Ok(Decision::change((), Invalidated { reach, names, mark, until }))
+    Ok(Decision::change((), InvalidationEffect { scope, names, invalidation, until }))
 }
 
 /// First byte of the encoded form.
 const TAG: u8 = 1;
 const PREFIX: u8 = 2;
 
-impl value::Effect for Invalidated {
+impl value::Effect for InvalidationEffect {
     fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
-        w.byte(match self.reach {
-            Reach::Tag => TAG,
-            Reach::Prefix => PREFIX,
+        w.byte(match self.scope {
+            Scope::Tag => TAG,
+            Scope::Prefix => PREFIX,
         });
-        w.int(self.mark.token);
-        w.int(self.mark.at);
+        w.int(self.invalidation.token);
+        w.int(self.invalidation.at);
         w.option(self.until, Writer::int);
         w.int(self.names.len() as u64);
         self.names.iter().for_each(|name| w.bytes(name));
@@ -137,12 +137,12 @@ impl value::Effect for Invalidated {
 
     fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
         let mut r = Reader::new(head);
-        let (reach, longest) = match (r.byte()?, payload) {
-            (TAG, None) => (Reach::Tag, LONGEST_TAG),
-            (PREFIX, None) => (Reach::Prefix, LONGEST_PREFIX),
+        let (scope, longest) = match (r.byte()?, payload) {
+            (TAG, None) => (Scope::Tag, MAX_TAG_LEN),
+            (PREFIX, None) => (Scope::Prefix, MAX_PREFIX_LEN),
             _ => return Err(Corrupt),
         };
-        let mark = Mark { token: read_token(&mut r)?, at: read_time(&mut r)? };
+        let invalidation = Invalidation { token: read_token(&mut r)?, at: read_time(&mut r)? };
         let until = r.option(read_until)?;
         let mut names: Vec<Box<[u8]>> = Vec::new();
         for _ in 0..r.int()? {
@@ -152,25 +152,27 @@ impl value::Effect for Invalidated {
         if names.iter().any(|name| name.len() > longest) {
             return Err(Corrupt);
         }
-        Ok(Invalidated { reach, names, mark, until })
+        Ok(InvalidationEffect { scope, names, invalidation, until })
     }
 
     fn highest_token(&self) -> u64 {
-        self.mark.token
+        self.invalidation.token
     }
 }
 
 impl Table for Invalidations {
-    type Effect = Invalidated;
+    type Effect = InvalidationEffect;
 
     const ENCODING: u32 = 1;
 
-    fn apply(&mut self, effect: Invalidated) {
+    fn apply(&mut self, effect: InvalidationEffect) {
         let until = effect.until.unwrap_or(FOREVER);
         for name in &effect.names {
-            match effect.reach {
-                Reach::Tag => self.tags.add(name, effect.mark, until, MOST_TAGS),
-                Reach::Prefix => self.prefixes.add_prefix(name, effect.mark, until, MOST_PREFIXES),
+            match effect.scope {
+                Scope::Tag => self.tags.add(name, effect.invalidation, until, MAX_REMEMBERED_TAGS),
+                Scope::Prefix => {
+                    self.prefixes.add_prefix(name, effect.invalidation, until, MAX_REMEMBERED_PREFIXES)
+                }
             }
         }
     }
@@ -188,8 +190,8 @@ impl Table for Invalidations {
 
     fn load(_encoding: u32, bytes: &[u8]) -> Result<Self, Corrupt> {
         let mut r = Reader::new(bytes);
-        let tags = Marks::read(&mut r, LONGEST_TAG)?;
-        let prefixes = Marks::read(&mut r, LONGEST_PREFIX)?;
+        let tags = InvalidationLog::read(&mut r, MAX_TAG_LEN)?;
+        let prefixes = InvalidationLog::read(&mut r, MAX_PREFIX_LEN)?;
         r.end()?;
         Ok(Invalidations { tags, prefixes })
     }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 /// An invalidation: it concerns what was granted before its token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mark {
+pub struct Invalidation {
     pub token: u64,
     pub at: UnixMs,
 }
@@ -22,17 +22,17 @@ pub struct Mark {
 /// - Of more than `most` names the oldest goes, and *all* that was granted before it counts as invalidated
 ///   from then on: some entries are loaded again without need.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(crate) struct Marks {
-    by_name: BTreeMap<Rc<[u8]>, Kept>,
+pub(crate) struct InvalidationLog {
+    by_name: BTreeMap<Rc<[u8]>, Retained>,
     /// The same, oldest first.
     by_age: BTreeSet<(u64, Rc<[u8]>)>,
     /// What concerns every name.
-    floor: Option<Mark>,
+    all_before: Option<Invalidation>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Kept {
-    mark: Mark,
+struct Retained {
+    invalidation: Invalidation,
     /// [`FOREVER`] when something may last for ever.
     until: UnixMs,
 }
@@ -40,9 +40,9 @@ struct Kept {
 /// The `until` of a mark that concerns something without an end.
 pub(crate) const FOREVER: UnixMs = UnixMs::MAX;
 
-impl Marks {
+impl InvalidationLog {
     pub fn is_empty(&self) -> bool {
-        self.by_name.is_empty() && self.floor.is_none()
+        self.by_name.is_empty() && self.all_before.is_none()
     }
 
     pub fn len(&self) -> usize {
@@ -50,42 +50,42 @@ impl Marks {
     }
 
     /// The newest invalidation of exactly this name, or of all.
-    pub fn of(&self, name: &[u8]) -> Option<Mark> {
-        self.by_name.get(name).map(|kept| kept.mark).max(self.floor)
+    pub fn newest_of(&self, name: &[u8]) -> Option<Invalidation> {
+        self.by_name.get(name).map(|retained| retained.invalidation).max(self.all_before)
     }
 
     /// The newest invalidation of a name with which `key` begins, or of all.
     ///
-    /// [`Marks::add_prefix`] drops the names that a new one covers, so the longest name is the newest.
-    pub fn of_prefix(&self, key: &[u8]) -> Option<Mark> {
-        let mut reach = key.len();
+    /// [`InvalidationLog::add_prefix`] drops the names that a new one covers, so the longest name is the newest.
+    pub fn newest_covering(&self, key: &[u8]) -> Option<Invalidation> {
+        let mut length = key.len();
         loop {
             // Names in byte order: a prefix of the key stands behind all others that are not above it.
-            let below = self.by_name.range::<[u8], _>((Unbounded, Included(&key[..reach]))).next_back();
-            let Some((name, kept)) = below else { return self.floor };
+            let below = self.by_name.range::<[u8], _>((Unbounded, Included(&key[..length]))).next_back();
+            let Some((name, retained)) = below else { return self.all_before };
             let common = name.iter().zip(key).take_while(|(a, b)| a == b).count();
             if common == name.len() {
-                return Some(kept.mark).max(self.floor);
+                return Some(retained.invalidation).max(self.all_before);
             }
-            reach = common;
+            length = common;
         }
     }
 
     /// Notes the invalidation of a name, and drops what the rules allow.
-    pub fn add(&mut self, name: &[u8], mark: Mark, until: UnixMs, most: usize) {
+    pub fn add(&mut self, name: &[u8], invalidation: Invalidation, until: UnixMs, most: usize) {
         self.remove(name);
         let name: Rc<[u8]> = Rc::from(name);
-        self.by_age.insert((mark.token, Rc::clone(&name)));
-        self.by_name.insert(name, Kept { mark, until });
+        self.by_age.insert((invalidation.token, Rc::clone(&name)));
+        self.by_name.insert(name, Retained { invalidation, until });
         // Two at most, so that every call is short; one is added, so that the number still falls.
         for _ in 0..2 {
-            let Some(kept) = self.oldest() else { return };
-            let is_over = kept.until < mark.at;
+            let Some(retained) = self.oldest() else { return };
+            let is_over = retained.until < invalidation.at;
             if !is_over && self.len() <= most {
                 return;
             }
             if !is_over {
-                self.floor = self.floor.max(Some(kept.mark));
+                self.all_before = self.all_before.max(Some(retained.invalidation));
             }
             self.by_age.pop_first().inspect(|(_, name)| {
                 self.by_name.remove(name);
@@ -93,8 +93,8 @@ impl Marks {
         }
     }
 
-    /// As [`Marks::add`], for names that stand for all which begin with them.
-    pub fn add_prefix(&mut self, name: &[u8], mark: Mark, until: UnixMs, most: usize) {
+    /// As [`InvalidationLog::add`], for names that stand for all which begin with them.
+    pub fn add_prefix(&mut self, name: &[u8], invalidation: Invalidation, until: UnixMs, most: usize) {
         let covered: Vec<Rc<[u8]>> = self
             .by_name
             .range::<[u8], _>((Included(name), Unbounded))
@@ -102,55 +102,56 @@ impl Marks {
             .take_while(|other| other.starts_with(name))
             .collect();
         covered.iter().for_each(|other| self.remove(other));
-        self.add(name, mark, until, most);
+        self.add(name, invalidation, until, most);
     }
 
-    fn oldest(&self) -> Option<Kept> {
+    fn oldest(&self) -> Option<Retained> {
         let (_, name) = self.by_age.first()?;
         self.by_name.get(name).copied()
     }
 
     fn remove(&mut self, name: &[u8]) {
-        if let Some((name, kept)) = self.by_name.remove_entry(name) {
-            self.by_age.remove(&(kept.mark.token, name));
+        if let Some((name, retained)) = self.by_name.remove_entry(name) {
+            self.by_age.remove(&(retained.invalidation.token, name));
         }
     }
 
     pub fn write(&self, w: &mut Writer) {
-        w.option(self.floor, write_mark);
+        w.option(self.all_before, write_invalidation);
         w.int(self.len() as u64);
-        for (name, kept) in &self.by_name {
+        for (name, retained) in &self.by_name {
             w.bytes(name);
-            write_mark(w, kept.mark);
-            w.option((kept.until != FOREVER).then_some(kept.until), Writer::int);
+            write_invalidation(w, retained.invalidation);
+            w.option((retained.until != FOREVER).then_some(retained.until), Writer::int);
         }
     }
 
     pub fn read(r: &mut Reader<'_>, longest: usize) -> Result<Self, Corrupt> {
-        let mut marks = Marks { floor: r.option(read_mark)?, ..Marks::default() };
+        let mut log =
+            InvalidationLog { all_before: r.option(read_invalidation)?, ..InvalidationLog::default() };
         for _ in 0..r.int()? {
             let name = r.bytes()?;
-            let in_order = marks.by_name.last_key_value().is_none_or(|(last, _)| **last < *name);
+            let in_order = log.by_name.last_key_value().is_none_or(|(last, _)| **last < *name);
             if name.len() > longest || !in_order {
                 return Err(Corrupt);
             }
-            let mark = read_mark(r)?;
+            let invalidation = read_invalidation(r)?;
             let until = r.option(read_until)?.unwrap_or(FOREVER);
             let name: Rc<[u8]> = Rc::from(name);
-            marks.by_age.insert((mark.token, Rc::clone(&name)));
-            marks.by_name.insert(name, Kept { mark, until });
+            log.by_age.insert((invalidation.token, Rc::clone(&name)));
+            log.by_name.insert(name, Retained { invalidation, until });
         }
-        Ok(marks)
+        Ok(log)
     }
 }
 
-fn write_mark(w: &mut Writer, mark: Mark) {
-    w.int(mark.token);
-    w.int(mark.at);
+fn write_invalidation(w: &mut Writer, invalidation: Invalidation) {
+    w.int(invalidation.token);
+    w.int(invalidation.at);
 }
 
-fn read_mark(r: &mut Reader<'_>) -> Result<Mark, Corrupt> {
-    Ok(Mark { token: read_token(r)?, at: read_time(r)? })
+fn read_invalidation(r: &mut Reader<'_>) -> Result<Invalidation, Corrupt> {
+    Ok(Invalidation { token: read_token(r)?, at: read_time(r)? })
 }
 
 /// The end of what is kept: a time, and the longest durations behind it.

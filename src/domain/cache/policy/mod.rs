@@ -9,16 +9,16 @@ use crate::domain::refusal::{Refusal, shown};
 use crate::domain::time::{duration, duration_or_zero, written};
 
 /// Values from this many bytes on are compressed unless told otherwise.
-pub const DEFAULT_COMPRESS: u64 = 1_024;
+pub const DEFAULT_COMPRESS_BYTES: u64 = 1_024;
 
 /// The most that COMPRESS and MAXVALUE take: what one argument can hold.
-const MOST_BYTES: u64 = 512 * 1024 * 1024;
+const MAX_BYTES: u64 = 512 * 1024 * 1024;
 /// The most that EARLY takes.
-const MOST_EARLY: f64 = 100.0;
+const MAX_EARLY: f64 = 100.0;
 
 /// A field that is not given has no say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Policy {
+pub struct CachePolicy {
     /// Of a SET that gives none, ms.
     pub ttl: Option<u64>,
     /// Of a SET that gives none, ms.
@@ -40,18 +40,18 @@ pub struct Policy {
 /// The fields by their names, in the order in which they are shown.
 const FIELDS: [&str; 8] = ["TTL", "GRACE", "JITTER", "ABSENTTL", "LEASE", "EARLY", "COMPRESS", "MAXVALUE"];
 
-impl Policy {
+impl CachePolicy {
     /// Reads one field; `name` is in upper case. Nothing when there is no such field.
-    pub fn set(&mut self, name: &[u8], text: &[u8]) -> Result<Option<()>, Refusal> {
+    pub fn set_field(&mut self, name: &[u8], text: &[u8]) -> Result<Option<()>, Refusal> {
         let value = match name {
             b"TTL" => duration("TTL", text)?,
             b"GRACE" => duration_or_zero("GRACE", text)?,
             b"JITTER" => integer("JITTER", text, 0, 100)?,
             b"ABSENTTL" => duration("ABSENTTL", text)?,
             b"LEASE" => duration("LEASE", text)?,
-            b"EARLY" => thousandths(text)?,
-            b"COMPRESS" => integer("COMPRESS", text, 0, MOST_BYTES)?,
-            b"MAXVALUE" => integer("MAXVALUE", text, 1, MOST_BYTES)?,
+            b"EARLY" => parse_beta(text)?,
+            b"COMPRESS" => integer("COMPRESS", text, 0, MAX_BYTES)?,
+            b"MAXVALUE" => integer("MAXVALUE", text, 1, MAX_BYTES)?,
             _ => return Ok(None),
         };
         let at = FIELDS.iter().position(|field| field.as_bytes() == name);
@@ -74,7 +74,7 @@ impl Policy {
     }
 
     /// The fields that were given, as POLICY SET takes them.
-    pub fn texts(&self) -> Vec<(&'static str, String)> {
+    pub fn given_fields(&self) -> Vec<(&'static str, String)> {
         let shown = |name, value: u64| match name {
             "JITTER" | "COMPRESS" | "MAXVALUE" => value.to_string(),
             "EARLY" => (value as f64 / 1_000.0).to_string(),
@@ -86,15 +86,15 @@ impl Policy {
     }
 
     /// Whether a decision under it needs a number by chance.
-    pub fn is_left_to_chance(&self) -> bool {
+    pub fn needs_random(&self) -> bool {
         self.jitter.is_some_and(|percent| percent > 0) || self.early.is_some_and(|beta| beta > 0)
     }
 
     /// A TTL shortened by chance, ms.
-    pub fn jittered(&self, ttl: u64, chance: u64) -> u64 {
+    pub fn apply_jitter(&self, ttl: u64, random: u64) -> u64 {
         let most = u128::from(ttl) * u128::from(self.jitter.unwrap_or(0)) / 100;
         // At most the TTL, so it fits.
-        let less = ((most * u128::from(chance)) >> 64) as u64;
+        let less = ((most * u128::from(random)) >> 64) as u64;
         (ttl - less).max(1)
     }
 
@@ -121,12 +121,12 @@ impl Policy {
     }
 
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Corrupt> {
-        let mut policy = Policy::default();
+        let mut policy = CachePolicy::default();
         for (name, field) in FIELDS.into_iter().zip(policy.fields_mut()) {
             *field = r.option(|r| match name {
                 "JITTER" => below(r, 101),
-                "EARLY" => below(r, MOST_EARLY as u64 * 1_000 + 1),
-                "COMPRESS" | "MAXVALUE" => below(r, MOST_BYTES + 1),
+                "EARLY" => below(r, MAX_EARLY as u64 * 1_000 + 1),
+                "COMPRESS" | "MAXVALUE" => below(r, MAX_BYTES + 1),
                 _ => read_span(r),
             })?;
         }
@@ -135,12 +135,12 @@ impl Policy {
     }
 }
 
-fn thousandths(text: &[u8]) -> Result<u64, Refusal> {
+fn parse_beta(text: &[u8]) -> Result<u64, Refusal> {
     let number = std::str::from_utf8(text).ok().and_then(|text| text.parse::<f64>().ok());
     match number {
-        Some(beta) if (0.0..=MOST_EARLY).contains(&beta) => Ok((beta * 1_000.0).round() as u64),
+        Some(beta) if (0.0..=MAX_EARLY).contains(&beta) => Ok((beta * 1_000.0).round() as u64),
         _ => Err(Refusal::err(format!(
-            "EARLY '{}': must be a number between 0 (never) and {MOST_EARLY}, 1 is usual",
+            "EARLY '{}': must be a number between 0 (never) and {MAX_EARLY}, 1 is usual",
             shown(text)
         ))),
     }
@@ -149,18 +149,18 @@ fn thousandths(text: &[u8]) -> Result<u64, Refusal> {
 /// Whether a fresh value is loaded anew before its time: the XFetch of Vattani, Chierichetti and Lowenstein,
 /// "Optimal Probabilistic Cache Stampede Prevention" (VLDB 2015). The longer the load took, the earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Early {
+pub struct EarlyRefreshDraw {
     /// In thousandths.
     pub beta: u64,
     /// Any number of 64 bits.
-    pub chance: u64,
+    pub random: u64,
 }
 
-impl Early {
+impl EarlyRefreshDraw {
     /// Of a value that is fresh for `left` ms and took `load` ms.
     pub fn elects(self, load: u64, left: u64) -> bool {
         // Above 0 and at most 1.
-        let u = ((self.chance >> 11) + 1) as f64 / (1u64 << 53) as f64;
+        let u = ((self.random >> 11) + 1) as f64 / (1u64 << 53) as f64;
         load as f64 * (self.beta as f64 / 1_000.0) * -u.ln() >= left as f64
     }
 }

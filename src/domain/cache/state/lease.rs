@@ -6,7 +6,7 @@ use crate::domain::time::{MINUTE, SECOND, UnixMs};
 pub const DEFAULT_LEASE: u64 = 10 * SECOND;
 
 /// The least time for which a lease is remembered after it was granted, ms.
-const REMEMBERED: u64 = MINUTE;
+const MIN_REMEMBERED_MS: u64 = MINUTE;
 
 /// A granted lease. It ends after its span, but its token is good until superseded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,6 @@ impl Lease {
     /// kept for its delay, and a minute at least for those who send the release again.
     pub fn kept_until(&self) -> UnixMs {
         let times = if self.released { 1 } else { 2 };
-        self.since.saturating_add(self.span.saturating_mul(times).max(REMEMBERED))
+        self.since.saturating_add(self.span.saturating_mul(times).max(MIN_REMEMBERED_MS))
     }
 }

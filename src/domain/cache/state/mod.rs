@@ -3,6 +3,5 @@
 pub(crate) mod compression;
 pub(crate) mod entry;
 pub(crate) mod lease;
-pub(crate) mod lease_and_tags;
 pub(crate) mod tags;
 pub(crate) mod value_meta;

@@ -1,13 +1,15 @@
 //! What an entry keeps beside a value's bytes, in a few words of memory.
 
 use crate::domain::cache::state::compression;
+use crate::domain::cache::state::lease::Lease;
+use crate::domain::cache::state::tags::Tags;
 use crate::domain::codec::ranges::{below, read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
 
 /// What the bytes are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum ValueForm {
     /// The value itself.
     Plain = 0,
     /// There is no value, and this is known. No bytes.
@@ -16,11 +18,11 @@ pub enum Form {
     Lz4 = 2,
 }
 
-impl Form {
-    const ALL: [Form; 3] = [Form::Plain, Form::Absent, Form::Lz4];
+impl ValueForm {
+    const ALL: [ValueForm; 3] = [ValueForm::Plain, ValueForm::Absent, ValueForm::Lz4];
 
     fn read(number: u64) -> Result<Self, Corrupt> {
-        Form::ALL.into_iter().find(|form| *form as u64 == number).ok_or(Corrupt)
+        ValueForm::ALL.into_iter().find(|form| *form as u64 == number).ok_or(Corrupt)
     }
 }
 
@@ -28,15 +30,15 @@ impl Form {
 pub(crate) const NEVER: UnixMs = UnixMs::MAX;
 
 /// Load times are kept up to this, about nine hours.
-pub(crate) const LONGEST_LOAD: u64 = (1 << LOAD_BITS) - 1;
+pub(crate) const MAX_LOAD_MS: u64 = (1 << LOAD_BITS) - 1;
 
 /// All that is known of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Kept {
+pub struct ValueMeta {
     /// The token under which it was stored: that of its load, or an own one if it was set without.
     /// It lets a re-sent SET be answered alike.
-    pub grant: u64,
-    pub form: Form,
+    pub token: u64,
+    pub form: ValueForm,
     /// Until when it is fresh; [`NEVER`] without a TTL.
     pub fresh_until: UnixMs,
     /// How long it may be served stale after that, ms.
@@ -45,13 +47,13 @@ pub struct Kept {
     pub load: u64,
 }
 
-impl Kept {
+impl ValueMeta {
     pub(crate) fn stale_until(&self) -> UnixMs {
         self.fresh_until.saturating_add(self.grace)
     }
 
     pub(crate) fn write(&self, w: &mut Writer) {
-        w.int(self.grant);
+        w.int(self.token);
         w.byte(self.form as u8);
         w.option((self.fresh_until != NEVER).then_some(self.fresh_until), Writer::int);
         w.int(self.grace);
@@ -59,30 +61,30 @@ impl Kept {
     }
 
     pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Corrupt> {
-        Ok(Kept {
-            grant: read_token(r)?,
-            form: Form::read(u64::from(r.byte()?))?,
+        Ok(ValueMeta {
+            token: read_token(r)?,
+            form: ValueForm::read(u64::from(r.byte()?))?,
             fresh_until: r.option(read_time)?.unwrap_or(NEVER),
             grace: read_span(r)?,
-            load: below(r, LONGEST_LOAD + 1)?,
+            load: below(r, MAX_LOAD_MS + 1)?,
         })
     }
 }
 
 /// The bytes that came with it, checked: what no writer of ours wrote is never read from an entry.
-pub(crate) fn sound(kept: &Kept, bytes: &[u8]) -> Result<Box<[u8]>, Corrupt> {
-    let sound = match kept.form {
-        Form::Plain => true,
-        Form::Absent => bytes.is_empty(),
-        Form::Lz4 => compression::unpacked(bytes).is_some(),
+pub(crate) fn check_bytes(meta: &ValueMeta, bytes: &[u8]) -> Result<Box<[u8]>, Corrupt> {
+    let is_valid = match meta.form {
+        ValueForm::Plain => true,
+        ValueForm::Absent => bytes.is_empty(),
+        ValueForm::Lz4 => compression::decompress(bytes).is_some(),
     };
-    if sound { Ok(Box::from(bytes)) } else { Err(Corrupt) }
+    if is_valid { Ok(Box::from(bytes)) } else { Err(Corrupt) }
 }
 
-/// [`Kept`] in three words: a token leaves eleven bits of its word free, a grace 25. Two of the eleven hold the
+/// [`ValueMeta`] in three words: a token leaves eleven bits of its word free, a grace 25. Two of the eleven hold the
 /// form, nine the class under which the entry is counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Packed {
+pub(crate) struct PackedMeta {
     fresh_until: UnixMs,
     grant_and_class_and_form: u64,
     grace_and_load: u64,
@@ -93,12 +95,12 @@ const CLASS_AT: u32 = 2;
 const CLASS: u64 = 511 << CLASS_AT;
 const LOAD_BITS: u32 = 25;
 
-impl Packed {
-    pub fn of(kept: Kept) -> Self {
-        Packed {
-            fresh_until: kept.fresh_until,
-            grant_and_class_and_form: kept.grant << GRANT_AT | kept.form as u64,
-            grace_and_load: kept.grace << LOAD_BITS | kept.load.min(LONGEST_LOAD),
+impl PackedMeta {
+    pub fn pack(meta: ValueMeta) -> Self {
+        PackedMeta {
+            fresh_until: meta.fresh_until,
+            grant_and_class_and_form: meta.token << GRANT_AT | meta.form as u64,
+            grace_and_load: meta.grace << LOAD_BITS | meta.load.min(MAX_LOAD_MS),
         }
     }
 
@@ -112,19 +114,59 @@ impl Packed {
         self.grant_and_class_and_form = others | (u64::from(class) << CLASS_AT) & CLASS;
     }
 
-    pub fn kept(self) -> Kept {
+    pub fn meta(self) -> ValueMeta {
         let form = match self.grant_and_class_and_form & 3 {
-            1 => Form::Absent,
-            2 => Form::Lz4,
-            _ => Form::Plain,
+            1 => ValueForm::Absent,
+            2 => ValueForm::Lz4,
+            _ => ValueForm::Plain,
         };
-        Kept {
-            grant: self.grant_and_class_and_form >> GRANT_AT,
+        ValueMeta {
+            token: self.grant_and_class_and_form >> GRANT_AT,
             form,
             fresh_until: self.fresh_until,
             grace: self.grace_and_load >> LOAD_BITS,
-            load: self.grace_and_load & LONGEST_LOAD,
+            load: self.grace_and_load & MAX_LOAD_MS,
         }
+    }
+}
+
+/// A lease and tags, which few entries have: one word of an entry that has neither.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct LeaseAndTags(Option<Box<Parts>>);
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Parts {
+    lease: Option<Lease>,
+    /// Of the value.
+    tags: Tags,
+}
+
+impl LeaseAndTags {
+    pub fn new(lease: Option<Lease>, tags: Tags) -> Self {
+        let empty = lease.is_none() && tags.is_empty();
+        LeaseAndTags((!empty).then(|| Box::new(Parts { lease, tags })))
+    }
+
+    pub fn lease(&self) -> Option<&Lease> {
+        self.0.as_ref()?.lease.as_ref()
+    }
+
+    pub fn tags(&self) -> &Tags {
+        self.0.as_ref().map_or(Tags::NONE, |both| &both.tags)
+    }
+
+    pub fn set_lease(&mut self, lease: Option<Lease>) {
+        let tags = self.0.take().map_or_else(Tags::default, |both| both.tags);
+        *self = LeaseAndTags::new(lease, tags);
+    }
+
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |both| size_of::<Parts>() + both.tags.heap_bytes())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 }
 
@@ -136,17 +178,17 @@ mod tests {
 
     #[test]
     fn the_largest_of_every_field_fits() {
-        for form in Form::ALL {
-            let grant = token::BOUND - 1;
-            let kept = Kept { grant, form, fresh_until: NEVER, grace: LONGEST, load: LONGEST_LOAD };
-            let mut packed = Packed::of(kept);
-            assert_eq!((packed.kept(), packed.class()), (kept, 0));
+        for form in ValueForm::ALL {
+            let token = token::BOUND - 1;
+            let meta = ValueMeta { token, form, fresh_until: NEVER, grace: LONGEST, load: MAX_LOAD_MS };
+            let mut packed = PackedMeta::pack(meta);
+            assert_eq!((packed.meta(), packed.class()), (meta, 0));
             packed.classify(511);
-            assert_eq!((packed.kept(), packed.class()), (kept, 511));
+            assert_eq!((packed.meta(), packed.class()), (meta, 511));
             packed.classify(1);
-            assert_eq!((packed.kept(), packed.class()), (kept, 1));
-            let least = Kept { grant: 1, form, fresh_until: 0, grace: 0, load: 0 };
-            assert_eq!(Packed::of(least).kept(), least);
+            assert_eq!((packed.meta(), packed.class()), (meta, 1));
+            let least = ValueMeta { token: 1, form, fresh_until: 0, grace: 0, load: 0 };
+            assert_eq!(PackedMeta::pack(least).meta(), least);
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use crate::domain::cache::Effect;
 use crate::domain::cache::state::compression;
-use crate::domain::cache::state::entry::Entry;
+use crate::domain::cache::state::entry::CacheEntry;
 use crate::domain::cache::state::lease::Lease;
 use crate::domain::cache::state::tags::Tags;
-use crate::domain::cache::state::value_meta::{Form, Kept, LONGEST_LOAD, NEVER};
+use crate::domain::cache::state::value_meta::{MAX_LOAD_MS, NEVER, ValueForm, ValueMeta};
 use crate::domain::codec::Corrupt;
 use crate::domain::time::LONGEST;
 use crate::domain::token;
@@ -16,21 +16,24 @@ fn bytes() -> impl Strategy<Value = Box<[u8]>> {
     prop::collection::vec(any::<u8>(), 0..20).prop_map(Vec::into_boxed_slice)
 }
 
-fn kept() -> impl Strategy<Value = Kept> {
+fn meta() -> impl Strategy<Value = ValueMeta> {
     let (token, time, span) = (1..token::BOUND, 0..1u64 << 53, 0..=LONGEST);
-    let form = prop_oneof![4 => Just(Form::Plain), 1 => Just(Form::Absent), 1 => Just(Form::Lz4)];
-    (token, form, prop_oneof![time, Just(NEVER)], span, 0..=LONGEST_LOAD)
-        .prop_map(|(grant, form, fresh_until, grace, load)| Kept { grant, form, fresh_until, grace, load })
+    let form =
+        prop_oneof![4 => Just(ValueForm::Plain), 1 => Just(ValueForm::Absent), 1 => Just(ValueForm::Lz4)];
+    (token, form, prop_oneof![time, Just(NEVER)], span, 0..=MAX_LOAD_MS).prop_map(
+        |(token, form, fresh_until, grace, load)| ValueMeta { token, form, fresh_until, grace, load },
+    )
 }
 
 /// What is known of a value, and its bytes.
-fn values() -> impl Strategy<Value = (Kept, Box<[u8]>)> {
-    (kept(), bytes()).prop_map(|(kept, bytes)| match kept.form {
-        Form::Plain => (kept, bytes),
-        Form::Absent => (kept, Box::default()),
-        Form::Lz4 => (
-            kept,
-            compression::packed(&bytes.repeat(200), 1).unwrap_or(compression::packed(&[0; 50], 1).unwrap()),
+fn values() -> impl Strategy<Value = (ValueMeta, Box<[u8]>)> {
+    (meta(), bytes()).prop_map(|(meta, bytes)| match meta.form {
+        ValueForm::Plain => (meta, bytes),
+        ValueForm::Absent => (meta, Box::default()),
+        ValueForm::Lz4 => (
+            meta,
+            compression::compress(&bytes.repeat(200), 1)
+                .unwrap_or(compression::compress(&[0; 50], 1).unwrap()),
         ),
     })
 }
@@ -50,33 +53,34 @@ fn effects() -> impl Strategy<Value = Effect> {
         lease.clone().prop_map(|(token, since, lease)| Effect::Fill { token, since, lease }),
         lease.clone().prop_map(|(token, since, lease)| Effect::Refresh { token, since, lease }),
         lease.prop_map(|(token, at, delay)| Effect::Release { token, at, delay }),
-        (token, time.clone()).prop_map(|(grant, at)| Effect::Expire { grant, at }),
+        (token, time.clone()).prop_map(|(token, at)| Effect::Expire { token, at }),
         time.prop_map(|fresh_until| Effect::Touch { fresh_until }),
-        values().prop_map(|(kept, bytes)| Effect::Set { kept, bytes }),
-        (values(), some_tags()).prop_map(|((kept, bytes), tags)| Effect::SetTagged { kept, tags, bytes }),
+        values().prop_map(|(meta, bytes)| Effect::Set { meta, bytes }),
+        (values(), some_tags()).prop_map(|((meta, bytes), tags)| Effect::SetTagged { meta, tags, bytes }),
     ]
 }
 
-fn entries() -> impl Strategy<Value = Entry> {
+fn entries() -> impl Strategy<Value = CacheEntry> {
     let lease = (1..token::BOUND, 0..1u64 << 53, 0..=LONGEST, any::<bool>())
         .prop_map(|(token, since, span, released)| Lease { token, since, span, released });
     prop_oneof![
-        lease.clone().prop_map(Entry::leased),
-        (values(), prop::option::of(lease), prop_oneof![Just(Tags::default()), some_tags()])
-            .prop_map(|((kept, bytes), lease, tags)| Entry::holding(kept, bytes, lease).with(tags)),
+        lease.clone().prop_map(CacheEntry::with_lease),
+        (values(), prop::option::of(lease), prop_oneof![Just(Tags::default()), some_tags()]).prop_map(
+            |((meta, bytes), lease, tags)| CacheEntry::with_value(meta, bytes, lease).with_tags(tags)
+        ),
     ]
 }
 
-fn saved(entry: &Entry) -> Vec<Vec<u8>> {
+fn saved(entry: &CacheEntry) -> Vec<Vec<u8>> {
     let mut blocks = Vec::new();
     entry.save(&mut |block| blocks.push(block.to_vec()));
     blocks
 }
 
-fn loaded(blocks: &[Vec<u8>]) -> Result<Entry, Corrupt> {
-    let mut entry = Entry::default();
+fn loaded(blocks: &[Vec<u8>]) -> Result<CacheEntry, Corrupt> {
+    let mut entry = CacheEntry::default();
     for block in blocks {
-        entry.load(Entry::ENCODING, block)?;
+        entry.load(CacheEntry::ENCODING, block)?;
     }
     entry.loaded()?;
     Ok(entry)
@@ -128,7 +132,7 @@ proptest! {
         if entry.lifetime() != Lifetime::Over {
             prop_assert_eq!(loaded(&saved(&entry)), Ok(entry));
         }
-        let mut missing = Entry::default();
+        let mut missing = CacheEntry::default();
         missing.apply(effect.clone());
         let makes_none = matches!(effect, Effect::Expire { .. } | Effect::Touch { .. });
         prop_assert_eq!(missing.lifetime() == Lifetime::Over, makes_none);
@@ -149,27 +153,28 @@ proptest! {
 #[test]
 fn every_field_reaches_the_saved_bytes() {
     let lease = Lease { token: 9, since: 3, span: 4, released: false };
-    let kept = Kept { grant: 7, form: Form::Plain, fresh_until: 5, grace: 6, load: 8 };
-    let entry = |kept, bytes: &[u8], lease: Option<Lease>| Entry::holding(kept, Box::from(bytes), lease);
-    let of = |kept| entry(kept, b"v", Some(lease));
-    let leased = |lease| entry(kept, b"v", Some(lease));
+    let meta = ValueMeta { token: 7, form: ValueForm::Plain, fresh_until: 5, grace: 6, load: 8 };
+    let entry =
+        |meta, bytes: &[u8], lease: Option<Lease>| CacheEntry::with_value(meta, Box::from(bytes), lease);
+    let of = |meta| entry(meta, b"v", Some(lease));
+    let leased = |lease| entry(meta, b"v", Some(lease));
     let all = [
-        of(kept),
-        entry(kept, b"w", Some(lease)),
-        entry(kept, b"", Some(lease)),
-        entry(Kept { form: Form::Absent, ..kept }, b"", Some(lease)),
-        entry(Kept { form: Form::Lz4, ..kept }, b"v", Some(lease)),
-        of(Kept { fresh_until: 6, ..kept }),
-        of(Kept { fresh_until: NEVER, ..kept }),
-        of(Kept { grace: 7, ..kept }),
-        of(Kept { grant: 8, ..kept }),
-        of(Kept { load: 9, ..kept }),
-        entry(kept, b"v", None),
+        of(meta),
+        entry(meta, b"w", Some(lease)),
+        entry(meta, b"", Some(lease)),
+        entry(ValueMeta { form: ValueForm::Absent, ..meta }, b"", Some(lease)),
+        entry(ValueMeta { form: ValueForm::Lz4, ..meta }, b"v", Some(lease)),
+        of(ValueMeta { fresh_until: 6, ..meta }),
+        of(ValueMeta { fresh_until: NEVER, ..meta }),
+        of(ValueMeta { grace: 7, ..meta }),
+        of(ValueMeta { token: 8, ..meta }),
+        of(ValueMeta { load: 9, ..meta }),
+        entry(meta, b"v", None),
         leased(Lease { token: 10, ..lease }),
         leased(Lease { since: 4, ..lease }),
         leased(Lease { span: 5, ..lease }),
         leased(Lease { released: true, ..lease }),
-        Entry::leased(lease),
+        CacheEntry::with_lease(lease),
     ];
     for (i, one) in all.iter().enumerate() {
         for other in &all[i + 1..] {
@@ -180,24 +185,24 @@ fn every_field_reaches_the_saved_bytes() {
 
 #[test]
 fn fields_out_of_range_are_corrupt() {
-    let kept = Kept { grant: 1, form: Form::Plain, fresh_until: NEVER, grace: 0, load: 0 };
-    let set = |kept, bytes: &[u8]| Effect::Set { kept, bytes: Box::from(bytes) };
+    let meta = ValueMeta { token: 1, form: ValueForm::Plain, fresh_until: NEVER, grace: 0, load: 0 };
+    let set = |meta, bytes: &[u8]| Effect::Set { meta, bytes: Box::from(bytes) };
     for effect in [
         Effect::Fill { token: 0, since: 0, lease: 1 },
         Effect::Fill { token: token::BOUND, since: 0, lease: 1 },
         Effect::Refresh { token: 1, since: 1 << 53, lease: 1 },
         Effect::Refresh { token: 1, since: 0, lease: LONGEST + 1 },
         Effect::Release { token: 1, at: 0, delay: LONGEST + 1 },
-        Effect::Expire { grant: 0, at: 0 },
-        Effect::Expire { grant: 1, at: 1 << 53 },
+        Effect::Expire { token: 0, at: 0 },
+        Effect::Expire { token: 1, at: 1 << 53 },
         Effect::Touch { fresh_until: 1 << 53 },
-        set(Kept { grant: 0, ..kept }, b""),
-        set(Kept { fresh_until: 1 << 53, ..kept }, b""),
-        set(Kept { grace: LONGEST + 1, ..kept }, b""),
-        set(Kept { load: LONGEST_LOAD + 1, ..kept }, b""),
-        set(Kept { form: Form::Absent, ..kept }, b"something"),
-        set(Kept { form: Form::Lz4, ..kept }, b"something"),
-        set(Kept { form: Form::Lz4, ..kept }, b"\xff\xff\xff\xff\0"),
+        set(ValueMeta { token: 0, ..meta }, b""),
+        set(ValueMeta { fresh_until: 1 << 53, ..meta }, b""),
+        set(ValueMeta { grace: LONGEST + 1, ..meta }, b""),
+        set(ValueMeta { load: MAX_LOAD_MS + 1, ..meta }, b""),
+        set(ValueMeta { form: ValueForm::Absent, ..meta }, b"something"),
+        set(ValueMeta { form: ValueForm::Lz4, ..meta }, b"something"),
+        set(ValueMeta { form: ValueForm::Lz4, ..meta }, b"\xff\xff\xff\xff\0"),
     ] {
         assert_eq!(Effect::decode(&effect.encode(), effect.payload()), Err(Corrupt), "{effect:?}");
     }
@@ -205,16 +210,16 @@ fn fields_out_of_range_are_corrupt() {
 
 #[test]
 fn an_entry_that_holds_nothing_saves_nothing() {
-    assert!(saved(&Entry::default()).is_empty());
-    assert_eq!(Entry::default().lifetime(), Lifetime::Over);
+    assert!(saved(&CacheEntry::default()).is_empty());
+    assert_eq!(CacheEntry::default().lifetime(), Lifetime::Over);
 }
 
 #[test]
 fn a_value_of_a_mebibyte_is_one_block() {
-    let mut entry = Entry::default();
+    let mut entry = CacheEntry::default();
     let value = vec![7; 1 << 20].into_boxed_slice();
-    let kept = Kept { grant: 1, form: Form::Plain, fresh_until: NEVER, grace: 0, load: 0 };
-    entry.apply(Effect::Set { kept, bytes: value });
+    let meta = ValueMeta { token: 1, form: ValueForm::Plain, fresh_until: NEVER, grace: 0, load: 0 };
+    entry.apply(Effect::Set { meta, bytes: value });
     assert_eq!(saved(&entry).len(), 1);
     assert_eq!(loaded(&saved(&entry)), Ok(entry));
 }
@@ -223,10 +228,10 @@ fn a_value_of_a_mebibyte_is_one_block() {
 /// and its handle of 16 bytes each, and what is measured here.
 #[test]
 fn a_cached_value_takes_at_most_64_bytes_more_than_a_plain_string() {
-    let mut entry = Entry::default();
-    let kept = Kept { grant: 1, form: Form::Plain, fresh_until: 1, grace: 1, load: 1 };
-    entry.apply(Effect::Set { kept, bytes: Box::from([0; 100]) });
-    assert_eq!(size_of::<Entry>(), 48);
+    let mut entry = CacheEntry::default();
+    let meta = ValueMeta { token: 1, form: ValueForm::Plain, fresh_until: 1, grace: 1, load: 1 };
+    entry.apply(Effect::Set { meta, bytes: Box::from([0; 100]) });
+    assert_eq!(size_of::<CacheEntry>(), 48);
     let plain = 16 + 100 + 4;
     assert!(16 + 16 + entry.memory() <= plain + 64, "{}", entry.memory());
 }

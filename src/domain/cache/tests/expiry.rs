@@ -8,12 +8,12 @@ use crate::domain::value::{Lifetime, Value};
 fn absence_is_known_for_its_ttl_and_then_somebody_looks_again() {
     let mut world = World::new();
     let token = world.granted(State::Fill, 10);
-    let none = Set { value: None, grace: None, ..with(token, b"") };
+    let none = SetRequest { value: None, grace: None, ..with(token, b"") };
     assert!(world.set(&none));
     world.now += 40;
     assert_eq!(brief(&world.getset(10)), (State::Absent, None, 60));
     assert_eq!(
-        brief(&world.get(GetSet { lease: 10, touch: Some(1_000), early: None })),
+        brief(&world.get(GetSetRequest { lease: 10, touch: Some(1_000), early: None })),
         (State::Absent, None, 60)
     );
     assert_eq!(world.entry().view(world.now), None);
@@ -32,7 +32,7 @@ fn an_empty_value_is_not_absence() {
     world.now += 100;
     world.granted(State::Refresh, 10);
     assert!(world.set(&with(token, b"")), "it is what is there");
-    assert!(!world.set(&Set { value: None, ..with(token, b"") }));
+    assert!(!world.set(&SetRequest { value: None, ..with(token, b"") }));
 }
 
 #[test]
@@ -94,7 +94,9 @@ fn an_expired_value_is_stale_for_its_grace_from_now_and_no_longer() {
 fn without_a_grace_an_expired_value_is_a_miss() {
     let mut world = World::new();
     assert!(!world.expire());
-    for set in [Set { grace: None, ..plain(b"v") }, Set { value: None, grace: None, ..plain(b"") }] {
+    for set in
+        [SetRequest { grace: None, ..plain(b"v") }, SetRequest { value: None, grace: None, ..plain(b"") }]
+    {
         world.set(&set);
         assert!(world.expire());
         assert!(world.primary.is_none());
@@ -106,7 +108,7 @@ fn without_a_grace_an_expired_value_is_a_miss() {
 #[test]
 fn a_value_without_a_ttl_may_have_a_grace_for_when_it_is_expired() {
     let mut world = World::new();
-    world.set(&Set { ttl: None, ..plain(b"v") });
+    world.set(&SetRequest { ttl: None, ..plain(b"v") });
     world.now += 1 << 30;
     assert_eq!(world.getset(10).ms, -1);
     assert!(world.expire());
@@ -135,7 +137,7 @@ fn an_expiry_fences_the_fill_in_flight_and_a_fill_sent_again() {
 #[test]
 fn a_touch_keeps_a_fresh_value_fresh() {
     let mut world = World::new();
-    let touching = |touch| GetSet { lease: 10, touch: Some(touch), early: None };
+    let touching = |touch| GetSetRequest { lease: 10, touch: Some(touch), early: None };
     world.set(&plain(b"v"));
     world.now += 99;
     assert_eq!(brief(&world.get(touching(70))), (State::Hit, Some(&b"v"[..]), 70));
@@ -168,6 +170,6 @@ fn a_reader_that_brings_the_value_stores_it_where_nothing_is_fresh() {
     let token = world.granted(State::Fill, 10);
     assert_eq!(bring(&mut world, b"e"), was(State::Stored, b"e", 100));
     assert!(!world.set(&with(token, b"late")));
-    world.set(&Set { value: None, ..plain(b"") });
+    world.set(&SetRequest { value: None, ..plain(b"") });
     assert_eq!(bring(&mut world, b"f"), (State::Absent, None, 100));
 }

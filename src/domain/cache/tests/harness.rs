@@ -7,9 +7,10 @@ use crate::domain::time::UnixMs;
 use crate::domain::token::{EPOCH_MS, TokenClock};
 use crate::domain::value::{Effect as _, Lifetime, Value};
 
-pub(crate) const TERMS: Terms = Terms { policy: NO_POLICY, limit: 100_000, chance: 0 };
+pub(crate) const DEFAULT_TERMS: EffectivePolicy =
+    EffectivePolicy { policy: EMPTY_POLICY, limit: 100_000, random: 0 };
 
-pub(crate) const NO_POLICY: Policy = Policy {
+pub(crate) const EMPTY_POLICY: CachePolicy = CachePolicy {
     ttl: None,
     grace: None,
     jitter: None,
@@ -24,8 +25,8 @@ pub(crate) const NO_POLICY: Policy = Policy {
 pub(crate) struct World {
     pub now: UnixMs,
     pub tokens: TokenClock,
-    pub primary: Option<Entry>,
-    pub replica: Option<Entry>,
+    pub primary: Option<CacheEntry>,
+    pub replica: Option<CacheEntry>,
     /// Whether expired keys are removed as soon as anyone looks, or stay until overwritten.
     pub sweeps: bool,
 }
@@ -58,7 +59,7 @@ impl World {
 
     pub fn run<R>(
         &mut self,
-        decide: impl FnOnce(Option<&Entry>, UnixMs, &TokenClock) -> Result<Decision<R, Effect>, Refusal>,
+        decide: impl FnOnce(Option<&CacheEntry>, UnixMs, &TokenClock) -> Result<Decision<R, Effect>, Refusal>,
     ) -> Result<R, Refusal> {
         self.sweep();
         let Decision { reply, effect } = decide(self.primary.as_ref(), self.now, &self.tokens)?;
@@ -73,11 +74,11 @@ impl World {
         Ok(reply)
     }
 
-    pub fn getset(&mut self, lease: u64) -> Reply<'static> {
-        self.get(GetSet { lease, touch: None, early: None })
+    pub fn getset(&mut self, lease: u64) -> GetSetReply<'static> {
+        self.get(GetSetRequest { lease, touch: None, early: None })
     }
 
-    pub fn get(&mut self, request: GetSet) -> Reply<'static> {
+    pub fn get(&mut self, request: GetSetRequest) -> GetSetReply<'static> {
         self.run(|state, now, tokens| {
             decide_getset(state, &request, now, tokens)
                 .map(|d| Decision { reply: d.reply.into_owned(), effect: d.effect })
@@ -85,17 +86,17 @@ impl World {
         .unwrap()
     }
 
-    pub fn set(&mut self, set: &Set<'_>) -> bool {
-        self.set_under(set, &TERMS)
+    pub fn set(&mut self, set: &SetRequest<'_>) -> bool {
+        self.set_under(set, &DEFAULT_TERMS)
     }
 
-    pub fn set_under(&mut self, set: &Set<'_>, terms: &Terms) -> bool {
+    pub fn set_under(&mut self, set: &SetRequest<'_>, terms: &EffectivePolicy) -> bool {
         self.run(|state, now, tokens| decide_set(state, set, terms, now, tokens)).unwrap()
     }
 
-    pub fn bring(&mut self, set: &Set<'_>) -> Reply<'static> {
+    pub fn bring(&mut self, set: &SetRequest<'_>) -> GetSetReply<'static> {
         self.run(|state, now, tokens| {
-            decide_getset_value(state, set, &TERMS, now, tokens)
+            decide_getset_value(state, set, &DEFAULT_TERMS, now, tokens)
                 .map(|d| Decision { reply: d.reply.into_owned(), effect: d.effect })
         })
         .unwrap()
@@ -117,12 +118,12 @@ impl World {
         reply.token
     }
 
-    pub fn entry(&self) -> &Entry {
+    pub fn entry(&self) -> &CacheEntry {
         self.primary.as_ref().expect("an entry")
     }
 }
 
-pub(crate) fn blocks(entry: Option<&Entry>) -> Vec<Vec<u8>> {
+pub(crate) fn blocks(entry: Option<&CacheEntry>) -> Vec<Vec<u8>> {
     let mut blocks = Vec::new();
     if let Some(entry) = entry {
         entry.save(&mut |block| blocks.push(block.to_vec()));
@@ -131,14 +132,14 @@ pub(crate) fn blocks(entry: Option<&Entry>) -> Vec<Vec<u8>> {
 }
 
 /// A SET with a TTL of 100 ms and a grace of 50 ms.
-pub(crate) fn with(token: u64, value: &[u8]) -> Set<'_> {
-    Set { value: Some(value), token: Some(token), ttl: Some(100), grace: Some(50) }
+pub(crate) fn with(token: u64, value: &[u8]) -> SetRequest<'_> {
+    SetRequest { value: Some(value), token: Some(token), ttl: Some(100), grace: Some(50) }
 }
 
-pub(crate) fn plain(value: &[u8]) -> Set<'_> {
-    Set { value: Some(value), token: None, ttl: Some(100), grace: Some(50) }
+pub(crate) fn plain(value: &[u8]) -> SetRequest<'_> {
+    SetRequest { value: Some(value), token: None, ttl: Some(100), grace: Some(50) }
 }
 
-pub(crate) fn brief<'a>(reply: &'a Reply<'static>) -> (State, Option<&'a [u8]>, i64) {
+pub(crate) fn brief<'a>(reply: &'a GetSetReply<'static>) -> (State, Option<&'a [u8]>, i64) {
     (reply.state, reply.value.as_deref(), reply.ms)
 }

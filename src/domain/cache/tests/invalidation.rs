@@ -5,21 +5,21 @@ use proptest::prelude::*;
 
 /// All that was ever invalidated, one by one.
 #[derive(Default)]
-struct Naive(Vec<(Vec<u8>, Mark, UnixMs)>);
+struct History(Vec<(Vec<u8>, Invalidation, UnixMs)>);
 
-impl Naive {
-    fn newest(&self, concerns: impl Fn(&[u8]) -> bool, now: UnixMs) -> Option<Mark> {
+impl History {
+    fn newest(&self, concerns: impl Fn(&[u8]) -> bool, now: UnixMs) -> Option<Invalidation> {
         // All that was there at an invalidation has ended by its `until`: so has what an older one concerns.
         let mut end = FOREVER;
-        self.0.iter().rev().find_map(|(name, mark, until)| {
+        self.0.iter().rev().find_map(|(name, invalidation, until)| {
             end = end.min(*until);
-            (concerns(name) && end >= now).then_some(*mark)
+            (concerns(name) && end >= now).then_some(*invalidation)
         })
     }
 }
 
-fn mark(step: usize) -> Mark {
-    Mark { token: step as u64 + 1, at: EPOCH_MS + step as u64 }
+fn invalidation(step: usize) -> Invalidation {
+    Invalidation { token: step as u64 + 1, at: EPOCH_MS + step as u64 }
 }
 
 fn names() -> impl Strategy<Value = Vec<(Vec<u8>, u64)>> {
@@ -30,34 +30,34 @@ fn names() -> impl Strategy<Value = Vec<(Vec<u8>, u64)>> {
 proptest! {
     #[test]
     fn nothing_invalidated_is_forgotten_before_its_time(adds in names(), most in 1..40usize) {
-        let (mut tags, mut prefixes, mut naive) = (Marks::default(), Marks::default(), Naive::default());
+        let (mut tags, mut prefixes, mut history) = (InvalidationLog::default(), InvalidationLog::default(), History::default());
         for (step, (name, lasts)) in adds.iter().enumerate() {
-            let mark = mark(step);
-            let until = mark.at + lasts;
-            tags.add(name, mark, until, most);
-            prefixes.add_prefix(name, mark, until, most);
-            naive.0.push((name.clone(), mark, until));
+            let invalidation = invalidation(step);
+            let until = invalidation.at + lasts;
+            tags.add(name, invalidation, until, most);
+            prefixes.add_prefix(name, invalidation, until, most);
+            history.0.push((name.clone(), invalidation, until));
             prop_assert!(tags.len() <= most && prefixes.len() <= most);
             for (key, _) in &adds {
                 let key = [&key[..], b"a"].concat();
-                prop_assert!(tags.of(&key) >= naive.newest(|name| name == key, mark.at));
-                prop_assert!(prefixes.of_prefix(&key) >= naive.newest(|name| key.starts_with(name), mark.at));
+                prop_assert!(tags.newest_of(&key) >= history.newest(|name| name == key, invalidation.at));
+                prop_assert!(prefixes.newest_covering(&key) >= history.newest(|name| key.starts_with(name), invalidation.at));
             }
         }
     }
 
     #[test]
     fn as_long_as_there_is_room_only_what_was_invalidated_is(adds in names()) {
-        let (mut tags, mut prefixes, mut naive) = (Marks::default(), Marks::default(), Naive::default());
+        let (mut tags, mut prefixes, mut history) = (InvalidationLog::default(), InvalidationLog::default(), History::default());
         for (step, (name, _)) in adds.iter().enumerate() {
-            tags.add(name, mark(step), FOREVER, 100);
-            prefixes.add_prefix(name, mark(step), FOREVER, 100);
-            naive.0.push((name.clone(), mark(step), FOREVER));
+            tags.add(name, invalidation(step), FOREVER, 100);
+            prefixes.add_prefix(name, invalidation(step), FOREVER, 100);
+            history.0.push((name.clone(), invalidation(step), FOREVER));
         }
         for (key, _) in &adds {
             for key in [&key[..], &[&key[..], b"ab"].concat(), b"never"] {
-                prop_assert_eq!(tags.of(key), naive.newest(|name| name == key, 0));
-                prop_assert_eq!(prefixes.of_prefix(key), naive.newest(|name| key.starts_with(name), 0));
+                prop_assert_eq!(tags.newest_of(key), history.newest(|name| name == key, 0));
+                prop_assert_eq!(prefixes.newest_covering(key), history.newest(|name| key.starts_with(name), 0));
             }
         }
     }
@@ -66,14 +66,14 @@ proptest! {
     fn the_table_and_its_effects_read_back(adds in names(), prefix in any::<bool>()) {
         let mut table = Invalidations::default();
         let mut tokens = TokenClock::new();
-        let reach = if prefix { Reach::Prefix } else { Reach::Tag };
+        let scope = if prefix { Scope::Prefix } else { Scope::Tag };
         for (step, (name, end)) in adds.iter().enumerate() {
             let name = [&b"x"[..], name].concat();
-            let horizon = Horizon { tagged: EPOCH_MS + end, any: if step % 2 == 0 { FOREVER } else { EPOCH_MS } };
-            let effect = decide_invalidate(reach, &[&name, b"y"], horizon, mark(step).at, &tokens);
+            let latest_expiry = LatestExpiry { tagged: EPOCH_MS + end, any: if step % 2 == 0 { FOREVER } else { EPOCH_MS } };
+            let effect = decide_invalidate(scope, &[&name, b"y"], latest_expiry, invalidation(step).at, &tokens);
             let effect = effect.unwrap().effect.unwrap();
             tokens.saw(effect.highest_token());
-            prop_assert_eq!(Invalidated::decode(&effect.encode(), None), Ok(effect.clone()));
+            prop_assert_eq!(InvalidationEffect::decode(&effect.encode(), None), Ok(effect.clone()));
             table.apply(effect);
         }
         let saved = table.save();
@@ -86,63 +86,63 @@ proptest! {
     #[test]
     fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
         let _ = Invalidations::load(1, &bytes);
-        let _ = Invalidated::decode(&bytes, None);
+        let _ = InvalidationEffect::decode(&bytes, None);
     }
 }
 
 #[test]
 fn the_oldest_of_too_many_makes_all_before_it_count() {
-    let mut marks = Marks::default();
+    let mut log = InvalidationLog::default();
     for step in 0..5 {
-        marks.add(&[step as u8], mark(step), FOREVER, 3);
+        log.add(&[step as u8], invalidation(step), FOREVER, 3);
     }
-    assert_eq!(marks.len(), 3);
-    assert_eq!(marks.of(b"never invalidated"), Some(mark(1)));
-    assert_eq!(marks.of(&[4]), Some(mark(4)));
+    assert_eq!(log.len(), 3);
+    assert_eq!(log.newest_of(b"never invalidated"), Some(invalidation(1)));
+    assert_eq!(log.newest_of(&[4]), Some(invalidation(4)));
 }
 
 #[test]
 fn a_mark_whose_time_has_passed_goes_without_a_trace() {
-    let mut marks = Marks::default();
-    marks.add(b"a", mark(0), mark(3).at, 100);
-    marks.add(b"b", mark(3), mark(3).at, 100);
-    assert_eq!((marks.len(), marks.of(b"a")), (2, Some(mark(0))));
-    marks.add(b"c", mark(4), mark(9).at, 100);
-    assert_eq!((marks.len(), marks.of(b"a"), marks.of(b"b")), (1, None, None));
+    let mut log = InvalidationLog::default();
+    log.add(b"a", invalidation(0), invalidation(3).at, 100);
+    log.add(b"b", invalidation(3), invalidation(3).at, 100);
+    assert_eq!((log.len(), log.newest_of(b"a")), (2, Some(invalidation(0))));
+    log.add(b"c", invalidation(4), invalidation(9).at, 100);
+    assert_eq!((log.len(), log.newest_of(b"a"), log.newest_of(b"b")), (1, None, None));
 }
 
 #[test]
 fn a_shorter_prefix_takes_the_place_of_those_it_covers() {
-    let mut marks = Marks::default();
+    let mut log = InvalidationLog::default();
     for (step, name) in [&b"user:1:"[..], b"user:2:", b"usher", b"user:"].into_iter().enumerate() {
-        marks.add_prefix(name, mark(step), FOREVER, 100);
+        log.add_prefix(name, invalidation(step), FOREVER, 100);
     }
-    assert_eq!(marks.len(), 2);
-    assert_eq!(marks.of_prefix(b"user:1:x"), Some(mark(3)));
-    assert_eq!(marks.of_prefix(b"use"), None);
-    marks.add_prefix(b"", mark(9), FOREVER, 100);
-    assert_eq!((marks.len(), marks.of_prefix(b"other")), (1, Some(mark(9))));
+    assert_eq!(log.len(), 2);
+    assert_eq!(log.newest_covering(b"user:1:x"), Some(invalidation(3)));
+    assert_eq!(log.newest_covering(b"use"), None);
+    log.add_prefix(b"", invalidation(9), FOREVER, 100);
+    assert_eq!((log.len(), log.newest_covering(b"other")), (1, Some(invalidation(9))));
 }
 
 #[test]
 fn names_have_their_bounds() {
     let tokens = TokenClock::new();
-    let refused = |reach, name: &[u8]| {
-        decide_invalidate(reach, &[b"good", name], Horizon::default(), EPOCH_MS, &tokens).is_err()
+    let refused = |scope, name: &[u8]| {
+        decide_invalidate(scope, &[b"good", name], LatestExpiry::default(), EPOCH_MS, &tokens).is_err()
     };
-    assert!(refused(Reach::Tag, b"") && !refused(Reach::Prefix, b""));
-    assert!(refused(Reach::Tag, &[0; 129]) && !refused(Reach::Tag, &[0; 128]));
-    assert!(refused(Reach::Prefix, &[0; 1_025]) && !refused(Reach::Prefix, &[0; 1_024]));
+    assert!(refused(Scope::Tag, b"") && !refused(Scope::Prefix, b""));
+    assert!(refused(Scope::Tag, &[0; 129]) && !refused(Scope::Tag, &[0; 128]));
+    assert!(refused(Scope::Prefix, &[0; 1_025]) && !refused(Scope::Prefix, &[0; 1_024]));
 }
 
 #[test]
 fn a_mark_outlives_all_that_it_concerns() {
     let tokens = TokenClock::new();
-    let until = |reach, tagged, any| {
-        let horizon = Horizon { tagged, any };
-        decide_invalidate(reach, &[b"x"], horizon, EPOCH_MS, &tokens).unwrap().effect.unwrap().until
+    let until = |scope, tagged, any| {
+        let latest_expiry = LatestExpiry { tagged, any };
+        decide_invalidate(scope, &[b"x"], latest_expiry, EPOCH_MS, &tokens).unwrap().effect.unwrap().until
     };
-    assert_eq!(until(Reach::Tag, EPOCH_MS + 5, FOREVER), Some(EPOCH_MS + 5 + HOUR));
-    assert_eq!(until(Reach::Prefix, EPOCH_MS + 5, FOREVER), None);
-    assert_eq!(until(Reach::Tag, 0, 0), Some(EPOCH_MS + HOUR));
+    assert_eq!(until(Scope::Tag, EPOCH_MS + 5, FOREVER), Some(EPOCH_MS + 5 + HOUR));
+    assert_eq!(until(Scope::Prefix, EPOCH_MS + 5, FOREVER), None);
+    assert_eq!(until(Scope::Tag, 0, 0), Some(EPOCH_MS + HOUR));
 }

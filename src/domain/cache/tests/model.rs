@@ -4,13 +4,13 @@ use crate::domain::cache::*;
 use crate::domain::time::UnixMs;
 
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Row {
-    pub value: Option<Stored>,
-    pub lease: Option<Granted>,
+pub(crate) struct ModelEntry {
+    pub value: Option<ModelValue>,
+    pub lease: Option<ModelLease>,
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Stored {
+pub(crate) struct ModelValue {
     /// Nothing where absence was stored.
     pub bytes: Option<Vec<u8>>,
     /// The lease's token that it came with, if any.
@@ -22,7 +22,7 @@ pub(crate) struct Stored {
 }
 
 #[derive(Debug, Clone)]
-pub(crate) struct Granted {
+pub(crate) struct ModelLease {
     token: u64,
     at: UnixMs,
     span: u64,
@@ -30,33 +30,33 @@ pub(crate) struct Granted {
 }
 
 /// State, value and ms of a reply.
-pub(crate) type Answer = (State, Option<Vec<u8>>, i64);
+pub(crate) type ModelAnswer = (State, Option<Vec<u8>>, i64);
 
-impl Row {
+impl ModelEntry {
     fn lease_left(&self, now: UnixMs) -> u64 {
         self.lease.as_ref().map_or(0, |lease| lease.span.saturating_sub(now.saturating_sub(lease.at)))
     }
 
     /// What may still be served, and whether it is fresh.
-    fn served(&self, now: UnixMs) -> Option<(&Stored, bool)> {
+    fn served(&self, now: UnixMs) -> Option<(&ModelValue, bool)> {
         let value = self.value.as_ref()?;
         let fresh = value.fresh_until.is_none_or(|end| now < end);
         let gone = value.fresh_until.is_some_and(|end| now >= end + value.grace);
         (!gone).then_some((value, fresh))
     }
 
-    pub fn fresh(&self, now: UnixMs) -> Option<&Stored> {
+    pub fn fresh(&self, now: UnixMs) -> Option<&ModelValue> {
         self.served(now).filter(|(_, fresh)| *fresh).map(|(value, _)| value)
     }
 
     pub fn ended(&self, now: UnixMs) -> bool {
-        let times = |lease: &Granted| if lease.released { 1 } else { 2 };
-        let remembered = |lease: &Granted| now < lease.at + (times(lease) * lease.span).max(60_000);
+        let times = |lease: &ModelLease| if lease.released { 1 } else { 2 };
+        let remembered = |lease: &ModelLease| now < lease.at + (times(lease) * lease.span).max(60_000);
         self.served(now).is_none() && !self.lease.as_ref().is_some_and(remembered)
     }
 
     /// What a GETSET must answer.
-    pub fn getset(&self, request: &GetSet, now: UnixMs) -> Answer {
+    pub fn getset(&self, request: &GetSetRequest, now: UnixMs) -> ModelAnswer {
         let (held, lease) = (self.lease_left(now), request.lease as i64);
         let Some((value, fresh)) = self.served(now) else {
             return if held > 0 { (State::Busy, None, held as i64) } else { (State::Fill, None, lease) };
@@ -64,11 +64,12 @@ impl Row {
         let bytes = value.bytes.clone();
         let left = value.fresh_until.map(|end| end.saturating_sub(now));
         let ms = left.map_or(-1, |left| left as i64);
-        let elected = |early: Early| held == 0 && left.is_some_and(|left| early.elects(value.load, left));
+        let elected =
+            |early: EarlyRefreshDraw| held == 0 && left.is_some_and(|left| early.elects(value.load, left));
         match (fresh, request.touch) {
             (true, _) if bytes.is_none() => (State::Absent, None, ms),
             (true, Some(touch)) => (State::Hit, bytes, touch as i64),
-            (true, None) if request.early.is_some_and(elected) => (State::Elected, bytes, lease),
+            (true, None) if request.early.is_some_and(elected) => (State::EarlyRefresh, bytes, lease),
             (true, None) => (State::Hit, bytes, ms),
             (false, _) if held > 0 => {
                 (State::Stale, bytes, (value.fresh_until.unwrap() + value.grace - now) as i64)
@@ -79,7 +80,7 @@ impl Row {
 
     /// A lease was granted; what could not be served is forgotten.
     pub fn granted(&mut self, state: State, token: u64, span: u64, now: UnixMs) {
-        self.lease = Some(Granted { token, at: now, span, released: false });
+        self.lease = Some(ModelLease { token, at: now, span, released: false });
         if state == State::Fill {
             self.value = None;
         }
@@ -102,7 +103,7 @@ impl Row {
         }
     }
 
-    pub fn set(&mut self, set: &Set<'_>, now: UnixMs) {
+    pub fn set(&mut self, set: &SetRequest<'_>, now: UnixMs) {
         let load = match (&self.lease, &self.value) {
             (Some(lease), _) if Some(lease.token) == set.token => now.saturating_sub(lease.at),
             (_, Some(value)) if value.by.is_some() && value.by == set.token => value.load,
@@ -114,7 +115,7 @@ impl Row {
             None => (set.ttl.or(Some(60_000)), 0),
         };
         let (bytes, fresh_until) = (set.value.map(<[u8]>::to_vec), ttl.map(|ttl| now + ttl));
-        self.value = Some(Stored { bytes, by: set.token, fresh_until, grace, load });
+        self.value = Some(ModelValue { bytes, by: set.token, fresh_until, grace, load });
         self.lease = None;
     }
 
@@ -122,7 +123,7 @@ impl Row {
     pub fn release(&mut self, token: u64, delay: u64, now: UnixMs) -> bool {
         let Some(lease) = self.lease.as_mut().filter(|lease| lease.token == token) else { return false };
         if !lease.released {
-            *lease = Granted { token, at: now, span: delay, released: true };
+            *lease = ModelLease { token, at: now, span: delay, released: true };
         }
         true
     }
@@ -131,7 +132,7 @@ impl Row {
     pub fn expire(&mut self, now: UnixMs) -> bool {
         let found = !self.ended(now) && (self.value.is_some() || self.lease.is_some());
         self.lease = None;
-        self.value = self.value.take().filter(|value| value.grace > 0).map(|value| Stored {
+        self.value = self.value.take().filter(|value| value.grace > 0).map(|value| ModelValue {
             fresh_until: Some(value.fresh_until.map_or(now, |end| end.min(now))),
             // Its token is worth nothing any more.
             by: None,

@@ -5,19 +5,19 @@ use crate::domain::global_state::Table;
 use crate::domain::value::Effect;
 use proptest::prelude::*;
 
-fn policy(fields: &[(&str, &str)]) -> Result<Policy, Refusal> {
-    let mut policy = Policy::default();
+fn policy(fields: &[(&str, &str)]) -> Result<CachePolicy, Refusal> {
+    let mut policy = CachePolicy::default();
     for (name, text) in fields {
-        policy.set(name.as_bytes(), text.as_bytes())?.expect("a field");
+        policy.set_field(name.as_bytes(), text.as_bytes())?.expect("a field");
     }
     policy.check().map(|()| policy)
 }
 
-fn policies(prefixes: &[&[u8]]) -> Policies {
-    let mut policies = Policies::default();
+fn policies(prefixes: &[&[u8]]) -> CachePolicies {
+    let mut policies = CachePolicies::default();
     for (ttl, prefix) in (1..).zip(prefixes) {
-        let policy = Policy { ttl: Some(ttl), ..Policy::default() };
-        policies.apply(PolicyEffect { prefix: Box::from(*prefix), policy: Some(policy) });
+        let policy = CachePolicy { ttl: Some(ttl), ..CachePolicy::default() };
+        policies.apply(CachePolicyEffect { prefix: Box::from(*prefix), policy: Some(policy) });
     }
     policies
 }
@@ -34,11 +34,11 @@ fn a_policy_is_shown_as_it_was_set() {
         ("COMPRESS", "4096"),
         ("MAXVALUE", "100"),
     ];
-    let shown = policy(&fields).unwrap().texts();
+    let shown = policy(&fields).unwrap().given_fields();
     let shown: Vec<(&str, &str)> = shown.iter().map(|(name, text)| (*name, text.as_str())).collect();
     assert_eq!(shown, fields);
-    assert!(policy(&[]).unwrap().texts().is_empty());
-    assert_eq!(Policy::default().set(b"COLOUR", b"red"), Ok(None));
+    assert!(policy(&[]).unwrap().given_fields().is_empty());
+    assert_eq!(CachePolicy::default().set_field(b"COLOUR", b"red"), Ok(None));
 }
 
 #[test]
@@ -80,25 +80,25 @@ fn the_longest_prefix_rules() {
         (b"x", b""),
         (b"", b""),
     ] {
-        assert_eq!(all.of(key).map(|(prefix, _)| prefix), Some(prefix), "{key:?}");
+        assert_eq!(all.longest_match(key).map(|(prefix, _)| prefix), Some(prefix), "{key:?}");
     }
-    assert_eq!(policies(&[b"b"]).of(b"a"), None);
-    assert_eq!(policies(&[b"b"]).of(b""), None);
+    assert_eq!(policies(&[b"b"]).longest_match(b"a"), None);
+    assert_eq!(policies(&[b"b"]).longest_match(b""), None);
 }
 
 #[test]
 fn the_same_policy_again_changes_nothing_and_there_is_a_bound() {
-    let mut all = Policies::default();
-    for i in 0..MOST_POLICIES {
-        let decision = decide_set_policy(&all, format!("p{i}").as_bytes(), Policy::default()).unwrap();
+    let mut all = CachePolicies::default();
+    for i in 0..MAX_POLICIES {
+        let decision = decide_set_policy(&all, format!("p{i}").as_bytes(), CachePolicy::default()).unwrap();
         all.apply(decision.effect.unwrap());
     }
-    assert_eq!(decide_set_policy(&all, b"p0", Policy::default()), Ok(Decision::answer(())));
-    assert!(decide_set_policy(&all, b"more", Policy::default()).is_err());
-    assert!(decide_set_policy(&all, &[b'p'; 1_025], Policy::default()).is_err());
+    assert_eq!(decide_set_policy(&all, b"p0", CachePolicy::default()), Ok(Decision::answer(())));
+    assert!(decide_set_policy(&all, b"more", CachePolicy::default()).is_err());
+    assert!(decide_set_policy(&all, &[b'p'; 1_025], CachePolicy::default()).is_err());
     assert_eq!(decide_delete_policy(&all, b"more"), Decision::answer(false));
     all.apply(decide_delete_policy(&all, b"p0").effect.unwrap());
-    assert!(decide_set_policy(&all, b"more", Policy::default()).is_ok());
+    assert!(decide_set_policy(&all, b"more", CachePolicy::default()).is_ok());
 }
 
 proptest! {
@@ -110,7 +110,7 @@ proptest! {
         let prefixes: Vec<&[u8]> = prefixes.iter().map(|prefix| &prefix[..]).collect();
         let all = policies(&prefixes);
         let expected = prefixes.into_iter().filter(|prefix| key.starts_with(prefix)).max_by_key(|p| p.len());
-        prop_assert_eq!(all.of(&key).map(|(prefix, _)| prefix), expected);
+        prop_assert_eq!(all.longest_match(&key).map(|(prefix, _)| prefix), expected);
     }
 
     #[test]
@@ -118,32 +118,32 @@ proptest! {
         prefix in prop::collection::vec(any::<u8>(), 0..20),
         fields in prop::array::uniform8(prop::option::of(0..=100u64)),
     ) {
-        let mut policy = Policy::default();
+        let mut policy = CachePolicy::default();
         for (field, value) in policy.fields_mut().into_iter().zip(fields) {
             *field = value;
         }
         policy.lease = policy.lease.min(policy.ttl);
-        let effect = PolicyEffect { prefix: prefix.into(), policy: Some(policy) };
-        prop_assert_eq!(PolicyEffect::decode(&effect.encode(), None), Ok(effect.clone()));
+        let effect = CachePolicyEffect { prefix: prefix.into(), policy: Some(policy) };
+        prop_assert_eq!(CachePolicyEffect::decode(&effect.encode(), None), Ok(effect.clone()));
         let mut all = policies(&[b"other"]);
         all.apply(effect);
         let saved = all.save();
-        prop_assert_eq!(Policies::load(1, &saved), Ok(all));
-        prop_assert_eq!(Policies::load(1, &saved[..saved.len() - 1]), Err(Corrupt));
-        prop_assert_eq!(Policies::load(1, &[&saved[..], &[0]].concat()), Err(Corrupt));
+        prop_assert_eq!(CachePolicies::load(1, &saved), Ok(all));
+        prop_assert_eq!(CachePolicies::load(1, &saved[..saved.len() - 1]), Err(Corrupt));
+        prop_assert_eq!(CachePolicies::load(1, &[&saved[..], &[0]].concat()), Err(Corrupt));
     }
 
     #[test]
     fn a_jittered_ttl_is_shorter_by_at_most_its_percentage(
         ttl in 1..=crate::domain::time::LONGEST,
         percent in 0..=100u64,
-        chance in any::<u64>(),
+        random in any::<u64>(),
     ) {
-        let policy = Policy { jitter: Some(percent), ..Policy::default() };
-        let jittered = policy.jittered(ttl, chance);
-        prop_assert!(jittered >= 1 && jittered <= ttl);
-        prop_assert!(u128::from(ttl - jittered) * 100 <= u128::from(ttl) * u128::from(percent));
-        prop_assert_eq!(policy.jittered(ttl, 0), ttl);
+        let policy = CachePolicy { jitter: Some(percent), ..CachePolicy::default() };
+        let apply_jitter = policy.apply_jitter(ttl, random);
+        prop_assert!(apply_jitter >= 1 && apply_jitter <= ttl);
+        prop_assert!(u128::from(ttl - apply_jitter) * 100 <= u128::from(ttl) * u128::from(percent));
+        prop_assert_eq!(policy.apply_jitter(ttl, 0), ttl);
     }
 }
 
@@ -152,10 +152,11 @@ fn a_long_load_elects_early_in_the_shares_that_xfetch_gives() {
     // P(load * beta * -ln u >= left) = exp(-left / (load * beta)).
     for (beta, load, left) in [(1_000, 100, 100), (2_000, 100, 100), (1_000, 500, 100), (500, 10, 5)] {
         let step = u64::MAX / 10_000;
-        let elected = (0..10_000).filter(|i| Early { beta, chance: i * step }.elects(load, left)).count();
+        let elected =
+            (0..10_000).filter(|i| EarlyRefreshDraw { beta, random: i * step }.elects(load, left)).count();
         let expected = (-(left as f64) / (load as f64 * beta as f64 / 1_000.0)).exp() * 10_000.0;
         assert!((elected as f64 - expected).abs() < 5.0, "{elected} of {expected}");
     }
-    assert!(!Early { beta: 1_000, chance: 0 }.elects(0, 1), "a load of unknown length");
-    assert!(!Early { beta: 0, chance: 0 }.elects(1_000, 1));
+    assert!(!EarlyRefreshDraw { beta: 1_000, random: 0 }.elects(0, 1), "a load of unknown length");
+    assert!(!EarlyRefreshDraw { beta: 0, random: 0 }.elects(1_000, 1));
 }

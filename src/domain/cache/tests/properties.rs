@@ -1,7 +1,7 @@
 //! The entry under any history, against the naive model.
 
 use super::harness::*;
-use crate::domain::cache::tests::model::Row;
+use crate::domain::cache::tests::model::ModelEntry;
 use crate::domain::cache::*;
 use crate::domain::value::Value;
 use proptest::prelude::*;
@@ -63,30 +63,30 @@ fn steps(backwards: bool) -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// The world and the model side by side.
-struct Both {
+struct HarnessAndModel {
     world: World,
-    row: Row,
+    model: ModelEntry,
     granted: Vec<u64>,
 }
 
-impl Both {
+impl HarnessAndModel {
     fn token(&self, nth_newest: usize) -> u64 {
         self.granted.iter().rev().nth(nth_newest).copied().unwrap_or(77)
     }
 
-    fn getset(&mut self, request: GetSet) -> String {
+    fn getset(&mut self, request: GetSetRequest) -> String {
         let now = self.world.now;
         let before = blocks(self.world.primary.as_ref());
-        let expected = self.row.getset(&request, now);
+        let expected = self.model.getset(&request, now);
         let got = self.world.get(request);
         assert_eq!((got.state, got.value.as_deref().map(<[u8]>::to_vec), got.ms), expected);
         match (got.state, request.touch) {
-            (State::Fill | State::Refresh | State::Elected, _) => {
+            (State::Fill | State::Refresh | State::EarlyRefresh, _) => {
                 assert!(self.granted.iter().all(|old| *old < got.token), "tokens strictly rise");
                 self.granted.push(got.token);
-                self.row.granted(got.state, got.token, request.lease, now);
+                self.model.granted(got.state, got.token, request.lease, now);
             }
-            (State::Hit, Some(touch)) => self.row.touched(now + touch),
+            (State::Hit, Some(touch)) => self.model.touched(now + touch),
             _ => {
                 assert_eq!(got.token, 0);
                 assert_eq!(before, blocks(self.world.primary.as_ref()), "a reader changes nothing");
@@ -95,13 +95,13 @@ impl Both {
         format!("{got:?}")
     }
 
-    fn set(&mut self, set: &Set<'_>) -> String {
+    fn set(&mut self, set: &SetRequest<'_>) -> String {
         let before = blocks(self.world.primary.as_ref());
-        let (answer, stores) = self.row.may_set(set.token, set.value);
+        let (answer, stores) = self.model.may_set(set.token, set.value);
         let got = self.world.set(set);
         assert_eq!(got, answer);
         if stores {
-            self.row.set(set, self.world.now);
+            self.model.set(set, self.world.now);
             if set.token.is_none() {
                 // Its own token is never handed out, but stands in the same order.
                 let own = self.world.entry().highest_token();
@@ -113,9 +113,9 @@ impl Both {
         format!("{got:?}")
     }
 
-    fn bring(&mut self, set: &Set<'_>) -> String {
+    fn bring(&mut self, set: &SetRequest<'_>) -> String {
         let now = self.world.now;
-        let (state, bytes) = match self.row.fresh(now) {
+        let (state, bytes) = match self.model.fresh(now) {
             Some(value) if value.bytes.is_some() => (State::Hit, value.bytes.clone()),
             Some(_) => (State::Absent, None),
             None => (State::Stored, set.value.map(<[u8]>::to_vec)),
@@ -124,7 +124,7 @@ impl Both {
         assert_eq!((got.state, got.value.as_deref().map(<[u8]>::to_vec), got.token), (state, bytes, 0));
         if state == State::Stored {
             assert_eq!(got.ms, set.ttl.map_or(-1, |ttl| ttl as i64));
-            self.row.set(set, now);
+            self.model.set(set, now);
         }
         format!("{got:?}")
     }
@@ -133,28 +133,28 @@ impl Both {
         let now = self.world.now;
         match *step {
             Step::GetSet { lease, touch, early } => {
-                let early = early.then_some(Early { beta: 1_000, chance: 1 << 62 });
-                return Some(self.getset(GetSet { lease, touch, early }));
+                let early = early.then_some(EarlyRefreshDraw { beta: 1_000, random: 1 << 62 });
+                return Some(self.getset(GetSetRequest { lease, touch, early }));
             }
             Step::Set { by, value, ttl, grace } => {
                 let (token, bytes) = (by.map(|by| self.token(by)), value.map(|value| [value]));
                 let value = bytes.as_ref().map(|bytes| &bytes[..]);
-                return Some(self.set(&Set { value, token, ttl, grace: Some(grace) }));
+                return Some(self.set(&SetRequest { value, token, ttl, grace: Some(grace) }));
             }
             Step::Bring { value, ttl, grace } => {
-                let set = Set { value: Some(&[value]), token: None, ttl, grace: Some(grace) };
+                let set = SetRequest { value: Some(&[value]), token: None, ttl, grace: Some(grace) };
                 return Some(self.bring(&set));
             }
             Step::Release { by, delay } => {
                 let token = self.token(by);
-                assert_eq!(self.world.release(token, delay), self.row.release(token, delay, now));
+                assert_eq!(self.world.release(token, delay), self.model.release(token, delay, now));
             }
-            Step::Expire => assert_eq!(self.world.expire(), self.row.expire(now)),
+            Step::Expire => assert_eq!(self.world.expire(), self.model.expire(now)),
             Step::Forward(ms) => self.world.now += ms,
             Step::Back(ms) => self.world.now -= ms,
             Step::Delete => {
                 self.world.delete();
-                self.row = Row::default();
+                self.model = ModelEntry::default();
             }
             Step::Failover => {
                 std::mem::swap(&mut self.world.primary, &mut self.world.replica);
@@ -169,13 +169,13 @@ impl Both {
         assert_eq!(blocks(primary.as_ref()), blocks(replica.as_ref()), "replica = primary");
         // Of all tokens at most one can store something new.
         let live = self.granted.iter().filter(|token| {
-            let set = Set { value: Some(b"other"), token: Some(**token), ttl: None, grace: None };
-            let decision = decide_set(primary.as_ref(), &set, &TERMS, *now, tokens).unwrap();
+            let set = SetRequest { value: Some(b"other"), token: Some(**token), ttl: None, grace: None };
+            let decision = decide_set(primary.as_ref(), &set, &DEFAULT_TERMS, *now, tokens).unwrap();
             assert_eq!(decision.reply, decision.effect.is_some());
             decision.reply
         });
         assert!(live.count() <= 1);
-        let fresh = self.row.fresh(*now).and_then(|value| value.bytes.as_deref());
+        let fresh = self.model.fresh(*now).and_then(|value| value.bytes.as_deref());
         assert_eq!(primary.as_ref().and_then(|entry| entry.view(*now)).as_deref(), fresh);
     }
 }
@@ -183,15 +183,15 @@ impl Both {
 /// Runs a history against the model and returns all answers.
 fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
     let world = World { sweeps, ..World::new() };
-    let mut both = Both { world, row: Row::default(), granted: Vec::new() };
+    let mut harness_and_model = HarnessAndModel { world, model: ModelEntry::default(), granted: Vec::new() };
     let mut answers = Vec::new();
     for step in steps {
-        both.world.sweep();
-        if both.row.ended(both.world.now) {
-            both.row = Row::default();
+        harness_and_model.world.sweep();
+        if harness_and_model.model.ended(harness_and_model.world.now) {
+            harness_and_model.model = ModelEntry::default();
         }
-        answers.extend(both.step(step));
-        both.check();
+        answers.extend(harness_and_model.step(step));
+        harness_and_model.check();
     }
     answers
 }
@@ -224,7 +224,7 @@ proptest! {
             }
             if fills > crashes && let Some(token) = holder.take() {
                 // The surviving one fills it, for longer than this history.
-                let stored = world.set(&Set { ttl: None, ..with(token, b"v") });
+                let stored = world.set(&SetRequest { ttl: None, ..with(token, b"v") });
                 prop_assert!(stored);
             }
             match world.getset(100).state {
@@ -238,7 +238,7 @@ proptest! {
                 }
                 State::Busy => prop_assert!(holder.is_some()),
                 State::Hit => prop_assert!(fills > crashes),
-                State::Refresh | State::Stale | State::Absent | State::Stored | State::Elected => prop_assert!(false, "nothing was stale"),
+                State::Refresh | State::Stale | State::Absent | State::Stored | State::EarlyRefresh => prop_assert!(false, "nothing was stale"),
             }
             prop_assert!(fills <= lapsed + 1);
         }

@@ -57,7 +57,7 @@ fn when_the_grace_ends_under_a_refresh_the_others_wait_for_it() {
 #[test]
 fn without_a_ttl_a_value_stays() {
     let mut world = World::new();
-    world.set(&Set { ttl: None, ..plain(b"v") });
+    world.set(&SetRequest { ttl: None, ..plain(b"v") });
     assert_eq!(world.entry().lifetime(), Lifetime::Endless);
     assert_eq!(world.entry().next_due(), None);
     world.now += 1 << 40;
@@ -67,7 +67,7 @@ fn without_a_ttl_a_value_stays() {
 #[test]
 fn without_a_grace_the_end_of_the_ttl_is_a_miss() {
     let mut world = World::new();
-    world.set(&Set { grace: None, ..plain(b"v") });
+    world.set(&SetRequest { grace: None, ..plain(b"v") });
     assert_eq!(world.entry().lifetime(), Lifetime::Until(world.now + 100));
     world.now += 100;
     world.granted(State::Fill, 10);
@@ -75,12 +75,12 @@ fn without_a_grace_the_end_of_the_ttl_is_a_miss() {
 
 #[test]
 fn a_slow_load_is_still_stored_long_after_its_lease() {
-    for (lease, kept) in [(10_000, 60_000), (40_000, 80_000)] {
+    for (lease, meta) in [(10_000, 60_000), (40_000, 80_000)] {
         let mut world = World::new();
         let token = world.granted(State::Fill, lease);
         assert_eq!(world.entry().next_due(), Some(world.now + lease));
-        assert_eq!(world.entry().lifetime(), Lifetime::Until(world.now + kept));
-        world.now += kept - 1;
+        assert_eq!(world.entry().lifetime(), Lifetime::Until(world.now + meta));
+        world.now += meta - 1;
         assert!(world.set(&with(token, b"slow")));
         assert_eq!(world.getset(1).state, State::Hit);
     }
@@ -144,12 +144,20 @@ fn a_value_over_the_limit_is_too_big() {
     let mut world = World::new();
     let set = plain(b"123");
     let refusal = world
-        .run(|state, now, tokens| decide_set(state, &set, &Terms { limit: 2, ..TERMS }, now, tokens))
+        .run(|state, now, tokens| {
+            decide_set(state, &set, &EffectivePolicy { limit: 2, ..DEFAULT_TERMS }, now, tokens)
+        })
         .unwrap_err();
     assert_eq!(refusal.to_string(), "TOOBIG value of 3 bytes: at most 2 are stored");
     assert!(
         world
-            .run(|state, now, tokens| decide_set(state, &set, &Terms { limit: 3, ..TERMS }, now, tokens))
+            .run(|state, now, tokens| decide_set(
+                state,
+                &set,
+                &EffectivePolicy { limit: 3, ..DEFAULT_TERMS },
+                now,
+                tokens
+            ))
             .unwrap()
     );
 }
@@ -186,7 +194,7 @@ fn a_copy_has_the_value_but_not_the_lease() {
 
 #[test]
 fn a_plain_string_can_be_answered_as_a_hit() {
-    let hit = Reply::hit(b"plain", Some(7));
-    assert_eq!(hit, Reply { state: State::Hit, value: Some(Cow::Borrowed(b"plain")), token: 0, ms: 7 });
-    assert_eq!(Reply::hit(b"plain", None).ms, -1);
+    let hit = GetSetReply::hit(b"plain", Some(7));
+    assert_eq!(hit, GetSetReply { state: State::Hit, value: Some(Cow::Borrowed(b"plain")), token: 0, ms: 7 });
+    assert_eq!(GetSetReply::hit(b"plain", None).ms, -1);
 }

@@ -53,22 +53,22 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// A server with some keys.
-struct Server {
+struct ServerModel {
     now: UnixMs,
     tokens: TokenClock,
-    entries: BTreeMap<usize, Entry>,
-    marks: Invalidations,
-    horizon: Horizon,
+    entries: BTreeMap<usize, CacheEntry>,
+    invalidations: Invalidations,
+    latest_expiry: LatestExpiry,
 }
 
-impl Server {
+impl ServerModel {
     fn new() -> Self {
-        Server {
+        ServerModel {
             now: EPOCH_MS + HOUR,
             tokens: TokenClock::new(),
             entries: BTreeMap::new(),
-            marks: Invalidations::default(),
-            horizon: Horizon::NOTHING,
+            invalidations: Invalidations::default(),
+            latest_expiry: LatestExpiry::NONE,
         }
     }
 
@@ -77,7 +77,7 @@ impl Server {
         assert_eq!(Effect::decode(&effect.encode(), effect.payload()).as_ref(), Ok(&effect));
         let mut entry = self.entries.remove(&key).unwrap_or_default();
         entry.apply(effect);
-        self.horizon = self.horizon.join(entry.horizon());
+        self.latest_expiry = self.latest_expiry.join(entry.latest_expiry());
         if entry.lifetime() != Lifetime::Over {
             self.entries.insert(key, entry);
         }
@@ -86,19 +86,21 @@ impl Server {
     fn run<R>(
         &mut self,
         key: usize,
-        decide: impl FnOnce(Option<&Entry>, &Invalidations, UnixMs, &TokenClock) -> Decision<R, Effect>,
+        decide: impl FnOnce(Option<&CacheEntry>, &Invalidations, UnixMs, &TokenClock) -> Decision<R, Effect>,
     ) -> R {
         let now = self.now;
         self.entries.retain(|_, entry| !matches!(entry.lifetime(), Lifetime::Until(end) if end <= now));
-        let overruled =
-            self.entries.get(&key).and_then(|entry| entry.invalidated(KEYS[key].as_bytes(), &self.marks));
+        let overruled = self
+            .entries
+            .get(&key)
+            .and_then(|entry| entry.invalidated(KEYS[key].as_bytes(), &self.invalidations));
         if let Some(effect) = overruled {
             self.apply(key, effect);
             let entry = self.entries.get(&key);
-            let again = entry.and_then(|entry| entry.invalidated(KEYS[key].as_bytes(), &self.marks));
+            let again = entry.and_then(|entry| entry.invalidated(KEYS[key].as_bytes(), &self.invalidations));
             assert_eq!(again, None, "once is enough");
         }
-        let decision = decide(self.entries.get(&key), &self.marks, now, &self.tokens);
+        let decision = decide(self.entries.get(&key), &self.invalidations, now, &self.tokens);
         if let Some(effect) = decision.effect {
             self.apply(key, effect);
         }
@@ -107,46 +109,55 @@ impl Server {
 
     fn read(&mut self, key: usize, lease: u64) -> (State, u64) {
         self.run(key, |entry, _, now, tokens| {
-            let request = GetSet { lease, touch: None, early: None };
+            let request = GetSetRequest { lease, touch: None, early: None };
             let decision = decide_getset(entry, &request, now, tokens).unwrap();
             Decision { reply: (decision.reply.state, decision.reply.token), effect: decision.effect }
         })
     }
 
     fn set(&mut self, key: usize, token: Option<u64>, tags: &Tags, ttl: Option<u64>, grace: u64) -> bool {
-        self.run(key, |entry, marks, now, tokens| {
-            let set = Set { value: Some(b"v"), token, ttl, grace: Some(grace) };
-            let decide = || decide_set(entry, &set, &Terms { limit: 10, ..Terms::default() }, now, tokens);
+        self.run(key, |entry, invalidations, now, tokens| {
+            let set = SetRequest { value: Some(b"v"), token, ttl, grace: Some(grace) };
+            let decide = || {
+                decide_set(
+                    entry,
+                    &set,
+                    &EffectivePolicy { limit: 10, ..EffectivePolicy::default() },
+                    now,
+                    tokens,
+                )
+            };
             if tags.is_empty() {
                 return decide().unwrap();
             }
-            let mark = marks.over(KEYS[key].as_bytes(), tags.iter());
-            decide_tagged(entry, tags.clone(), token, mark, now, decide).unwrap()
+            let invalidation = invalidations.newest_for(KEYS[key].as_bytes(), tags.iter());
+            decide_set_with_tags(entry, tags.clone(), token, invalidation, now, decide).unwrap()
         })
     }
 
-    fn invalidate(&mut self, reach: Reach, name: &[u8]) {
-        let effect = decide_invalidate(reach, &[name], self.horizon, self.now, &self.tokens).unwrap().effect;
+    fn invalidate(&mut self, scope: Scope, name: &[u8]) {
+        let effect =
+            decide_invalidate(scope, &[name], self.latest_expiry, self.now, &self.tokens).unwrap().effect;
         let effect = effect.unwrap();
         self.tokens.saw(effect.highest_token());
-        self.marks.apply(effect);
+        self.invalidations.apply(effect);
     }
 
     fn restart(&mut self) {
-        self.marks = Invalidations::load(1, &self.marks.save()).unwrap();
-        self.horizon = Horizon::NOTHING;
+        self.invalidations = Invalidations::load(1, &self.invalidations.save()).unwrap();
+        self.latest_expiry = LatestExpiry::NONE;
         for entry in self.entries.values_mut() {
-            let mut loaded = Entry::default();
-            entry.save(&mut |block| loaded.load(Entry::ENCODING, block).unwrap());
+            let mut loaded = CacheEntry::default();
+            entry.save(&mut |block| loaded.load(CacheEntry::ENCODING, block).unwrap());
             assert_eq!(&loaded, entry);
             *entry = loaded;
-            self.horizon = self.horizon.join(entry.horizon());
+            self.latest_expiry = self.latest_expiry.join(entry.latest_expiry());
         }
     }
 }
 
 /// What was stored last under a key: in which step its load began, and its tags.
-struct Stored {
+struct StoredValue {
     began: usize,
     tags: Vec<usize>,
     fresh_until: Option<UnixMs>,
@@ -159,14 +170,14 @@ enum Gone {
 
 /// Everything that has happened, one by one.
 #[derive(Default)]
-struct Naive {
-    stored: BTreeMap<usize, Stored>,
+struct History {
+    stored: BTreeMap<usize, StoredValue>,
     granted: BTreeMap<usize, Vec<(u64, usize)>>,
     gone: Vec<(usize, Gone)>,
 }
 
-impl Naive {
-    fn is_gone(&self, key: usize, stored: &Stored) -> bool {
+impl History {
+    fn is_gone(&self, key: usize, stored: &StoredValue) -> bool {
         self.gone.iter().any(|(step, gone)| {
             *step > stored.began
                 && match gone {
@@ -180,21 +191,21 @@ impl Naive {
 proptest! {
     #[test]
     fn nothing_granted_before_an_invalidation_is_ever_a_hit_and_all_else_is(steps in steps()) {
-        let (mut server, mut naive) = (Server::new(), Naive::default());
+        let (mut server, mut history) = (ServerModel::new(), History::default());
         for (number, step) in steps.into_iter().enumerate() {
             match step {
                 Step::Read { key, lease } => {
                     let (state, token) = server.read(key, lease);
-                    let fresh = naive.stored.get(&key).is_some_and(|stored| {
-                        stored.fresh_until.is_none_or(|end| server.now < end) && !naive.is_gone(key, stored)
+                    let fresh = history.stored.get(&key).is_some_and(|stored| {
+                        stored.fresh_until.is_none_or(|end| server.now < end) && !history.is_gone(key, stored)
                     });
                     prop_assert_eq!(state == State::Hit, fresh, "{:?} in step {}", state, number);
                     if token > 0 {
-                        naive.granted.entry(key).or_default().push((token, number));
+                        history.granted.entry(key).or_default().push((token, number));
                     }
                 }
                 Step::Set { key, by, tags, ttl, grace } => {
-                    let granted = naive.granted.get(&key).map_or(&[][..], Vec::as_slice);
+                    let granted = history.granted.get(&key).map_or(&[][..], Vec::as_slice);
                     let grant = match by {
                         Some(nth) => match granted.iter().rev().nth(nth) {
                             Some(grant) => Some(*grant),
@@ -208,29 +219,29 @@ proptest! {
                         let began = grant.map_or(number, |(_, began)| began);
                         let fresh_until = ttl.map(|ttl| server.now + ttl);
                         // A re-send by a token that was superseded stores nothing anew.
-                        let known = naive.stored.get(&key).is_some_and(|stored| stored.began == began);
-                        let stored = Stored { began, tags, fresh_until };
+                        let known = history.stored.get(&key).is_some_and(|stored| stored.began == began);
+                        let stored = StoredValue { began, tags, fresh_until };
                         let entry = server.entries.get(&key);
                         let is_new = entry.is_some_and(|entry| entry.lease().is_none());
                         if is_new || !known {
-                            prop_assert!(!naive.is_gone(key, &stored), "stored in step {number}");
-                            naive.stored.insert(key, stored);
+                            prop_assert!(!history.is_gone(key, &stored), "stored in step {number}");
+                            history.stored.insert(key, stored);
                         }
                     }
                 }
                 Step::InvalidateTag(tag) => {
-                    server.invalidate(Reach::Tag, TAGS[tag].as_bytes());
-                    naive.gone.push((number, Gone::Tag(tag)));
+                    server.invalidate(Scope::Tag, TAGS[tag].as_bytes());
+                    history.gone.push((number, Gone::Tag(tag)));
                 }
                 Step::InvalidatePrefix { key, length } => {
                     let prefix = &KEYS[key][..length.min(KEYS[key].len())];
-                    server.invalidate(Reach::Prefix, prefix.as_bytes());
-                    naive.gone.push((number, Gone::Prefix(prefix.into())));
+                    server.invalidate(Scope::Prefix, prefix.as_bytes());
+                    history.gone.push((number, Gone::Prefix(prefix.into())));
                 }
                 Step::Forward(ms) => server.now += ms,
                 Step::Delete(key) => {
                     server.entries.remove(&key);
-                    naive.stored.remove(&key);
+                    history.stored.remove(&key);
                 }
                 Step::Restart => server.restart(),
             }

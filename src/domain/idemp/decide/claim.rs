@@ -15,9 +15,9 @@ pub const DEFAULT_LEASE: u64 = time::MINUTE;
 /// TTL unless given, in milliseconds.
 pub const DEFAULT_TTL: u64 = time::DAY;
 
-/// What a claim asks for. A waiter keeps it (see [`Claim::into_owned`]) and asks again when woken.
+/// What a claim asks for. A waiter keeps it (see [`ClaimRequest::into_owned`]) and asks again when woken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim<'a> {
+pub struct ClaimRequest<'a> {
     /// How long the claimer may work before another takes over, ms.
     pub lease: u64,
     /// How long the record lives after its last change, ms; from the completion on unless COMPLETE
@@ -29,9 +29,9 @@ pub struct Claim<'a> {
     pub fingerprint: Option<Fingerprint>,
 }
 
-impl Claim<'_> {
-    pub fn into_owned(self) -> Claim<'static> {
-        Claim {
+impl ClaimRequest<'_> {
+    pub fn into_owned(self) -> ClaimRequest<'static> {
+        ClaimRequest {
             lease: self.lease,
             ttl: self.ttl,
             owner: self.owner.map(|owner| Cow::Owned(owner.into_owned())),
@@ -52,7 +52,7 @@ pub enum State {
 
 /// The reply's six elements in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reply<'a> {
+pub struct ClaimReply<'a> {
     pub state: State,
     /// The result when done; the last checkpoint when claimed.
     pub value: Option<Cow<'a, [u8]>>,
@@ -65,18 +65,18 @@ pub struct Reply<'a> {
     pub meta: Option<Cow<'a, [u8]>>,
 }
 
-impl Reply<'_> {
+impl ClaimReply<'_> {
     /// Frees the reply from the record, so that the record can change before the reply is sent.
-    pub fn into_owned(self) -> Reply<'static> {
-        Reply {
+    pub fn into_owned(self) -> ClaimReply<'static> {
+        ClaimReply {
             value: self.value.map(|value| Cow::Owned(value.into_owned())),
             meta: self.meta.map(|meta| Cow::Owned(meta.into_owned())),
             ..self
         }
     }
 
-    fn bare(state: State, token: u64, ms: u64, attempt: u32) -> Self {
-        Reply { state, value: None, token, ms, attempt, meta: None }
+    fn without_value(state: State, token: u64, ms: u64, attempt: u32) -> Self {
+        ClaimReply { state, value: None, token, ms, attempt, meta: None }
     }
 }
 
@@ -86,13 +86,13 @@ impl Reply<'_> {
 /// lease is longer than the TTL.
 pub fn decide_claim<'a>(
     state: Option<&'a Record>,
-    claim: &Claim<'_>,
+    claim: &ClaimRequest<'_>,
     now: UnixMs,
     tokens: &TokenClock,
-) -> Result<Decision<Reply<'a>, Effect>, Refusal> {
+) -> Result<Decision<ClaimReply<'a>, Effect>, Refusal> {
     lease_within_ttl(claim.lease, claim.ttl)?;
-    let Some(record) = state.filter(|record| record.stands(now)) else {
-        return Ok(grant(state, claim, now, tokens));
+    let Some(record) = state.filter(|record| record.is_live(now)) else {
+        return Ok(grant_lease(state, claim, now, tokens));
     };
     let known = record.fingerprint();
     if let (Some(known), Some(given)) = (known, claim.fingerprint)
@@ -104,28 +104,28 @@ pub fn decide_claim<'a>(
     let open = match &record.stage {
         Stage::Done(finished) => {
             let (meta, result) = finished.parts();
-            return Ok(Decision::answer(Reply {
+            return Ok(Decision::answer(ClaimReply {
                 value: Some(Cow::Borrowed(result)),
                 meta: meta.map(Cow::Borrowed),
-                ..Reply::bare(State::Done, 0, elapsed, record.attempt)
+                ..ClaimReply::without_value(State::Done, 0, elapsed, record.attempt)
             }));
         }
         Stage::Open(open) => open,
     };
     if elapsed >= open.span {
-        let mut taken = grant(state, claim, now, tokens);
+        let mut taken = grant_lease(state, claim, now, tokens);
         taken.reply.value = open.checkpoint.as_deref().map(Cow::Borrowed);
         return Ok(taken);
     }
     let left = open.span - elapsed;
     let mine = open.held && open.owner.is_some() && open.owner.as_deref() == claim.owner.as_deref();
     Ok(Decision::answer(if mine {
-        Reply {
+        ClaimReply {
             value: open.checkpoint.as_deref().map(Cow::Borrowed),
-            ..Reply::bare(State::Claimed, record.token, left, record.attempt)
+            ..ClaimReply::without_value(State::Claimed, record.token, left, record.attempt)
         }
     } else {
-        Reply::bare(State::Busy, 0, left, record.attempt)
+        ClaimReply::without_value(State::Busy, 0, left, record.attempt)
     }))
 }
 
@@ -137,35 +137,35 @@ pub(crate) fn lease_within_ttl(lease: u64, ttl: u64) -> Result<(), Refusal> {
     Err(Refusal::err(format!("LEASE {lease}: must not be longer than TTL {ttl}")))
 }
 
-fn grant<'a>(
+fn grant_lease<'a>(
     state: Option<&Record>,
-    claim: &Claim<'_>,
+    claim: &ClaimRequest<'_>,
     now: UnixMs,
     tokens: &TokenClock,
-) -> Decision<Reply<'a>, Effect> {
+) -> Decision<ClaimReply<'a>, Effect> {
     // Above the token of a record that is taken over, even if the clock has not heard of it.
     let token = tokens.next(now).max(state.map_or(0, |record| record.token) + 1);
     let (attempt, fingerprint) = next_attempt(state, claim, now);
-    let reply = Reply::bare(State::Claimed, token, claim.lease, attempt);
-    Decision::change(reply, granted(claim, attempt, fingerprint, now, token))
+    let reply = ClaimReply::without_value(State::Claimed, token, claim.lease, attempt);
+    Decision::change(reply, build_claim_effect(claim, attempt, fingerprint, now, token))
 }
 
 /// What a claim changes that was granted `token` at `now`, whoever might hold the record.
-pub fn claimed(state: Option<&Record>, claim: &Claim<'_>, now: UnixMs, token: u64) -> Effect {
+pub fn claim_effect(state: Option<&Record>, claim: &ClaimRequest<'_>, now: UnixMs, token: u64) -> Effect {
     let (attempt, fingerprint) = next_attempt(state, claim, now);
-    granted(claim, attempt, fingerprint, now, token)
+    build_claim_effect(claim, attempt, fingerprint, now, token)
 }
 
 /// The first of a new record, or the next of the one that stands.
-fn next_attempt(state: Option<&Record>, claim: &Claim<'_>, now: UnixMs) -> (u32, Option<Fingerprint>) {
-    match state.filter(|record| record.stands(now)) {
+fn next_attempt(state: Option<&Record>, claim: &ClaimRequest<'_>, now: UnixMs) -> (u32, Option<Fingerprint>) {
+    match state.filter(|record| record.is_live(now)) {
         Some(record) => (record.attempt.saturating_add(1), claim.fingerprint.or(record.fingerprint())),
         None => (1, claim.fingerprint),
     }
 }
 
-fn granted(
-    claim: &Claim<'_>,
+fn build_claim_effect(
+    claim: &ClaimRequest<'_>,
     attempt: u32,
     fingerprint: Option<Fingerprint>,
     now: UnixMs,

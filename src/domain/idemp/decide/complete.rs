@@ -29,7 +29,7 @@ pub struct Extension<'a> {
 
 /// The longest result and meta that are stored, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct ResultLimits {
     pub result: usize,
     pub meta: usize,
 }
@@ -42,13 +42,13 @@ pub struct Limits {
 pub fn decide_complete(
     state: Option<&Record>,
     completion: &Completion<'_>,
-    limits: Limits,
+    limits: ResultLimits,
     now: UnixMs,
 ) -> Result<Decision<(), Effect>, Refusal> {
     let Completion { token, result, meta, ttl } = *completion;
-    fits("result", result, limits.result)?;
-    fits("META", meta.unwrap_or_default(), limits.meta)?;
-    let record = current(state, token, now)?;
+    check_size("result", result, limits.result)?;
+    check_size("META", meta.unwrap_or_default(), limits.meta)?;
+    let record = record_with_token(state, token, now)?;
     match &record.stage {
         Stage::Done(finished) if finished.result() == result => Ok(Decision::answer(())),
         Stage::Done(_) => {
@@ -81,8 +81,8 @@ pub fn decide_extend(
     now: UnixMs,
 ) -> Result<Decision<u64, Effect>, Refusal> {
     let Extension { token, lease, checkpoint } = *extension;
-    fits("CHECKPOINT", checkpoint.unwrap_or_default(), limit)?;
-    let record = current(state, token, now)?;
+    check_size("CHECKPOINT", checkpoint.unwrap_or_default(), limit)?;
+    let record = record_with_token(state, token, now)?;
     let open = match &record.stage {
         Stage::Open(open) if open.held => open,
         Stage::Open(_) => return Err(fenced("this claim was released")),
@@ -104,7 +104,7 @@ pub fn decide_release(
     delay: u64,
     now: UnixMs,
 ) -> Result<Decision<(), Effect>, Refusal> {
-    match &current(state, token, now)?.stage {
+    match &record_with_token(state, token, now)?.stage {
         Stage::Open(open) if open.held => Ok(Decision::change((), Effect::Release { token, at: now, delay })),
         Stage::Open(_) => Ok(Decision::answer(())),
         Stage::Done(_) => Err(fenced("this claim was completed")),
@@ -112,9 +112,9 @@ pub fn decide_release(
 }
 
 /// The record, if `token` is the last that it granted.
-fn current(state: Option<&Record>, token: u64, now: UnixMs) -> Result<&Record, Refusal> {
+fn record_with_token(state: Option<&Record>, token: u64, now: UnixMs) -> Result<&Record, Refusal> {
     let record = state
-        .filter(|record| record.stands(now))
+        .filter(|record| record.is_live(now))
         .ok_or_else(|| fenced("the key is gone: it was deleted, or its TTL ran out"))?;
     if record.token != token {
         return Err(fenced("the token was superseded: another claim took over"));
@@ -126,7 +126,7 @@ fn fenced(text: &str) -> Refusal {
     Refusal::new(Code::Fenced, text)
 }
 
-fn fits(what: &str, bytes: &[u8], limit: usize) -> Result<(), Refusal> {
+fn check_size(what: &str, bytes: &[u8], limit: usize) -> Result<(), Refusal> {
     if bytes.len() <= limit {
         return Ok(());
     }

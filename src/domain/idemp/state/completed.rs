@@ -11,11 +11,11 @@ const META_LENGTH: usize = size_of::<u32>();
 
 /// Fingerprint, meta and result: a byte that says which of them are there, then those in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Finished {
+pub(crate) struct PackedResult {
     packed: Box<[u8]>,
 }
 
-impl Finished {
+impl PackedResult {
     /// A meta beyond 4 GiB, which no server accepts as an argument, would be cut there.
     pub fn new(fingerprint: Option<&Fingerprint>, meta: Option<&[u8]>, result: &[u8]) -> Self {
         let meta = meta.map(|meta| &meta[..meta.len().min(u32::MAX as usize)]);
@@ -36,7 +36,7 @@ impl Finished {
             packed.extend_from_slice(meta);
         }
         packed.extend_from_slice(result);
-        Finished { packed: packed.into_boxed_slice() }
+        PackedResult { packed: packed.into_boxed_slice() }
     }
 
     fn has(&self, part: u8) -> bool {
@@ -65,7 +65,7 @@ impl Finished {
     }
 
     /// Bytes on the heap.
-    pub fn heap(&self) -> usize {
+    pub fn heap_bytes(&self) -> usize {
         self.packed.len()
     }
 }
@@ -83,11 +83,11 @@ mod tests {
             result in any::<Vec<u8>>(),
         ) {
             let fingerprint = fingerprint.map(Fingerprint);
-            let finished = Finished::new(fingerprint.as_ref(), meta.as_deref(), &result);
+            let finished = PackedResult::new(fingerprint.as_ref(), meta.as_deref(), &result);
             prop_assert_eq!(finished.fingerprint(), fingerprint);
             prop_assert_eq!(finished.parts(), (meta.as_deref(), &result[..]));
             prop_assert_eq!(finished.result(), &result[..]);
-            prop_assert_eq!(finished.heap(), finished.packed.len());
+            prop_assert_eq!(finished.heap_bytes(), finished.packed.len());
         }
     }
 }

@@ -18,21 +18,21 @@ impl Fingerprint {
     pub const SIZE: usize = 32;
 
     /// Of FINGERPRINT: bytes by which the client itself tells contents apart. Any length.
-    pub fn of_given(bytes: &[u8]) -> Self {
+    pub fn from_fingerprint(bytes: &[u8]) -> Self {
         Fingerprint::of(GIVEN, bytes)
     }
 
     /// Of PAYLOAD: the content itself, at most `limit` bytes of it (`TOOBIG` beyond).
-    pub fn of_payload(bytes: &[u8], limit: usize) -> Result<Self, Refusal> {
-        within("PAYLOAD", bytes, limit)?;
+    pub fn from_payload(bytes: &[u8], limit: usize) -> Result<Self, Refusal> {
+        check_limit("PAYLOAD", bytes, limit)?;
         Ok(Fingerprint::of(PAYLOAD, bytes))
     }
 
     /// Of JSON: a document of at most `limit` bytes as written (`TOOBIG` beyond) in its canonical form
     /// (RFC 8785), so that neither white space nor the order of members counts. `ERR` when there is no
     /// such form; see [`canonical_json::canonical`].
-    pub fn of_json(text: &[u8], limit: usize) -> Result<Self, Refusal> {
-        within("JSON", text, limit)?;
+    pub fn from_json(text: &[u8], limit: usize) -> Result<Self, Refusal> {
+        check_limit("JSON", text, limit)?;
         Ok(Fingerprint::of(JSON, &canonical_json::canonical(text)?))
     }
 
@@ -45,7 +45,7 @@ impl Fingerprint {
     }
 }
 
-fn within(what: &str, bytes: &[u8], limit: usize) -> Result<(), Refusal> {
+fn check_limit(what: &str, bytes: &[u8], limit: usize) -> Result<(), Refusal> {
     if bytes.len() <= limit {
         return Ok(());
     }
@@ -70,11 +70,11 @@ mod tests {
     #[test]
     fn it_is_the_sha_256_of_the_kind_and_the_bytes() {
         assert_eq!(
-            hex(Fingerprint::of_given(b"abc")),
+            hex(Fingerprint::from_fingerprint(b"abc")),
             "1e18834c426d00e57788444cb3ccd62c771b420c095bb0c4e040a8c122c4570d"
         );
         assert_eq!(
-            hex(Fingerprint::of_payload(b"abc", 3).unwrap()),
+            hex(Fingerprint::from_payload(b"abc", 3).unwrap()),
             "909ac45e439911193205994d09399c29fede977ab212605f29ead5250a812e73"
         );
     }
@@ -83,15 +83,15 @@ mod tests {
     #[test]
     fn json_is_hashed_in_its_canonical_form() {
         for text in [r#"{"a":[1,2],"b":null}"#, " { \"b\" : null,\r\n\"\\u0061\": [1.0, 2e0] } "] {
-            let print = Fingerprint::of_json(text.as_bytes(), 100).unwrap();
+            let print = Fingerprint::from_json(text.as_bytes(), 100).unwrap();
             assert_eq!(hex(print), "ebe6a289f41ba6e749ef9468a2ebd85a285aec8cfa7a6c100eb34c8fef010b12");
         }
-        assert_eq!(Fingerprint::of_json(b"[1]", 2).unwrap_err().code, Code::TooBig);
+        assert_eq!(Fingerprint::from_json(b"[1]", 2).unwrap_err().code, Code::TooBig);
     }
 
     #[test]
     fn a_payload_over_the_limit_is_refused_and_told_of_fingerprint() {
-        let refusal = Fingerprint::of_payload(b"abcd", 3).unwrap_err();
+        let refusal = Fingerprint::from_payload(b"abcd", 3).unwrap_err();
         assert_eq!(
             refusal.to_string(),
             "TOOBIG PAYLOAD of 4 bytes: at most 3 are hashed here; hash it yourself and send FINGERPRINT"

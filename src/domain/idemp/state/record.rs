@@ -1,7 +1,7 @@
 //! The record under an idempotency key.
 
 use crate::domain::idemp::Fingerprint;
-use crate::domain::idemp::state::completed::Finished;
+use crate::domain::idemp::state::completed::PackedResult;
 use crate::domain::time::UnixMs;
 
 /// One idempotency key: who works on it, or what came of it. 48 bytes and one allocation.
@@ -22,13 +22,13 @@ pub struct Record {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Stage {
-    Open(Box<Open>),
-    Done(Finished),
+    Open(Box<Unfinished>),
+    Done(PackedResult),
 }
 
 /// An unfinished record's part.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Open {
+pub(crate) struct Unfinished {
     /// Someone holds the lease, or held it last; else it was given back.
     pub held: bool,
     /// The lease if held, else the delay that came with the release; in ms from `since` on.
@@ -53,7 +53,7 @@ impl Record {
     }
 
     /// How long the record lives after its last change, ms. A DELAY longer than the TTL is kept.
-    pub(crate) fn life(&self) -> u64 {
+    pub(crate) fn retention_ms(&self) -> u64 {
         match &self.stage {
             Stage::Open(open) => self.ttl.max(open.span),
             Stage::Done(_) => self.ttl,
@@ -62,8 +62,8 @@ impl Record {
 
     /// Whether it still counts at `now`; a record past its end is as good as missing, whether or not
     /// the server has removed the key yet.
-    pub(crate) fn stands(&self, now: UnixMs) -> bool {
-        self.token != 0 && self.elapsed(now) < self.life()
+    pub(crate) fn is_live(&self, now: UnixMs) -> bool {
+        self.token != 0 && self.elapsed(now) < self.retention_ms()
     }
 
     pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
@@ -87,7 +87,7 @@ impl Record {
 
 impl Record {
     /// The unfinished part, if `token` holds it.
-    pub(crate) fn held_by(&mut self, token: u64) -> Option<&mut Open> {
+    pub(crate) fn held_by(&mut self, token: u64) -> Option<&mut Unfinished> {
         match &mut self.stage {
             Stage::Open(open) if open.held && self.token == token => Some(open),
             _ => None,

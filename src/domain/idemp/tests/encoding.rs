@@ -1,8 +1,8 @@
 //! The binary forms: nothing is lost, nothing is left out, nothing panics.
 
 use crate::domain::codec::Corrupt;
-use crate::domain::idemp::state::completed::Finished;
-use crate::domain::idemp::state::record::{Open, Record, Stage};
+use crate::domain::idemp::state::completed::PackedResult;
+use crate::domain::idemp::state::record::{Record, Stage, Unfinished};
 use crate::domain::idemp::{Effect, Fingerprint};
 use crate::domain::time::LONGEST;
 use crate::domain::token;
@@ -47,11 +47,11 @@ fn records() -> impl Strategy<Value = Record> {
     let open = (any::<bool>(), 0..=LONGEST, part(), fingerprint(), part()).prop_map(
         |(held, span, owner, fingerprint, checkpoint)| {
             let owner = owner.filter(|_| held);
-            Stage::Open(Box::new(Open { held, span, owner, fingerprint, checkpoint }))
+            Stage::Open(Box::new(Unfinished { held, span, owner, fingerprint, checkpoint }))
         },
     );
     let done = (fingerprint(), prop::option::of(bytes()), bytes()).prop_map(|(fingerprint, meta, result)| {
-        Stage::Done(Finished::new(fingerprint.as_ref(), meta.as_deref(), &result))
+        Stage::Done(PackedResult::new(fingerprint.as_ref(), meta.as_deref(), &result))
     });
     (1..token::BOUND, 0..1u64 << 53, 0..=LONGEST, 1..=u32::MAX, prop_oneof![open, done])
         .prop_map(|(token, since, ttl, attempt, stage)| Record { token, since, ttl, attempt, stage })
@@ -138,16 +138,16 @@ proptest! {
 
 #[test]
 fn every_field_reaches_the_saved_bytes() {
-    let held = Open {
+    let held = Unfinished {
         held: true,
         span: 5,
         owner: Some(Box::from(*b"me")),
         fingerprint: Some(Fingerprint([7; 32])),
         checkpoint: Some(Box::from(*b"half")),
     };
-    let open = |open: Open| Stage::Open(Box::new(open));
+    let open = |open: Unfinished| Stage::Open(Box::new(open));
     let done = |fingerprint, meta: Option<&[u8]>, result: &[u8]| {
-        Stage::Done(Finished::new(Option::as_ref(&fingerprint), meta, result))
+        Stage::Done(PackedResult::new(Option::as_ref(&fingerprint), meta, result))
     };
     let base = Record { token: 9, since: 3, ttl: 10, attempt: 2, stage: open(held.clone()) };
     let print = Some(Fingerprint([7; 32]));
@@ -157,20 +157,20 @@ fn every_field_reaches_the_saved_bytes() {
         Record { since: 4, ..base.clone() },
         Record { ttl: 11, ..base.clone() },
         Record { attempt: 3, ..base.clone() },
-        Record { stage: open(Open { span: 6, ..held.clone() }), ..base.clone() },
-        Record { stage: open(Open { owner: None, ..held.clone() }), ..base.clone() },
-        Record { stage: open(Open { owner: Some(Box::from(*b"us")), ..held.clone() }), ..base.clone() },
-        Record { stage: open(Open { fingerprint: None, ..held.clone() }), ..base.clone() },
-        Record { stage: open(Open { checkpoint: None, ..held.clone() }), ..base.clone() },
+        Record { stage: open(Unfinished { span: 6, ..held.clone() }), ..base.clone() },
+        Record { stage: open(Unfinished { owner: None, ..held.clone() }), ..base.clone() },
+        Record { stage: open(Unfinished { owner: Some(Box::from(*b"us")), ..held.clone() }), ..base.clone() },
+        Record { stage: open(Unfinished { fingerprint: None, ..held.clone() }), ..base.clone() },
+        Record { stage: open(Unfinished { checkpoint: None, ..held.clone() }), ..base.clone() },
         Record {
-            stage: open(Open { checkpoint: Some(Box::from(*b"full")), ..held.clone() }),
+            stage: open(Unfinished { checkpoint: Some(Box::from(*b"full")), ..held.clone() }),
             ..base.clone()
         },
         Record {
-            stage: open(Open { fingerprint: Some(Fingerprint([8; 32])), ..held.clone() }),
+            stage: open(Unfinished { fingerprint: Some(Fingerprint([8; 32])), ..held.clone() }),
             ..base.clone()
         },
-        Record { stage: open(Open { held: false, owner: None, ..held }), ..base.clone() },
+        Record { stage: open(Unfinished { held: false, owner: None, ..held }), ..base.clone() },
         Record { stage: done(print, Some(b"m"), b"r"), ..base.clone() },
         Record { stage: done(None, Some(b"m"), b"r"), ..base.clone() },
         Record { stage: done(print, None, b"r"), ..base.clone() },
@@ -215,7 +215,7 @@ fn a_record_that_holds_nothing_saves_nothing() {
 fn a_completed_record_takes_at_most_96_bytes_more_than_a_plain_string() {
     let result = [0; 100];
     let print = Fingerprint([7; 32]);
-    let stage = Stage::Done(Finished::new(Some(&print), None, &result));
+    let stage = Stage::Done(PackedResult::new(Some(&print), None, &result));
     let record = Record { token: 1, since: 1, ttl: 1, attempt: 1, stage };
     assert_eq!(size_of::<Record>(), 48);
     let plain = 16 + result.len() + 4;

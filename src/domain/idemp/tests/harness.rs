@@ -8,7 +8,7 @@ use crate::domain::token::{EPOCH_MS, TokenClock};
 use crate::domain::value::{Effect as _, Lifetime, Value};
 use std::borrow::Cow;
 
-pub(crate) const ROOMY: Limits = Limits { result: 1_000, meta: 1_000 };
+pub(crate) const ROOMY: ResultLimits = ResultLimits { result: 1_000, meta: 1_000 };
 
 pub(crate) type Answer<R> = Result<R, Code>;
 
@@ -59,7 +59,7 @@ impl World {
         Ok(reply)
     }
 
-    pub fn claim(&mut self, claim: &Claim<'_>) -> Result<Reply<'static>, Refusal> {
+    pub fn claim(&mut self, claim: &ClaimRequest<'_>) -> Result<ClaimReply<'static>, Refusal> {
         self.run(|state, now, tokens| {
             decide_claim(state, claim, now, tokens)
                 .map(|d| Decision { reply: d.reply.into_owned(), effect: d.effect })
@@ -107,14 +107,14 @@ pub(crate) fn blocks(record: Option<&Record>) -> Vec<Vec<u8>> {
     blocks
 }
 
-pub(crate) fn claim(lease: u64, ttl: u64) -> Claim<'static> {
-    Claim { lease, ttl, owner: None, fingerprint: None }
+pub(crate) fn claim(lease: u64, ttl: u64) -> ClaimRequest<'static> {
+    ClaimRequest { lease, ttl, owner: None, fingerprint: None }
 }
 
-pub(crate) fn by(owner: &'static str, lease: u64, ttl: u64) -> Claim<'static> {
-    Claim { owner: Some(Cow::Borrowed(owner.as_bytes())), ..claim(lease, ttl) }
+pub(crate) fn by(owner: &'static str, lease: u64, ttl: u64) -> ClaimRequest<'static> {
+    ClaimRequest { owner: Some(Cow::Borrowed(owner.as_bytes())), ..claim(lease, ttl) }
 }
 
-pub(crate) fn about(content: &str, lease: u64, ttl: u64) -> Claim<'static> {
-    Claim { fingerprint: Some(Fingerprint::of_given(content.as_bytes())), ..claim(lease, ttl) }
+pub(crate) fn about(content: &str, lease: u64, ttl: u64) -> ClaimRequest<'static> {
+    ClaimRequest { fingerprint: Some(Fingerprint::from_fingerprint(content.as_bytes())), ..claim(lease, ttl) }
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use std::borrow::Cow;
 
 #[derive(Debug, Clone)]
-struct Row {
+struct ModelRecord {
     token: u64,
     runs: u32,
     owner: Option<&'static str>,
@@ -17,14 +17,14 @@ struct Row {
     checkpoint: Option<Vec<u8>>,
     changed: UnixMs,
     ttl: u64,
-    phase: Phase,
+    phase: ModelPhase,
 }
 
 #[derive(Debug, Clone)]
-enum Phase {
+enum ModelPhase {
     Working { lease: u64 },
     Rejected { pause: u64 },
-    Finished { result: Vec<u8>, meta: Option<Vec<u8>> },
+    PackedResult { result: Vec<u8>, meta: Option<Vec<u8>> },
 }
 
 #[derive(Debug, Clone)]
@@ -79,77 +79,77 @@ fn steps(backwards: bool) -> impl Strategy<Value = Vec<Step>> {
 /// What the model says to a claim: the reply, and the row afterwards if it changes. The token of a new
 /// lease is not the model's business: 0 stands for it.
 fn model_claim(
-    row: Option<&Row>,
+    model: Option<&ModelRecord>,
     now: UnixMs,
     (lease, ttl): (u64, u64),
     owner: Option<&'static str>,
     content: Option<&'static str>,
-) -> Answer<(Reply<'static>, Option<Row>)> {
-    let reply = |state, token, ms, attempt| Reply { state, value: None, token, ms, attempt, meta: None };
+) -> Answer<(ClaimReply<'static>, Option<ModelRecord>)> {
+    let reply = |state, token, ms, attempt| ClaimReply { state, value: None, token, ms, attempt, meta: None };
     if lease > ttl {
         return Err(Code::Err);
     }
-    let phase = Phase::Working { lease };
-    let fresh = Row { token: 0, runs: 1, owner, content, checkpoint: None, changed: now, ttl, phase };
-    let Some(row) = row else {
+    let phase = ModelPhase::Working { lease };
+    let fresh = ModelRecord { token: 0, runs: 1, owner, content, checkpoint: None, changed: now, ttl, phase };
+    let Some(model) = model else {
         return Ok((reply(State::Claimed, 0, lease, 1), Some(fresh)));
     };
-    if row.content.is_some() && content.is_some() && row.content != content {
+    if model.content.is_some() && content.is_some() && model.content != content {
         return Err(Code::Mismatch);
     }
-    let passed = now.saturating_sub(row.changed);
-    match &row.phase {
-        Phase::Finished { result, meta } => {
+    let passed = now.saturating_sub(model.changed);
+    match &model.phase {
+        ModelPhase::PackedResult { result, meta } => {
             let value = Some(Cow::Owned(result.clone()));
             let meta = meta.clone().map(Cow::Owned);
-            Ok((Reply { value, meta, ..reply(State::Done, 0, passed, row.runs) }, None))
+            Ok((ClaimReply { value, meta, ..reply(State::Done, 0, passed, model.runs) }, None))
         }
-        Phase::Working { lease } if passed < *lease && owner.is_some() && owner == row.owner => {
-            let value = row.checkpoint.clone().map(Cow::Owned);
-            Ok((Reply { value, ..reply(State::Claimed, row.token, lease - passed, row.runs) }, None))
+        ModelPhase::Working { lease } if passed < *lease && owner.is_some() && owner == model.owner => {
+            let value = model.checkpoint.clone().map(Cow::Owned);
+            Ok((ClaimReply { value, ..reply(State::Claimed, model.token, lease - passed, model.runs) }, None))
         }
-        Phase::Working { lease: wait } | Phase::Rejected { pause: wait } if passed < *wait => {
-            Ok((reply(State::Busy, 0, wait - passed, row.runs), None))
+        ModelPhase::Working { lease: wait } | ModelPhase::Rejected { pause: wait } if passed < *wait => {
+            Ok((reply(State::Busy, 0, wait - passed, model.runs), None))
         }
-        Phase::Working { .. } | Phase::Rejected { .. } => {
-            let runs = row.runs + 1;
-            let checkpoint = row.checkpoint.clone();
+        ModelPhase::Working { .. } | ModelPhase::Rejected { .. } => {
+            let runs = model.runs + 1;
+            let checkpoint = model.checkpoint.clone();
             let value = checkpoint.clone().map(Cow::Owned);
-            let next = Row { runs, content: content.or(row.content), checkpoint, ..fresh };
-            Ok((Reply { value, ..reply(State::Claimed, 0, lease, runs) }, Some(next)))
+            let next = ModelRecord { runs, content: content.or(model.content), checkpoint, ..fresh };
+            Ok((ClaimReply { value, ..reply(State::Claimed, 0, lease, runs) }, Some(next)))
         }
     }
 }
 
-fn ended(row: &Row, now: UnixMs) -> bool {
-    let life = match row.phase {
-        Phase::Rejected { pause } => row.ttl.max(pause),
-        _ => row.ttl,
+fn ended(model: &ModelRecord, now: UnixMs) -> bool {
+    let retention = match model.phase {
+        ModelPhase::Rejected { pause } => model.ttl.max(pause),
+        _ => model.ttl,
     };
-    now.saturating_sub(row.changed) >= life
+    now.saturating_sub(model.changed) >= retention
 }
 
 /// Runs a history against the model and returns all answers.
 fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
     let mut world = World { sweeps, ..World::new() };
-    let mut row: Option<Row> = None;
+    let mut model: Option<ModelRecord> = None;
     let mut granted: Vec<u64> = Vec::new();
     let mut answers = Vec::new();
     for step in steps {
         let nth = |by: usize| granted.iter().rev().nth(by).copied().unwrap_or(77);
-        if row.as_ref().is_some_and(|row| ended(row, world.now)) {
-            row = None;
+        if model.as_ref().is_some_and(|model| ended(model, world.now)) {
+            model = None;
         }
         world.sweep();
         let now = world.now;
         match *step {
             Step::Claim { lease, ttl, owner, content } => {
-                let request = Claim {
+                let request = ClaimRequest {
                     owner: owner.map(|owner| Cow::Borrowed(owner.as_bytes())),
-                    fingerprint: content.map(|content| Fingerprint::of_given(content.as_bytes())),
+                    fingerprint: content.map(|content| Fingerprint::from_fingerprint(content.as_bytes())),
                     ..claim(lease, ttl)
                 };
-                let expected = model_claim(row.as_ref(), now, (lease, ttl), owner, content);
+                let expected = model_claim(model.as_ref(), now, (lease, ttl), owner, content);
                 let before = blocks(world.primary.as_ref());
                 let got = world.claim(&request).map_err(|refusal| refusal.code);
                 answers.push(format!("{got:?}"));
@@ -159,7 +159,7 @@ fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
                             assert!(granted.iter().all(|old| *old < got.token), "tokens strictly rise");
                             granted.push(got.token);
                             expected.token = got.token;
-                            row = Some(Row { token: got.token, ..next });
+                            model = Some(ModelRecord { token: got.token, ..next });
                         } else {
                             assert_eq!(before, blocks(world.primary.as_ref()), "nothing was granted");
                         }
@@ -174,12 +174,12 @@ fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
             Step::Complete { by, result, meta, ttl } => {
                 let token = nth(by);
                 let (result, meta) = (vec![result], meta.map(|meta| vec![meta]));
-                let expected = match &row {
-                    Some(row) if row.token == token => match &row.phase {
-                        Phase::Working { .. } => Ok(true),
-                        Phase::Finished { result: kept, .. } if *kept == result => Ok(false),
-                        Phase::Finished { .. } => Err(Code::Mismatch),
-                        Phase::Rejected { .. } => Err(Code::Fenced),
+                let expected = match &model {
+                    Some(model) if model.token == token => match &model.phase {
+                        ModelPhase::Working { .. } => Ok(true),
+                        ModelPhase::PackedResult { result: kept, .. } if *kept == result => Ok(false),
+                        ModelPhase::PackedResult { .. } => Err(Code::Mismatch),
+                        ModelPhase::Rejected { .. } => Err(Code::Fenced),
                     },
                     _ => Err(Code::Fenced),
                 };
@@ -187,36 +187,39 @@ fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
                 let got = world.complete_with(completion);
                 answers.push(format!("{got:?}"));
                 assert_eq!(got, expected.map(|_| ()));
-                if let (Ok(true), Some(row)) = (expected, &mut row) {
-                    row.phase = Phase::Finished { result, meta };
-                    (row.changed, row.ttl) = (now, ttl.unwrap_or(row.ttl));
+                if let (Ok(true), Some(model)) = (expected, &mut model) {
+                    model.phase = ModelPhase::PackedResult { result, meta };
+                    (model.changed, model.ttl) = (now, ttl.unwrap_or(model.ttl));
                 }
             }
             Step::Release { by, delay } => {
                 let token = nth(by);
-                let expected = match &row {
-                    Some(row) if row.token == token => match &row.phase {
-                        Phase::Working { .. } => Ok(true),
-                        Phase::Rejected { .. } => Ok(false),
-                        Phase::Finished { .. } => Err(Code::Fenced),
+                let expected = match &model {
+                    Some(model) if model.token == token => match &model.phase {
+                        ModelPhase::Working { .. } => Ok(true),
+                        ModelPhase::Rejected { .. } => Ok(false),
+                        ModelPhase::PackedResult { .. } => Err(Code::Fenced),
                     },
                     _ => Err(Code::Fenced),
                 };
                 let got = world.release(token, delay);
                 answers.push(format!("{got:?}"));
                 assert_eq!(got, expected.map(|_| ()));
-                if let (Ok(true), Some(row)) = (expected, &mut row) {
-                    row.phase = Phase::Rejected { pause: delay };
-                    row.changed = now;
+                if let (Ok(true), Some(model)) = (expected, &mut model) {
+                    model.phase = ModelPhase::Rejected { pause: delay };
+                    model.changed = now;
                 }
             }
             Step::Extend { by, lease, checkpoint } => {
                 let token = nth(by);
                 let checkpoint = checkpoint.map(|byte| vec![byte]);
-                let expected = match &row {
-                    Some(Row { token: last, ttl, phase: Phase::Working { lease: held }, .. })
-                        if *last == token =>
-                    {
+                let expected = match &model {
+                    Some(ModelRecord {
+                        token: last,
+                        ttl,
+                        phase: ModelPhase::Working { lease: held },
+                        ..
+                    }) if *last == token => {
                         let lease = lease.unwrap_or(*held);
                         if lease <= *ttl { Ok(lease) } else { Err(Code::Err) }
                     }
@@ -225,16 +228,16 @@ fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
                 let got = world.extend(token, lease, checkpoint.as_deref()).map_err(|r| r.code);
                 answers.push(format!("{got:?}"));
                 assert_eq!(got, expected);
-                if let (Ok(lease), Some(row)) = (expected, &mut row) {
-                    row.phase = Phase::Working { lease };
-                    row.changed = now;
-                    row.checkpoint = checkpoint.or(row.checkpoint.take());
+                if let (Ok(lease), Some(model)) = (expected, &mut model) {
+                    model.phase = ModelPhase::Working { lease };
+                    model.changed = now;
+                    model.checkpoint = checkpoint.or(model.checkpoint.take());
                 }
             }
             Step::Forward(ms) => world.now += ms,
             Step::Back(ms) => world.now -= ms,
             Step::Delete => {
-                (world.primary, world.replica, row) = (None, None, None);
+                (world.primary, world.replica, model) = (None, None, None);
             }
             Step::Failover => {
                 std::mem::swap(&mut world.primary, &mut world.replica);
@@ -254,18 +257,20 @@ fn play(steps: &[Step], sweeps: bool) -> Vec<String> {
             assert_eq!(late.unwrap_err().code, Code::Fenced);
         }
         // A read agrees with what a claim would be told.
-        if let Some(row) = &row
-            && !ended(row, world.now)
+        if let Some(model) = &model
+            && !ended(model, world.now)
         {
             let view = world.record().view(world.now).unwrap();
-            let expected = match model_claim(Some(row), world.now, (1, 1), None, None).unwrap() {
-                (reply, None) if reply.state == State::Done => (Standing::Done, reply.ms),
-                (reply, None) if matches!(row.phase, Phase::Working { .. }) => (Standing::Claimed, reply.ms),
-                (reply, None) => (Standing::Delayed, reply.ms),
-                (_, Some(_)) => (Standing::Free, 0),
+            let expected = match model_claim(Some(model), world.now, (1, 1), None, None).unwrap() {
+                (reply, None) if reply.state == State::Done => (RecordState::Done, reply.ms),
+                (reply, None) if matches!(model.phase, ModelPhase::Working { .. }) => {
+                    (RecordState::Claimed, reply.ms)
+                }
+                (reply, None) => (RecordState::Delayed, reply.ms),
+                (_, Some(_)) => (RecordState::Free, 0),
             };
-            assert_eq!((view.standing, view.ms, view.attempt), (expected.0, expected.1, row.runs));
-            let checkpoint = row.checkpoint.as_deref().filter(|_| view.standing != Standing::Done);
+            assert_eq!((view.state, view.ms, view.attempt), (expected.0, expected.1, model.runs));
+            let checkpoint = model.checkpoint.as_deref().filter(|_| view.state != RecordState::Done);
             assert_eq!(view.checkpoint, checkpoint);
         } else {
             assert_eq!(world.primary.as_ref().and_then(|record| record.view(world.now)), None);

@@ -204,7 +204,7 @@ fn a_lease_longer_than_the_ttl_is_an_error() {
 
 #[test]
 fn results_and_metas_over_their_limits_are_too_big() {
-    let limits = Limits { result: 2, meta: 1 };
+    let limits = ResultLimits { result: 2, meta: 1 };
     let mut world = World::new();
     let token = world.claim(&claim(100, 1_000)).unwrap().token;
     let mut complete = |result: &'static [u8], meta: &'static [u8]| {

@@ -2,7 +2,7 @@
 
 use crate::domain::codec::Corrupt;
 use crate::domain::decision::Decision;
-use crate::domain::idemp::seen_ids::{Mark, Secret, Seen, decide_seen};
+use crate::domain::idemp::seen_ids::{Secret, SeenEffect, SeenIds, decide_seen};
 use crate::domain::time::{LONGEST, UnixMs};
 use crate::domain::value::{Effect as _, Lifetime, Value};
 use proptest::prelude::*;
@@ -10,30 +10,30 @@ use std::collections::HashMap;
 
 const SECRET: Secret = [7; 16];
 
-fn ask(seen: &mut Seen, window: u64, ids: &[&[u8]], now: UnixMs) -> Vec<bool> {
+fn ask(seen: &mut SeenIds, window: u64, ids: &[&[u8]], now: UnixMs) -> Vec<bool> {
     let state = Some(&*seen).filter(|seen| seen.lifetime() != Lifetime::Over);
     let Decision { reply, effect } = decide_seen(state, window, ids.iter().copied(), || SECRET, now);
     if let Some(mark) = effect {
-        assert_eq!(Mark::decode(&mark.encode(), None), Ok(mark.clone()));
+        assert_eq!(SeenEffect::decode(&mark.encode(), None), Ok(mark.clone()));
         seen.apply(mark);
     }
     reply
 }
 
-fn saved(seen: &Seen) -> Vec<Vec<u8>> {
+fn saved(seen: &SeenIds) -> Vec<Vec<u8>> {
     let mut blocks = Vec::new();
     seen.save(&mut |block| blocks.push(block.to_vec()));
     blocks
 }
 
-fn loaded(blocks: &[Vec<u8>]) -> Result<Seen, Corrupt> {
-    let mut seen = Seen::default();
+fn loaded(blocks: &[Vec<u8>]) -> Result<SeenIds, Corrupt> {
+    let mut seen = SeenIds::default();
     blocks.iter().try_for_each(|block| seen.load(1, block)).map(|()| seen)
 }
 
 #[test]
 fn an_id_is_new_once() {
-    let mut seen = Seen::default();
+    let mut seen = SeenIds::default();
     assert_eq!(ask(&mut seen, 100, &[b"a", b"b", b"a", b""], 1_000), [false, false, true, false]);
     let before = seen.clone();
     assert_eq!(ask(&mut seen, 100, &[b"a", b"b", b"a", b""], 1_000), [true; 4]);
@@ -44,7 +44,7 @@ fn an_id_is_new_once() {
 
 #[test]
 fn what_is_over_takes_no_memory() {
-    let mut seen = Seen::default();
+    let mut seen = SeenIds::default();
     for now in 0..2_000u64 {
         ask(&mut seen, 160, &[&now.to_be_bytes()], now);
     }
@@ -54,7 +54,7 @@ fn what_is_over_takes_no_memory() {
 
 #[test]
 fn an_id_takes_at_most_40_bytes() {
-    let mut seen = Seen::default();
+    let mut seen = SeenIds::default();
     for n in 0..30_000u64 {
         ask(&mut seen, 1 << 30, &[&n.to_be_bytes()], 1);
         assert!(n < 1_000 || seen.memory() as u64 <= 40 * (n + 1), "{n}: {}", seen.memory());
@@ -65,7 +65,7 @@ fn an_id_takes_at_most_40_bytes() {
 
 #[test]
 fn the_number_of_buckets_is_bounded_whatever_the_windows() {
-    let mut seen = Seen::default();
+    let mut seen = SeenIds::default();
     let mut window = 1;
     for n in 0..20_000u64 {
         ask(&mut seen, window, &[&n.to_be_bytes()], 1 << 40);
@@ -91,8 +91,8 @@ proptest! {
     fn an_id_is_met_for_its_window_and_at_most_a_sixteenth_longer(
         calls in prop::collection::vec((0..60u64, 1..200u64, prop::collection::vec(0..6u8, 1..5)), 1..60),
     ) {
-        let mut seen = Seen::default();
-        let mut replica = Seen::default();
+        let mut seen = SeenIds::default();
+        let mut replica = SeenIds::default();
         // The time of the mark and the window it was made with.
         let mut marks: HashMap<u8, (UnixMs, u64)> = HashMap::new();
         let mut now = 1_000_000;
@@ -104,7 +104,7 @@ proptest! {
                 window, bytes.iter().copied(), || SECRET, now,
             );
             if let Some(mark) = decision.effect {
-                replica.apply(Mark::decode(&mark.encode(), None).unwrap());
+                replica.apply(SeenEffect::decode(&mark.encode(), None).unwrap());
                 seen.apply(mark);
             }
             for (id, met) in ids.iter().zip(decision.reply) {
@@ -130,16 +130,16 @@ proptest! {
         cut in any::<prop::sample::Index>(),
         bytes in prop::collection::vec(any::<u8>(), 0..100),
     ) {
-        let mut seen = Seen::default();
+        let mut seen = SeenIds::default();
         let ids: Vec<&[u8]> = ids.iter().map(|id| &id[..]).collect();
         ask(&mut seen, 100, &ids, 50);
         let block = &saved(&seen)[0];
         prop_assert_eq!(loaded(&[block[..cut.index(block.len())].to_vec()]), Err(Corrupt));
         prop_assert_eq!(loaded(&[block.clone(), block.clone()]), Err(Corrupt));
         let _ = loaded(std::slice::from_ref(&bytes));
-        if let Ok(mark) = Mark::decode(&bytes, None) {
+        if let Ok(mark) = SeenEffect::decode(&bytes, None) {
             seen.apply(mark.clone());
-            let mut missing = Seen::default();
+            let mut missing = SeenIds::default();
             missing.apply(mark.clone());
             prop_assert_eq!(missing.lifetime() == Lifetime::Over, mark.secret.is_none());
         }
