@@ -1,12 +1,12 @@
 //! CANCEL, REDRIVE and PURGE: what an operator does with jobs.
 
 use crate::domain::jobq;
-use crate::domain::jobq::{Cancelled, MOST_AT_ONCE, Moved, Queue, State};
+use crate::domain::jobq::{Cancelled, MAX_JOBS_PER_CALL, Moved, Queue, State};
 use crate::domain::refusal::{Refusal, shown};
 use crate::module_api::command::{Call, Handler};
 
 use crate::commands::args::{Words, unknown};
-use crate::commands::jobq::{small, state_named};
+use crate::commands::jobq::{parse_small, state_named};
 use crate::runtime::commit;
 
 /// `JOBQ.CANCEL key id [id …]`
@@ -22,9 +22,11 @@ impl Handler for Cancel {
         while words.peek().is_some() {
             ids.push(words.id("id")?);
         }
-        if ids.len() > MOST_AT_ONCE {
+        if ids.len() > MAX_JOBS_PER_CALL {
             let given = ids.len();
-            return Err(Refusal::err(format!("{given} ids: at most {MOST_AT_ONCE} are allowed in a call")));
+            return Err(Refusal::err(format!(
+                "{given} ids: at most {MAX_JOBS_PER_CALL} are allowed in a call"
+            )));
         }
         let each = commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
             Ok(jobq::decide_cancel(queue, &ids, now))
@@ -42,10 +44,10 @@ impl Handler for Cancel {
 }
 
 fn limit(words: &mut Words<'_>) -> Result<usize, Refusal> {
-    Ok(words.integer("LIMIT", 1, MOST_AT_ONCE as u64)? as usize)
+    Ok(words.integer("LIMIT", 1, MAX_JOBS_PER_CALL as u64)? as usize)
 }
 
-fn answer(moved: Moved, call: Call<'_>) {
+fn reply_pushed(moved: Moved, call: Call<'_>) {
     call.reply.array(2);
     call.reply.uint(moved.moved as u64);
     call.reply.uint(moved.left as u64);
@@ -60,14 +62,14 @@ impl Handler for Redrive {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
-        let (mut ids, mut error, mut most) = (None, None, MOST_AT_ONCE);
+        let (mut ids, mut error, mut most) = (None, None, MAX_JOBS_PER_CALL);
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"IDS" => {
-                    let count = words.integer("the number of IDS", 1, MOST_AT_ONCE as u64)?;
+                    let count = words.integer("the number of IDS", 1, MAX_JOBS_PER_CALL as u64)?;
                     ids = Some(words.many(count, |words| words.id("id"))?);
                 }
-                b"ERROR" => error = Some(small("ERROR", &mut words)?),
+                b"ERROR" => error = Some(parse_small("ERROR", &mut words)?),
                 b"LIMIT" => most = limit(&mut words)?,
                 _ => return Err(unknown(&option)),
             }
@@ -76,7 +78,7 @@ impl Handler for Redrive {
         let moved = commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
             Ok(jobq::decide_redrive(queue, &redrive, now))
         })?;
-        answer(moved, call);
+        reply_pushed(moved, call);
         Ok(())
     }
 }
@@ -97,7 +99,7 @@ impl Handler for Purge {
                 "state '{given}': expected ready, delayed, blocked, done or dead (CANCEL is for active jobs)"
             ))
         })?;
-        let (mut older, mut most) = (0, MOST_AT_ONCE);
+        let (mut older, mut most) = (0, MAX_JOBS_PER_CALL);
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"OLDER" => older = words.duration("OLDER")?,
@@ -108,7 +110,7 @@ impl Handler for Purge {
         let moved = commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
             Ok(jobq::decide_purge(queue, state, older, most, now))
         })?;
-        answer(moved, call);
+        reply_pushed(moved, call);
         Ok(())
     }
 }

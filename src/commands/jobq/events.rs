@@ -18,10 +18,10 @@ use crate::runtime::blocking;
 use crate::runtime::blocking::{Decided, Waitable};
 
 /// The highest number of an event that can be given.
-const HIGHEST: u64 = (1 << 53) - 1;
+const MAX_EVENT_NUMBER: u64 = (1 << 53) - 1;
 /// How many events are shown unless COUNT says otherwise, and at most.
-const USUAL_COUNT: usize = 100;
-const MOST_COUNT: u64 = 1_000;
+const DEFAULT_COUNT: usize = 100;
+const MAX_COUNT: u64 = 1_000;
 
 /// `JOBQ.EVENTS key since [COUNT n] [BLOCK d]`
 pub struct Events;
@@ -32,26 +32,27 @@ impl Handler for Events {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
-        let mut following = Following { since: words.integer("since", 0, HIGHEST)?, count: USUAL_COUNT };
+        let mut request =
+            EventsRequest { since: words.integer("since", 0, MAX_EVENT_NUMBER)?, count: DEFAULT_COUNT };
         let mut block = None;
         while let Some(option) = words.option()? {
             match option.folded() {
-                b"COUNT" => following.count = words.integer("COUNT", 1, MOST_COUNT)? as usize,
+                b"COUNT" => request.count = words.integer("COUNT", 1, MAX_COUNT)? as usize,
                 b"BLOCK" => block = Some(words.duration("BLOCK")?),
                 _ => return Err(unknown(&option)),
             }
         }
-        blocking::answer(call, key, following, block)
+        blocking::answer(call, key, request, block)
     }
 }
 
 /// Who reads on in the log.
-struct Following {
+struct EventsRequest {
     since: u64,
     count: usize,
 }
 
-impl Waitable for Following {
+impl Waitable for EventsRequest {
     type Value = Queue;
     type Answer<'q> = Vec<EventView<'q>>;
 

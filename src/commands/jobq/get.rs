@@ -1,7 +1,7 @@
 //! GET and STATS: looking at a queue.
 
 use crate::domain::jobq;
-use crate::domain::jobq::{COLUMNS, Hindrance, JobView, MOST_MINUTES, Minute, Pause, Queue, State};
+use crate::domain::jobq::{BlockedBy, COLUMNS, JobView, MAX_MINUTES, Minute, Pause, Queue, State};
 use crate::domain::refusal::Refusal;
 use crate::module_api::command::{Call, Handler};
 use crate::module_api::reply::Reply;
@@ -89,16 +89,16 @@ pub(crate) fn describe(view: &JobView<'_>, depth: Depth, reply: Reply<'_>) {
     reply.int(i64::from(job.is_lifo()));
     reply.bulk(b"lease_ms");
     reply.uint(job.lease());
-    let life = job.extra.as_ref().and_then(|extra| extra.life.as_deref());
+    let lifetime = job.options.as_ref().and_then(|options| options.lifetime.as_deref());
     reply.bulk(b"expires_ms");
-    reply.uint(life.map_or(0, |life| life.expires));
+    reply.uint(lifetime.map_or(0, |lifetime| lifetime.expires));
     reply.bulk(b"keep_ms");
-    match life.and_then(|life| life.keep) {
+    match lifetime.and_then(|lifetime| lifetime.keep) {
         Some(keep) => reply.uint(keep),
         None => reply.null(),
     }
     reply.bulk(b"unique");
-    reply.bulk_or_null(life.and_then(|life| life.unique.as_ref()).map(|unique| &*unique.key));
+    reply.bulk_or_null(lifetime.and_then(|lifetime| lifetime.unique.as_ref()).map(|unique| &*unique.key));
     reply.bulk(b"backoff");
     reply.bulk(view.backoff.spec().as_bytes());
     let texts: [(&[u8], Option<&[u8]>); 5] = [
@@ -115,7 +115,7 @@ pub(crate) fn describe(view: &JobView<'_>, depth: Depth, reply: Reply<'_>) {
     reply.bulk(b"group");
     reply.bulk_or_null(job.group().map(|group| &group[..]));
     reply.bulk(b"blocked_by");
-    reply.bulk_or_null(view.blocked_by.as_ref().map(Hindrance::shown).as_deref());
+    reply.bulk_or_null(view.blocked_by.as_ref().map(BlockedBy::shown).as_deref());
 }
 
 /// What the counts of a minute are called.
@@ -125,7 +125,7 @@ const PER_MINUTE: [&str; COLUMNS] =
 /// `[minute_unix_ms, pushed, popped, done, failed, dead, expired]`
 fn row(minute: &Minute, reply: Reply<'_>) {
     reply.array(1 + COLUMNS);
-    reply.uint(minute.begun());
+    reply.uint(minute.start_ms());
     minute.counts().into_iter().for_each(|count| reply.uint(count.into()));
 }
 
@@ -141,7 +141,7 @@ impl Handler for Stats {
         let mut series = None;
         while let Some(option) = words.option()? {
             match option.folded() {
-                b"SERIES" => series = Some(words.integer("SERIES", 1, MOST_MINUTES)?),
+                b"SERIES" => series = Some(words.integer("SERIES", 1, MAX_MINUTES)?),
                 _ => return Err(unknown(&option)),
             }
         }

@@ -1,17 +1,17 @@
 //! LIST: the jobs of a state, page by page.
 
 use crate::domain::jobq;
-use crate::domain::jobq::{Cursor, MOST_AT_ONCE, Queue};
+use crate::domain::jobq::{Cursor, MAX_JOBS_PER_CALL, Queue};
 use crate::domain::refusal::{Refusal, shown};
 use crate::module_api::command::{Call, Handler};
 
 use super::get::{Depth, describe};
 use crate::commands::args::{Words, unknown};
-use crate::commands::jobq::{small, state_named};
+use crate::commands::jobq::{parse_small, state_named};
 use crate::runtime::commit;
 
 /// How many jobs a page has, unless COUNT says otherwise.
-const USUAL: usize = 10;
+const DEFAULT_COUNT: usize = 10;
 
 /// `JOBQ.LIST key ready|delayed|active|blocked|done|dead [CURSOR c] [COUNT n=10] [GROUP g] [NAME n] [ERROR prefix]`
 pub struct List;
@@ -27,14 +27,15 @@ impl Handler for List {
             let given = shown(given);
             Refusal::err(format!("state '{given}': expected ready, delayed, active, blocked, done or dead"))
         })?;
-        let mut list = jobq::List { state, cursor: None, count: USUAL, name: None, group: None, error: None };
+        let mut list =
+            jobq::List { state, cursor: None, count: DEFAULT_COUNT, name: None, group: None, error: None };
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"CURSOR" => list.cursor = Cursor::parse(words.word("CURSOR")?, state)?,
-                b"COUNT" => list.count = words.integer("COUNT", 1, MOST_AT_ONCE as u64)? as usize,
+                b"COUNT" => list.count = words.integer("COUNT", 1, MAX_JOBS_PER_CALL as u64)? as usize,
                 b"NAME" => list.name = Some(words.id("NAME")?),
                 b"GROUP" => list.group = Some(words.id("GROUP")?),
-                b"ERROR" => list.error = Some(small("ERROR", &mut words)?),
+                b"ERROR" => list.error = Some(parse_small("ERROR", &mut words)?),
                 _ => return Err(unknown(&option)),
             }
         }

@@ -24,7 +24,7 @@ pub use mpush::PushMany;
 pub use pop::Pop;
 pub use push::Push;
 pub use queues::Queues;
-pub use result::Outcome;
+pub use result::GetResult;
 pub use schedule::{CronDelete, CronList, CronRun, CronSet};
 pub use settings::{ConfigGet, ConfigSet, Pause, Resume};
 pub use settle::{Ack, AckMany, Extend, ExtendMany, Fail, Log, Release};
@@ -38,7 +38,7 @@ use crate::domain::refusal::Refusal;
 use crate::runtime::settings::JOBQ_MAX_RESULT;
 
 /// A result, error or note.
-fn small<'a>(what: &str, words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
+fn parse_small<'a>(what: &str, words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
     within_size(what, words.word(what)?, JOBQ_MAX_RESULT.get(), "")
 }
 

@@ -1,19 +1,20 @@
 //! MPUSH.
 
 use crate::domain::jobq;
-use crate::domain::jobq::{MOST_AT_ONCE, Queue};
+use crate::domain::jobq::{MAX_JOBS_PER_CALL, Queue};
 use crate::domain::refusal::{Code, Refusal};
 use crate::module_api::command::{Call, Handler};
 
 use super::push::{
-    Uniqueness, Waiting, answer, chosen_id, common, kept, refuse_match_alone, repeat, within_limit,
+    AfterOptions, UniqueOptions, chosen_id, parse_common_option, refuse_if_evictable, refuse_match_alone,
+    repeat, reply_pushed, within_limit,
 };
 use crate::commands::args::{Words, unknown};
 use crate::runtime::commit;
 use crate::runtime::commit::Carrier;
 
 /// All payloads together.
-const MOST_BYTES: usize = jobq::BYTES_AT_ONCE;
+const MAX_BATCH_BYTES: usize = jobq::MAX_REPLY_BYTES;
 
 /// `JOBQ.MPUSH key n payload … [IDS n id …] [options of PUSH, for all of them]`
 pub struct PushMany;
@@ -31,42 +32,42 @@ impl Handler for PushMany {
             return repeat(call, key, &payloads, are_plain, origin);
         };
         refuse_large(&payloads)?;
-        let (mut all, mut ids, mut unique) = (jobq::Push::plain(b""), Vec::new(), Uniqueness::default());
-        let mut waiting = Waiting::default();
+        let (mut all, mut ids, mut unique) = (jobq::Push::plain(b""), Vec::new(), UniqueOptions::default());
+        let mut waiting = AfterOptions::default();
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"IDS" => ids = ids_of(payloads.len(), &mut words)?,
                 _ if unique.take(&option, &mut words)? || waiting.take(&option, &mut words)? => {}
-                _ if common(&mut all, &option, &mut words)? => {}
+                _ if parse_common_option(&mut all, &option, &mut words)? => {}
                 _ => return Err(unknown(&option)),
             }
         }
         refuse_match_alone(&all, !ids.is_empty())?;
-        all.unique = unique.given()?;
-        all.after = waiting.given(payloads.len())?;
+        all.unique = unique.build()?;
+        all.after = waiting.build(payloads.len())?;
         let push = |(at, payload)| jobq::Push { payload, id: ids.get(at).copied(), ..all.clone() };
         let pushes: Vec<jobq::Push<'_>> = payloads.into_iter().enumerate().map(push).collect();
         let pushed = commit::write_carried::<Queue, _>(call.ctx, key, carrier, |queue, now, _| {
-            kept(jobq::decide_push_many(queue, &pushes, now))
+            refuse_if_evictable(jobq::decide_push_many(queue, &pushes, now))
         })?;
         call.reply.array(pushed.len());
-        pushed.iter().for_each(|pushed| answer(pushed, call.reply));
+        pushed.iter().for_each(|pushed| reply_pushed(pushed, call.reply));
         Ok(())
     }
 }
 
 /// `n payload …`
 fn payloads_of<'a>(words: &mut Words<'a>) -> Result<Vec<&'a [u8]>, Refusal> {
-    let count = words.integer("the number of payloads", 1, MOST_AT_ONCE as u64)?;
+    let count = words.integer("the number of payloads", 1, MAX_JOBS_PER_CALL as u64)?;
     words.many(count, |words| words.word("payload"))
 }
 
 fn refuse_large(payloads: &[&[u8]]) -> Result<(), Refusal> {
     payloads.iter().try_for_each(|payload| within_limit(payload).map(drop))?;
     let bytes: usize = payloads.iter().map(|payload| payload.len()).sum();
-    if bytes > MOST_BYTES && payloads.len() > 1 {
+    if bytes > MAX_BATCH_BYTES && payloads.len() > 1 {
         let text = format!(
-            "the payloads have {bytes} bytes together, at most {MOST_BYTES} are allowed in a call: push them in several"
+            "the payloads have {bytes} bytes together, at most {MAX_BATCH_BYTES} are allowed in a call: push them in several"
         );
         return Err(Refusal::new(Code::TooBig, text));
     }
@@ -74,7 +75,7 @@ fn refuse_large(payloads: &[&[u8]]) -> Result<(), Refusal> {
 }
 
 fn ids_of<'a>(payloads: usize, words: &mut Words<'a>) -> Result<Vec<&'a [u8]>, Refusal> {
-    let given = words.integer("the number of IDS", 1, MOST_AT_ONCE as u64)?;
+    let given = words.integer("the number of IDS", 1, MAX_JOBS_PER_CALL as u64)?;
     if given != payloads as u64 {
         let text = format!("IDS {given}: there are {payloads} payloads, give an id for each");
         return Err(Refusal::err(text));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::domain::jobq;
-use crate::domain::jobq::{BYTES_AT_ONCE, MOST_AT_ONCE, Popped, Queue};
+use crate::domain::jobq::{MAX_JOBS_PER_CALL, MAX_REPLY_BYTES, Popped, Queue};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
@@ -19,9 +19,9 @@ use crate::runtime::blocking::{Decided, Waitable};
 use crate::runtime::commit;
 
 /// How many queues ALSO may add.
-const MOST_QUEUES: u64 = 100;
+const MAX_FURTHER_QUEUES: u64 = 100;
 /// The most bytes of a worker's name.
-const LONGEST_WORKER: usize = 128;
+const MAX_WORKER_BYTES: usize = 128;
 
 /// `JOBQ.POP key [ALSO n key …] [COUNT n] [BLOCK d] [LEASE d] [WORKER w]`
 pub struct Pop;
@@ -32,22 +32,22 @@ impl Handler for Pop {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
-        let mut popping = Popping { count: 1, lease: None, worker: None };
+        let mut request = PopRequest { count: 1, lease: None, worker: None };
         let (mut also, mut block) = (Vec::new(), None);
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"ALSO" => also = further_queues(&mut words)?,
-                b"COUNT" => popping.count = words.integer("COUNT", 1, MOST_AT_ONCE as u64)? as usize,
+                b"COUNT" => request.count = words.integer("COUNT", 1, MAX_JOBS_PER_CALL as u64)? as usize,
                 b"BLOCK" => block = Some(words.duration("BLOCK")?),
-                b"LEASE" => popping.lease = Some(words.duration("LEASE")?),
-                b"WORKER" => popping.worker = Some(worker(&mut words)?.into()),
+                b"LEASE" => request.lease = Some(words.duration("LEASE")?),
+                b"WORKER" => request.worker = Some(worker(&mut words)?.into()),
                 _ => return Err(unknown(&option)),
             }
         }
         if also.is_empty() {
-            return blocking::answer(call, key, popping, block);
+            return blocking::answer(call, key, request, block);
         }
-        pop_several(call, &each_once(key, also), popping, block)
+        pop_several(call, &each_once(key, also), request, block)
     }
 }
 
@@ -64,13 +64,13 @@ impl FindsKeys for Pop {
 
 /// `n key …`
 fn further_queues<'a>(words: &mut Words<'a>) -> Result<Vec<Name<'a>>, Refusal> {
-    let count = words.integer("the number of keys after ALSO", 1, MOST_QUEUES)?;
+    let count = words.integer("the number of keys after ALSO", 1, MAX_FURTHER_QUEUES)?;
     words.many(count, |words| words.name("a key after ALSO"))
 }
 
 /// Servers and clients find the keys of a POP behind the word ALSO, wherever it stands.
 fn worker<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
-    let worker = words.id_of("WORKER", LONGEST_WORKER)?;
+    let worker = words.id_of("WORKER", MAX_WORKER_BYTES)?;
     if worker.eq_ignore_ascii_case(b"ALSO") {
         return Err(Refusal::err(
             "WORKER must not be 'also': that word stands before the keys of further queues",
@@ -89,18 +89,18 @@ fn each_once<'a>(first: Name<'a>, also: Vec<Name<'a>>) -> Vec<Name<'a>> {
 fn pop_several(
     call: Call<'_>,
     keys: &[Name<'_>],
-    popping: Popping,
+    request: PopRequest,
     block: Option<u64>,
 ) -> Result<(), Refusal> {
     let ctx = call.ctx;
     // Refused before anything is popped.
     keys.iter().try_for_each(|key| commit::read::<Queue, _>(ctx, *key, |_, _| Ok(())))?;
-    let mut pop = popping.pop();
+    let mut pop = request.pop();
     let mut bytes = 0;
     let mut popped = Vec::new();
     for &key in keys {
         let jobs = commit::write(ctx, key, |queue: Option<&Queue>, now, tokens| {
-            Ok(jobq::decide_pop(queue, &pop, now, tokens).map(Popping::owned))
+            Ok(jobq::decide_pop(queue, &pop, now, tokens).map(PopRequest::owned))
         })?;
         pop.count -= jobs.len();
         bytes += jobs.iter().map(|job| job.payload.len()).sum::<usize>();
@@ -108,11 +108,11 @@ fn pop_several(
         if pop.count == 0 {
             break;
         }
-        pop.room = (!popped.is_empty()).then(|| BYTES_AT_ONCE.saturating_sub(bytes));
+        pop.bytes_left = (!popped.is_empty()).then(|| MAX_REPLY_BYTES.saturating_sub(bytes));
     }
     match block {
         Some(timeout) if popped.is_empty() => {
-            blocking::wait(call, keys, popping, jobq::PoppedJobs::new(), timeout)
+            blocking::wait(call, keys, request, jobq::PoppedJobs::new(), timeout)
         }
         _ => {
             call.reply.array(popped.len());
@@ -137,19 +137,19 @@ fn row(job: &Popped<'_>, queue: Name<'_>, reply: Reply<'_>) {
 }
 
 /// A POP that may wait. It is handed what one of its queues has; only at once does it take from several.
-struct Popping {
+struct PopRequest {
     count: usize,
     lease: Option<u64>,
     worker: Option<Box<[u8]>>,
 }
 
-impl Popping {
+impl PopRequest {
     fn pop(&self) -> jobq::Pop<'_> {
-        jobq::Pop { count: self.count, lease: self.lease, worker: self.worker.as_deref(), room: None }
+        jobq::Pop { count: self.count, lease: self.lease, worker: self.worker.as_deref(), bytes_left: None }
     }
 }
 
-impl Waitable for Popping {
+impl Waitable for PopRequest {
     type Value = Queue;
     type Answer<'q> = jobq::PoppedJobs<'q>;
 

@@ -2,8 +2,8 @@
 
 use crate::domain::decision::Decision;
 use crate::domain::jobq;
-use crate::domain::jobq::{After, MOST_AFTER, OnDead, UniqueKey, Until};
-use crate::domain::jobq::{Backoff, Due, MOST_RETRIES, OnDup, Pushed, Queue};
+use crate::domain::jobq::{After, MAX_AFTER, OnDead, UniqueKey, Until};
+use crate::domain::jobq::{Backoff, Due, MAX_RETRIES, OnDup, Pushed, Queue};
 use crate::domain::refusal::{Refusal, shown};
 use crate::module_api::command::{Call, Handler};
 use crate::module_api::context::Origin;
@@ -11,17 +11,17 @@ use crate::module_api::reply::Reply;
 use crate::module_api::server_string::Name;
 
 use crate::commands::args::{Keyword, Words, unknown, within_size};
-use crate::commands::jobq::small;
+use crate::commands::jobq::parse_small;
 use crate::runtime::commit;
 use crate::runtime::commit::Carrier;
 use crate::runtime::eviction;
 use crate::runtime::settings::{ALLOW_EVICTION, JOBQ_MAX_PAYLOAD};
 
 /// How many jobs those of an MPUSH may wait for, all together.
-const MOST_WAITED_FOR: usize = 10_000;
+const MAX_EDGES_PER_CALL: usize = 10_000;
 
 /// The latest time of AT: year 2255.
-pub(crate) const LATEST: u64 = 9_000_000_000_000;
+pub(crate) const MAX_AT_MS: u64 = 9_000_000_000_000;
 
 pub(crate) fn payload<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
     within_limit(words.word("payload")?)
@@ -32,7 +32,7 @@ pub(crate) fn within_limit(payload: &[u8]) -> Result<&[u8], Refusal> {
 }
 
 /// An option that PUSH and MPUSH have in common; false when it is another one.
-pub(crate) fn common<'a>(
+pub(crate) fn parse_common_option<'a>(
     push: &mut jobq::Push<'a>,
     option: &Keyword<'_>,
     words: &mut Words<'a>,
@@ -44,16 +44,16 @@ pub(crate) fn common<'a>(
             return Err(Refusal::err("give either DELAY or AT, not both"));
         }
         b"DELAY" => push.due = Due::After(words.duration_or_zero("DELAY")?),
-        b"AT" => push.due = Due::At(words.integer("AT", 0, LATEST)?),
+        b"AT" => push.due = Due::At(words.integer("AT", 0, MAX_AT_MS)?),
         b"PRIORITY" => push.priority = words.signed("PRIORITY")?,
         b"LIFO" => push.lifo = true,
         b"GROUP" => push.group = Some(words.id("GROUP")?),
-        b"RETRIES" => push.retries = Some(words.integer("RETRIES", 0, MOST_RETRIES.into())? as u16),
+        b"RETRIES" => push.retries = Some(words.integer("RETRIES", 0, MAX_RETRIES.into())? as u16),
         b"BACKOFF" => push.backoff = Some(Backoff::parse(words.word("BACKOFF")?)?),
         b"LEASE" => push.lease = Some(words.duration("LEASE")?),
         b"EXPIRE" => push.expire = Some(words.duration("EXPIRE")?),
         b"KEEP" => push.keep = Some(words.duration_or_zero("KEEP")?),
-        b"META" => push.meta = Some(small("META", words)?),
+        b"META" => push.meta = Some(parse_small("META", words)?),
         _ => return Ok(false),
     }
     Ok(true)
@@ -61,17 +61,17 @@ pub(crate) fn common<'a>(
 
 /// What was given of AFTER and ONDEAD, in any order.
 #[derive(Default)]
-pub(crate) struct Waiting<'a> {
+pub(crate) struct AfterOptions<'a> {
     ids: Option<Vec<&'a [u8]>>,
     on_dead: Option<OnDead>,
 }
 
-impl<'a> Waiting<'a> {
+impl<'a> AfterOptions<'a> {
     /// Takes an option of these; false when it is another one.
     pub fn take(&mut self, option: &Keyword<'_>, words: &mut Words<'a>) -> Result<bool, Refusal> {
         match option.folded() {
             b"AFTER" => {
-                let count = words.integer("the number of jobs AFTER which", 1, MOST_AFTER as u64)?;
+                let count = words.integer("the number of jobs AFTER which", 1, MAX_AFTER as u64)?;
                 self.ids = Some(words.many(count, |words| words.id("AFTER"))?);
             }
             b"ONDEAD" => {
@@ -84,16 +84,16 @@ impl<'a> Waiting<'a> {
     }
 
     /// For so many pushes.
-    pub fn given(&self, pushes: usize) -> Result<Option<After<'_>>, Refusal> {
+    pub fn build(&self, pushes: usize) -> Result<Option<After<'_>>, Refusal> {
         let Some(ids) = &self.ids else {
             if self.on_dead.is_some() {
                 return Err(Refusal::err("ONDEAD goes with AFTER: it says what becomes of a job that waits"));
             }
             return Ok(None);
         };
-        if ids.len() * pushes > MOST_WAITED_FOR {
+        if ids.len() * pushes > MAX_EDGES_PER_CALL {
             let text = format!(
-                "{pushes} payloads AFTER {} jobs: at most {MOST_WAITED_FOR} are allowed when the two are multiplied",
+                "{pushes} payloads AFTER {} jobs: at most {MAX_EDGES_PER_CALL} are allowed when the two are multiplied",
                 ids.len()
             );
             return Err(Refusal::err(text));
@@ -104,14 +104,14 @@ impl<'a> Waiting<'a> {
 
 /// What was given of UNIQUE and the options that go with it, in any order.
 #[derive(Default)]
-pub(crate) struct Uniqueness<'a> {
+pub(crate) struct UniqueOptions<'a> {
     key: Option<&'a [u8]>,
     until: Option<Until>,
     window: Option<u64>,
     on_dup: Option<OnDup>,
 }
 
-impl<'a> Uniqueness<'a> {
+impl<'a> UniqueOptions<'a> {
     /// Takes an option of these; false when it is another one.
     pub fn take(&mut self, option: &Keyword<'_>, words: &mut Words<'a>) -> Result<bool, Refusal> {
         match option.folded() {
@@ -131,8 +131,8 @@ impl<'a> Uniqueness<'a> {
         Ok(true)
     }
 
-    pub fn given(self) -> Result<Option<UniqueKey<'a>>, Refusal> {
-        let Uniqueness { key, until, window, on_dup } = self;
+    pub fn build(self) -> Result<Option<UniqueKey<'a>>, Refusal> {
+        let UniqueOptions { key, until, window, on_dup } = self;
         let Some(key) = key else {
             if until.is_some() || window.is_some() || on_dup.is_some() {
                 return Err(Refusal::err(
@@ -171,7 +171,7 @@ pub(crate) fn refuse_match_alone(push: &jobq::Push<'_>, has_ids: bool) -> Result
     Ok(())
 }
 
-pub(crate) fn answer(pushed: &Pushed, reply: Reply<'_>) {
+pub(crate) fn reply_pushed(pushed: &Pushed, reply: Reply<'_>) {
     let (id, outcome) = match pushed {
         Pushed::New(id) => (&**id, c"NEW"),
         Pushed::Duplicate(id) => (&**id, c"DUP"),
@@ -184,7 +184,7 @@ pub(crate) fn answer(pushed: &Pushed, reply: Reply<'_>) {
 }
 
 /// Refuses what would be added where the server may drop the whole queue to stay below its memory limit.
-pub(crate) fn kept<R>(
+pub(crate) fn refuse_if_evictable<R>(
     decided: Result<Decision<R, jobq::Effect>, Refusal>,
 ) -> Result<Decision<R, jobq::Effect>, Refusal> {
     let decision = decided?;
@@ -212,23 +212,23 @@ impl Handler for Push {
         let Some(carrier) = Carrier::of(origin, is_plain) else {
             return repeat(call, key, &[payload], is_plain, origin);
         };
-        let (mut push, mut unique) = (jobq::Push::plain(within_limit(payload)?), Uniqueness::default());
-        let mut waiting = Waiting::default();
+        let (mut push, mut unique) = (jobq::Push::plain(within_limit(payload)?), UniqueOptions::default());
+        let mut waiting = AfterOptions::default();
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"ID" => push.id = Some(chosen_id(&mut words)?),
                 _ if unique.take(&option, &mut words)? || waiting.take(&option, &mut words)? => {}
-                _ if common(&mut push, &option, &mut words)? => {}
+                _ if parse_common_option(&mut push, &option, &mut words)? => {}
                 _ => return Err(unknown(&option)),
             }
         }
         refuse_match_alone(&push, push.id.is_some())?;
-        push.unique = unique.given()?;
-        push.after = waiting.given(1)?;
+        push.unique = unique.build()?;
+        push.after = waiting.build(1)?;
         let pushed = commit::write_carried::<Queue, _>(call.ctx, key, carrier, |queue, now, _| {
-            kept(jobq::decide_push(queue, &push, now))
+            refuse_if_evictable(jobq::decide_push(queue, &push, now))
         })?;
-        answer(&pushed, call.reply);
+        reply_pushed(&pushed, call.reply);
         Ok(())
     }
 }
@@ -245,7 +245,9 @@ pub(crate) fn repeat(
         return Err(commit::not_by_itself());
     }
     let pushes: Vec<_> = payloads.iter().map(|payload| jobq::Push::plain(payload)).collect();
-    commit::repeat(call.ctx, key, origin, |queue: Option<&Queue>, now| jobq::pushed(queue, &pushes, now))?;
+    commit::repeat(call.ctx, key, origin, |queue: Option<&Queue>, now| {
+        jobq::push_effect(queue, &pushes, now)
+    })?;
     call.reply.ok();
     Ok(())
 }

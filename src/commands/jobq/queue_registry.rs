@@ -32,13 +32,13 @@ use crate::module_api::timer::Timer;
 use crate::runtime::commit;
 
 /// How long a suspicion waits: whoever drops many queues at once does not pay for it twice.
-const SUSPECTED_MS: u64 = 100;
+const STALE_CHECK_DELAY_MS: u64 = 100;
 /// The longest sleep: a clock that is set forward makes no run late for longer. A run is missed after twice that.
-const LONGEST_SLEEP_MS: u64 = 30_000;
+const MAX_SLEEP_MS: u64 = 30_000;
 /// When to try again while the server is paused, or loads.
-const PAUSED_MS: u64 = 20;
+const PAUSED_RETRY_MS: u64 = 20;
 /// When to look again whether a queue's slot is this server's own.
-const ELSEWHERE_MS: u64 = 100;
+const FOREIGN_SLOT_RETRY_MS: u64 = 100;
 
 type Bytes = Box<[u8]>;
 
@@ -57,18 +57,18 @@ impl Queues {
             None => self.names.insert(name.into(), due).flatten(),
         };
         if before != due {
-            self.due_no_more(name, before);
+            self.clear_due(name, before);
             self.due.extend(due.map(|due| (due, Bytes::from(name))));
         }
     }
 
     fn remove(&mut self, name: &[u8]) {
         if let Some(due) = self.names.remove(name) {
-            self.due_no_more(name, due);
+            self.clear_due(name, due);
         }
     }
 
-    fn due_no_more(&mut self, name: &[u8], due: Option<UnixMs>) {
+    fn clear_due(&mut self, name: &[u8], due: Option<UnixMs>) {
         if let Some(due) = due {
             self.due.remove(&(due, name.into()));
         }
@@ -76,10 +76,10 @@ impl Queues {
 }
 
 #[derive(Default)]
-struct Register {
+struct QueueRegistry {
     by_db: BTreeMap<i32, Queues>,
     /// Maybe no queues any more.
-    suspects: BTreeSet<(i32, Bytes)>,
+    stale: BTreeSet<(i32, Bytes)>,
     /// What was known when the load began that runs now.
     before_load: BTreeMap<i32, Queues>,
     /// The running timer and when it fires.
@@ -88,13 +88,13 @@ struct Register {
     follows: bool,
 }
 
-static REGISTER: MainThread<Option<Register>> = MainThread::new(None);
+static REGISTRY: MainThread<Option<QueueRegistry>> = MainThread::new(None);
 
-fn with<R>(body: impl FnOnce(&mut Register) -> R) -> R {
-    REGISTER.with(|register| body(register.get_or_insert_default()))
+fn with<R>(body: impl FnOnce(&mut QueueRegistry) -> R) -> R {
+    REGISTRY.with(|registry| body(registry.get_or_insert_default()))
 }
 
-impl Register {
+impl QueueRegistry {
     /// The first schedule that is due.
     fn first_due(&self) -> Option<(UnixMs, i32, Bytes)> {
         let firsts = self.by_db.iter().filter_map(|(db, queues)| {
@@ -109,7 +109,7 @@ impl Register {
     }
 
     /// What is due earlier is looked at then.
-    fn put_off(&mut self, db: i32, name: &[u8], until: UnixMs) {
+    fn postpone(&mut self, db: i32, name: &[u8], until: UnixMs) {
         let queues = self.by_db.get_mut(&db);
         if let Some(queues) = queues.filter(|queues| queues.names.get(name).is_some_and(Option::is_some)) {
             queues.put(name, Some(until));
@@ -127,14 +127,14 @@ impl Register {
 }
 
 /// A queue stands under this key, or is about to; a schedule of it is due at that time.
-pub fn placed(db: i32, key: &[u8], due: Option<UnixMs>) {
-    let follows = with(|register| {
-        register.put(db, key, due);
-        register.follows
+pub fn on_key_added(db: i32, key: &[u8], due: Option<UnixMs>) {
+    let follows = with(|registry| {
+        registry.put(db, key, due);
+        registry.follows
     });
     if !follows {
         let follows = keyspace::follow::<Queue>();
-        with(|register| register.follows = follows);
+        with(|registry| registry.follows = follows);
     }
     if due.is_some() {
         arm(Ctx::home());
@@ -142,50 +142,50 @@ pub fn placed(db: i32, key: &[u8], due: Option<UnixMs>) {
 }
 
 /// A queue leaves this key; maybe another takes its place.
-pub fn left(db: i32, key: &[u8]) {
-    with(|register| register.suspects.insert((db, key.into())));
+pub fn on_key_removed(db: i32, key: &[u8]) {
+    with(|registry| registry.stale.insert((db, key.into())));
     arm(Ctx::home());
 }
 
 /// All keys of a database (of all, if `None`) have gone.
 pub fn flushed(db: Option<i32>) {
-    with(|register| match db {
-        Some(db) => drop(register.by_db.remove(&db)),
-        None => register.by_db.clear(),
+    with(|registry| match db {
+        Some(db) => drop(registry.by_db.remove(&db)),
+        None => registry.by_db.clear(),
     });
 }
 
 pub fn swapped(ctx: Ctx<'_>, first: i32, second: i32) {
-    with(|register| {
-        let (one, other) = (register.by_db.remove(&first), register.by_db.remove(&second));
-        register.by_db.extend(one.map(|queues| (second, queues)));
-        register.by_db.extend(other.map(|queues| (first, queues)));
+    with(|registry| {
+        let (one, other) = (registry.by_db.remove(&first), registry.by_db.remove(&second));
+        registry.by_db.extend(one.map(|queues| (second, queues)));
+        registry.by_db.extend(other.map(|queues| (first, queues)));
         // Their suspects go with them.
-        let suspects = std::mem::take(&mut register.suspects).into_iter();
+        let stale = std::mem::take(&mut registry.stale).into_iter();
         let there = |db| match db {
             db if db == first => second,
             db if db == second => first,
             db => db,
         };
-        register.suspects = suspects.map(|(db, name)| (there(db), name)).collect();
+        registry.stale = stale.map(|(db, name)| (there(db), name)).collect();
     });
     arm(ctx);
 }
 
 /// A load may add to what is there, replace it, or fail and leave it: which one, its end shows.
 pub fn load_started() {
-    with(|register| register.before_load = std::mem::take(&mut register.by_db));
+    with(|registry| registry.before_load = std::mem::take(&mut registry.by_db));
 }
 
 /// Nothing is left of what was there before in the usual case, where the load began with a flush.
 pub fn load_ended() {
-    with(|register| {
-        for (db, queues) in std::mem::take(&mut register.before_load) {
+    with(|registry| {
+        for (db, queues) in std::mem::take(&mut registry.before_load) {
             for (name, due) in queues.names {
-                let loaded = register.by_db.get(&db).is_some_and(|queues| queues.names.contains_key(&name));
+                let loaded = registry.by_db.get(&db).is_some_and(|queues| queues.names.contains_key(&name));
                 if !loaded {
-                    register.put(db, &name, due);
-                    register.suspects.insert((db, name));
+                    registry.put(db, &name, due);
+                    registry.stale.insert((db, name));
                 }
             }
         }
@@ -195,8 +195,8 @@ pub fn load_ended() {
 /// How many queues there are in all databases, and how many of them have a schedule that is due some time; some
 /// may be gone since a moment ago.
 pub fn counts() -> (usize, usize) {
-    with(|register| {
-        let all = register.by_db.values();
+    with(|registry| {
+        let all = registry.by_db.values();
         all.fold((0, 0), |(queues, scheduled), each| (queues + each.names.len(), scheduled + each.due.len()))
     })
 }
@@ -211,8 +211,8 @@ pub struct Page {
 /// The queues of the selected database that come after a name, of the next `count` that are known.
 pub fn page(ctx: Ctx<'_>, after: Option<&[u8]>, count: usize) -> Page {
     let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-    let mut names: Vec<Bytes> = with(|register| {
-        let queues = register.by_db.get(&ctx.db()).into_iter();
+    let mut names: Vec<Bytes> = with(|registry| {
+        let queues = registry.by_db.get(&ctx.db()).into_iter();
         let names = queues.flat_map(|queues| queues.names.range::<[u8], _>((from, Bound::Unbounded)));
         names.take(count + 1).map(|(name, _)| name.clone()).collect()
     });
@@ -230,7 +230,7 @@ pub fn page(ctx: Ctx<'_>, after: Option<&[u8]>, count: usize) -> Page {
 /// The clock was moved: the timer is armed anew.
 #[cfg(feature = "test-commands")]
 pub fn clock_moved(ctx: Ctx<'_>) {
-    if let Some((_, timer)) = with(|register| register.timer.take()) {
+    if let Some((_, timer)) = with(|registry| registry.timer.take()) {
         timer::stop(ctx, timer);
     }
     arm(ctx);
@@ -245,30 +245,30 @@ pub fn arm(ctx: Ctx<'_>) {
 fn arm_after(ctx: Ctx<'_>, pause_ms: u64) {
     let now = ctx.now_ms();
     let may_run = ctx.is_primary();
-    with(|register| {
-        let suspected = (!register.suspects.is_empty()).then_some(now + SUSPECTED_MS);
-        let due = register
+    with(|registry| {
+        let stale_check = (!registry.stale.is_empty()).then_some(now + STALE_CHECK_DELAY_MS);
+        let due = registry
             .first_due()
             .filter(|_| may_run)
-            .map(|(due, ..)| due.clamp(now + pause_ms, now + LONGEST_SLEEP_MS));
-        let Some(at) = suspected.into_iter().chain(due).min() else { return };
-        if register.timer.as_ref().is_some_and(|(armed, _)| *armed <= at) {
+            .map(|(due, ..)| due.clamp(now + pause_ms, now + MAX_SLEEP_MS));
+        let Some(at) = stale_check.into_iter().chain(due).min() else { return };
+        if registry.timer.as_ref().is_some_and(|(armed, _)| *armed <= at) {
             return;
         }
-        if let Some((_, timer)) = register.timer.take() {
+        if let Some((_, timer)) = registry.timer.take() {
             timer::stop(ctx, timer);
         }
-        register.timer = Some((at, timer::start(ctx, at - now, tick)));
+        registry.timer = Some((at, timer::start(ctx, at - now, tick)));
     });
 }
 
 /// What the timer does. It is armed again whatever happens in between.
 fn tick(ctx: Ctx<'_>) {
-    with(|register| register.timer = None);
+    with(|registry| registry.timer = None);
     let gate = quietly(Gate::Later, || {
         // In the middle of a load nothing can be said of any key.
         if !ctx.is_loading() {
-            look_into_suspicions(ctx);
+            verify_stale(ctx);
         }
         let gate = may_write(ctx);
         if gate == Gate::Open {
@@ -276,14 +276,14 @@ fn tick(ctx: Ctx<'_>) {
         }
         gate
     });
-    arm_after(ctx, if gate == Gate::Open { 0 } else { PAUSED_MS });
+    arm_after(ctx, if gate == Gate::Open { 0 } else { PAUSED_RETRY_MS });
 }
 
-fn look_into_suspicions(ctx: Ctx<'_>) {
+fn verify_stale(ctx: Ctx<'_>) {
     let mut stretch = Stretch::begin();
     while stretch.one_more() {
-        let Some((db, name)) = with(|register| register.suspects.pop_first()) else { break };
-        look(ctx, db, &name);
+        let Some((db, name)) = with(|registry| registry.stale.pop_first()) else { break };
+        verify(ctx, db, &name);
     }
 }
 
@@ -291,7 +291,7 @@ fn run_what_is_due(ctx: Ctx<'_>) {
     let now = ctx.now_ms();
     let mut stretch = Stretch::begin();
     while stretch.one_more() {
-        let first = with(|register| register.first_due());
+        let first = with(|registry| registry.first_due());
         let Some((_, db, name)) = first.filter(|(due, ..)| *due <= now) else { break };
         let known = OwnedName::new(&name);
         let is_ours = ctx.select(db) && cluster_slots::owns(ctx, known.borrow());
@@ -301,22 +301,22 @@ fn run_what_is_due(ctx: Ctx<'_>) {
             // Another type is found below.
             let _ = commit::write(ctx, known.borrow(), nothing);
         }
-        look(ctx, db, &name);
+        verify(ctx, db, &name);
         if !is_ours {
-            with(|register| register.put_off(db, &name, now + ELSEWHERE_MS));
+            with(|registry| registry.postpone(db, &name, now + FOREIGN_SLOT_RETRY_MS));
         }
     }
 }
 
 /// Sees for itself whether there is such a queue and when it is due.
-fn look(ctx: Ctx<'_>, db: i32, name: &[u8]) {
+fn verify(ctx: Ctx<'_>, db: i32, name: &[u8]) {
     let known = OwnedName::new(name);
     let found = ctx.select(db).then(|| {
         let key = Key::as_it_is(ctx, known.borrow());
         key.value::<Queue>().ok().flatten().map(Queue::next_run)
     });
-    with(|register| match found.flatten() {
-        Some(due) => register.put(db, name, due),
-        None => register.forget(db, name),
+    with(|registry| match found.flatten() {
+        Some(due) => registry.put(db, name, due),
+        None => registry.forget(db, name),
     });
 }

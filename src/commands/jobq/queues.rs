@@ -8,7 +8,7 @@ use crate::commands::args::{MOST_ITEMS, Words, unknown};
 use crate::commands::jobq::queue_registry;
 
 /// As many names at once unless the caller says otherwise.
-const USUAL: usize = 100;
+const DEFAULT_COUNT: usize = 100;
 
 /// A cursor is the last name that was looked at, behind this; `0` is the beginning and the end.
 const BEHIND: u8 = b'>';
@@ -21,7 +21,7 @@ impl Handler for Queues {
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
-        let (mut after, mut count) = (None, USUAL);
+        let (mut after, mut count) = (None, DEFAULT_COUNT);
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"CURSOR" => after = cursor(words.word("CURSOR")?)?,

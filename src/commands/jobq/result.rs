@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::domain::decision::Decision;
 use crate::domain::jobq;
-use crate::domain::jobq::{Queue, State, Waited};
+use crate::domain::jobq::{JobRef, Queue, State};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
@@ -20,9 +20,9 @@ use crate::runtime::blocking::{Decided, Waitable};
 use crate::runtime::commit;
 
 /// `JOBQ.RESULT key id [BLOCK d]`
-pub struct Outcome;
+pub struct GetResult;
 
-impl Handler for Outcome {
+impl Handler for GetResult {
     type Refusal = Refusal;
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
@@ -36,15 +36,15 @@ impl Handler for Outcome {
             }
         }
         let waits_for = commit::read::<Queue, _>(call.ctx, key, |queue, now| {
-            let (state, value) = jobq::outcome(queue, id, now)?;
+            let (state, value) = jobq::job_result(queue, id, now)?;
             if block.is_some() && !state.is_end() {
-                return Ok(queue.and_then(|queue| queue.waited(id)));
+                return Ok(queue.and_then(|queue| queue.job_ref(id)));
             }
             row(state, value, call.reply);
             Ok(None)
         })?;
         match waits_for {
-            Some(job) => blocking::answer(call, key, Waiting { id: id.into(), job }, block),
+            Some(job) => blocking::answer(call, key, ResultRequest { id: id.into(), job }, block),
             None => Ok(()),
         }
     }
@@ -57,15 +57,15 @@ fn row(state: State, value: Option<&[u8]>, reply: Reply<'_>) {
 }
 
 /// Who waits for the end of a job.
-struct Waiting {
+struct ResultRequest {
     id: Box<[u8]>,
-    job: Waited,
+    job: JobRef,
 }
 
 /// `None` when the job has left without having ended.
 type Ended<'q> = Option<(State, Option<Cow<'q, [u8]>>)>;
 
-impl Waitable for Waiting {
+impl Waitable for ResultRequest {
     type Value = Queue;
     type Answer<'q> = Ended<'q>;
 
@@ -76,8 +76,8 @@ impl Waitable for Waiting {
     }
 
     fn decide<'q>(&self, queue: Option<&'q Queue>, now: UnixMs, _: &TokenClock) -> Decided<'q, Self> {
-        let outcome = jobq::outcome_of(queue, &self.id, self.job, now);
-        Ok(Decision::answer(outcome.map(|(state, value)| (state, value.map(Cow::Borrowed)))))
+        let job_result = jobq::result_of(queue, &self.id, self.job, now);
+        Ok(Decision::answer(job_result.map(|(state, value)| (state, value.map(Cow::Borrowed)))))
     }
 
     fn is_nothing(ended: &Ended<'_>) -> bool {

@@ -2,12 +2,12 @@
 
 use crate::domain::calendar::time_zone::Zone;
 use crate::domain::jobq;
-use crate::domain::jobq::{CatchUp, LONGEST_SCHEDULE, Plan, Planned, Queue};
+use crate::domain::jobq::{CatchUp, MAX_SCHEDULE_NAME_BYTES, Queue, ScheduleView, SetSchedule};
 use crate::domain::refusal::{Refusal, shown};
 use crate::module_api::command::{Call, Handler};
 use crate::module_api::reply::Reply;
 
-use super::push::{answer, common, kept, payload};
+use super::push::{parse_common_option, payload, refuse_if_evictable, reply_pushed};
 use crate::commands::args::{Words, unknown};
 use crate::runtime::commit;
 
@@ -25,7 +25,7 @@ impl Handler for CronSet {
         let mut words = Words::of(call.args);
         words.word("subcommand")?;
         let key = words.name("key")?;
-        let mut plan = Plan {
+        let mut plan = SetSchedule {
             name: schedule_name(&mut words)?,
             pattern: words.word("cron")?,
             zone: zone(b"UTC")?,
@@ -43,18 +43,20 @@ impl Handler for CronSet {
                     let text = format!("{given} is not for schedules: each run has its own id and time");
                     return Err(Refusal::err(text));
                 }
-                _ if common(&mut plan.push, &option, &mut words)? => {}
+                _ if parse_common_option(&mut plan.push, &option, &mut words)? => {}
                 _ => return Err(unknown(&option)),
             }
         }
-        commit::write::<Queue, _>(call.ctx, key, |queue, now, _| kept(jobq::decide_plan(queue, &plan, now)))?;
+        commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
+            refuse_if_evictable(jobq::decide_set_schedule(queue, &plan, now))
+        })?;
         call.reply.ok();
         Ok(())
     }
 }
 
 fn schedule_name<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
-    let name = words.id_of("name", LONGEST_SCHEDULE)?;
+    let name = words.id_of("name", MAX_SCHEDULE_NAME_BYTES)?;
     if name.starts_with(b"#") {
         return Err(Refusal::err("name must not begin with '#': ids that do are given by the queue"));
     }
@@ -85,7 +87,7 @@ impl Handler for CronDelete {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let name = call.args.get(3).unwrap_or_default();
         let deleted = commit::write::<Queue, _>(call.ctx, call.args.name(2), |queue, now, _| {
-            Ok(jobq::decide_unplan(queue, name, now))
+            Ok(jobq::decide_delete_schedule(queue, name, now))
         })?;
         call.reply.int(i64::from(deleted));
         Ok(())
@@ -101,9 +103,9 @@ impl Handler for CronRun {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let name = call.args.get(3).unwrap_or_default();
         let pushed = commit::write::<Queue, _>(call.ctx, call.args.name(2), |queue, now, _| {
-            kept(jobq::decide_run(queue, name, now))
+            refuse_if_evictable(jobq::decide_run_schedule(queue, name, now))
         })?;
-        answer(&pushed, call.reply);
+        reply_pushed(&pushed, call.reply);
         Ok(())
     }
 }
@@ -125,12 +127,12 @@ impl Handler for CronList {
     }
 }
 
-fn show(schedule: &Planned<'_>, reply: Reply<'_>) {
-    let terms = &schedule.entry.terms;
+fn show(schedule: &ScheduleView<'_>, reply: Reply<'_>) {
+    let spec = &schedule.entry.spec;
     let number_or_null =
         |number: Option<u64>| number.map_or_else(|| reply.null(), |number| reply.uint(number));
     reply.map(10);
-    for (field, text) in [(&b"name"[..], schedule.name), (b"cron", &terms.pattern), (b"tz", &terms.zone)] {
+    for (field, text) in [(&b"name"[..], schedule.name), (b"cron", &spec.pattern), (b"tz", &spec.zone)] {
         reply.bulk(field);
         reply.bulk(text);
     }
@@ -143,10 +145,10 @@ fn show(schedule: &Planned<'_>, reply: Reply<'_>) {
     reply.bulk(b"running");
     reply.int(schedule.running.into());
     reply.bulk(b"catchup");
-    let named = CATCH_UPS.into_iter().find(|(_, catch_up)| *catch_up == terms.catch_up);
+    let named = CATCH_UPS.into_iter().find(|(_, catch_up)| *catch_up == spec.catch_up);
     reply.bulk(named.map_or("", |(name, _)| name).as_bytes());
     reply.bulk(b"overlap");
-    reply.int(terms.overlap.into());
+    reply.int(spec.overlap.into());
     reply.bulk(b"payload_bytes");
-    reply.uint(terms.job.payload.len() as u64);
+    reply.uint(spec.job.payload.len() as u64);
 }

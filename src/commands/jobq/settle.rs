@@ -1,7 +1,7 @@
 //! ACK, FAIL, RELEASE, EXTEND and LOG, and the first and last for many jobs: what a worker says.
 
 use crate::domain::jobq;
-use crate::domain::jobq::{Each, Extended, LONGEST_LINE, MOST_AT_ONCE, Queue};
+use crate::domain::jobq::{BatchResult, Extended, MAX_JOBS_PER_CALL, MAX_LOG_LINE_BYTES, Queue};
 use crate::domain::refusal::Refusal;
 use crate::module_api::command::{Call, Handler};
 use crate::module_api::context::Origin;
@@ -10,7 +10,7 @@ use crate::module_api::reply::Reply;
 use crate::module_api::server_string::Name;
 
 use crate::commands::args::{Words, unknown, within_size};
-use crate::commands::jobq::{small, state_name};
+use crate::commands::jobq::{parse_small, state_name};
 use crate::runtime::commit;
 use crate::runtime::commit::Carrier;
 
@@ -31,7 +31,7 @@ impl Handler for Ack {
         let mut result = None;
         while let Some(option) = words.option()? {
             match option.folded() {
-                b"RESULT" => result = Some(small("RESULT", &mut words)?),
+                b"RESULT" => result = Some(parse_small("RESULT", &mut words)?),
                 _ => return Err(unknown(&option)),
             }
         }
@@ -58,7 +58,9 @@ fn repeat_ack(
     if result.is_some() {
         return Err(commit::not_by_itself());
     }
-    commit::repeat(call.ctx, key, origin, |queue: Option<&Queue>, now| jobq::acked(queue, id, None, now))?;
+    commit::repeat(call.ctx, key, origin, |queue: Option<&Queue>, now| {
+        jobq::ack_effect(queue, id, None, now)
+    })?;
     call.reply.ok();
     Ok(())
 }
@@ -75,7 +77,7 @@ impl Handler for Fail {
         let mut fail = jobq::Fail { error: None, delay: None, dead: false, chance: random::number() };
         while let Some(option) = words.option()? {
             match option.folded() {
-                b"ERROR" => fail.error = Some(small("ERROR", &mut words)?),
+                b"ERROR" => fail.error = Some(parse_small("ERROR", &mut words)?),
                 b"DELAY" => fail.delay = Some(words.duration_or_zero("DELAY")?),
                 b"DEAD" => fail.dead = true,
                 _ => return Err(unknown(&option)),
@@ -131,7 +133,7 @@ impl Handler for Extend {
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"LEASE" => lease = Some(words.duration("LEASE")?),
-                b"PROGRESS" => progress = Some(small("PROGRESS", &mut words)?),
+                b"PROGRESS" => progress = Some(parse_small("PROGRESS", &mut words)?),
                 _ => return Err(unknown(&option)),
             }
         }
@@ -152,7 +154,7 @@ impl Handler for Log {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         let (key, id, token) = held(&mut words)?;
-        let line = within_size("line", words.word("line")?, LONGEST_LINE as i64, "")?;
+        let line = within_size("line", words.word("line")?, MAX_LOG_LINE_BYTES as i64, "")?;
         let lines = commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
             jobq::decide_log(queue, id, token, line, now)
         })?;
@@ -171,18 +173,18 @@ fn extended_as(extended: Extended) -> i64 {
 
 /// `n id token …`
 fn jobs<'a>(words: &mut Words<'a>) -> Result<Vec<(&'a [u8], u64)>, Refusal> {
-    let count = words.integer("the number of jobs", 1, MOST_AT_ONCE as u64)?;
+    let count = words.integer("the number of jobs", 1, MAX_JOBS_PER_CALL as u64)?;
     words.many(count, |words| Ok((words.id("id")?, words.token()?)))
 }
 
 /// -1 for a token that is good no more, 0 for a job that is gone.
-fn answer_each<R>(each: &[Each<R>], reply: Reply<'_>, yes: impl Fn(&R) -> i64) {
+fn answer_each<R>(each: &[BatchResult<R>], reply: Reply<'_>, yes: impl Fn(&R) -> i64) {
     reply.array(each.len());
     for one in each {
         reply.int(match one {
-            Each::Yes(answer) => yes(answer),
-            Each::Gone => 0,
-            Each::Fenced => -1,
+            BatchResult::Yes(reply_pushed) => yes(reply_pushed),
+            BatchResult::Gone => 0,
+            BatchResult::Fenced => -1,
         });
     }
 }

@@ -1,11 +1,11 @@
 //! UPDATE: an operator changes a job.
 
 use crate::domain::jobq;
-use crate::domain::jobq::{Due, MOST_RETRIES, Queue};
+use crate::domain::jobq::{Due, MAX_RETRIES, Queue};
 use crate::domain::refusal::Refusal;
 use crate::module_api::command::{Call, Handler};
 
-use super::push::{LATEST, payload};
+use super::push::{MAX_AT_MS, payload};
 use crate::commands::args::{Words, unknown};
 use crate::runtime::commit;
 
@@ -26,10 +26,10 @@ impl Handler for Update {
                     return Err(Refusal::err("give one of DELAY, AT and NOW"));
                 }
                 b"DELAY" => update.due = Some(Due::After(words.duration_or_zero("DELAY")?)),
-                b"AT" => update.due = Some(Due::At(words.integer("AT", 0, LATEST)?)),
+                b"AT" => update.due = Some(Due::At(words.integer("AT", 0, MAX_AT_MS)?)),
                 b"NOW" => update.due = Some(Due::After(0)),
                 b"RETRIES" => {
-                    update.retries = Some(words.integer("RETRIES", 0, MOST_RETRIES.into())? as u16);
+                    update.retries = Some(words.integer("RETRIES", 0, MAX_RETRIES.into())? as u16);
                 }
                 b"PAYLOAD" => update.payload = Some(payload(&mut words)?),
                 _ => return Err(unknown(&option)),

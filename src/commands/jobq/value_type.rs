@@ -11,10 +11,10 @@ stored!(jobq::Queue, c"workgateQ", c"jobq._apply", {
     }
 
     fn placed(&self, db: i32, key: &[u8]) {
-        queue_registry::placed(db, key, self.next_run());
+        queue_registry::on_key_added(db, key, self.next_run());
     }
 
     fn left(db: i32, key: &[u8]) {
-        queue_registry::left(db, key);
+        queue_registry::on_key_removed(db, key);
     }
 });

@@ -3,7 +3,7 @@
 use super::arg_spec::{FURTHER_KEY, KEY, duration, flag, integer, multiple, one_of, option, optional, text};
 use crate::commands::jobq::{
     Ack, AckMany, Cancel, ConfigGet, ConfigSet, CronDelete, CronList, CronRun, CronSet, Events, Extend,
-    ExtendMany, Fail, Get, List, Log, Outcome, Pause, Pop, Purge, Push, PushMany, Queues, Redrive, Release,
+    ExtendMany, Fail, Get, GetResult, List, Log, Pause, Pop, Purge, Push, PushMany, Queues, Redrive, Release,
     Resume, Stats, Update,
 };
 use crate::commands::table::effects;
@@ -245,7 +245,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(1)",
         since: "0.1.0",
         args: &[KEY, text("id"), duration("BLOCK")],
-        entry: entry::<Outcome>(),
+        entry: entry::<GetResult>(),
     },
     Spec {
         name: "JOBQ.EVENTS",

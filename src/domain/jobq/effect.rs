@@ -4,7 +4,7 @@ use crate::domain::jobq::state::config::Config;
 use crate::domain::jobq::state::job::Payload;
 use crate::domain::jobq::state::new_job::{Bytes, NewJob};
 use crate::domain::jobq::state::pause::Pause;
-use crate::domain::jobq::state::schedules::Terms;
+use crate::domain::jobq::state::schedules::ScheduleSpec;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::ratelimit;
 use crate::domain::time::UnixMs;
@@ -23,14 +23,14 @@ pub type Grants = SmallVec<[Grant; 1]>;
 
 /// What FAIL does with a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum AfterFail {
     Retry { due: UnixMs },
     Dead,
 }
 
 /// The parts of a job that an UPDATE replaces.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Given {
+pub struct JobUpdate {
     pub priority: Option<i32>,
     pub due: Option<UnixMs>,
     pub retries: Option<u16>,
@@ -46,8 +46,8 @@ pub struct Effect {
 
 impl Effect {
     /// One effect of all these changes, if there are any.
-    pub(crate) fn of(mut changes: Vec<Change>, now: UnixMs) -> Option<Self> {
-        let change = if changes.len() > 1 { Change::Many(changes) } else { changes.pop()? };
+    pub(crate) fn from_changes(mut changes: Vec<Change>, now: UnixMs) -> Option<Self> {
+        let change = if changes.len() > 1 { Change::Batch(changes) } else { changes.pop()? };
         Some(Effect { now, change })
     }
 }
@@ -80,7 +80,7 @@ pub enum Change {
     Fail {
         serial: Serial,
         error: Option<Bytes>,
-        fate: Fate,
+        after_fail: AfterFail,
     },
     /// Back to its place, or (`due`) later.
     Release {
@@ -102,7 +102,7 @@ pub enum Change {
         serial: Serial,
     },
     /// Its worker is to be told that it should stop.
-    Flag {
+    RequestCancel {
         serial: Serial,
     },
     /// Dead jobs are tried again from the beginning.
@@ -114,33 +114,33 @@ pub enum Change {
     /// The queue is held up, or goes on.
     Pause(Option<Pause>),
     /// A schedule is added or replaced.
-    Plan {
+    SetSchedule {
         name: Bytes,
-        terms: Box<Terms>,
+        spec: Box<ScheduleSpec>,
         next: Option<UnixMs>,
     },
-    Unplan {
+    DeleteSchedule {
         name: Bytes,
     },
     /// A schedule pushes its job for the time `due`, unless the id of that run is known.
-    Run {
+    RunSchedule {
         name: Bytes,
         due: UnixMs,
     },
     /// When a schedule is due next, after so many missed runs that were made.
-    Next {
+    SetNextRun {
         name: Bytes,
         next: Option<UnixMs>,
         behind: u32,
     },
     /// A schedule waits for its last run to end.
-    Hold {
+    HoldSchedule {
         name: Bytes,
     },
     /// What an operator gives a job in the place of what it had.
     Update {
         serial: Serial,
-        update: Given,
+        update: JobUpdate,
     },
     /// A line at the end of a job's log.
     Log {
@@ -148,7 +148,7 @@ pub enum Change {
         line: Bytes,
     },
     /// Several changes one after the other, as a batch makes them; none of them is again a batch.
-    Many(Vec<Change>),
+    Batch(Vec<Change>),
 }
 
 impl Change {

@@ -39,37 +39,41 @@ pub(crate) mod view;
 
 pub use crate::domain::jobq::decide::log::decide_log;
 pub use crate::domain::jobq::queue::Queue;
-pub use crate::domain::jobq::queue::admission::Hindrance;
+pub use crate::domain::jobq::queue::admission::BlockedBy;
 pub use crate::domain::jobq::state::dependencies::OnDead;
-pub use crate::domain::jobq::state::job_log::LONGEST_LINE;
+pub use crate::domain::jobq::state::job_log::MAX_LOG_LINE_BYTES;
 pub use crate::domain::jobq::state::pause::Pause;
 pub use crate::domain::jobq::state::unique_keys::Until;
 pub use crate::domain::jobq::view::events::{EventView, NEXT_EVENT, events, last_minute, series};
 pub use decide::admin::{Cancelled, Moved, Redrive, decide_cancel, decide_purge, decide_redrive};
-pub use decide::batch::{Each, decide_ack_many, decide_extend_many, decide_push_many};
+pub use decide::batch::{BatchResult, decide_ack_many, decide_extend_many, decide_push_many};
 pub use decide::pop::{Pop, Popped, PoppedJobs, decide_pop};
-pub use decide::push::{After, Due, OnDup, Push, Pushed, UniqueKey, decide_push, pushed};
-pub use decide::schedule::{Plan, Planned, decide_plan, decide_run, decide_unplan, schedules};
+pub use decide::push::{After, Due, OnDup, Push, Pushed, UniqueKey, decide_push, push_effect};
+pub use decide::schedule::{
+    ScheduleView, SetSchedule, decide_delete_schedule, decide_run_schedule, decide_set_schedule, schedules,
+};
 pub use decide::settings::{config, decide_configure, decide_pause, decide_resume};
-pub use decide::settle::{Extended, Fail, acked, decide_ack, decide_extend, decide_fail, decide_release};
+pub use decide::settle::{
+    Extended, Fail, ack_effect, decide_ack, decide_extend, decide_fail, decide_release,
+};
 pub use decide::update::{Update, decide_update};
 pub use effect::Effect;
 pub use history::event::Event;
-pub use history::minute_counts::{COLUMNS, MOST_MINUTES, Minute};
+pub use history::minute_counts::{COLUMNS, MAX_MINUTES, Minute};
 pub use state::backoff::Backoff;
-pub use state::config::{Config, MOST_RETRIES};
+pub use state::config::{Config, MAX_RETRIES};
 pub use state::job::State;
-pub use state::schedules::{CatchUp, LONGEST_SCHEDULE};
+pub use state::schedules::{CatchUp, MAX_SCHEDULE_NAME_BYTES};
 pub use view::job_and_stats::{JobView, job, stats};
 pub use view::list::{Cursor, List, list};
-pub use view::result::{Waited, outcome, outcome_of};
+pub use view::result::{JobRef, job_result, result_of};
 
 /// The longest name of a group.
-pub const LONGEST_NAME: usize = 128;
+pub const MAX_NAME_BYTES: usize = 128;
 /// A POP stops at this many bytes of payload, though never before its first job: one reply must not
 /// hold the server's thread.
-pub const BYTES_AT_ONCE: usize = 4 * 1024 * 1024;
+pub const MAX_REPLY_BYTES: usize = 4 * 1024 * 1024;
 /// The most jobs that one waits for.
-pub const MOST_AFTER: usize = 1_000;
+pub const MAX_AFTER: usize = 1_000;
 /// The most jobs of one POP.
-pub const MOST_AT_ONCE: usize = 1_000;
+pub const MAX_JOBS_PER_CALL: usize = 1_000;

@@ -3,19 +3,21 @@
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::jobq::effect::Effect;
 use crate::domain::jobq::encoding::dependencies;
-use crate::domain::jobq::encoding::effect::{read_entry, read_pause, write_entry, write_pause};
+use crate::domain::jobq::encoding::effect::{
+    read_pause, read_schedule_entry, write_pause, write_schedule_entry,
+};
 use crate::domain::jobq::encoding::fields::BLOCK;
 use crate::domain::jobq::encoding::queue::{
     EVENTS, HEAD, JOBS, KEYS, RATE, SCHEDULES, SERIES, TURNS, is_sound, read_job, write_job,
 };
-use crate::domain::jobq::history::event::{Event, Whom};
+use crate::domain::jobq::history::event::{Event, EventSubject};
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::state::config::Config;
 use crate::domain::jobq::state::job::{Job, State};
-use crate::domain::jobq::state::schedules::MOST_SCHEDULES;
-use crate::domain::jobq::state::serial::FAR;
+use crate::domain::jobq::state::schedules::MAX_SCHEDULES;
+use crate::domain::jobq::state::serial::MAX_CLOCK;
 use crate::domain::jobq::state::totals::Totals;
-use crate::domain::jobq::state::unique_keys::Holder;
+use crate::domain::jobq::state::unique_keys::KeyHolder;
 use crate::domain::jobq::view::events::NEXT_EVENT;
 use crate::domain::ratelimit::Subject;
 use crate::domain::time::UnixMs;
@@ -28,16 +30,16 @@ impl Value for Queue {
     const ENCODING: u32 = 1;
 
     fn apply(&mut self, effect: Effect) {
-        self.make_happen(effect);
+        self.apply_effect(effect);
     }
 
     /// The subjects are jobs, by serial: one that has ended, or has gone before it did, or may sooner
     /// than was known; and the log of events.
     fn stirred(&mut self, each: &mut dyn FnMut(u64)) {
-        if self.diary.events.take_stirred() {
+        if self.history.events.take_changed() {
             each(NEXT_EVENT);
         }
-        self.stirred.drain(..).for_each(each);
+        self.changed_jobs.drain(..).for_each(each);
     }
 
     fn overdue(&self, now: UnixMs) -> Option<Effect> {
@@ -52,13 +54,13 @@ impl Value for Queue {
     fn save(&self, emit: &mut dyn FnMut(&[u8])) {
         let mut writer = Writer::new();
         writer.byte(HEAD);
-        let line = &self.line;
+        let ready = &self.ready;
         for field in [
             self.clock,
             self.next_serial,
             self.highest_token,
-            line.last_turn,
-            line.alone_turn,
+            ready.last_turn,
+            ready.ungrouped_turn,
             self.aging.risen,
             self.aging.since,
         ] {
@@ -73,8 +75,8 @@ impl Value for Queue {
             config.write(writer);
         });
         emit(&writer.take());
-        self.diary.series.save(SERIES, emit);
-        self.diary.events.save(EVENTS, emit);
+        self.history.series.save(SERIES, emit);
+        self.history.events.save(EVENTS, emit);
         self.save_keys(emit);
         self.rate.save(&mut |block| emit(&[&[RATE], block].concat()));
         self.save_turns(emit);
@@ -90,11 +92,11 @@ impl Value for Queue {
         if !writer.is_empty() {
             emit(&writer.take());
         }
-        for (name, entry) in self.timetable.iter() {
+        for (name, entry) in self.schedules.iter() {
             if writer.is_empty() {
                 writer.byte(SCHEDULES);
             }
-            write_entry(&mut writer, name, entry);
+            write_schedule_entry(&mut writer, name, entry);
             if writer.len() >= BLOCK {
                 emit(&writer.take());
             }
@@ -102,7 +104,7 @@ impl Value for Queue {
         if !writer.is_empty() {
             emit(&writer.finish());
         }
-        self.save_flows(emit);
+        self.save_dependency_work(emit);
     }
 
     fn load(&mut self, _encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
@@ -110,13 +112,13 @@ impl Value for Queue {
         match reader.byte()? {
             // What came before it could contradict it.
             HEAD if self.jobs.is_empty()
-                && self.keys.claims.is_empty()
-                && self.timetable.len() == 0
-                && self.diary.is_empty() =>
+                && self.keys.held.is_empty()
+                && self.schedules.len() == 0
+                && self.history.is_empty() =>
             {
                 (self.clock, self.next_serial, self.highest_token) =
                     (reader.int()?, reader.int()?, reader.int()?);
-                (self.line.last_turn, self.line.alone_turn) = (reader.int()?, reader.int()?);
+                (self.ready.last_turn, self.ready.ungrouped_turn) = (reader.int()?, reader.int()?);
                 (self.aging.risen, self.aging.since) = (reader.int()?, reader.int()?);
                 self.totals = Totals {
                     pushed: reader.int()?,
@@ -137,14 +139,14 @@ impl Value for Queue {
                 }
                 reader.end()
             }
-            EVENTS => self.diary.events.load(&mut reader, self.config.events, self.clock),
-            SERIES => self.diary.series.load(&mut reader, self.clock),
+            EVENTS => self.history.events.load(&mut reader, self.config.events, self.clock),
+            SERIES => self.history.series.load(&mut reader, self.clock),
             RATE if self.jobs.is_empty() => self.rate.load(Subject::ENCODING, &block[1..]),
             TURNS if self.jobs.is_empty() => self.load_turns(&mut reader),
-            dependencies::FLOWS => self.load_flows(&mut reader),
+            dependencies::DEPENDENCY_WORK => self.load_dependency_work(&mut reader),
             KEYS if self.jobs.is_empty() => self.load_keys(&mut reader),
-            JOBS if !self.flows.has_work() && self.timetable.len() == 0 => {
-                let turns = self.line.last_turn;
+            JOBS if !self.dependency_graph.has_work() && self.schedules.len() == 0 => {
+                let turns = self.ready.last_turn;
                 while !reader.is_empty() {
                     let (serial, job, edges) = read_job(&mut reader)?;
                     let next = self.jobs.last().map_or(0, |last| last + 1);
@@ -152,25 +154,25 @@ impl Value for Queue {
                     if !known || !is_sound(&job) || !self.insert(serial, job) {
                         return Err(Corrupt);
                     }
-                    self.flows.edges.extend(edges);
+                    self.dependency_graph.edges.extend(edges);
                 }
                 // A group whose turn was not saved has taken a new one.
-                if self.line.last_turn != turns {
+                if self.ready.last_turn != turns {
                     return Err(Corrupt);
                 }
                 Ok(())
             }
             SCHEDULES => {
                 while !reader.is_empty() {
-                    let (name, entry) = read_entry(&mut reader)?;
-                    let known = self.timetable.iter().next_back().is_some_and(|(last, _)| last >= &*name);
+                    let (name, entry) = read_schedule_entry(&mut reader)?;
+                    let known = self.schedules.iter().next_back().is_some_and(|(last, _)| last >= &*name);
                     let serial = entry.last.map(|run| run.serial);
                     let sound = serial.is_none_or(|serial| serial < self.next_serial)
                         && (!entry.held || serial.is_some_and(|serial| self.is_under_way(serial)));
-                    if known || !sound || self.timetable.len() >= MOST_SCHEDULES {
+                    if known || !sound || self.schedules.len() >= MAX_SCHEDULES {
                         return Err(Corrupt);
                     }
-                    self.timetable.put(name, entry);
+                    self.schedules.put(name, entry);
                 }
                 Ok(())
             }
@@ -179,28 +181,33 @@ impl Value for Queue {
     }
 
     fn loaded(&mut self) -> Result<(), Corrupt> {
-        let line = &self.line;
-        let near = self.clock < FAR && self.next_serial < FAR && self.highest_token < token::BOUND;
-        let near = near && line.last_turn < FAR && line.alone_turn <= line.last_turn;
-        let near = near && self.aging.risen < FAR && self.aging.since <= self.clock;
-        let held = self.keys.claims.values().all(|claim| claim.holder != Holder::Nobody);
+        let ready = &self.ready;
+        let in_range =
+            self.clock < MAX_CLOCK && self.next_serial < MAX_CLOCK && self.highest_token < token::BOUND;
+        let in_range = in_range && ready.last_turn < MAX_CLOCK && ready.ungrouped_turn <= ready.last_turn;
+        let in_range = in_range && self.aging.risen < MAX_CLOCK && self.aging.since <= self.clock;
+        let all_loaded = self.keys.held.values().all(|claim| claim.holder != KeyHolder::NotLoaded);
         self.rate.loaded()?;
-        if near && held && line.is_sound() && self.edges_lead_from_jobs() { Ok(()) } else { Err(Corrupt) }
+        if in_range && all_loaded && ready.is_sound() && self.edges_start_at_jobs() {
+            Ok(())
+        } else {
+            Err(Corrupt)
+        }
     }
 
     fn memory(&self) -> usize {
         // A place in an ordered set for each job, whose nodes are half full or fuller; a set at least for a priority.
-        let index = self.jobs.memory() + self.jobs.len() * 35 + self.line.lanes() * 240;
-        let others = self.diary.memory()
+        let index = self.jobs.memory() + self.jobs.len() * 35 + self.ready.lanes() * 240;
+        let others = self.history.memory()
             + self.keys.memory()
-            + self.flows.memory()
+            + self.dependency_graph.memory()
             + self.rate.memory()
-            + self.timetable.memory();
-        size_of::<Self>() + self.weight + index + others
+            + self.schedules.memory();
+        size_of::<Self>() + self.job_bytes + index + others
     }
 
     fn free_effort(&self) -> usize {
-        self.jobs.len() + self.timetable.len()
+        self.jobs.len() + self.schedules.len()
     }
 
     /// Leases stay with the original: what is being worked on is ready again in the copy.
@@ -214,38 +221,43 @@ impl Value for Queue {
         copy.pause = self.pause;
         copy.rate = self.rate.duplicate();
         copy.aging = self.aging;
-        copy.diary = self.diary.clone();
-        for (key, claim) in &self.keys.claims {
-            if let Holder::Gone(id) = &claim.holder {
-                copy.keys.enter_gone(key, id.clone(), claim.frees);
+        copy.history = self.history.clone();
+        for (key, claim) in &self.keys.held {
+            if let KeyHolder::Gone(id) = &claim.holder {
+                copy.keys.restore_orphan(key, id.clone(), claim.free_at);
             }
         }
-        copy.flows.edges.clone_from(&self.flows.edges);
-        copy.flows.ended.clone_from(&self.flows.ended);
-        copy.flows.loose.clone_from(&self.flows.loose);
+        copy.dependency_graph.edges.clone_from(&self.dependency_graph.edges);
+        copy.dependency_graph.ended.clone_from(&self.dependency_graph.ended);
+        copy.dependency_graph.cancelled_edges.clone_from(&self.dependency_graph.cancelled_edges);
         let mut cancelled = Vec::new();
         for (serial, job) in self.jobs.iter() {
             let mut job = Job::clone(job);
             if job.state == State::Active {
                 let released = Event::Released.plain();
-                copy.diary.add(copy.config.events, copy.clock, Whom::job(serial, job.id()), released);
+                copy.history.add(
+                    copy.config.events,
+                    copy.clock,
+                    EventSubject::job(serial, job.id()),
+                    released,
+                );
                 cancelled.extend(job.is_cancelled().then_some(serial));
                 job.state = State::Ready;
-                job.forget_worker();
-                job.at = job.place;
+                job.clear_worker();
+                job.at = job.ready_at;
             }
             // No holder of the original can settle a job of the copy.
             job.token = 0;
             copy.insert(serial, job);
         }
         for serial in cancelled {
-            copy.record(serial, Event::Cancelled.plain());
+            copy.log_event(serial, Event::Cancelled.plain());
             copy.remove(serial);
         }
-        copy.timetable = self.timetable.clone();
-        for serial in copy.timetable.waited_for() {
+        copy.schedules = self.schedules.clone();
+        for serial in copy.schedules.runs_waited_for() {
             if !copy.is_under_way(serial) {
-                copy.timetable.ended(serial);
+                copy.schedules.release_held_by(serial);
             }
         }
         copy

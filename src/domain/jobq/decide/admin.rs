@@ -1,7 +1,7 @@
 //! CANCEL, REDRIVE and PURGE: what an operator does with jobs, in bounded steps.
 
 use crate::domain::decision::Decision;
-use crate::domain::jobq::decide::batch::decided;
+use crate::domain::jobq::decide::batch::with_changes;
 use crate::domain::jobq::effect::{Change, Effect};
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::state::job::{Job, State};
@@ -11,10 +11,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 /// How many jobs one REDRIVE looks at, where it looks for an error.
-const LOOKED_AT: usize = 10_000;
+const SCAN_LIMIT: usize = 10_000;
 
 /// How many jobs those of one REDRIVE may wait for again, all together.
-const WAITED_FOR: usize = 10_000;
+const MAX_EDGES_PER_REDRIVE: usize = 10_000;
 
 /// What CANCEL answers for a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,14 +39,14 @@ pub fn decide_cancel(queue: Option<&Queue>, ids: &[&[u8]], now: UnixMs) -> Decis
             }
             Some((serial, job)) if job.state == State::Active => {
                 if !job.is_cancelled() {
-                    changes.push(Change::Flag { serial });
+                    changes.push(Change::RequestCancel { serial });
                 }
                 Cancelled::Flagged
             }
             _ => Cancelled::Gone,
         });
     }
-    decided(answers, changes, queue.map_or(now, |queue| queue.clamp(now)))
+    with_changes(answers, changes, queue.map_or(now, |queue| queue.clamp(now)))
 }
 
 /// Which dead jobs a REDRIVE is for.
@@ -76,15 +76,15 @@ pub fn decide_redrive(queue: Option<&Queue>, redrive: &Redrive<'_>, now: UnixMs)
         let error = job.error().unwrap_or_default();
         job.state == State::Dead
             && redrive.error.is_none_or(|prefix| error.starts_with(prefix))
-            && queue.may_take_again(job, now)
-            && job.flow().is_none_or(|flow| {
-                after += flow.after.len();
-                after <= WAITED_FOR
+            && queue.may_reacquire_key(job, now)
+            && job.dependencies().is_none_or(|dependencies| {
+                after += dependencies.after.len();
+                after <= MAX_EDGES_PER_REDRIVE
             })
             && job.unique().is_none_or(|unique| keys.insert(Arc::clone(&unique.key)))
     };
     // Those that wait for it are still being told that it is dead: they would be told so of a job that is not.
-    let is_being_told = |serial, job: &Job| queue.flows.ended.contains_key(&job.anchor(serial));
+    let is_being_told = |serial, job: &Job| queue.dependency_graph.ended.contains_key(&job.root(serial));
     let serials: Vec<Serial> = match redrive.ids {
         Some(ids) => {
             let mut taken = HashSet::new();
@@ -94,7 +94,7 @@ pub fn decide_redrive(queue: Option<&Queue>, redrive: &Redrive<'_>, now: UnixMs)
             found.map(|(serial, _)| serial).take(redrive.limit).collect()
         }
         None => {
-            let dead = queue.serials(State::Dead).take(LOOKED_AT);
+            let dead = queue.serials(State::Dead).take(SCAN_LIMIT);
             let fits = |serial: &Serial| {
                 queue.job(*serial).is_some_and(|job| !is_being_told(*serial, job) && fits(job))
             };
@@ -123,12 +123,12 @@ pub fn decide_purge(
         let since = if state == State::Delayed { job.created } else { job.at };
         since.saturating_add(older) <= now
     };
-    let lane = queue.serials(state).take(LOOKED_AT);
+    let lane = queue.serials(state).take(SCAN_LIMIT);
     let gone: Vec<Change> = lane
         .filter(|serial| queue.job(*serial).is_some_and(old))
         .take(limit)
         .map(|serial| Change::Purge { serial })
         .collect();
     let moved = Moved { moved: gone.len(), left: queue.count(state) - gone.len() };
-    decided(moved, gone, now)
+    with_changes(moved, gone, now)
 }

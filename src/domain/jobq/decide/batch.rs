@@ -1,8 +1,8 @@
 //! MPUSH, MACK and MEXTEND: what several commands would do, in one.
 
 use crate::domain::decision::Decision;
-use crate::domain::jobq::decide::push::{Push, Pushed, Pushing};
-use crate::domain::jobq::decide::settle::{Extended, decide_extend, to_ack};
+use crate::domain::jobq::decide::push::{Push, PushBatch, Pushed};
+use crate::domain::jobq::decide::settle::{Extended, decide_extend, find_to_ack};
 use crate::domain::jobq::effect::{Change, Effect};
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::state::serial::Serial;
@@ -15,7 +15,7 @@ pub fn decide_push_many(
     pushes: &[Push<'_>],
     now: UnixMs,
 ) -> Result<Decision<Vec<Pushed>, Effect>, Refusal> {
-    let mut pushing = Pushing::onto(queue, now);
+    let mut pushing = PushBatch::new(queue, now);
     let (mut answers, mut changes) = (Vec::with_capacity(pushes.len()), Vec::with_capacity(pushes.len()));
     let mut clock = now;
     for push in pushes {
@@ -26,24 +26,24 @@ pub fn decide_push_many(
             changes.push(effect.change);
         }
     }
-    Ok(decided(answers, changes, clock))
+    Ok(with_changes(answers, changes, clock))
 }
 
 /// What a batch answers for each job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Each<R> {
+pub enum BatchResult<R> {
     Yes(R),
     /// There is no such job.
     Gone,
     Fenced,
 }
 
-impl<R> Each<R> {
+impl<R> BatchResult<R> {
     fn of(answer: Result<R, Refusal>) -> Self {
         match answer {
-            Ok(answer) => Each::Yes(answer),
-            Err(refusal) if refusal.code == Code::NoJob => Each::Gone,
-            Err(_) => Each::Fenced,
+            Ok(answer) => BatchResult::Yes(answer),
+            Err(refusal) if refusal.code == Code::NoJob => BatchResult::Gone,
+            Err(_) => BatchResult::Fenced,
         }
     }
 }
@@ -53,14 +53,14 @@ pub fn decide_ack_many(
     queue: Option<&Queue>,
     jobs: &[(&[u8], u64)],
     now: UnixMs,
-) -> Decision<Vec<Each<()>>, Effect> {
-    let (mut seen, mut serials) = (Seen::default(), Vec::with_capacity(jobs.len()));
+) -> Decision<Vec<BatchResult<()>>, Effect> {
+    let (mut seen, mut serials) = (SeenSerials::default(), Vec::with_capacity(jobs.len()));
     let mut ack = |(id, token): &(&[u8], u64)| {
-        let open = to_ack(queue, id, *token)?;
+        let open = find_to_ack(queue, id, *token)?;
         serials.extend(open.filter(|serial| seen.first_time(*serial)));
         Ok(())
     };
-    let answers = jobs.iter().map(|job| Each::of(ack(job))).collect();
+    let answers = jobs.iter().map(|job| BatchResult::of(ack(job))).collect();
     let effect = (!serials.is_empty()).then_some(Effect { now, change: Change::AckMany { serials } });
     Decision { reply: answers, effect }
 }
@@ -71,7 +71,7 @@ pub fn decide_extend_many(
     jobs: &[(&[u8], u64)],
     lease: Option<u64>,
     now: UnixMs,
-) -> Decision<Vec<Each<Extended>>, Effect> {
+) -> Decision<Vec<BatchResult<Extended>>, Effect> {
     let (mut changes, mut clock) = (Vec::with_capacity(jobs.len()), now);
     let mut extend = |(id, token): &(&[u8], u64)| {
         let decision = decide_extend(queue, id, *token, lease, None, now)?;
@@ -81,15 +81,15 @@ pub fn decide_extend_many(
         }
         Ok(decision.reply)
     };
-    let answers = jobs.iter().map(|job| Each::of(extend(job))).collect();
-    decided(answers, changes, clock)
+    let answers = jobs.iter().map(|job| BatchResult::of(extend(job))).collect();
+    with_changes(answers, changes, clock)
 }
 
 /// The jobs of a batch in order, as they mostly come.
 #[derive(Default)]
-struct Seen(Vec<Serial>);
+struct SeenSerials(Vec<Serial>);
 
-impl Seen {
+impl SeenSerials {
     fn first_time(&mut self, serial: Serial) -> bool {
         let place = self.0.binary_search(&serial);
         if let Err(at) = place {
@@ -100,6 +100,6 @@ impl Seen {
 }
 
 /// The answers, and the changes if there are any.
-pub(crate) fn decided<R>(answers: R, changes: Vec<Change>, now: UnixMs) -> Decision<R, Effect> {
-    Decision { reply: answers, effect: Effect::of(changes, now) }
+pub(crate) fn with_changes<R>(answers: R, changes: Vec<Change>, now: UnixMs) -> Decision<R, Effect> {
+    Decision { reply: answers, effect: Effect::from_changes(changes, now) }
 }

@@ -2,20 +2,21 @@
 
 use crate::domain::decision::Decision;
 use crate::domain::jobq::effect::{Change, Effect, Grant, Grants};
-use crate::domain::jobq::queue::{Queue, rate};
-use crate::domain::jobq::state::job_id::Id;
-use crate::domain::jobq::{BYTES_AT_ONCE, MOST_AT_ONCE};
+use crate::domain::jobq::queue::Queue;
+use crate::domain::jobq::queue::admission::rate_effect;
+use crate::domain::jobq::state::job_id::JobId;
+use crate::domain::jobq::{MAX_JOBS_PER_CALL, MAX_REPLY_BYTES};
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
 /// How many jobs a POP looks at where many have expired and not all of them were removed yet.
-const LOOKED_AT: usize = 5_000;
+const SCAN_LIMIT: usize = 5_000;
 
 /// How many jobs of groups a POP takes at most: each mostly is of another group, which has to be found among all, and
 /// the call must not hold the server's thread.
-const MOST_OF_GROUPS: usize = 500;
+const MAX_GROUPED_JOBS: usize = 500;
 
 /// A POP of one queue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -28,13 +29,13 @@ pub struct Pop<'a> {
     pub worker: Option<&'a [u8]>,
     /// How many bytes of payload the queues before it have left, where the same call popped from any; without
     /// them the first job is popped whatever its size.
-    pub room: Option<usize>,
+    pub bytes_left: Option<usize>,
 }
 
 /// One job of the answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Popped<'q> {
-    pub id: Id<'q>,
+    pub id: JobId<'q>,
     pub token: u64,
     pub payload: Cow<'q, [u8]>,
     pub attempt: u32,
@@ -78,13 +79,13 @@ pub fn decide_pop<'q>(
     let mut grants = Grants::new();
     let mut popped = PoppedJobs::new();
     let mut bytes = 0;
-    let Ok(room) = queue.room(now) else { return Decision::answer(popped) };
+    let Ok(room) = queue.pop_capacity(now) else { return Decision::answer(popped) };
     let expired = queue.first_expired(now).is_some();
     let mut grouped = 0;
-    let ready = queue.turns().take(LOOKED_AT);
+    let ready = queue.fair_order().take(SCAN_LIMIT);
     let ready = ready.filter(|serial| !expired || !queue.has_expired(*serial, now));
-    let most = pop.count.min(MOST_AT_ONCE).min(room);
-    let waiting = most.min(queue.line.len());
+    let most = pop.count.min(MAX_JOBS_PER_CALL).min(room);
+    let waiting = most.min(queue.ready.len());
     grants.reserve(waiting);
     popped.reserve(waiting);
     let ready = ready.take(most);
@@ -92,11 +93,11 @@ pub fn decide_pop<'q>(
         let Some(job) = queue.job(serial) else { continue };
         bytes += job.payload().len();
         grouped += usize::from(job.group().is_some());
-        if grouped > MOST_OF_GROUPS {
+        if grouped > MAX_GROUPED_JOBS {
             break;
         }
-        let is_first = grants.is_empty() && pop.room.is_none();
-        if bytes > pop.room.unwrap_or(BYTES_AT_ONCE) && !is_first {
+        let is_first = grants.is_empty() && pop.bytes_left.is_none();
+        if bytes > pop.bytes_left.unwrap_or(MAX_REPLY_BYTES) && !is_first {
             break;
         }
         let lease = if job.lease() > 0 { job.lease() } else { pop.lease.unwrap_or(queue.config.lease) };
@@ -116,7 +117,7 @@ pub fn decide_pop<'q>(
     if grants.is_empty() {
         return Decision::answer(popped);
     }
-    let rate = rate::taken(queue, grants.len(), now);
+    let rate = rate_effect(queue, grants.len(), now);
     let worker = pop.worker.map(Box::from);
     Decision::change(popped, Effect { now, change: Change::Pop { grants, rate, worker } })
 }

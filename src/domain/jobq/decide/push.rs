@@ -3,16 +3,16 @@
 use crate::domain::decision::Decision;
 use crate::domain::jobq::effect::{Change, Effect};
 use crate::domain::jobq::queue::Queue;
-use crate::domain::jobq::queue::dependencies::doom;
+use crate::domain::jobq::queue::dependencies::dependency_error;
 use crate::domain::jobq::state::backoff::Backoff;
 use crate::domain::jobq::state::config::Config;
-use crate::domain::jobq::state::dependencies::{OnDead, Outcome};
+use crate::domain::jobq::state::dependencies::{DependencyOutcome, OnDead};
 use crate::domain::jobq::state::job::State;
-use crate::domain::jobq::state::job_id::{Automatic, Id};
-use crate::domain::jobq::state::new_job::{NewFlow, NewJob, NewKey, Turn};
+use crate::domain::jobq::state::job_id::{AutomaticId, JobId};
+use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, NewKey};
 use crate::domain::jobq::state::pause::Pause;
 use crate::domain::jobq::state::serial::Serial;
-use crate::domain::jobq::state::unique_keys::{Holder, Until};
+use crate::domain::jobq::state::unique_keys::{KeyHolder, Until};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time::UnixMs;
 use std::collections::HashMap;
@@ -60,7 +60,7 @@ pub struct Push<'a> {
 /// AFTER and ONDEAD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct After<'a> {
-    /// At most [`MOST_AFTER`](crate::domain::jobq::MOST_AFTER).
+    /// At most [`MAX_AFTER`](crate::domain::jobq::MOST_AFTER).
     pub ids: &'a [&'a [u8]],
     pub on_dead: OnDead,
 }
@@ -126,7 +126,7 @@ impl<'a> Push<'a> {
             expire: self.expire.unwrap_or(0),
             keep: self.keep,
             unique: None,
-            flow: None,
+            dependencies: None,
         }
     }
 }
@@ -134,7 +134,7 @@ impl<'a> Push<'a> {
 /// What PUSH answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pushed {
-    New(Id<'static>),
+    New(JobId<'static>),
     /// Nothing was added: the id is known, or it is that of the job that holds the key.
     Duplicate(Box<[u8]>),
     /// Added in the place of the job that held the key.
@@ -154,11 +154,11 @@ pub fn decide_push(
     push: &Push<'_>,
     now: UnixMs,
 ) -> Result<Decision<Pushed, Effect>, Refusal> {
-    Pushing::onto(queue, now).decide(push)
+    PushBatch::new(queue, now).decide(push)
 }
 
 /// Several pushes one after the other, each as if those before it had happened.
-pub(crate) struct Pushing<'q> {
+pub(crate) struct PushBatch<'q> {
     queue: Option<&'q Queue>,
     now: UnixMs,
     serial: Serial,
@@ -167,39 +167,39 @@ pub(crate) struct Pushing<'q> {
     /// The ids that those before have added (true) and taken out.
     ids: HashMap<Box<[u8]>, bool>,
     /// Who has the key that all of them are for.
-    standing: Option<Standing>,
+    key_status: Option<KeyStatus>,
 }
 
 /// Who has a key.
 #[derive(Debug, Clone, Default)]
-struct Standing {
+struct KeyStatus {
     /// The holder's id, and its serial if it waits.
     holder: Option<(Box<[u8]>, Option<Serial>)>,
     next: Option<(Box<[u8]>, Serial)>,
 }
 
-impl Standing {
+impl KeyStatus {
     fn of(queue: &Queue, key: &[u8], now: UnixMs) -> Self {
-        let Some(claim) = queue.claim(key, now) else { return Standing::default() };
+        let Some(claim) = queue.held_key(key, now) else { return KeyStatus::default() };
         let named = |serial: Serial| {
             let job = queue.job(serial)?;
             Some((Box::from(&*job.shown_id(serial)), job))
         };
         let holder = match &claim.holder {
-            Holder::Job(serial) => named(*serial).map(|(id, job)| (id, job.waits().then_some(*serial))),
-            Holder::Gone(id) => Some((id.clone(), None)),
-            Holder::Nobody => None,
+            KeyHolder::Job(serial) => named(*serial).map(|(id, job)| (id, job.waits().then_some(*serial))),
+            KeyHolder::Gone(id) => Some((id.clone(), None)),
+            KeyHolder::NotLoaded => None,
         };
         let next = claim.next.and_then(|serial| Some((named(serial)?.0, serial)));
-        Standing { holder, next }
+        KeyStatus { holder, next }
     }
 }
 
-impl<'q> Pushing<'q> {
-    pub fn onto(queue: Option<&'q Queue>, now: UnixMs) -> Self {
+impl<'q> PushBatch<'q> {
+    pub fn new(queue: Option<&'q Queue>, now: UnixMs) -> Self {
         let serial = queue.map_or(0, |queue| queue.next_serial);
         let now = queue.map_or(now, |queue| queue.clamp(now));
-        Pushing { queue, now, serial, added: 0, ids: HashMap::new(), standing: None }
+        PushBatch { queue, now, serial, added: 0, ids: HashMap::new(), key_status: None }
     }
 
     pub fn decide(&mut self, push: &Push<'_>) -> Result<Decision<Pushed, Effect>, Refusal> {
@@ -209,22 +209,22 @@ impl<'q> Pushing<'q> {
             return Ok(Decision::answer(known));
         }
         refuse_closed(self.queue, push.payload.len(), self.now)?;
-        let id = push.id.map_or_else(|| Id::Automatic(Automatic::of(self.serial)), Id::from);
-        let flow = push.after.map(|after| self.flow(&after)).transpose()?;
-        let dead = flow.as_ref().is_some_and(|flow| flow.doom.is_some());
-        let (pushed, turn) = match push.unique.filter(|_| !dead).map(|unique| self.turn(&unique, &id)) {
-            None => (Pushed::New(id.into_owned()), dead.then_some(Turn::Never)),
+        let id = push.id.map_or_else(|| JobId::Automatic(AutomaticId::of(self.serial)), JobId::from);
+        let dependencies = push.after.map(|after| self.dependencies(&after)).transpose()?;
+        let dead = dependencies.as_ref().is_some_and(|dependencies| dependencies.dependency_error.is_some());
+        let (pushed, claim) = match push.unique.filter(|_| !dead).map(|unique| self.key_claim(&unique, &id)) {
+            None => (Pushed::New(id.into_owned()), dead.then_some(KeyClaim::Dead)),
             Some((answer, None)) => return Ok(Decision::answer(answer)),
-            Some((answer, turn)) => (answer, turn),
+            Some((answer, claim)) => (answer, claim),
         };
-        if let (Some(Turn::InPlaceOf(old)), Some(flow)) = (turn, &flow) {
-            self.refuse_circle(old, flow)?;
+        if let (Some(KeyClaim::Replace(old)), Some(dependencies)) = (claim, &dependencies) {
+            self.refuse_circle(old, dependencies)?;
         }
-        if !matches!(turn, Some(Turn::InPlaceOf(_))) {
+        if !matches!(claim, Some(KeyClaim::Replace(_))) {
             refuse_full(self.queue, self.added + 1)?;
             self.added += 1;
         }
-        let job = NewJob { flow, ..new_job(self.queue, push, turn, self.now) };
+        let job = NewJob { dependencies, ..new_job(self.queue, push, claim, self.now) };
         let effect = Effect { now: self.now, change: Change::Push { serial: self.serial, job } };
         self.ids.extend(push.id.map(|id| (id.into(), true)));
         self.serial += 1;
@@ -245,8 +245,9 @@ impl<'q> Pushing<'q> {
     }
 
     /// What a push waits for.
-    fn flow(&self, after: &After<'_>) -> Result<NewFlow, Refusal> {
-        let mut flow = NewFlow { after: Vec::new(), on_dead: after.on_dead, doom: None };
+    fn dependencies(&self, after: &After<'_>) -> Result<NewDependencies, Refusal> {
+        let mut dependencies =
+            NewDependencies { after: Vec::new(), on_dead: after.on_dead, dependency_error: None };
         for id in after.ids {
             let Some((serial, job)) = self.queue.and_then(|queue| queue.find(id)) else {
                 let text = format!("AFTER '{}': there is no such job in this queue", shown(id));
@@ -254,24 +255,25 @@ impl<'q> Pushing<'q> {
             };
             match (job.state, after.on_dead) {
                 (State::Done, _) | (State::Dead, OnDead::Run) => continue,
-                (State::Dead, OnDead::Fail) if flow.doom.is_none() => {
-                    flow.doom = Some(doom(&shown(id), Outcome::Dead));
+                (State::Dead, OnDead::Fail) if dependencies.dependency_error.is_none() => {
+                    dependencies.dependency_error =
+                        Some(dependency_error(&shown(id), DependencyOutcome::Dead));
                 }
                 _ => {}
             }
-            flow.after.push(job.anchor(serial));
+            dependencies.after.push(job.root(serial));
         }
-        Ok(flow)
+        Ok(dependencies)
     }
 
     /// A job may not wait for others in the place of one that jobs wait for: they may be the same.
-    fn refuse_circle(&self, old: Serial, flow: &NewFlow) -> Result<(), Refusal> {
+    fn refuse_circle(&self, old: Serial, dependencies: &NewDependencies) -> Result<(), Refusal> {
         let Some((queue, job)) = self.queue.and_then(|queue| Some((queue, queue.job(old)?))) else {
             return Ok(());
         };
-        let next = self.standing.as_ref().is_some_and(|standing| standing.next.is_some());
+        let next = self.key_status.as_ref().is_some_and(|key_status| key_status.next.is_some());
         let in_the_way = queue.is_waited_for(old, job) || (next && !job.is_next());
-        if !flow.after.is_empty() && (in_the_way || flow.after.contains(&job.anchor(old))) {
+        if !dependencies.after.is_empty() && (in_the_way || dependencies.after.contains(&job.root(old))) {
             let id = job.shown_id(old);
             return Err(Refusal::err(format!(
                 "AFTER: the push would take the place of '{}', which is waited for; leave out AFTER or ONDUP replace",
@@ -282,51 +284,51 @@ impl<'q> Pushing<'q> {
     }
 
     /// What a push answers whose key may be held, and how the job comes to it; `None` when it does not.
-    fn turn(&mut self, unique: &UniqueKey<'_>, id: &[u8]) -> (Pushed, Option<Turn>) {
+    fn key_claim(&mut self, unique: &UniqueKey<'_>, id: &[u8]) -> (Pushed, Option<KeyClaim>) {
         let (queue, now, serial) = (self.queue, self.now, self.serial);
-        let standing = self.standing.get_or_insert_with(|| {
-            queue.map_or_else(Standing::default, |queue| Standing::of(queue, unique.key, now))
+        let key_status = self.key_status.get_or_insert_with(|| {
+            queue.map_or_else(KeyStatus::default, |queue| KeyStatus::of(queue, unique.key, now))
         });
-        let Some((holder, waiting)) = &standing.holder else {
-            standing.holder = Some((id.into(), Some(serial)));
-            return (Pushed::New(Id::from(id).into_owned()), Some(Turn::First));
+        let Some((holder, waiting)) = &key_status.holder else {
+            key_status.holder = Some((id.into(), Some(serial)));
+            return (Pushed::New(JobId::from(id).into_owned()), Some(KeyClaim::Free));
         };
         match (unique.on_dup, waiting) {
             (OnDup::Keep, _) => (Pushed::Duplicate(holder.clone()), None),
             (OnDup::Replace, Some(old)) => {
-                let turn = Turn::InPlaceOf(*old);
-                let old = standing.holder.replace((id.into(), Some(serial)));
+                let claim = KeyClaim::Replace(*old);
+                let old = key_status.holder.replace((id.into(), Some(serial)));
                 self.ids.extend(old.map(|(id, _)| (id, false)));
-                (Pushed::Replaced(id.into()), Some(turn))
+                (Pushed::Replaced(id.into()), Some(claim))
             }
             _ => {
-                let old = standing.next.replace((id.into(), serial));
-                let turn = old.as_ref().map_or(Turn::Next, |(_, old)| Turn::InPlaceOf(*old));
+                let old = key_status.next.replace((id.into(), serial));
+                let claim = old.as_ref().map_or(KeyClaim::Wait, |(_, old)| KeyClaim::Replace(*old));
                 self.ids.extend(old.map(|(id, _)| (id, false)));
-                (Pushed::Next(id.into()), Some(turn))
+                (Pushed::Next(id.into()), Some(claim))
             }
         }
     }
 }
 
 /// What pushes change that were let in at `now` and wait for nothing.
-pub fn pushed(queue: Option<&Queue>, pushes: &[Push<'_>], now: UnixMs) -> Option<Effect> {
+pub fn push_effect(queue: Option<&Queue>, pushes: &[Push<'_>], now: UnixMs) -> Option<Effect> {
     let now = queue.map_or(now, |queue| queue.clamp(now));
     let first = queue.map_or(0, |queue| queue.next_serial);
     let change = |(serial, push)| Change::Push { serial, job: new_job(queue, push, None, now) };
-    Effect::of((first..).zip(pushes).map(change).collect(), now)
+    Effect::from_changes((first..).zip(pushes).map(change).collect(), now)
 }
 
-fn new_job(queue: Option<&Queue>, push: &Push<'_>, turn: Option<Turn>, now: UnixMs) -> NewJob {
-    let key = |turn| {
+fn new_job(queue: Option<&Queue>, push: &Push<'_>, claim: Option<KeyClaim>, now: UnixMs) -> NewJob {
+    let key = |claim| {
         let UniqueKey { key, until, window, .. } = push.unique?;
-        Some(NewKey { key: key.into(), until, window: window.unwrap_or(0), turn })
+        Some(NewKey { key: key.into(), until, window: window.unwrap_or(0), claim })
     };
     let due = match push.due {
         Due::After(delay) => now + delay,
         Due::At(time) => time.max(now),
     };
-    let new = |config: &Config| NewJob { unique: turn.and_then(key), ..push.job(due, config) };
+    let new = |config: &Config| NewJob { unique: claim.and_then(key), ..push.job(due, config) };
     queue.map_or_else(|| new(&Config::default()), |queue| new(&queue.config))
 }
 

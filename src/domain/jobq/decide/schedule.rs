@@ -8,14 +8,14 @@ use crate::domain::jobq::effect::{Change, Effect};
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::queue::schedule_runs::run_id;
 use crate::domain::jobq::state::config::Config;
-use crate::domain::jobq::state::schedules::{CatchUp, Entry, MOST_SCHEDULES, Terms};
+use crate::domain::jobq::state::schedules::{CatchUp, MAX_SCHEDULES, ScheduleEntry, ScheduleSpec};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time::UnixMs;
 
 /// A CRON SET.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Plan<'a> {
-    /// 1 to [`LONGEST_SCHEDULE`](crate::domain::jobq::LONGEST_SCHEDULE) bytes, not beginning with `#`.
+pub struct SetSchedule<'a> {
+    /// 1 to [`MAX_SCHEDULE_NAME_BYTES`](crate::domain::jobq::LONGEST_SCHEDULE) bytes, not beginning with `#`.
     pub name: &'a [u8],
     pub pattern: &'a [u8],
     pub zone: Zone,
@@ -30,55 +30,57 @@ pub struct Plan<'a> {
 ///
 /// Refuses (`ERR`) what is no pattern or is never due, (`TOOBIG`) a payload that the queue does not take, and (`FULL`)
 /// more schedules than a queue may have.
-pub fn decide_plan(
+pub fn decide_set_schedule(
     queue: Option<&Queue>,
-    plan: &Plan<'_>,
+    plan: &SetSchedule<'_>,
     now: UnixMs,
 ) -> Result<Decision<(), Effect>, Refusal> {
     let schedule = Schedule::parse(plan.pattern, plan.zone).map_err(Refusal::err)?;
     let now = queue.map_or(now, |queue| queue.clamp(now));
-    let terms = Terms {
+    let spec = ScheduleSpec {
         pattern: plan.pattern.into(),
         zone: plan.zone.name().as_bytes().into(),
         catch_up: plan.catch_up,
         overlap: plan.overlap,
         job: plan.push.job(0, queue.map_or(&Config::default(), |queue| &queue.config)),
     };
-    let known = queue.and_then(|queue| queue.timetable.get(plan.name));
-    if known.is_some_and(|known| known.terms == terms) {
+    let known = queue.and_then(|queue| queue.schedules.get(plan.name));
+    if known.is_some_and(|known| known.spec == spec) {
         return Ok(Decision::answer(()));
     }
     refuse_big(queue, plan.push.payload.len())?;
-    if known.is_none() && queue.is_some_and(|queue| queue.timetable.len() >= MOST_SCHEDULES) {
-        let text = format!("the queue has {MOST_SCHEDULES} schedules, the most that it may have");
+    if known.is_none() && queue.is_some_and(|queue| queue.schedules.len() >= MAX_SCHEDULES) {
+        let text = format!("the queue has {MAX_SCHEDULES} schedules, the most that it may have");
         return Err(Refusal::new(Code::Full, text));
     }
-    let kept = known.filter(|known| known.terms.are_due_as(&terms)).and_then(|known| known.next);
+    let kept = known.filter(|known| known.spec.has_same_times(&spec)).and_then(|known| known.next);
     let next = kept.or_else(|| schedule.next_after(now));
-    let change = Change::Plan { name: plan.name.into(), terms: Box::new(terms), next };
+    let change = Change::SetSchedule { name: plan.name.into(), spec: Box::new(spec), next };
     Ok(Decision::change((), Effect { now, change }))
 }
 
 /// Decides a CRON DEL: whether there was such a schedule. Jobs that it has pushed stay.
-pub fn decide_unplan(queue: Option<&Queue>, name: &[u8], now: UnixMs) -> Decision<bool, Effect> {
-    match queue.filter(|queue| queue.timetable.get(name).is_some()) {
-        Some(_) => Decision::change(true, Effect { now, change: Change::Unplan { name: name.into() } }),
+pub fn decide_delete_schedule(queue: Option<&Queue>, name: &[u8], now: UnixMs) -> Decision<bool, Effect> {
+    match queue.filter(|queue| queue.schedules.get(name).is_some()) {
+        Some(_) => {
+            Decision::change(true, Effect { now, change: Change::DeleteSchedule { name: name.into() } })
+        }
         None => Decision::answer(false),
     }
 }
 
 /// Decides a CRON RUN: one run now, of the id `name@now`, beside those that are due. Unless runs may overlap, one
 /// that is unfinished is answered instead, so that the same again adds nothing.
-pub fn decide_run(
+pub fn decide_run_schedule(
     queue: Option<&Queue>,
     name: &[u8],
     now: UnixMs,
 ) -> Result<Decision<Pushed, Effect>, Refusal> {
     let unknown = || Refusal::new(Code::NoJob, format!("there is no schedule '{}'", shown(name)));
     let queue = queue.ok_or_else(unknown)?;
-    let entry = queue.timetable.get(name).ok_or_else(unknown)?;
+    let entry = queue.schedules.get(name).ok_or_else(unknown)?;
     let now = queue.clamp(now);
-    if let Some(run) = entry.last.filter(|run| !entry.terms.overlap && queue.is_unfinished(run.serial, now))
+    if let Some(run) = entry.last.filter(|run| !entry.spec.overlap && queue.is_unfinished(run.serial, now))
         && let Some(job) = queue.job(run.serial)
     {
         return Ok(Decision::answer(Pushed::Duplicate(job.shown_id(run.serial).into())));
@@ -89,20 +91,20 @@ pub fn decide_run(
     }
     refuse_closed(Some(queue), 0, now)?;
     refuse_full(Some(queue), 1)?;
-    let change = Change::Run { name: name.into(), due: now };
+    let change = Change::RunSchedule { name: name.into(), due: now };
     Ok(Decision::change(Pushed::New(id.into()), Effect { now, change }))
 }
 
 /// What CRON LIST shows of a schedule.
 #[derive(Debug)]
-pub struct Planned<'a> {
+pub struct ScheduleView<'a> {
     pub name: &'a [u8],
-    pub entry: &'a Entry,
+    pub entry: &'a ScheduleEntry,
     /// The last run is not finished.
     pub running: bool,
 }
 
-impl Planned<'_> {
+impl ScheduleView<'_> {
     /// The id of its last run.
     pub fn last_id(&self) -> Option<Box<[u8]>> {
         self.entry.last.map(|run| run_id(self.name, run.due))
@@ -110,9 +112,13 @@ impl Planned<'_> {
 }
 
 /// The schedules of a queue in the order of their names. A run that is due is there when the primary has made it.
-pub fn schedules(queue: Option<&Queue>, now: UnixMs) -> Vec<Planned<'_>> {
+pub fn schedules(queue: Option<&Queue>, now: UnixMs) -> Vec<ScheduleView<'_>> {
     let Some(queue) = queue else { return Vec::new() };
     let now = queue.clamp(now);
-    let running = |entry: &Entry| entry.last.is_some_and(|run| queue.is_unfinished(run.serial, now));
-    queue.timetable.iter().map(|(name, entry)| Planned { name, entry, running: running(entry) }).collect()
+    let running = |entry: &ScheduleEntry| entry.last.is_some_and(|run| queue.is_unfinished(run.serial, now));
+    queue
+        .schedules
+        .iter()
+        .map(|(name, entry)| ScheduleView { name, entry, running: running(entry) })
+        .collect()
 }

@@ -4,10 +4,10 @@
 //! work that was done is not done twice for the sake of a second. What was said once may be said again.
 
 use crate::domain::decision::Decision;
-use crate::domain::jobq::effect::{Change, Effect, Fate};
+use crate::domain::jobq::effect::{AfterFail, Change, Effect};
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::queue::holding::{fenced, held};
-use crate::domain::jobq::state::job::{Settled, State};
+use crate::domain::jobq::state::job::{LastOutcome, State};
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
@@ -41,25 +41,25 @@ pub fn decide_ack(
     result: Option<&[u8]>,
     now: UnixMs,
 ) -> Result<Decision<(), Effect>, Refusal> {
-    Ok(match to_ack(queue, id, token)? {
-        Some(serial) => Decision::change((), done(serial, result, now)),
+    Ok(match find_to_ack(queue, id, token)? {
+        Some(serial) => Decision::change((), done_effect(serial, result, now)),
         None => Decision::answer(()),
     })
 }
 
 /// The job that an ACK is for; `None` when it is done already.
-pub(crate) fn to_ack(queue: Option<&Queue>, id: &[u8], token: u64) -> Result<Option<Serial>, Refusal> {
+pub(crate) fn find_to_ack(queue: Option<&Queue>, id: &[u8], token: u64) -> Result<Option<Serial>, Refusal> {
     let (_, serial, job) = held(queue, id, token)?;
     Ok((job.state != State::Done).then_some(serial))
 }
 
 /// What an ACK changes that was accepted at `now`; nothing where the job is not there.
-pub fn acked(queue: Option<&Queue>, id: &[u8], result: Option<&[u8]>, now: UnixMs) -> Option<Effect> {
+pub fn ack_effect(queue: Option<&Queue>, id: &[u8], result: Option<&[u8]>, now: UnixMs) -> Option<Effect> {
     let (serial, _) = queue?.find(id)?;
-    Some(done(serial, result, now))
+    Some(done_effect(serial, result, now))
 }
 
-fn done(serial: Serial, result: Option<&[u8]>, now: UnixMs) -> Effect {
+fn done_effect(serial: Serial, result: Option<&[u8]>, now: UnixMs) -> Effect {
     Effect { now, change: Change::Ack { serial, result: result.map(Box::from) } }
 }
 
@@ -73,12 +73,12 @@ pub fn decide_fail(
 ) -> Result<Decision<Failed, Effect>, Refusal> {
     let (queue, serial, job) = held(queue, id, token)?;
     let now = queue.clamp(now);
-    match (job.state, job.settled) {
+    match (job.state, job.last_outcome) {
         (State::Done, _) => return Err(fenced("the job was acknowledged")),
         (State::Dead, _) => return Ok(Decision::answer(Failed { state: Some(State::Dead), due: 0 })),
         // The same again: also when the wait is over meanwhile.
-        (_, Settled::Failed) => {
-            return Ok(Decision::answer(Failed { state: Some(State::Delayed), due: job.place }));
+        (_, LastOutcome::Failed) => {
+            return Ok(Decision::answer(Failed { state: Some(State::Delayed), due: job.ready_at }));
         }
         _ => {}
     }
@@ -87,14 +87,14 @@ pub fn decide_fail(
         return Ok(Decision::change(gone, Effect { now, change: Change::Remove { serial } }));
     }
     let failures = job.attempt();
-    let (answer, fate) = if fail.dead || failures > job.retries.into() {
-        (Failed { state: Some(State::Dead), due: 0 }, Fate::Dead)
+    let (answer, after_fail) = if fail.dead || failures > job.retries.into() {
+        (Failed { state: Some(State::Dead), due: 0 }, AfterFail::Dead)
     } else {
         let backoff = job.backoff().unwrap_or(&queue.config.backoff);
         let due = now + fail.delay.unwrap_or_else(|| backoff.wait(failures, fail.chance));
-        (Failed { state: Some(State::Delayed), due }, Fate::Retry { due })
+        (Failed { state: Some(State::Delayed), due }, AfterFail::Retry { due })
     };
-    let change = Change::Fail { serial, error: fail.error.map(Box::from), fate };
+    let change = Change::Fail { serial, error: fail.error.map(Box::from), after_fail };
     Ok(Decision::change(answer, Effect { now, change }))
 }
 
@@ -108,9 +108,9 @@ pub fn decide_release(
 ) -> Result<Decision<(), Effect>, Refusal> {
     let (queue, serial, job) = held(queue, id, token)?;
     let now = queue.clamp(now);
-    match (job.state, job.settled) {
-        (State::Done | State::Dead, _) | (_, Settled::Failed) => Err(fenced("the job was finished")),
-        (_, Settled::Released) => Ok(Decision::answer(())),
+    match (job.state, job.last_outcome) {
+        (State::Done | State::Dead, _) | (_, LastOutcome::Failed) => Err(fenced("the job was finished")),
+        (_, LastOutcome::Released) => Ok(Decision::answer(())),
         // Its lease ran out: it is where a release would bring it.
         (State::Ready, _) if delay == 0 => Ok(Decision::answer(())),
         _ if job.is_cancelled() => {

@@ -2,10 +2,10 @@
 
 use crate::domain::decision::Decision;
 use crate::domain::jobq::decide::push::Due;
-use crate::domain::jobq::effect::{Change, Effect, Given};
+use crate::domain::jobq::effect::{Change, Effect, JobUpdate};
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::ready::priority_lanes::Rank;
-use crate::domain::jobq::state::job::{Job, Payload, Settled, State};
+use crate::domain::jobq::state::job::{Job, LastOutcome, Payload, State};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time::UnixMs;
 
@@ -58,13 +58,13 @@ pub fn decide_update(
         Due::After(delay) => now + delay,
         Due::At(time) => time.max(now),
     });
-    let given = Given {
+    let given = JobUpdate {
         priority: update.priority.filter(|priority| *priority != job.priority),
         due: due.filter(|due| !job.is_due_at(*due, now)),
         retries: update.retries.filter(|retries| *retries != job.retries),
         payload: update.payload.filter(|payload| *payload != job.payload()).map(Payload::from),
     };
-    if given == Given::default() {
+    if given == JobUpdate::default() {
         return Ok(Decision::answer(()));
     }
     Ok(Decision::change((), Effect { now, change: Change::Update { serial, update: given } }))
@@ -77,7 +77,7 @@ impl Job {
     }
 
     /// `shift` is what aging adds from the new due time on.
-    pub(crate) fn update(&mut self, given: Given, shift: Rank, now: UnixMs) {
+    pub(crate) fn update(&mut self, given: JobUpdate, shift: Rank, now: UnixMs) {
         if let Some(priority) = given.priority {
             self.priority = priority;
         }
@@ -91,17 +91,17 @@ impl Job {
             && matches!(self.state, State::Ready | State::Delayed)
         {
             if due > now {
-                (self.state, self.at, self.place) = (State::Delayed, due, due);
+                (self.state, self.at, self.ready_at) = (State::Delayed, due, due);
             } else {
-                self.becomes_ready(due, shift);
+                self.make_ready(due, shift);
             }
             let never_ran = self.token == 0 && self.failures() == 0;
-            if never_ran && let Some(life) = self.life_mut() {
-                life.begin(due);
+            if never_ran && let Some(lifetime) = self.lifetime_mut() {
+                lifetime.start_expiry(due);
             }
             // Whoever lost its lease can no more bring it back to its old place.
-            if self.token > 0 && self.settled == Settled::Open {
-                self.settled = Settled::Released;
+            if self.token > 0 && self.last_outcome == LastOutcome::Open {
+                self.last_outcome = LastOutcome::Released;
             }
         }
     }

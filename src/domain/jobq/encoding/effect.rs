@@ -2,24 +2,27 @@
 
 use crate::domain::calendar::cron::LONGEST_PATTERN;
 use crate::domain::codec::{Corrupt, Reader, Writer};
-use crate::domain::jobq::MOST_AFTER;
-use crate::domain::jobq::effect::{Change, Effect, Fate, Given, Grant, Grants};
+use crate::domain::jobq::MAX_AFTER;
+use crate::domain::jobq::effect::{AfterFail, Change, Effect, Grant, Grants, JobUpdate};
 use crate::domain::jobq::encoding::fields::{
-    Bytes, at_most, below, boxed, chosen_id, name, near, priority, read_on_dead, read_until, span,
+    Bytes, read_at_most, read_below, read_bytes, read_chosen_id, read_duration, read_name, read_near,
+    read_on_dead, read_priority, read_until,
 };
 use crate::domain::jobq::state::backoff::Backoff;
 use crate::domain::jobq::state::config::Config;
 use crate::domain::jobq::state::job::Payload;
-use crate::domain::jobq::state::new_job::{NewFlow, NewJob, NewKey, Turn};
+use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, NewKey};
 use crate::domain::jobq::state::pause::Pause;
-use crate::domain::jobq::state::schedules::{CatchUp, Entry, LONGEST_SCHEDULE, Run, Terms};
-use crate::domain::jobq::state::serial::{FAR, FARTHEST, Serial};
+use crate::domain::jobq::state::schedules::{
+    CatchUp, MAX_SCHEDULE_NAME_BYTES, Run, ScheduleEntry, ScheduleSpec,
+};
+use crate::domain::jobq::state::serial::{MAX_CLOCK, MAX_STORED_TIME, Serial};
 use crate::domain::jobq::state::unique_keys::Until;
 use crate::domain::value::Effect as _;
 use crate::domain::{ratelimit, token, value};
 
 /// Time zones have shorter names.
-const LONGEST_ZONE: usize = 64;
+const MAX_ZONE_BYTES: usize = 64;
 
 const ADVANCE: u8 = 1;
 const PUSH: u8 = 2;
@@ -29,16 +32,16 @@ const FAIL: u8 = 5;
 const RELEASE: u8 = 6;
 const EXTEND: u8 = 7;
 const REMOVE: u8 = 8;
-const FLAG: u8 = 9;
+const REQUEST_CANCEL: u8 = 9;
 const REDRIVE: u8 = 10;
-const MANY: u8 = 11;
+const BATCH: u8 = 11;
 const CONFIGURE: u8 = 12;
 const PAUSE: u8 = 13;
-const PLAN: u8 = 21;
-const UNPLAN: u8 = 22;
-const RUN: u8 = 23;
-const NEXT: u8 = 24;
-const HOLD: u8 = 25;
+const SET_SCHEDULE: u8 = 21;
+const DELETE_SCHEDULE: u8 = 22;
+const RUN_SCHEDULE: u8 = 23;
+const SET_NEXT_RUN: u8 = 24;
+const HOLD_SCHEDULE: u8 = 25;
 const UPDATE: u8 = 14;
 const LOG: u8 = 15;
 const PURGE: u8 = 16;
@@ -46,11 +49,11 @@ const ACK_MANY: u8 = 17;
 
 impl value::Effect for Effect {
     fn encode(&self) -> Vec<u8> {
-        let mut writer = Writer::with_room(room(&self.change));
+        let mut writer = Writer::with_room(extra_bytes(&self.change));
         writer.int(self.now);
         match &self.change {
-            Change::Many(changes) => {
-                writer.byte(MANY);
+            Change::Batch(changes) => {
+                writer.byte(BATCH);
                 writer.int(changes.len() as u64);
                 for change in changes {
                     write_change(&mut writer, change);
@@ -71,12 +74,12 @@ impl value::Effect for Effect {
 
     fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
         let mut reader = Reader::new(head);
-        let now = below(FAR, &mut reader)?;
-        let change = if reader.clone().byte()? == MANY {
+        let now = read_below(MAX_CLOCK, &mut reader)?;
+        let change = if reader.clone().byte()? == BATCH {
             reader.byte()?;
             let count = reader.count(2)?;
             let changes = (0..count).map(|_| read_one_of_many(&mut reader)).collect::<Result<_, _>>()?;
-            Change::Many(changes)
+            Change::Batch(changes)
         } else {
             let mut change = read_change(&mut reader)?;
             if let Some(place) = change.payload_mut() {
@@ -100,9 +103,9 @@ impl value::Effect for Effect {
 }
 
 /// How many bytes a change takes beyond what most do, roughly: growing step by step would cost a batch more than writing it.
-fn room(change: &Change) -> usize {
+fn extra_bytes(change: &Change) -> usize {
     match change {
-        Change::Many(changes) => {
+        Change::Batch(changes) => {
             let payloads = changes.iter().filter_map(Change::payload);
             changes.len() * 40 + payloads.map(<[u8]>::len).sum::<usize>()
         }
@@ -139,13 +142,13 @@ fn write_change(writer: &mut Writer, change: &Change) {
             writer.byte(ACK_MANY);
             write_serials(writer, serials);
         }
-        Change::Fail { serial, error, fate } => {
+        Change::Fail { serial, error, after_fail } => {
             writer.byte(FAIL);
             writer.int(*serial);
             writer.option(error.as_deref(), Writer::bytes);
-            let due = match fate {
-                Fate::Retry { due } => Some(*due),
-                Fate::Dead => None,
+            let due = match after_fail {
+                AfterFail::Retry { due } => Some(*due),
+                AfterFail::Dead => None,
             };
             writer.option(due, Writer::int);
         }
@@ -168,8 +171,8 @@ fn write_change(writer: &mut Writer, change: &Change) {
             writer.byte(PURGE);
             writer.int(*serial);
         }
-        Change::Flag { serial } => {
-            writer.byte(FLAG);
+        Change::RequestCancel { serial } => {
+            writer.byte(REQUEST_CANCEL);
             writer.int(*serial);
         }
         Change::Redrive { serials } => {
@@ -184,42 +187,42 @@ fn write_change(writer: &mut Writer, change: &Change) {
             writer.byte(PAUSE);
             writer.option(*pause, write_pause);
         }
-        Change::Plan { name, terms, next } => {
-            writer.byte(PLAN);
+        Change::SetSchedule { name, spec, next } => {
+            writer.byte(SET_SCHEDULE);
             writer.bytes(name);
-            write_terms(writer, terms);
+            write_schedule_spec(writer, spec);
             writer.option(*next, Writer::int);
         }
-        Change::Unplan { name } => {
-            writer.byte(UNPLAN);
+        Change::DeleteSchedule { name } => {
+            writer.byte(DELETE_SCHEDULE);
             writer.bytes(name);
         }
-        Change::Run { name, due } => {
-            writer.byte(RUN);
+        Change::RunSchedule { name, due } => {
+            writer.byte(RUN_SCHEDULE);
             writer.bytes(name);
             writer.int(*due);
         }
-        Change::Next { name, next, behind } => {
-            writer.byte(NEXT);
+        Change::SetNextRun { name, next, behind } => {
+            writer.byte(SET_NEXT_RUN);
             writer.bytes(name);
             writer.option(*next, Writer::int);
             writer.int((*behind).into());
         }
-        Change::Hold { name } => {
-            writer.byte(HOLD);
+        Change::HoldSchedule { name } => {
+            writer.byte(HOLD_SCHEDULE);
             writer.bytes(name);
         }
         Change::Update { serial, update } => {
             writer.byte(UPDATE);
             writer.int(*serial);
-            write_given(writer, update);
+            write_job_update(writer, update);
         }
         Change::Log { serial, line } => {
             writer.byte(LOG);
             writer.int(*serial);
             writer.bytes(line);
         }
-        Change::Many(_) => debug_assert!(false, "a batch holds no batch"),
+        Change::Batch(_) => debug_assert!(false, "a batch holds no batch"),
     }
 }
 
@@ -227,44 +230,47 @@ fn write_change(writer: &mut Writer, change: &Change) {
 fn read_change(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
     Ok(match reader.byte()? {
         ADVANCE => Change::Advance { steps: reader.narrow()? },
-        PUSH => Change::Push { serial: near(reader)?, job: read_new(reader)? },
+        PUSH => Change::Push { serial: read_near(reader)?, job: read_new(reader)? },
         POP => {
             let grants = read_grants(reader)?;
             let rate = reader.option(|reader| ratelimit::Effect::decode(reader.bytes()?, None))?;
-            Change::Pop { grants, rate: rate.map(Box::new), worker: reader.option(boxed)? }
+            Change::Pop { grants, rate: rate.map(Box::new), worker: reader.option(read_bytes)? }
         }
-        ACK => Change::Ack { serial: near(reader)?, result: reader.option(boxed)? },
+        ACK => Change::Ack { serial: read_near(reader)?, result: reader.option(read_bytes)? },
         ACK_MANY => Change::AckMany { serials: read_serials(reader)? },
         FAIL => {
-            let (serial, error) = (near(reader)?, reader.option(boxed)?);
-            let fate = reader.option(near)?.map_or(Fate::Dead, |due| Fate::Retry { due });
-            Change::Fail { serial, error, fate }
+            let (serial, error) = (read_near(reader)?, reader.option(read_bytes)?);
+            let after_fail =
+                reader.option(read_near)?.map_or(AfterFail::Dead, |due| AfterFail::Retry { due });
+            Change::Fail { serial, error, after_fail }
         }
-        RELEASE => Change::Release { serial: near(reader)?, due: reader.option(near)? },
-        EXTEND => {
-            Change::Extend { serial: near(reader)?, deadline: near(reader)?, progress: reader.option(boxed)? }
-        }
-        REMOVE => Change::Remove { serial: near(reader)? },
-        PURGE => Change::Purge { serial: near(reader)? },
-        FLAG => Change::Flag { serial: near(reader)? },
+        RELEASE => Change::Release { serial: read_near(reader)?, due: reader.option(read_near)? },
+        EXTEND => Change::Extend {
+            serial: read_near(reader)?,
+            deadline: read_near(reader)?,
+            progress: reader.option(read_bytes)?,
+        },
+        REMOVE => Change::Remove { serial: read_near(reader)? },
+        PURGE => Change::Purge { serial: read_near(reader)? },
+        REQUEST_CANCEL => Change::RequestCancel { serial: read_near(reader)? },
         REDRIVE => Change::Redrive { serials: read_serials(reader)? },
         CONFIGURE => Change::Configure(Box::new(Config::read(reader)?)),
         PAUSE => Change::Pause(reader.option(read_pause)?),
-        PLAN => Change::Plan {
-            name: schedule_name(reader)?,
-            terms: Box::new(read_terms(reader)?),
-            next: reader.option(near)?,
+        SET_SCHEDULE => Change::SetSchedule {
+            name: read_schedule_name(reader)?,
+            spec: Box::new(read_schedule_spec(reader)?),
+            next: reader.option(read_near)?,
         },
-        UNPLAN => Change::Unplan { name: schedule_name(reader)? },
-        RUN => Change::Run { name: schedule_name(reader)?, due: near(reader)? },
-        NEXT => Change::Next {
-            name: schedule_name(reader)?,
-            next: reader.option(near)?,
+        DELETE_SCHEDULE => Change::DeleteSchedule { name: read_schedule_name(reader)? },
+        RUN_SCHEDULE => Change::RunSchedule { name: read_schedule_name(reader)?, due: read_near(reader)? },
+        SET_NEXT_RUN => Change::SetNextRun {
+            name: read_schedule_name(reader)?,
+            next: reader.option(read_near)?,
             behind: reader.narrow()?,
         },
-        HOLD => Change::Hold { name: schedule_name(reader)? },
-        UPDATE => Change::Update { serial: near(reader)?, update: read_given(reader)? },
-        LOG => Change::Log { serial: near(reader)?, line: boxed(reader)? },
+        HOLD_SCHEDULE => Change::HoldSchedule { name: read_schedule_name(reader)? },
+        UPDATE => Change::Update { serial: read_near(reader)?, update: read_job_update(reader)? },
+        LOG => Change::Log { serial: read_near(reader)?, line: read_bytes(reader)? },
         _ => return Err(Corrupt),
     })
 }
@@ -275,7 +281,7 @@ pub(crate) fn write_pause(writer: &mut Writer, pause: Pause) {
 }
 
 pub(crate) fn read_pause(reader: &mut Reader<'_>) -> Result<Pause, Corrupt> {
-    Ok(Pause { until: reader.option(near)?, pushes: reader.bool()? })
+    Ok(Pause { until: reader.option(read_near)?, pushes: reader.bool()? })
 }
 
 fn read_one_of_many(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
@@ -293,7 +299,7 @@ fn write_serials(writer: &mut Writer, serials: &[Serial]) {
 
 fn read_serials(reader: &mut Reader<'_>) -> Result<Vec<Serial>, Corrupt> {
     let count = reader.count(1)?;
-    (0..count).map(|_| near(reader)).collect()
+    (0..count).map(|_| read_near(reader)).collect()
 }
 
 /// The token and the deadline of each by how far they are from those before: mostly one, and nothing.
@@ -311,9 +317,9 @@ fn read_grants(reader: &mut Reader<'_>) -> Result<Grants, Corrupt> {
     let count = reader.count(3)?;
     let (mut token, mut deadline) = (0, 0);
     let grant = |_| {
-        let serial = near(reader)?;
+        let serial = read_near(reader)?;
         token = read_step(reader, token, token::BOUND)?;
-        deadline = read_step(reader, deadline, FARTHEST)?;
+        deadline = read_step(reader, deadline, MAX_STORED_TIME)?;
         if token > 0 { Ok(Grant { serial, token, deadline }) } else { Err(Corrupt) }
     };
     (0..count).map(grant).collect()
@@ -344,58 +350,58 @@ fn write_new(writer: &mut Writer, job: &NewJob) {
     writer.int(job.expire);
     writer.option(job.keep, Writer::int);
     writer.option(job.unique.as_ref(), write_key);
-    writer.option(job.flow.as_ref(), write_flow);
+    writer.option(job.dependencies.as_ref(), write_dependencies);
 }
 
 fn read_new(reader: &mut Reader<'_>) -> Result<NewJob, Corrupt> {
     Ok(NewJob {
         payload: Payload::default(),
-        due: near(reader)?,
-        id: reader.option(chosen_id)?,
-        name: reader.option(boxed)?,
-        meta: reader.option(boxed)?,
+        due: read_near(reader)?,
+        id: reader.option(read_chosen_id)?,
+        name: reader.option(read_bytes)?,
+        meta: reader.option(read_bytes)?,
         retries: reader.narrow()?,
         backoff: reader.option(|reader| Backoff::read(reader).map(Box::new))?,
-        lease: span(reader)?,
-        priority: priority(reader)?,
+        lease: read_duration(reader)?,
+        priority: read_priority(reader)?,
         lifo: reader.bool()?,
-        group: reader.option(name)?,
-        expire: span(reader)?,
-        keep: reader.option(span)?,
+        group: reader.option(read_name)?,
+        expire: read_duration(reader)?,
+        keep: reader.option(read_duration)?,
         unique: reader.option(read_key)?,
-        flow: reader.option(read_flow)?,
+        dependencies: reader.option(read_dependencies)?,
     })
 }
 
 /// What a schedule says, its payload included.
-fn write_terms(writer: &mut Writer, terms: &Terms) {
-    writer.bytes(&terms.pattern);
-    writer.bytes(&terms.zone);
-    writer.byte(terms.catch_up as u8);
-    writer.bool(terms.overlap);
-    write_new(writer, &terms.job);
-    writer.bytes(&terms.job.payload);
+fn write_schedule_spec(writer: &mut Writer, spec: &ScheduleSpec) {
+    writer.bytes(&spec.pattern);
+    writer.bytes(&spec.zone);
+    writer.byte(spec.catch_up as u8);
+    writer.bool(spec.overlap);
+    write_new(writer, &spec.job);
+    writer.bytes(&spec.job.payload);
 }
 
-fn read_terms(reader: &mut Reader<'_>) -> Result<Terms, Corrupt> {
-    let mut terms = Terms {
-        pattern: at_most(LONGEST_PATTERN, reader)?,
-        zone: at_most(LONGEST_ZONE, reader)?,
+fn read_schedule_spec(reader: &mut Reader<'_>) -> Result<ScheduleSpec, Corrupt> {
+    let mut spec = ScheduleSpec {
+        pattern: read_at_most(LONGEST_PATTERN, reader)?,
+        zone: read_at_most(MAX_ZONE_BYTES, reader)?,
         catch_up: *CatchUp::ALL.get(usize::from(reader.byte()?)).ok_or(Corrupt)?,
         overlap: reader.bool()?,
         job: read_new(reader)?,
     };
-    terms.job.payload = reader.bytes()?.into();
+    spec.job.payload = reader.bytes()?.into();
     // Every run has an id and a time of its own.
-    let NewJob { id, due, unique, flow, .. } = &terms.job;
-    let plain = id.is_none() && *due == 0 && unique.is_none() && flow.is_none();
-    if plain { Ok(terms) } else { Err(Corrupt) }
+    let NewJob { id, due, unique, dependencies, .. } = &spec.job;
+    let plain = id.is_none() && *due == 0 && unique.is_none() && dependencies.is_none();
+    if plain { Ok(spec) } else { Err(Corrupt) }
 }
 
 /// A schedule as it is saved.
-pub(crate) fn write_entry(writer: &mut Writer, name: &[u8], entry: &Entry) {
+pub(crate) fn write_schedule_entry(writer: &mut Writer, name: &[u8], entry: &ScheduleEntry) {
     writer.bytes(name);
-    write_terms(writer, &entry.terms);
+    write_schedule_spec(writer, &entry.spec);
     writer.option(entry.next, Writer::int);
     writer.option(entry.last, |writer, run| {
         writer.int(run.due);
@@ -405,47 +411,52 @@ pub(crate) fn write_entry(writer: &mut Writer, name: &[u8], entry: &Entry) {
     writer.bool(entry.held);
 }
 
-pub(crate) fn read_entry(reader: &mut Reader<'_>) -> Result<(Bytes, Entry), Corrupt> {
-    let name = schedule_name(reader)?;
-    let entry = Entry {
-        terms: read_terms(reader)?,
-        next: reader.option(near)?,
-        last: reader.option(|reader| Ok(Run { due: near(reader)?, serial: near(reader)? }))?,
+pub(crate) fn read_schedule_entry(reader: &mut Reader<'_>) -> Result<(Bytes, ScheduleEntry), Corrupt> {
+    let name = read_schedule_name(reader)?;
+    let entry = ScheduleEntry {
+        spec: read_schedule_spec(reader)?,
+        next: reader.option(read_near)?,
+        last: reader.option(|reader| Ok(Run { due: read_near(reader)?, serial: read_near(reader)? }))?,
         behind: reader.narrow()?,
         held: reader.bool()?,
     };
     Ok((name, entry))
 }
 
-fn schedule_name(reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
-    chosen_id(reader).and_then(|name| if name.len() <= LONGEST_SCHEDULE { Ok(name) } else { Err(Corrupt) })
+fn read_schedule_name(reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
+    read_chosen_id(reader)
+        .and_then(|name| if name.len() <= MAX_SCHEDULE_NAME_BYTES { Ok(name) } else { Err(Corrupt) })
 }
 
-fn write_flow(writer: &mut Writer, flow: &NewFlow) {
-    writer.byte(flow.on_dead as u8);
-    writer.option(flow.doom.as_deref(), Writer::bytes);
-    writer.int(flow.after.len() as u64);
-    flow.after.iter().for_each(|&anchor| writer.int(anchor));
+fn write_dependencies(writer: &mut Writer, dependencies: &NewDependencies) {
+    writer.byte(dependencies.on_dead as u8);
+    writer.option(dependencies.dependency_error.as_deref(), Writer::bytes);
+    writer.int(dependencies.after.len() as u64);
+    dependencies.after.iter().for_each(|&root| writer.int(root));
 }
 
-fn read_flow(reader: &mut Reader<'_>) -> Result<NewFlow, Corrupt> {
-    let (on_dead, doom) = (read_on_dead(reader)?, reader.option(boxed)?);
+fn read_dependencies(reader: &mut Reader<'_>) -> Result<NewDependencies, Corrupt> {
+    let (on_dead, dependency_error) = (read_on_dead(reader)?, reader.option(read_bytes)?);
     let count = reader.count(1)?;
-    if count > MOST_AFTER {
+    if count > MAX_AFTER {
         return Err(Corrupt);
     }
-    Ok(NewFlow { after: (0..count).map(|_| near(reader)).collect::<Result<_, _>>()?, on_dead, doom })
+    Ok(NewDependencies {
+        after: (0..count).map(|_| read_near(reader)).collect::<Result<_, _>>()?,
+        on_dead,
+        dependency_error,
+    })
 }
 
 fn write_key(writer: &mut Writer, unique: &NewKey) {
     writer.bytes(&unique.key);
     writer.byte(unique.until as u8);
     writer.int(unique.window);
-    match unique.turn {
-        Turn::First => writer.byte(0),
-        Turn::Next => writer.byte(1),
-        Turn::Never => writer.byte(3),
-        Turn::InPlaceOf(serial) => {
+    match unique.claim {
+        KeyClaim::Free => writer.byte(0),
+        KeyClaim::Wait => writer.byte(1),
+        KeyClaim::Dead => writer.byte(3),
+        KeyClaim::Replace(serial) => {
             writer.byte(2);
             writer.int(serial);
         }
@@ -453,28 +464,28 @@ fn write_key(writer: &mut Writer, unique: &NewKey) {
 }
 
 fn read_key(reader: &mut Reader<'_>) -> Result<NewKey, Corrupt> {
-    let (key, until, window) = (boxed(reader)?, read_until(reader)?, span(reader)?);
-    let turn = match reader.byte()? {
-        0 => Turn::First,
-        1 => Turn::Next,
-        3 => Turn::Never,
-        2 => Turn::InPlaceOf(near(reader)?),
+    let (key, until, window) = (read_bytes(reader)?, read_until(reader)?, read_duration(reader)?);
+    let claim = match reader.byte()? {
+        0 => KeyClaim::Free,
+        1 => KeyClaim::Wait,
+        3 => KeyClaim::Dead,
+        2 => KeyClaim::Replace(read_near(reader)?),
         _ => return Err(Corrupt),
     };
-    if until == Until::Time && window == 0 { Err(Corrupt) } else { Ok(NewKey { key, until, window, turn }) }
+    if until == Until::Time && window == 0 { Err(Corrupt) } else { Ok(NewKey { key, until, window, claim }) }
 }
 
-fn write_given(writer: &mut Writer, given: &Given) {
+fn write_job_update(writer: &mut Writer, given: &JobUpdate) {
     writer.option(given.priority, |writer, priority| writer.signed(priority.into()));
     writer.option(given.due, Writer::int);
     writer.option(given.retries, |writer, retries| writer.int(retries.into()));
     writer.bool(given.payload.is_some());
 }
 
-fn read_given(reader: &mut Reader<'_>) -> Result<Given, Corrupt> {
-    Ok(Given {
-        priority: reader.option(priority)?,
-        due: reader.option(near)?,
+fn read_job_update(reader: &mut Reader<'_>) -> Result<JobUpdate, Corrupt> {
+    Ok(JobUpdate {
+        priority: reader.option(read_priority)?,
+        due: reader.option(read_near)?,
         retries: reader.option(Reader::narrow)?,
         payload: reader.bool()?.then(Payload::default),
     })

@@ -1,49 +1,50 @@
 //! Fields that effects and saved queues have in common.
 
 use crate::domain::codec::{Corrupt, Reader};
-use crate::domain::jobq::LONGEST_NAME;
+use crate::domain::jobq::MAX_NAME_BYTES;
 use crate::domain::jobq::state::dependencies::OnDead;
-use crate::domain::jobq::state::serial::FARTHEST;
+use crate::domain::jobq::state::serial::MAX_STORED_TIME;
 use crate::domain::jobq::state::unique_keys::Until;
 use crate::domain::time::LONGEST;
 
 pub(crate) type Bytes = Box<[u8]>;
 
-pub(crate) fn boxed(reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
+pub(crate) fn read_bytes(reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
     reader.bytes().map(Box::from)
 }
 
-pub(crate) fn below(bound: u64, reader: &mut Reader<'_>) -> Result<u64, Corrupt> {
+pub(crate) fn read_below(bound: u64, reader: &mut Reader<'_>) -> Result<u64, Corrupt> {
     reader.int().and_then(|value| if value < bound { Ok(value) } else { Err(Corrupt) })
 }
 
 /// A time or a serial.
-pub(crate) fn near(reader: &mut Reader<'_>) -> Result<u64, Corrupt> {
-    below(FARTHEST, reader)
+pub(crate) fn read_near(reader: &mut Reader<'_>) -> Result<u64, Corrupt> {
+    read_below(MAX_STORED_TIME, reader)
 }
 
 /// A duration of the job's own, 0 when it has none.
-pub(crate) fn span(reader: &mut Reader<'_>) -> Result<u64, Corrupt> {
-    below(LONGEST + 1, reader)
+pub(crate) fn read_duration(reader: &mut Reader<'_>) -> Result<u64, Corrupt> {
+    read_below(LONGEST + 1, reader)
 }
 
-pub(crate) fn priority(reader: &mut Reader<'_>) -> Result<i32, Corrupt> {
+pub(crate) fn read_priority(reader: &mut Reader<'_>) -> Result<i32, Corrupt> {
     i32::try_from(reader.signed()?).map_err(|_| Corrupt)
 }
 
 /// An id that a pusher may choose; the others are automatic.
-pub(crate) fn chosen_id(reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
-    boxed(reader).and_then(|id| if matches!(id.first(), None | Some(b'#')) { Err(Corrupt) } else { Ok(id) })
+pub(crate) fn read_chosen_id(reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
+    read_bytes(reader)
+        .and_then(|id| if matches!(id.first(), None | Some(b'#')) { Err(Corrupt) } else { Ok(id) })
 }
 
 /// The name of a group: 1 to 128 bytes.
-pub(crate) fn name(reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
-    boxed(reader)
-        .and_then(|name| if (1..=LONGEST_NAME).contains(&name.len()) { Ok(name) } else { Err(Corrupt) })
+pub(crate) fn read_name(reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
+    read_bytes(reader)
+        .and_then(|name| if (1..=MAX_NAME_BYTES).contains(&name.len()) { Ok(name) } else { Err(Corrupt) })
 }
 
-pub(crate) fn at_most(most: usize, reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
-    boxed(reader).and_then(|bytes| if bytes.len() <= most { Ok(bytes) } else { Err(Corrupt) })
+pub(crate) fn read_at_most(most: usize, reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
+    read_bytes(reader).and_then(|bytes| if bytes.len() <= most { Ok(bytes) } else { Err(Corrupt) })
 }
 
 pub(crate) fn read_on_dead(reader: &mut Reader<'_>) -> Result<OnDead, Corrupt> {

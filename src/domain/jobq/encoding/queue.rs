@@ -2,19 +2,19 @@
 //! schedules in the order of their names.
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
-use crate::domain::jobq::encoding::dependencies::{read_flow, write_flow};
+use crate::domain::jobq::encoding::dependencies::{read_dependencies, write_dependencies};
 use crate::domain::jobq::encoding::fields::{
-    BLOCK, boxed, chosen_id, name, near, priority, read_until, span,
+    BLOCK, read_bytes, read_chosen_id, read_duration, read_name, read_near, read_priority, read_until,
 };
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::ready::priority_lanes::Rank;
 use crate::domain::jobq::state::backoff::Backoff;
 use crate::domain::jobq::state::dependencies::Edge;
-use crate::domain::jobq::state::job::{Extra, Head, Job, Settled, State, Story};
+use crate::domain::jobq::state::job::{Job, JobHeader, JobHistory, JobOptions, LastOutcome, State};
 use crate::domain::jobq::state::job_log::Log;
-use crate::domain::jobq::state::lifetime::Life;
-use crate::domain::jobq::state::serial::{FAR, Serial};
-use crate::domain::jobq::state::unique_keys::{Holder, Role, Unique, Until};
+use crate::domain::jobq::state::lifetime::JobLifetime;
+use crate::domain::jobq::state::serial::{MAX_CLOCK, Serial};
+use crate::domain::jobq::state::unique_keys::{KeyHolder, KeyRole, Unique, Until};
 use std::sync::Arc;
 
 /// The first byte of a block.
@@ -35,7 +35,7 @@ pub(crate) const SERIES: u8 = 9;
 impl Queue {
     pub(crate) fn save_turns(&self, emit: &mut dyn FnMut(&[u8])) {
         let mut writer = Writer::new();
-        for (name, group) in self.line.groups() {
+        for (name, group) in self.ready.groups() {
             if writer.is_empty() {
                 writer.byte(TURNS);
             }
@@ -52,8 +52,8 @@ impl Queue {
 
     pub(crate) fn load_turns(&mut self, reader: &mut Reader<'_>) -> Result<(), Corrupt> {
         while !reader.is_empty() {
-            let (name, turn) = (name(reader)?, reader.int()?);
-            if !self.line.promise(&name, turn) {
+            let (name, turn) = (read_name(reader)?, reader.int()?);
+            if !self.ready.preload_turn(&name, turn) {
                 return Err(Corrupt);
             }
         }
@@ -62,14 +62,14 @@ impl Queue {
 
     pub(crate) fn save_keys(&self, emit: &mut dyn FnMut(&[u8])) {
         let mut writer = Writer::new();
-        for (key, claim) in &self.keys.claims {
-            let Holder::Gone(id) = &claim.holder else { continue };
+        for (key, claim) in &self.keys.held {
+            let KeyHolder::Gone(id) = &claim.holder else { continue };
             if writer.is_empty() {
                 writer.byte(KEYS);
             }
             writer.bytes(key);
             writer.bytes(id);
-            writer.int(claim.frees);
+            writer.int(claim.free_at);
             if writer.len() >= BLOCK {
                 emit(&writer.take());
             }
@@ -81,12 +81,12 @@ impl Queue {
 
     pub(crate) fn load_keys(&mut self, reader: &mut Reader<'_>) -> Result<(), Corrupt> {
         while !reader.is_empty() {
-            let (key, id, frees) = (reader.bytes()?.into(), boxed(reader)?, near(reader)?);
-            let last = self.keys.claims.last_key_value();
-            if frees == 0 || last.is_some_and(|(last, _)| *last >= key) {
+            let (key, id, free_at) = (reader.bytes()?.into(), read_bytes(reader)?, read_near(reader)?);
+            let last = self.keys.held.last_key_value();
+            if free_at == 0 || last.is_some_and(|(last, _)| *last >= key) {
                 return Err(Corrupt);
             }
-            self.keys.enter_gone(&key, id, frees);
+            self.keys.restore_orphan(&key, id, free_at);
         }
         Ok(())
     }
@@ -96,140 +96,140 @@ pub(crate) fn write_job(writer: &mut Writer, serial: Serial, job: &Job, queue: &
     writer.int(serial);
     writer.bytes(job.payload());
     writer.byte(job.state as u8);
-    writer.byte(job.settled as u8);
-    for field in [job.at, job.place, job.created, job.token, job.retries.into()] {
+    writer.byte(job.last_outcome as u8);
+    for field in [job.at, job.ready_at, job.created, job.token, job.retries.into()] {
         writer.int(field);
     }
     writer.signed(job.priority.into());
-    writer.option(job.extra.as_deref(), write_extra);
-    write_flow(writer, serial, job, queue);
+    writer.option(job.options.as_deref(), write_options);
+    write_dependencies(writer, serial, job, queue);
 }
 
 pub(crate) fn read_job(reader: &mut Reader<'_>) -> Result<(Serial, Job, Vec<Edge>), Corrupt> {
     let serial = reader.int()?;
     let payload = reader.bytes()?.into();
-    let head = Head {
+    let head = JobHeader {
         state: *State::ALL.get(usize::from(reader.byte()?)).ok_or(Corrupt)?,
-        settled: *Settled::ALL.get(usize::from(reader.byte()?)).ok_or(Corrupt)?,
-        at: near(reader)?,
-        place: near(reader)?,
-        created: near(reader)?,
+        last_outcome: *LastOutcome::ALL.get(usize::from(reader.byte()?)).ok_or(Corrupt)?,
+        at: read_near(reader)?,
+        ready_at: read_near(reader)?,
+        created: read_near(reader)?,
         token: reader.int()?,
         retries: reader.narrow()?,
-        priority: priority(reader)?,
-        extra: reader.option(read_extra)?.map(Box::new),
+        priority: read_priority(reader)?,
+        options: reader.option(read_options)?.map(Box::new),
     };
     let mut job = Job::new(head, payload);
-    let edges = reader.option(|reader| read_flow(reader, serial, &mut job))?.unwrap_or_default();
+    let edges = reader.option(|reader| read_dependencies(reader, serial, &mut job))?.unwrap_or_default();
     Ok((serial, job, edges))
 }
 
-fn write_extra(writer: &mut Writer, extra: &Extra) {
-    for part in [&extra.id, &extra.name, &extra.meta] {
+fn write_options(writer: &mut Writer, options: &JobOptions) {
+    for part in [&options.id, &options.name, &options.meta] {
         writer.option(part.as_deref(), Writer::bytes);
     }
-    writer.option(extra.group.as_deref(), Writer::bytes);
-    writer.option(extra.life.as_deref(), write_life);
-    writer.option(extra.backoff.as_deref(), |writer, backoff| backoff.write(writer));
-    writer.int(extra.lease);
-    writer.signed(extra.shift);
-    writer.bool(extra.lifo);
-    writer.option(extra.story.as_deref(), write_story);
+    writer.option(options.group.as_deref(), Writer::bytes);
+    writer.option(options.lifetime.as_deref(), write_lifetime);
+    writer.option(options.backoff.as_deref(), |writer, backoff| backoff.write(writer));
+    writer.int(options.lease);
+    writer.signed(options.shift);
+    writer.bool(options.lifo);
+    writer.option(options.history.as_deref(), write_history);
 }
 
-fn read_extra(reader: &mut Reader<'_>) -> Result<Extra, Corrupt> {
-    Ok(Extra {
-        id: reader.option(chosen_id)?,
-        name: reader.option(boxed)?,
-        meta: reader.option(boxed)?,
-        group: reader.option(name)?.map(Arc::from),
-        life: reader.option(read_life)?.map(Box::new),
+fn read_options(reader: &mut Reader<'_>) -> Result<JobOptions, Corrupt> {
+    Ok(JobOptions {
+        id: reader.option(read_chosen_id)?,
+        name: reader.option(read_bytes)?,
+        meta: reader.option(read_bytes)?,
+        group: reader.option(read_name)?.map(Arc::from),
+        lifetime: reader.option(read_lifetime)?.map(Box::new),
         backoff: reader.option(Backoff::read)?.map(Box::new),
-        lease: span(reader)?,
+        lease: read_duration(reader)?,
         shift: shift(reader)?,
         lifo: reader.bool()?,
-        story: reader.option(read_story)?.map(Box::new),
+        history: reader.option(read_history)?.map(Box::new),
     })
 }
 
-fn write_story(writer: &mut Writer, story: &Story) {
-    writer.int(story.failures.into());
-    writer.int(story.stalls.into());
-    writer.bool(story.cancelled);
-    for part in [&story.error, &story.result, &story.worker, &story.progress] {
+fn write_history(writer: &mut Writer, history: &JobHistory) {
+    writer.int(history.failures.into());
+    writer.int(history.stalls.into());
+    writer.bool(history.cancelled);
+    for part in [&history.error, &history.result, &history.worker, &history.progress] {
         writer.option(part.as_deref(), Writer::bytes);
     }
-    writer.option(story.log.as_deref(), |writer, log| log.write(writer));
+    writer.option(history.log.as_deref(), |writer, log| log.write(writer));
 }
 
-fn read_story(reader: &mut Reader<'_>) -> Result<Story, Corrupt> {
-    Ok(Story {
+fn read_history(reader: &mut Reader<'_>) -> Result<JobHistory, Corrupt> {
+    Ok(JobHistory {
         failures: reader.narrow()?,
         stalls: reader.narrow()?,
         cancelled: reader.bool()?,
-        error: reader.option(boxed)?,
-        result: reader.option(boxed)?,
-        worker: reader.option(boxed)?,
-        progress: reader.option(boxed)?,
+        error: reader.option(read_bytes)?,
+        result: reader.option(read_bytes)?,
+        worker: reader.option(read_bytes)?,
+        progress: reader.option(read_bytes)?,
         log: reader.option(Log::read)?.map(Box::new),
     })
 }
 
-fn write_life(writer: &mut Writer, life: &Life) {
-    writer.int(life.expire);
-    writer.int(life.expires);
-    writer.option(life.keep, Writer::int);
-    writer.option(life.unique.as_ref(), |writer, unique| {
+fn write_lifetime(writer: &mut Writer, lifetime: &JobLifetime) {
+    writer.int(lifetime.expire);
+    writer.int(lifetime.expires);
+    writer.option(lifetime.keep, Writer::int);
+    writer.option(lifetime.unique.as_ref(), |writer, unique| {
         writer.bytes(&unique.key);
         writer.byte(unique.until as u8);
         writer.byte(unique.role as u8);
         writer.int(unique.window);
-        writer.int(unique.frees);
+        writer.int(unique.free_at);
     });
-    writer.option(life.anchor, Writer::int);
+    writer.option(lifetime.root, Writer::int);
 }
 
-fn read_life(reader: &mut Reader<'_>) -> Result<Life, Corrupt> {
-    let (expire, expires, keep) = (span(reader)?, near(reader)?, reader.option(span)?);
-    let (unique, anchor) = (reader.option(read_unique)?, reader.option(near)?);
-    let life = Life { expire, expires, keep, unique, flow: None, anchor };
-    if expires == 0 || expire > 0 { Ok(life) } else { Err(Corrupt) }
+fn read_lifetime(reader: &mut Reader<'_>) -> Result<JobLifetime, Corrupt> {
+    let (expire, expires, keep) = (read_duration(reader)?, read_near(reader)?, reader.option(read_duration)?);
+    let (unique, root) = (reader.option(read_unique)?, reader.option(read_near)?);
+    let lifetime = JobLifetime { expire, expires, keep, unique, dependencies: None, root };
+    if expires == 0 || expire > 0 { Ok(lifetime) } else { Err(Corrupt) }
 }
 
 fn read_unique(reader: &mut Reader<'_>) -> Result<Unique, Corrupt> {
     let (key, until) = (reader.bytes()?.into(), read_until(reader)?);
-    let role = *Role::ALL.get(usize::from(reader.byte()?)).ok_or(Corrupt)?;
-    let (window, frees) = (span(reader)?, near(reader)?);
-    let is_timed = role == Role::Holds && window > 0;
-    if is_timed != (frees > 0) || (until == Until::Time && window == 0) {
+    let role = *KeyRole::ALL.get(usize::from(reader.byte()?)).ok_or(Corrupt)?;
+    let (window, free_at) = (read_duration(reader)?, read_near(reader)?);
+    let is_timed = role == KeyRole::Holds && window > 0;
+    if is_timed != (free_at > 0) || (until == Until::Time && window == 0) {
         return Err(Corrupt);
     }
-    Ok(Unique { key, until, window, role, frees })
+    Ok(Unique { key, until, window, role, free_at })
 }
 
 /// What aging has added to a priority.
 fn shift(reader: &mut Reader<'_>) -> Result<Rank, Corrupt> {
     let shift = reader.signed()?;
-    if (0..FAR as Rank).contains(&shift) { Ok(shift) } else { Err(Corrupt) }
+    if (0..MAX_CLOCK as Rank).contains(&shift) { Ok(shift) } else { Err(Corrupt) }
 }
 
 /// Whether the parts of a job agree.
 pub(crate) fn is_sound(job: &Job) -> bool {
     let state = match job.state {
-        State::Ready => job.at == job.place,
-        State::Active => job.token > 0 && job.settled == Settled::Open,
+        State::Ready => job.at == job.ready_at,
+        State::Active => job.token > 0 && job.last_outcome == LastOutcome::Open,
         State::Blocked => job.is_next() || job.open() > 0,
         State::Delayed | State::Done | State::Dead => true,
     };
     let held = job.state == State::Active || job.worker().is_none();
     let key = job.unique().is_none_or(|unique| match unique.role {
-        Role::Past => true,
-        Role::Next => job.state == State::Blocked,
-        Role::Holds => match job.state {
+        KeyRole::Past => true,
+        KeyRole::Next => job.state == State::Blocked,
+        KeyRole::Holds => match job.state {
             State::Done | State::Dead => unique.until == Until::Time,
             State::Active => unique.until != Until::Start,
             _ => true,
         },
     });
-    state && held && key && (job.state == State::Done) == (job.settled == Settled::Acked)
+    state && held && key && (job.state == State::Done) == (job.last_outcome == LastOutcome::Acked)
 }

@@ -75,15 +75,15 @@ impl Event {
     ];
 
     /// Without a detail.
-    pub(crate) fn plain<'a>(self) -> What<'a> {
+    pub(crate) fn plain<'a>(self) -> EventWithDetail<'a> {
         (self, Detail::None)
     }
 
-    pub(crate) fn at<'a>(self, time: UnixMs) -> What<'a> {
+    pub(crate) fn at_time<'a>(self, time: UnixMs) -> EventWithDetail<'a> {
         (self, Detail::Time(time))
     }
 
-    pub(crate) fn saying(self, text: Option<&[u8]>) -> What<'_> {
+    pub(crate) fn with_text(self, text: Option<&[u8]>) -> EventWithDetail<'_> {
         (self, text.map_or(Detail::None, Detail::Text))
     }
 
@@ -112,11 +112,11 @@ pub enum Detail<'a> {
     Text(&'a [u8]),
 }
 
-pub(crate) type What<'a> = (Event, Detail<'a>);
+pub(crate) type EventWithDetail<'a> = (Event, Detail<'a>);
 
 /// What it happened to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Whom<'a> {
+pub(crate) enum EventSubject<'a> {
     Queue,
     /// A job with an automatic id.
     Serial(Serial),
@@ -124,8 +124,8 @@ pub(crate) enum Whom<'a> {
     Id(&'a [u8]),
 }
 
-impl<'a> Whom<'a> {
+impl<'a> EventSubject<'a> {
     pub fn job(serial: Serial, id: Option<&'a [u8]>) -> Self {
-        id.map_or(Whom::Serial(serial), Whom::Id)
+        id.map_or(EventSubject::Serial(serial), EventSubject::Id)
     }
 }

@@ -1,43 +1,43 @@
 //! The log of what has happened in a queue: the last events, packed.
 //!
-//! An event takes the bytes that it needs, seven or so for a job with an automatic id, in segments of [`SPAN`] events.
+//! An event takes the bytes that it needs, seven or so for a job with an automatic id, in segments of [`EVENTS_PER_SEGMENT`] events.
 //! Adding one allocates nothing but a segment now and then; the oldest leave a segment at a time, though never more are
 //! shown, saved or told apart than the queue keeps.
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
-use crate::domain::jobq::encoding::fields::near;
-use crate::domain::jobq::history::event::{Detail, Event, What, Whom};
-use crate::domain::jobq::state::serial::FAR;
+use crate::domain::jobq::encoding::fields::read_near;
+use crate::domain::jobq::history::event::{Detail, Event, EventSubject, EventWithDetail};
+use crate::domain::jobq::state::serial::MAX_CLOCK;
 use crate::domain::time::UnixMs;
 use std::collections::VecDeque;
 
 /// The most events that a queue keeps.
-pub const MOST_EVENTS: u32 = 10_000;
+pub const MAX_EVENTS: u32 = 10_000;
 /// How many it keeps unless it is told otherwise.
-pub const USUAL_EVENTS: u32 = 1_000;
+pub const DEFAULT_EVENTS: u32 = 1_000;
 /// The most bytes of a text, and of an id, that an event keeps.
-pub const LONGEST_DETAIL: usize = 256;
+pub const MAX_DETAIL_BYTES: usize = 256;
 
 /// How many events share a segment.
-const SPAN: u64 = 64;
+const EVENTS_PER_SEGMENT: u64 = 64;
 /// A segment of many more bytes than this holds long texts.
-const USUAL_SEGMENT: usize = 1024;
+const MAX_REUSED_SEGMENT_BYTES: usize = 1024;
 /// Blocks end after this many bytes.
 const BLOCK: usize = 64 * 1024;
 
 /// One event of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Entry<'a> {
+pub(crate) struct LoggedEvent<'a> {
     /// Counts all events of the queue, from 1.
     pub seq: u64,
     pub at: UnixMs,
-    pub whom: Whom<'a>,
-    pub what: What<'a>,
+    pub subject: EventSubject<'a>,
+    pub what: EventWithDetail<'a>,
 }
 
 /// The log.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Events {
+pub(crate) struct EventLog {
     segments: VecDeque<Segment>,
     /// The number of the last event.
     last: u64,
@@ -48,10 +48,10 @@ pub(crate) struct Events {
     bytes: usize,
     /// Something was added, or may be sooner than was known, since those who wait for it were last told. No part of the
     /// state.
-    stirred: bool,
+    changed: bool,
 }
 
-/// Up to [`SPAN`] events that follow each other.
+/// Up to [`EVENTS_PER_SEGMENT`] events that follow each other.
 #[derive(Debug, Clone)]
 struct Segment {
     /// The number of the first.
@@ -62,42 +62,42 @@ struct Segment {
 }
 
 impl Segment {
-    fn read(&self) -> Entries<'_> {
-        Entries { reader: Reader::new(self.entries.written()), seq: self.start, at: self.since }
+    fn read(&self) -> SegmentReader<'_> {
+        SegmentReader { reader: Reader::new(self.entries.written()), seq: self.start, at: self.since }
     }
 }
 
-struct Entries<'a> {
+struct SegmentReader<'a> {
     reader: Reader<'a>,
     seq: u64,
     at: UnixMs,
 }
 
-impl<'a> Iterator for Entries<'a> {
-    type Item = Entry<'a>;
+impl<'a> Iterator for SegmentReader<'a> {
+    type Item = LoggedEvent<'a>;
 
-    fn next(&mut self) -> Option<Entry<'a>> {
+    fn next(&mut self) -> Option<LoggedEvent<'a>> {
         if self.reader.is_empty() {
             return None;
         }
-        let (later, whom, what) = read(&mut self.reader).ok()?;
+        let (later, subject, what) = read(&mut self.reader).ok()?;
         self.at += later;
         let seq = self.seq;
         self.seq += 1;
-        Some(Entry { seq, at: self.at, whom, what })
+        Some(LoggedEvent { seq, at: self.at, subject, what })
     }
 }
 
-impl Events {
+impl EventLog {
     /// Adds an event; no more than `most` are kept.
-    pub fn add(&mut self, most: u32, at: UnixMs, whom: Whom<'_>, what: What<'_>) {
+    pub fn add(&mut self, most: u32, at: UnixMs, subject: EventSubject<'_>, what: EventWithDetail<'_>) {
         self.last += 1;
-        self.stirred = true;
+        self.changed = true;
         if most == 0 {
             return;
         }
         let at = at.max(self.last_at);
-        if self.segments.is_empty() || (self.last - 1).is_multiple_of(SPAN) {
+        if self.segments.is_empty() || (self.last - 1).is_multiple_of(EVENTS_PER_SEGMENT) {
             let mut entries = self.drop_passed().unwrap_or_default();
             entries.clear();
             self.segments.push_back(Segment { start: self.last, since: at, entries });
@@ -105,7 +105,7 @@ impl Events {
         }
         if let Some(segment) = self.segments.back_mut() {
             let before = segment.entries.len();
-            write(&mut segment.entries, at - self.last_at, whom, what);
+            write(&mut segment.entries, at - self.last_at, subject, what);
             self.bytes += segment.entries.len() - before;
         }
         self.last_at = at;
@@ -129,7 +129,7 @@ impl Events {
             let passed = self.segments.pop_front()?.entries;
             self.bytes -= passed.len();
             // One of long texts would be too much for others.
-            room = Some(passed).filter(|passed| passed.len() <= USUAL_SEGMENT);
+            room = Some(passed).filter(|passed| passed.len() <= MAX_REUSED_SEGMENT_BYTES);
         }
         room
     }
@@ -145,24 +145,24 @@ impl Events {
     }
 
     /// Those after `seq`; all that are kept where the log has not come so far.
-    pub fn after(&self, seq: u64) -> impl Iterator<Item = Entry<'_>> {
+    pub fn after(&self, seq: u64) -> impl Iterator<Item = LoggedEvent<'_>> {
         let first = self.first();
         let from = if seq > self.last { first } else { first.max(seq + 1) };
         // Every segment but the first begins where its number says.
-        let front = self.segments.front().map_or(0, |segment| (segment.start - 1) / SPAN);
-        let passed = ((from - 1) / SPAN).saturating_sub(front) as usize;
+        let front = self.segments.front().map_or(0, |segment| (segment.start - 1) / EVENTS_PER_SEGMENT);
+        let passed = ((from - 1) / EVENTS_PER_SEGMENT).saturating_sub(front) as usize;
         let entries = self.segments.iter().skip(passed).flat_map(Segment::read);
         entries.skip_while(move |entry| entry.seq < from)
     }
 
     /// Nothing was added, but the next event may be due sooner: those who wait for it are to look again.
-    pub fn stir(&mut self) {
-        self.stirred = true;
+    pub fn note_change(&mut self) {
+        self.changed = true;
     }
 
     /// Whether something was added, or is due sooner, since the last call.
-    pub fn take_stirred(&mut self) -> bool {
-        std::mem::take(&mut self.stirred)
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
     }
 
     /// Roughly.
@@ -179,12 +179,12 @@ impl Events {
         };
         let mut writer = Writer::new();
         let mut before = 0;
-        for Entry { seq, at, whom, what } in self.after(self.first() - 1) {
+        for LoggedEvent { seq, at, subject, what } in self.after(self.first() - 1) {
             if writer.is_empty() {
                 begin(&mut writer, seq, at);
                 before = at;
             }
-            write(&mut writer, at - before, whom, what);
+            write(&mut writer, at - before, subject, what);
             before = at;
             if writer.len() >= BLOCK {
                 emit(&writer.take());
@@ -203,7 +203,7 @@ impl Events {
     pub fn load(&mut self, reader: &mut Reader<'_>, most: u32, clock: UnixMs) -> Result<(), Corrupt> {
         let (seq, at) = (reader.int()?, reader.int()?);
         let is_first = self.is_new();
-        if is_first && (1..FAR).contains(&seq) {
+        if is_first && (1..MAX_CLOCK).contains(&seq) {
             self.last = seq - 1;
         }
         if seq != self.last + 1 || at < self.last_at {
@@ -214,7 +214,7 @@ impl Events {
         }
         let mut now = at;
         loop {
-            let (later, whom, what) = read(reader)?;
+            let (later, subject, what) = read(reader)?;
             // The time of a block is that of its first event.
             let first = seq == self.last + 1;
             now = now
@@ -224,9 +224,9 @@ impl Events {
             if self.kept >= most {
                 return Err(Corrupt);
             }
-            self.add(most, now, whom, what);
+            self.add(most, now, subject, what);
             if reader.is_empty() {
-                self.stirred = false;
+                self.changed = false;
                 return Ok(());
             }
         }
@@ -246,7 +246,7 @@ const QUEUE: u64 = 0;
 const ID: u64 = 1;
 
 /// An event so many milliseconds after the one before it.
-fn write(writer: &mut Writer, later: u64, whom: Whom<'_>, (event, detail): What<'_>) {
+fn write(writer: &mut Writer, later: u64, subject: EventSubject<'_>, (event, detail): EventWithDetail<'_>) {
     let shape = match detail {
         Detail::None => 0,
         Detail::Time(_) => TIME,
@@ -254,13 +254,13 @@ fn write(writer: &mut Writer, later: u64, whom: Whom<'_>, (event, detail): What<
     };
     let mut head = Head { bytes: [event as u8 | shape; HEAD], length: 1 };
     head.int(later);
-    head.int(match whom {
-        Whom::Queue => QUEUE,
-        Whom::Id(_) => ID,
-        Whom::Serial(serial) => serial + 2,
+    head.int(match subject {
+        EventSubject::Queue => QUEUE,
+        EventSubject::Id(_) => ID,
+        EventSubject::Serial(serial) => serial + 2,
     });
     writer.raw(&head.bytes[..head.length]);
-    if let Whom::Id(id) = whom {
+    if let EventSubject::Id(id) = subject {
         writer.bytes(cut(id));
     }
     match detail {
@@ -295,38 +295,38 @@ impl Head {
     }
 }
 
-fn read<'a>(reader: &mut Reader<'a>) -> Result<(u64, Whom<'a>, What<'a>), Corrupt> {
+fn read<'a>(reader: &mut Reader<'a>) -> Result<(u64, EventSubject<'a>, EventWithDetail<'a>), Corrupt> {
     let head = reader.byte()?;
     let event = *Event::ALL.get(usize::from(head & (TIME - 1))).ok_or(Corrupt)?;
-    let later = near(reader)?;
-    let whom = match reader.int()? {
-        QUEUE => Whom::Queue,
-        ID => Whom::Id(short(reader)?),
-        serial => Whom::Serial(serial - 2),
+    let later = read_near(reader)?;
+    let subject = match reader.int()? {
+        QUEUE => EventSubject::Queue,
+        ID => EventSubject::Id(short(reader)?),
+        serial => EventSubject::Serial(serial - 2),
     };
-    let is_known = match whom {
-        Whom::Queue => event.is_of_queue(),
-        Whom::Serial(serial) => !event.is_of_queue() && serial < FAR * 2,
-        Whom::Id(id) => !event.is_of_queue() && !matches!(id.first(), None | Some(b'#')),
+    let is_known = match subject {
+        EventSubject::Queue => event.is_of_queue(),
+        EventSubject::Serial(serial) => !event.is_of_queue() && serial < MAX_CLOCK * 2,
+        EventSubject::Id(id) => !event.is_of_queue() && !matches!(id.first(), None | Some(b'#')),
     };
     let detail = match head & !(TIME - 1) {
         0 => Detail::None,
-        TIME => Detail::Time(near(reader)?),
+        TIME => Detail::Time(read_near(reader)?),
         TEXT => Detail::Text(short(reader)?),
         _ => return Err(Corrupt),
     };
-    if is_known && event.may_have(detail) { Ok((later, whom, (event, detail))) } else { Err(Corrupt) }
+    if is_known && event.may_have(detail) { Ok((later, subject, (event, detail))) } else { Err(Corrupt) }
 }
 
 fn short<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Corrupt> {
-    reader.bytes().and_then(|bytes| if bytes.len() <= LONGEST_DETAIL { Ok(bytes) } else { Err(Corrupt) })
+    reader.bytes().and_then(|bytes| if bytes.len() <= MAX_DETAIL_BYTES { Ok(bytes) } else { Err(Corrupt) })
 }
 
 /// The beginning of a text, without a part of a character of UTF-8 at its end.
 pub(crate) fn cut(text: &[u8]) -> &[u8] {
-    let Some(mut end) = (text.len() > LONGEST_DETAIL).then_some(LONGEST_DETAIL) else { return text };
+    let Some(mut end) = (text.len() > MAX_DETAIL_BYTES).then_some(MAX_DETAIL_BYTES) else { return text };
     let is_within = |at: usize| text[at] & 0xc0 == 0x80;
-    while end > LONGEST_DETAIL - 3 && is_within(end) {
+    while end > MAX_DETAIL_BYTES - 3 && is_within(end) {
         end -= 1;
     }
     &text[..end]
@@ -336,27 +336,32 @@ pub(crate) fn cut(text: &[u8]) -> &[u8] {
 mod tests {
     use super::*;
 
-    fn numbers(events: &Events, after: u64) -> Vec<u64> {
+    fn numbers(events: &EventLog, after: u64) -> Vec<u64> {
         events.after(after).map(|entry| entry.seq).collect()
     }
 
-    fn saved(events: &Events) -> Vec<Vec<u8>> {
+    fn saved(events: &EventLog) -> Vec<Vec<u8>> {
         let mut blocks = Vec::new();
         events.save(8, &mut |block| blocks.push(block[1..].to_vec()));
         blocks
     }
 
-    fn loaded(blocks: &[Vec<u8>], most: u32, clock: UnixMs) -> Result<Events, Corrupt> {
-        let mut events = Events::default();
+    fn loaded(blocks: &[Vec<u8>], most: u32, clock: UnixMs) -> Result<EventLog, Corrupt> {
+        let mut events = EventLog::default();
         for block in blocks {
             events.load(&mut Reader::new(block), most, clock)?;
         }
         Ok(events)
     }
 
-    fn all_kinds() -> Vec<(Whom<'static>, What<'static>)> {
-        let whom =
-            [Whom::Queue, Whom::Serial(0), Whom::Serial(1 << 50), Whom::Id(b"a"), Whom::Id(&[b'x'; 256])];
+    fn all_kinds() -> Vec<(EventSubject<'static>, EventWithDetail<'static>)> {
+        let subject = [
+            EventSubject::Queue,
+            EventSubject::Serial(0),
+            EventSubject::Serial(1 << 50),
+            EventSubject::Id(b"a"),
+            EventSubject::Id(&[b'x'; 256]),
+        ];
         let detail = [
             Detail::None,
             Detail::Time(0),
@@ -364,18 +369,18 @@ mod tests {
             Detail::Text(b""),
             Detail::Text(&[7; 256]),
         ];
-        let all = Event::ALL.into_iter().flat_map(|event| whom.map(|whom| (event, whom)));
-        let all = all.filter(|(event, whom)| event.is_of_queue() == (*whom == Whom::Queue));
-        let all = all.flat_map(|(event, whom)| detail.map(|detail| (whom, (event, detail))));
+        let all = Event::ALL.into_iter().flat_map(|event| subject.map(|subject| (event, subject)));
+        let all = all.filter(|(event, subject)| event.is_of_queue() == (*subject == EventSubject::Queue));
+        let all = all.flat_map(|(event, subject)| detail.map(|detail| (subject, (event, detail))));
         all.filter(|(_, (event, detail))| event.may_have(*detail)).collect()
     }
 
     #[test]
     fn the_last_events_are_kept_and_no_more() {
         for most in [1, 5, 63, 64, 65, 1_000] {
-            let mut events = Events::default();
+            let mut events = EventLog::default();
             for seq in 1..=2_500u64 {
-                events.add(most, 7 * seq, Whom::Serial(seq), Event::Pushed.plain());
+                events.add(most, 7 * seq, EventSubject::Serial(seq), Event::Pushed.plain());
                 let first = (seq + 1).saturating_sub(most.into()).max(1);
                 if seq % 97 < 3 {
                     assert_eq!(numbers(&events, 0), (first..=seq).collect::<Vec<_>>());
@@ -386,11 +391,11 @@ mod tests {
                 }
             }
             assert!(
-                events
-                    .after(0)
-                    .all(|entry| entry.at == 7 * entry.seq && entry.whom == Whom::Serial(entry.seq))
+                events.after(0).all(
+                    |entry| entry.at == 7 * entry.seq && entry.subject == EventSubject::Serial(entry.seq)
+                )
             );
-            assert!(events.segments.len() as u64 <= u64::from(most) / SPAN + 3);
+            assert!(events.segments.len() as u64 <= u64::from(most) / EVENTS_PER_SEGMENT + 3);
             assert_eq!(
                 events.bytes,
                 events.segments.iter().map(|segment| segment.entries.len()).sum::<usize>()
@@ -400,9 +405,14 @@ mod tests {
 
     #[test]
     fn an_event_takes_few_bytes() {
-        let mut events = Events::default();
+        let mut events = EventLog::default();
         (0..10_000).for_each(|i| {
-            events.add(10_000, 1_767_225_600_000 + i / 4, Whom::Serial(1_000_000 + i), Event::Pushed.plain())
+            events.add(
+                10_000,
+                1_767_225_600_000 + i / 4,
+                EventSubject::Serial(1_000_000 + i),
+                Event::Pushed.plain(),
+            )
         });
         assert!(events.memory() < 7 * 10_000, "{}", events.memory());
     }
@@ -410,11 +420,11 @@ mod tests {
     #[test]
     fn every_kind_reads_back_and_is_saved_and_loaded() {
         for most in [1, 70, 1_000] {
-            let mut events = Events::default();
-            for (i, (whom, what)) in all_kinds().into_iter().enumerate() {
-                events.add(most, i as u64 * 9, whom, what);
+            let mut events = EventLog::default();
+            for (i, (subject, what)) in all_kinds().into_iter().enumerate() {
+                events.add(most, i as u64 * 9, subject, what);
                 let last = events.after(events.last() - 1).next().expect("the last");
-                assert_eq!((last.whom, last.what, last.at), (whom, what, i as u64 * 9));
+                assert_eq!((last.subject, last.what, last.at), (subject, what, i as u64 * 9));
             }
             let again = loaded(&saved(&events), most, events.last_at).expect("what was saved");
             assert!(again.after(0).eq(events.after(0)));
@@ -428,9 +438,10 @@ mod tests {
 
     #[test]
     fn a_long_log_is_saved_in_several_blocks() {
-        let mut events = Events::default();
-        (0..2_000)
-            .for_each(|i| events.add(10_000, i, Whom::Serial(i), Event::Failed.saying(Some(&[1; 256]))));
+        let mut events = EventLog::default();
+        (0..2_000).for_each(|i| {
+            events.add(10_000, i, EventSubject::Serial(i), Event::Failed.with_text(Some(&[1; 256])))
+        });
         let blocks = saved(&events);
         assert_eq!(blocks.len(), 8);
         assert_eq!(saved(&loaded(&blocks, 10_000, 2_000).unwrap()), blocks);
@@ -442,30 +453,30 @@ mod tests {
 
     #[test]
     fn fewer_are_kept_when_that_is_asked_for_and_what_is_gone_stays_so() {
-        let mut events = Events::default();
-        (1..=200).for_each(|i| events.add(1_000, i, Whom::Serial(i), Event::Done.plain()));
+        let mut events = EventLog::default();
+        (1..=200).for_each(|i| events.add(1_000, i, EventSubject::Serial(i), Event::Done.plain()));
         events.keep(3);
         assert_eq!(numbers(&events, 0), [198, 199, 200]);
         events.keep(1_000);
         assert_eq!(numbers(&events, 0), [198, 199, 200]);
-        events.add(1_000, 201, Whom::Queue, Event::Configured.plain());
+        events.add(1_000, 201, EventSubject::Queue, Event::Configured.plain());
         assert_eq!(numbers(&events, 0), [198, 199, 200, 201]);
         events.keep(0);
-        events.add(0, 202, Whom::Serial(1), Event::Done.plain());
+        events.add(0, 202, EventSubject::Serial(1), Event::Done.plain());
         assert_eq!((numbers(&events, 0), events.last(), events.memory()), (vec![], 202, 0));
         let again = loaded(&saved(&events), 0, 202).unwrap();
         assert_eq!((again.last(), saved(&again)), (202, saved(&events)));
         events.keep(1_000);
-        events.add(1_000, 203, Whom::Queue, Event::Configured.plain());
+        events.add(1_000, 203, EventSubject::Queue, Event::Configured.plain());
         assert_eq!(numbers(&events, 0), [203]);
-        assert!(saved(&Events::default()).is_empty());
+        assert!(saved(&EventLog::default()).is_empty());
     }
 
     #[test]
     fn what_no_log_has_written_is_refused() {
-        let mut good = Events::default();
-        good.add(9, 5, Whom::Id(b"a"), Event::Delayed.at(9));
-        good.add(9, 6, Whom::Serial(1), Event::Failed.saying(Some(b"no")));
+        let mut good = EventLog::default();
+        good.add(9, 5, EventSubject::Id(b"a"), Event::Delayed.at_time(9));
+        good.add(9, 6, EventSubject::Serial(1), Event::Failed.with_text(Some(b"no")));
         let [block] = saved(&good).try_into().unwrap();
         for at in 0..block.len() {
             assert!(loaded(&[block[..at].to_vec()], 9, 6).is_err() || at == 8, "cut at {at}");
@@ -477,21 +488,21 @@ mod tests {
                 }
             }
         }
-        let of = |whom, what| {
+        let of = |subject, what| {
             let mut writer = Writer::new();
             writer.int(1);
             writer.int(0);
-            write(&mut writer, 0, whom, what);
+            write(&mut writer, 0, subject, what);
             loaded(&[writer.finish()], 9, 9)
         };
-        assert!(of(Whom::Id(b"#1"), Event::Done.plain()).is_err());
-        assert!(of(Whom::Id(b""), Event::Done.plain()).is_err());
-        assert!(of(Whom::Queue, Event::Done.plain()).is_err());
-        assert!(of(Whom::Serial(1), Event::Paused.plain()).is_err());
-        assert!(of(Whom::Serial(1 << 53), Event::Done.plain()).is_err());
-        assert!(of(Whom::Serial(1), Event::Delayed.plain()).is_err());
-        assert!(of(Whom::Serial(1), Event::Done.saying(Some(b"x"))).is_err());
-        assert!(of(Whom::Serial(1), Event::Done.plain()).is_ok());
+        assert!(of(EventSubject::Id(b"#1"), Event::Done.plain()).is_err());
+        assert!(of(EventSubject::Id(b""), Event::Done.plain()).is_err());
+        assert!(of(EventSubject::Queue, Event::Done.plain()).is_err());
+        assert!(of(EventSubject::Serial(1), Event::Paused.plain()).is_err());
+        assert!(of(EventSubject::Serial(1 << 53), Event::Done.plain()).is_err());
+        assert!(of(EventSubject::Serial(1), Event::Delayed.plain()).is_err());
+        assert!(of(EventSubject::Serial(1), Event::Done.with_text(Some(b"x"))).is_err());
+        assert!(of(EventSubject::Serial(1), Event::Done.plain()).is_ok());
     }
 
     #[test]

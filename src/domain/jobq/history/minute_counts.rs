@@ -9,7 +9,7 @@ use crate::domain::time::{MINUTE, UnixMs};
 use std::collections::VecDeque;
 
 /// How many minutes are looked back upon, the one that runs included.
-pub const MOST_MINUTES: u64 = 1_440;
+pub const MAX_MINUTES: u64 = 1_440;
 /// What is counted in each.
 pub const COLUMNS: usize = 6;
 
@@ -28,7 +28,7 @@ pub struct Minute {
 
 impl Minute {
     /// When it began, in Unix milliseconds.
-    pub fn begun(&self) -> UnixMs {
+    pub fn start_ms(&self) -> UnixMs {
         self.number * MINUTE
     }
 
@@ -60,7 +60,7 @@ impl Minute {
 
 /// The minutes in which something happened, up to a day before the last of them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Series {
+pub(crate) struct MinuteCounts {
     /// Those before the last two, each as how many minutes it is after the one before it, and its counts.
     packed: VecDeque<u8>,
     /// The first and the last of the packed ones.
@@ -71,7 +71,7 @@ pub(crate) struct Series {
     current: Minute,
 }
 
-impl Series {
+impl MinuteCounts {
     /// Counts an event, unless it is of those that are not counted. Times never go back.
     pub fn count(&mut self, event: Event, at: UnixMs) {
         let number = at / MINUTE;
@@ -81,10 +81,10 @@ impl Series {
             }
             return;
         }
-        let mut begun = Minute { number, ..Minute::default() };
-        if let Some(count) = begun.count_of(event) {
+        let mut start_ms = Minute { number, ..Minute::default() };
+        if let Some(count) = start_ms.count_of(event) {
             *count = 1;
-            self.begin(begun);
+            self.begin(start_ms);
         }
     }
 
@@ -95,7 +95,7 @@ impl Series {
         }
         self.before = self.current;
         self.current = minute;
-        let oldest = (minute.number + 1).saturating_sub(MOST_MINUTES);
+        let oldest = (minute.number + 1).saturating_sub(MAX_MINUTES);
         while !self.packed.is_empty() && self.first < oldest {
             self.drop_first();
         }
@@ -194,7 +194,7 @@ impl Series {
                 .filter(|number| rises && *number <= clock / MINUTE)
                 .ok_or(Corrupt)?;
             let minute = Minute::of(number, counts);
-            if minute.is_empty() || number - first >= MOST_MINUTES {
+            if minute.is_empty() || number - first >= MAX_MINUTES {
                 return Err(Corrupt);
             }
             self.begin(minute);
@@ -231,14 +231,14 @@ mod tests {
     const COUNTED: [Event; COLUMNS] =
         [Event::Pushed, Event::Popped, Event::Done, Event::Failed, Event::Dead, Event::Expired];
 
-    fn saved(series: &Series) -> Vec<Vec<u8>> {
+    fn saved(series: &MinuteCounts) -> Vec<Vec<u8>> {
         let mut blocks = Vec::new();
         series.save(9, &mut |block| blocks.push(block[1..].to_vec()));
         blocks
     }
 
-    fn loaded(block: &[u8], clock: UnixMs) -> Result<Series, Corrupt> {
-        let mut series = Series::default();
+    fn loaded(block: &[u8], clock: UnixMs) -> Result<MinuteCounts, Corrupt> {
+        let mut series = MinuteCounts::default();
         series.load(&mut Reader::new(block), clock)?;
         Ok(series)
     }
@@ -256,7 +256,7 @@ mod tests {
             ),
             every in any::<bool>(),
         ) {
-            let mut series = Series::default();
+            let mut series = MinuteCounts::default();
             let mut counted: BTreeMap<u64, [u32; COLUMNS]> = BTreeMap::new();
             let mut now = 1_767_225_600_000;
             let mut last = 0;
@@ -271,7 +271,7 @@ mod tests {
                     counted.entry(now / MINUTE).or_default()[column] += times;
                     last = now / MINUTE;
                 }
-                let expected = counted.range((last + 1).saturating_sub(MOST_MINUTES)..);
+                let expected = counted.range((last + 1).saturating_sub(MAX_MINUTES)..);
                 let expected: Vec<_> = expected.map(|(number, counts)| Minute::of(*number, *counts)).collect();
                 prop_assert_eq!(series.minutes(), expected.clone());
                 let full = now / MINUTE - 1;
@@ -289,25 +289,26 @@ mod tests {
 
     #[test]
     fn a_day_of_minutes_takes_little_room() {
-        let mut series = Series::default();
+        let mut series = MinuteCounts::default();
         for minute in 0..5_000 {
             COUNTED.into_iter().for_each(|event| series.count(event, minute * MINUTE));
         }
-        assert_eq!(series.minutes().len() as u64, MOST_MINUTES);
-        assert_eq!(series.minutes()[0].begun(), (5_000 - MOST_MINUTES) * MINUTE);
+        assert_eq!(series.minutes().len() as u64, MAX_MINUTES);
+        assert_eq!(series.minutes()[0].start_ms(), (5_000 - MAX_MINUTES) * MINUTE);
         assert!(series.memory() < 32 * 1024, "{}", series.memory());
     }
 
     #[test]
     fn a_count_stays_at_its_highest() {
-        let mut series = Series { current: Minute::of(1, [u32::MAX; COLUMNS]), ..Series::default() };
+        let mut series =
+            MinuteCounts { current: Minute::of(1, [u32::MAX; COLUMNS]), ..MinuteCounts::default() };
         COUNTED.into_iter().for_each(|event| series.count(event, MINUTE));
         assert_eq!(series.minutes(), [Minute::of(1, [u32::MAX; COLUMNS])]);
     }
 
     #[test]
     fn what_no_series_has_written_is_refused() {
-        let mut series = Series::default();
+        let mut series = MinuteCounts::default();
         for minute in [100, 101, 400] {
             series.count(Event::Pushed, minute * MINUTE);
             series.count(Event::Dead, minute * MINUTE);

@@ -1,17 +1,19 @@
 //! What keeps a queue from handing out jobs that are ready, and from taking more.
 
-use crate::domain::jobq::queue::{Queue, rate};
+use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::state::job::State;
 use crate::domain::jobq::state::pause::Pause;
+use crate::domain::ratelimit;
+use crate::domain::ratelimit::{Check, CheckRequest, Limit, RequestedLimit};
 use crate::domain::time::UnixMs;
 use std::fmt;
 
 /// How many leases that have run out are looked at, for jobs that still count as active.
-const LOOKED_AT: usize = 10_000;
+const SCAN_LIMIT: usize = 10_000;
 
 /// Why a job is not handed out though it is ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hindrance {
+pub enum BlockedBy {
     Paused {
         until: Option<UnixMs>,
     },
@@ -28,24 +30,24 @@ pub enum Hindrance {
     },
 }
 
-impl Hindrance {
+impl BlockedBy {
     /// In words, as GET shows it.
     pub fn shown(&self) -> Vec<u8> {
         match self {
-            Hindrance::Group { holder } => [b"group held by ", &holder[..]].concat(),
+            BlockedBy::Group { holder } => [b"group held by ", &holder[..]].concat(),
             other => other.to_string().into_bytes(),
         }
     }
 }
 
-impl fmt::Display for Hindrance {
+impl fmt::Display for BlockedBy {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Hindrance::Paused { until: None } => out.write_str("paused"),
-            Hindrance::Paused { until: Some(until) } => write!(out, "paused until {until}"),
-            Hindrance::Concurrency { limit } => write!(out, "concurrency {limit}"),
-            Hindrance::Rate { until } => write!(out, "rate until {until}"),
-            Hindrance::Group { .. } => out.write_str("group"),
+            BlockedBy::Paused { until: None } => out.write_str("paused"),
+            BlockedBy::Paused { until: Some(until) } => write!(out, "paused until {until}"),
+            BlockedBy::Concurrency { limit } => write!(out, "concurrency {limit}"),
+            BlockedBy::Rate { until } => write!(out, "rate until {until}"),
+            BlockedBy::Group { .. } => out.write_str("group"),
         }
     }
 }
@@ -58,25 +60,25 @@ impl Queue {
 
     /// How many jobs are active at `now`, those left out whose leases have run out.
     pub(crate) fn active(&self, now: UnixMs) -> usize {
-        let lapsed = self.timed(State::Active).iter().take_while(|(end, _)| *end <= now).take(LOOKED_AT);
+        let lapsed = self.by_time(State::Active).iter().take_while(|(end, _)| *end <= now).take(SCAN_LIMIT);
         self.count(State::Active) - lapsed.count()
     }
 
     /// How many jobs may be handed out at `now`.
-    pub(crate) fn room(&self, now: UnixMs) -> Result<usize, Hindrance> {
+    pub(crate) fn pop_capacity(&self, now: UnixMs) -> Result<usize, BlockedBy> {
         if let Some(pause) = self.paused(now) {
-            return Err(Hindrance::Paused { until: pause.until });
+            return Err(BlockedBy::Paused { until: pause.until });
         }
         let mut room = usize::MAX;
         if let Some(limit) = self.config.concurrency {
             room = (limit as usize).saturating_sub(self.active(now));
             if room == 0 {
-                return Err(Hindrance::Concurrency { limit });
+                return Err(BlockedBy::Concurrency { limit });
             }
         }
-        if let Some((left, next)) = rate::left(self, now) {
+        if let Some((left, next)) = rate_left(self, now) {
             if left == 0 {
-                return Err(Hindrance::Rate { until: next });
+                return Err(BlockedBy::Rate { until: next });
             }
             room = room.min(usize::try_from(left).unwrap_or(usize::MAX));
         }
@@ -88,21 +90,21 @@ impl Queue {
     pub fn next_due(&self, now: UnixMs) -> Option<UnixMs> {
         let now = self.clamp(now);
         let first = |state| self.first(state).map(|(at, _)| at);
-        let expiring = self.ends.expiring.first().map(|(at, _)| *at);
-        if self.flows.has_work() {
+        let expiring = self.deadlines.expiring.first().map(|(at, _)| *at);
+        if self.dependency_graph.has_work() {
             return Some(self.clock);
         }
         let freed = self.keys.ends.first().map(|(at, _)| *at);
-        let others = [expiring, freed, self.next_gone(), self.next_run()];
+        let others = [expiring, freed, self.next_dependency_removal(), self.next_run()];
         let moved = || {
             let times = [first(State::Delayed), first(State::Active)].into_iter().chain(others);
             times.flatten().min()
         };
-        match self.room(now) {
+        match self.pop_capacity(now) {
             Ok(_) => moved(),
-            Err(Hindrance::Paused { until }) => until,
-            Err(Hindrance::Rate { until }) => Some(until),
-            Err(Hindrance::Concurrency { .. } | Hindrance::Group { .. }) => first(State::Active),
+            Err(BlockedBy::Paused { until }) => until,
+            Err(BlockedBy::Rate { until }) => Some(until),
+            Err(BlockedBy::Concurrency { .. } | BlockedBy::Group { .. }) => first(State::Active),
         }
     }
 
@@ -110,4 +112,26 @@ impl Queue {
     pub(crate) fn length(&self) -> usize {
         self.count(State::Ready) + self.count(State::Delayed) + self.count(State::Blocked)
     }
+}
+
+/// The limit goes on counting when its numbers change: it is known by this name.
+const RATE_LIMIT_NAME: &[u8] = b"rate";
+
+fn rate_request(queue: &Queue, cost: u64) -> Option<CheckRequest<'static>> {
+    let rule = queue.config.rate?;
+    Some(CheckRequest::one(RequestedLimit { limit: Limit { name: Some(RATE_LIMIT_NAME), rule }, cost }))
+}
+
+/// How many jobs may be started at `now`, and when the next one may if that is none; `None` without a rate.
+pub(crate) fn rate_left(queue: &Queue, now: UnixMs) -> Option<(u64, UnixMs)> {
+    let verdict = ratelimit::current_rows(Some(&queue.rate), &rate_request(queue, 1)?, now).ok()?;
+    let row = verdict.binding()?;
+    let wait = u64::try_from(row.retry_after_ms).unwrap_or(0);
+    Some((if row.allowed { row.remaining.max(1) } else { 0 }, now.saturating_add(wait)))
+}
+
+/// What beginning so many jobs takes of the rate.
+pub(crate) fn rate_effect(queue: &Queue, jobs: usize, now: UnixMs) -> Option<Box<ratelimit::Effect>> {
+    let check = Check::plain(rate_request(queue, jobs as u64)?);
+    ratelimit::decide_check(Some(&queue.rate), &check, now).ok()?.effect.map(Box::new)
 }

@@ -9,7 +9,7 @@ use crate::domain::time::UnixMs;
 pub(crate) fn state_at(queue: &Queue, job: &Job, now: UnixMs) -> Option<State> {
     let kept = |state| now < job.at.saturating_add(job.keep().unwrap_or(queue.keep(state).age));
     let state = match job.state {
-        State::Active if job.at <= now => after_lapse(queue, job, now),
+        State::Active if job.at <= now => state_after_lease(queue, job, now),
         State::Ready | State::Delayed if job.is_expired(now) => None,
         State::Delayed if job.at <= now => Some(State::Ready),
         state => Some(state),
@@ -21,7 +21,7 @@ pub(crate) fn state_at(queue: &Queue, job: &Job, now: UnixMs) -> Option<State> {
 }
 
 /// Where a job goes whose lease has run out; `None` when it is gone.
-pub(crate) fn after_lapse(queue: &Queue, job: &Job, now: UnixMs) -> Option<State> {
+pub(crate) fn state_after_lease(queue: &Queue, job: &Job, now: UnixMs) -> Option<State> {
     if job.is_cancelled() || job.expires_with_its_lease() {
         None
     } else if job.dies_of_next_stall(queue.config.stall_max) {
@@ -32,4 +32,4 @@ pub(crate) fn after_lapse(queue: &Queue, job: &Job, now: UnixMs) -> Option<State
 }
 
 /// What a job died of when its lease ran out too often.
-pub(crate) const STALLED: &[u8] = b"stalled: its lease ran out too often";
+pub(crate) const STALL_ERROR: &[u8] = b"stalled: its lease ran out too often";

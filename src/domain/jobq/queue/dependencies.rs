@@ -6,46 +6,46 @@
 
 use crate::domain::jobq::history::event::Event;
 use crate::domain::jobq::queue::Queue;
-use crate::domain::jobq::state::dependencies::{Flow, OnDead, Outcome};
+use crate::domain::jobq::state::dependencies::{Dependencies, DependencyOutcome, OnDead};
 use crate::domain::jobq::state::job::{Job, State};
-use crate::domain::jobq::state::new_job::NewFlow;
+use crate::domain::jobq::state::new_job::NewDependencies;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::refusal::shown;
 use crate::domain::time::UnixMs;
 
 /// How many edges are followed with one effect; what is left is for the next ones.
-const FOLLOWED: usize = 1_000;
+const MAX_NOTIFICATIONS: usize = 1_000;
 
 impl Job {
-    pub(crate) fn flow(&self) -> Option<&Flow> {
-        self.life()?.flow.as_ref()
+    pub(crate) fn dependencies(&self) -> Option<&Dependencies> {
+        self.lifetime()?.dependencies.as_ref()
     }
 
-    pub(crate) fn flow_mut(&mut self) -> Option<&mut Flow> {
-        self.life_mut()?.flow.as_mut()
+    pub(crate) fn dependencies_mut(&mut self) -> Option<&mut Dependencies> {
+        self.lifetime_mut()?.dependencies.as_mut()
     }
 
     /// For how many other jobs it still waits.
     pub(crate) fn open(&self) -> u32 {
-        self.flow().map_or(0, |flow| flow.open)
+        self.dependencies().map_or(0, |dependencies| dependencies.open)
     }
 
     /// From where the edges lead to those that wait for it.
-    pub(crate) fn anchor(&self, serial: Serial) -> Serial {
-        self.life().and_then(|life| life.anchor).unwrap_or(serial)
+    pub(crate) fn root(&self, serial: Serial) -> Serial {
+        self.lifetime().and_then(|lifetime| lifetime.root).unwrap_or(serial)
     }
 }
 
 impl Queue {
     /// The job that an edge leads from.
-    pub(crate) fn at_anchor(&self, anchor: Serial) -> Option<(Serial, &Job)> {
-        let serial = self.flows.heirs.get(&anchor).copied().unwrap_or(anchor);
-        self.job(serial).filter(|job| job.anchor(serial) == anchor).map(|job| (serial, job))
+    pub(crate) fn job_at_root(&self, root: Serial) -> Option<(Serial, &Job)> {
+        let serial = self.dependency_graph.replaced_by.get(&root).copied().unwrap_or(root);
+        self.job(serial).filter(|job| job.root(serial) == root).map(|job| (serial, job))
     }
 
     /// Whether other jobs wait for this one.
     pub(crate) fn is_waited_for(&self, serial: Serial, job: &Job) -> bool {
-        self.flows.first(job.anchor(serial), Outcome::Gone).is_some()
+        self.dependency_graph.first(job.root(serial), DependencyOutcome::Gone).is_some()
     }
 
     /// Which jobs a blocked one waits for, by their ids.
@@ -54,146 +54,158 @@ impl Queue {
         serial: Serial,
         job: &'q Job,
     ) -> impl Iterator<Item = (Serial, &'q Job)> {
-        let flow = job.flow().filter(|_| job.state == State::Blocked);
-        let open = flow.into_iter().flat_map(move |flow| {
-            flow.after.iter().filter(move |anchor| self.flows.has_edge(**anchor, flow.on_dead, serial))
+        let dependencies = job.dependencies().filter(|_| job.state == State::Blocked);
+        let open = dependencies.into_iter().flat_map(move |dependencies| {
+            dependencies
+                .after
+                .iter()
+                .filter(move |root| self.dependency_graph.has_edge(**root, dependencies.on_dead, serial))
         });
-        open.filter_map(|anchor| self.at_anchor(*anchor))
+        open.filter_map(|root| self.job_at_root(*root))
     }
 
     /// What a new job waits for; what does not apply any more is left out.
-    pub(crate) fn new_flow(&mut self, serial: Serial, new: NewFlow) -> Option<Flow> {
-        let NewFlow { mut after, on_dead, doom } = new;
+    pub(crate) fn new_dependencies(&mut self, serial: Serial, new: NewDependencies) -> Option<Dependencies> {
+        let NewDependencies { mut after, on_dead, dependency_error } = new;
         after.sort_unstable();
         after.dedup();
-        after.retain(|anchor| {
-            self.at_anchor(*anchor).is_some_and(|(_, job)| match job.state {
+        after.retain(|root| {
+            self.job_at_root(*root).is_some_and(|(_, job)| match job.state {
                 State::Done => false,
                 // One that is doomed waits for those again that are redriven with it.
-                State::Dead => on_dead == OnDead::Wait || doom.is_some(),
+                State::Dead => on_dead == OnDead::Wait || dependency_error.is_some(),
                 _ => true,
             })
         });
-        let edges = after.iter().map(|anchor| (*anchor, on_dead == OnDead::Wait, serial));
-        self.flows.edges.extend(edges);
+        let edges = after.iter().map(|root| (*root, on_dead == OnDead::Wait, serial));
+        self.dependency_graph.edges.extend(edges);
         let open = after.len() as u32;
-        (open > 0).then(|| Flow { after: after.into(), on_dead, open })
+        (open > 0).then(|| Dependencies { after: after.into(), on_dead, open })
     }
 
     /// When the next job is forgotten that others may wait for.
-    pub(crate) fn next_gone(&self) -> Option<UnixMs> {
-        if self.flows.edges.is_empty() {
+    pub(crate) fn next_dependency_removal(&self) -> Option<UnixMs> {
+        if self.dependency_graph.edges.is_empty() {
             return None;
         }
-        let leaves = self.ends.leaving.first().map(|(at, _)| *at);
+        let leaves = self.deadlines.retained.first().map(|(at, _)| *at);
         let age = self.keep(State::Dead).age;
         let forgotten = self.first(State::Dead).map(|(at, _)| at.saturating_add(age));
         leaves.into_iter().chain(forgotten).min()
     }
 
     /// Notes that those who wait for a job are to be told how it has ended.
-    pub(crate) fn note_ended(&mut self, serial: Serial, gone: Option<&Job>, outcome: Outcome) {
-        if self.flows.edges.is_empty() {
+    pub(crate) fn note_ended(&mut self, serial: Serial, gone: Option<&Job>, outcome: DependencyOutcome) {
+        if self.dependency_graph.edges.is_empty() {
             return;
         }
         let Some(job) = gone.or_else(|| self.job(serial)) else { return };
-        let (anchor, id) = (job.anchor(serial), Box::from(&*job.shown_id(serial)));
-        if self.flows.first(anchor, outcome).is_some() {
-            self.flows.ended.insert(anchor, (outcome, id));
+        let (root, id) = (job.root(serial), Box::from(&*job.shown_id(serial)));
+        if self.dependency_graph.first(root, outcome).is_some() {
+            self.dependency_graph.ended.insert(root, (outcome, id));
         }
     }
 
     /// A job that waited does so no more, whatever becomes of those it waited for.
-    pub(crate) fn loosen(&mut self, serial: Serial, flow: &Flow) {
-        if flow.open > 0 {
-            self.flows.loose.insert(serial, (flow.on_dead, flow.after.to_vec()));
+    pub(crate) fn cancel_edges(&mut self, serial: Serial, dependencies: &Dependencies) {
+        if dependencies.open > 0 {
+            self.dependency_graph
+                .cancelled_edges
+                .insert(serial, (dependencies.on_dead, dependencies.after.to_vec()));
         }
     }
 
     /// Does a bounded part of what is to be done.
-    pub(crate) fn follow(&mut self) {
-        for _ in 0..FOLLOWED {
-            if !self.follow_one() {
+    pub(crate) fn notify_dependents(&mut self) {
+        for _ in 0..MAX_NOTIFICATIONS {
+            if !self.notify_one_dependent() {
                 return;
             }
         }
     }
 
     /// Follows one edge; false when there is nothing to do.
-    pub(crate) fn follow_one(&mut self) -> bool {
-        if let Some(mut entry) = self.flows.loose.first_entry() {
+    pub(crate) fn notify_one_dependent(&mut self) -> bool {
+        if let Some(mut entry) = self.dependency_graph.cancelled_edges.first_entry() {
             let child = *entry.key();
-            let (on_dead, anchors) = entry.get_mut();
-            let edge = anchors.pop().map(|anchor| (anchor, *on_dead == OnDead::Wait, child));
-            if anchors.is_empty() {
+            let (on_dead, roots) = entry.get_mut();
+            let edge = roots.pop().map(|root| (root, *on_dead == OnDead::Wait, child));
+            if roots.is_empty() {
                 entry.remove();
             }
             if let Some(edge) = edge {
-                self.flows.edges.remove(&edge);
+                self.dependency_graph.edges.remove(&edge);
             }
             return true;
         }
         // The latest first: down a tree before across it, so that little is noted at a time.
-        let Some((&anchor, (outcome, _))) = self.flows.ended.last_key_value() else { return false };
+        let Some((&root, (outcome, _))) = self.dependency_graph.ended.last_key_value() else { return false };
         let outcome = *outcome;
-        let Some(edge) = self.flows.first(anchor, outcome) else {
-            self.flows.ended.remove(&anchor);
+        let Some(edge) = self.dependency_graph.first(root, outcome) else {
+            self.dependency_graph.ended.remove(&root);
             return true;
         };
-        self.flows.edges.remove(&edge);
-        self.tell(edge.2, anchor, outcome);
-        if self.flows.ended.contains_key(&anchor) && self.flows.first(anchor, outcome).is_none() {
-            self.flows.ended.remove(&anchor);
+        self.dependency_graph.edges.remove(&edge);
+        self.notify_dependent(edge.2, root, outcome);
+        if self.dependency_graph.ended.contains_key(&root)
+            && self.dependency_graph.first(root, outcome).is_none()
+        {
+            self.dependency_graph.ended.remove(&root);
         }
         true
     }
 
     /// A job that waits hears that one has ended.
-    fn tell(&mut self, child: Serial, anchor: Serial, outcome: Outcome) {
+    fn notify_dependent(&mut self, child: Serial, root: Serial, outcome: DependencyOutcome) {
         let waits = |job: &&Job| job.state == State::Blocked && job.open() > 0;
-        let Some(on_dead) = self.job(child).filter(waits).and_then(Job::flow).map(|flow| flow.on_dead) else {
+        let Some(on_dead) = self
+            .job(child)
+            .filter(waits)
+            .and_then(Job::dependencies)
+            .map(|dependencies| dependencies.on_dead)
+        else {
             return;
         };
-        if let Some(flow) = self.jobs.get_mut(child).and_then(|job| job.flow_mut()) {
-            flow.open -= 1;
+        if let Some(dependencies) = self.jobs.get_mut(child).and_then(|job| job.dependencies_mut()) {
+            dependencies.open -= 1;
         }
-        if outcome == Outcome::Done || on_dead == OnDead::Run {
+        if outcome == DependencyOutcome::Done || on_dead == OnDead::Run {
             return self.unblock(child);
         }
-        let id = self.flows.ended.get(&anchor).map(|(_, id)| shown(id)).unwrap_or_default();
-        let error = doom(&id, outcome);
-        self.die(child, error);
+        let id = self.dependency_graph.ended.get(&root).map(|(_, id)| shown(id)).unwrap_or_default();
+        let error = dependency_error(&id, outcome);
+        self.mark_dead(child, error);
     }
 
     /// A redriven job waits again for those that it was pushed after, as far as they can still be done.
-    pub(crate) fn wait_again(&mut self, serial: Serial) {
+    pub(crate) fn wait_for_dependencies(&mut self, serial: Serial) {
         let now = self.clock;
-        let Some(flow) = self.job(serial).and_then(Job::flow).cloned() else { return };
-        self.flows.loose.remove(&serial);
+        let Some(dependencies) = self.job(serial).and_then(Job::dependencies).cloned() else { return };
+        self.dependency_graph.cancelled_edges.remove(&serial);
         let mut open = 0;
-        for anchor in &flow.after {
-            let edge = (*anchor, flow.on_dead == OnDead::Wait, serial);
-            if self.at_anchor(*anchor).is_some_and(|(_, job)| job.waits() || job.state == State::Active) {
-                self.flows.edges.insert(edge);
+        for root in &dependencies.after {
+            let edge = (*root, dependencies.on_dead == OnDead::Wait, serial);
+            if self.job_at_root(*root).is_some_and(|(_, job)| job.waits() || job.state == State::Active) {
+                self.dependency_graph.edges.insert(edge);
                 open += 1;
             } else {
-                self.flows.edges.remove(&edge);
+                self.dependency_graph.edges.remove(&edge);
             }
         }
         let blocked = (open > 0).then(|| Event::Blocked.plain());
-        self.change_and_record(serial, blocked, |job| {
-            if let Some(flow) = job.flow_mut() {
-                flow.open = open;
+        self.change_and_log(serial, blocked, |job| {
+            if let Some(dependencies) = job.dependencies_mut() {
+                dependencies.open = open;
             }
             if open > 0 {
-                (job.state, job.at, job.place) = (State::Blocked, now, now);
+                (job.state, job.at, job.ready_at) = (State::Blocked, now, now);
             }
         });
     }
 }
 
 /// What a job dies of when one that it waits for has ended so.
-pub(crate) fn doom(id: &str, outcome: Outcome) -> Box<[u8]> {
-    let how = if outcome == Outcome::Dead { "is dead" } else { "is gone" };
+pub(crate) fn dependency_error(id: &str, outcome: DependencyOutcome) -> Box<[u8]> {
+    let how = if outcome == DependencyOutcome::Dead { "is dead" } else { "is gone" };
     format!("the job '{id}' that it waited for {how}").into_bytes().into()
 }

@@ -3,43 +3,43 @@
 use crate::domain::jobq::history::event::Event;
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::state::job::{Job, State};
-use crate::domain::jobq::state::lifetime::{End, Life, MOMENT};
+use crate::domain::jobq::state::lifetime::{JobDeadline, JobLifetime, MIN_RETENTION_MS};
 use crate::domain::jobq::state::serial::Serial;
-use crate::domain::jobq::state::totals::count;
+use crate::domain::jobq::state::totals::increment;
 use crate::domain::time::UnixMs;
 
 impl Job {
-    pub(crate) fn life(&self) -> Option<&Life> {
-        self.extra.as_ref()?.life.as_deref()
+    pub(crate) fn lifetime(&self) -> Option<&JobLifetime> {
+        self.options.as_ref()?.lifetime.as_deref()
     }
 
-    pub(crate) fn life_mut(&mut self) -> Option<&mut Life> {
-        self.extra.as_mut()?.life.as_deref_mut()
+    pub(crate) fn lifetime_mut(&mut self) -> Option<&mut JobLifetime> {
+        self.options.as_mut()?.lifetime.as_deref_mut()
     }
 
     /// When its waiting ends, if it does.
     pub(crate) fn expires(&self) -> Option<UnixMs> {
-        self.life().map(|life| life.expires).filter(|expires| *expires > 0)
+        self.lifetime().map(|lifetime| lifetime.expires).filter(|expires| *expires > 0)
     }
 
-    /// Its own KEEP, but never shorter than [`MOMENT`].
+    /// Its own KEEP, but never shorter than [`MIN_RETENTION_MS`].
     pub(crate) fn keep(&self) -> Option<u64> {
-        self.life()?.keep.map(|keep| keep.max(MOMENT))
+        self.lifetime()?.keep.map(|keep| keep.max(MIN_RETENTION_MS))
     }
 
-    pub(crate) fn end(&self) -> End {
+    pub(crate) fn deadline(&self) -> JobDeadline {
         match self.state {
-            State::Active | State::Blocked => End::Open,
-            State::Done | State::Dead => {
-                self.keep().map_or(End::Open, |keep| End::Leaves(self.at.saturating_add(keep)))
-            }
-            State::Ready | State::Delayed => self.expires().map_or(End::Open, End::Expires),
+            State::Active | State::Blocked => JobDeadline::None,
+            State::Done | State::Dead => self
+                .keep()
+                .map_or(JobDeadline::None, |keep| JobDeadline::Retention(self.at.saturating_add(keep))),
+            State::Ready | State::Delayed => self.expires().map_or(JobDeadline::None, JobDeadline::Expiry),
         }
     }
 
     /// Whether it waits and has waited too long.
     pub(crate) fn is_expired(&self, now: UnixMs) -> bool {
-        matches!(self.end(), End::Expires(at) if at <= now)
+        matches!(self.deadline(), JobDeadline::Expiry(at) if at <= now)
     }
 
     /// Whether its waiting was over when its lease ran out.
@@ -51,12 +51,12 @@ impl Job {
 impl Queue {
     /// The first job that has waited too long.
     pub(crate) fn first_expired(&self, now: UnixMs) -> Option<Serial> {
-        self.ends.expiring.first().filter(|(at, _)| *at <= now).map(|(_, serial)| *serial)
+        self.deadlines.expiring.first().filter(|(at, _)| *at <= now).map(|(_, serial)| *serial)
     }
 
     /// The first job that was kept for as long as it said.
-    pub(crate) fn first_left(&self, now: UnixMs) -> Option<Serial> {
-        self.ends.leaving.first().filter(|(at, _)| *at <= now).map(|(_, serial)| *serial)
+    pub(crate) fn first_past_retention(&self, now: UnixMs) -> Option<Serial> {
+        self.deadlines.retained.first().filter(|(at, _)| *at <= now).map(|(_, serial)| *serial)
     }
 
     /// Whether a job of the line has waited too long, though nothing has removed it yet.
@@ -65,8 +65,8 @@ impl Queue {
     }
 
     pub(crate) fn expire(&mut self, serial: Serial) {
-        count(&mut self.totals.expired);
-        self.record(serial, Event::Expired.plain());
+        increment(&mut self.totals.expired);
+        self.log_event(serial, Event::Expired.plain());
         self.remove(serial);
     }
 }

@@ -1,24 +1,24 @@
 //! The state of a queue.
 
-use crate::domain::jobq::history::diary::Diary;
-use crate::domain::jobq::history::event::{Event, What, Whom};
+use crate::domain::jobq::history::History;
+use crate::domain::jobq::history::event::{Event, EventSubject, EventWithDetail};
 use crate::domain::jobq::ready::aging::Aging;
-use crate::domain::jobq::ready::priority_lanes::{Rank, Spot};
-use crate::domain::jobq::ready::ready_line::{Line, Member, Stance};
-use crate::domain::jobq::ready::serving_order::Turns;
-use crate::domain::jobq::ready::sorted_set::Lane;
+use crate::domain::jobq::ready::priority_lanes::{LanePosition, Rank};
+use crate::domain::jobq::ready::ready_queue::{GroupMembership, ReadyPosition, ReadyQueue};
+use crate::domain::jobq::ready::serving_order::FairOrder;
+use crate::domain::jobq::ready::sorted_set::TimeIndex;
 use crate::domain::jobq::state::config::{Config, Keep};
-use crate::domain::jobq::state::dependencies::{Flows, Outcome};
-use crate::domain::jobq::state::id_index::Ids;
+use crate::domain::jobq::state::dependencies::{DependencyGraph, DependencyOutcome};
+use crate::domain::jobq::state::id_index::IdIndex;
 use crate::domain::jobq::state::job::{Job, State};
-use crate::domain::jobq::state::job_id::{Automatic, Id};
-use crate::domain::jobq::state::job_table::Jobs;
-use crate::domain::jobq::state::lifetime::{End, Ends};
+use crate::domain::jobq::state::job_id::{AutomaticId, JobId};
+use crate::domain::jobq::state::job_table::JobTable;
+use crate::domain::jobq::state::lifetime::{Deadlines, JobDeadline};
 use crate::domain::jobq::state::pause::Pause;
-use crate::domain::jobq::state::schedules::Timetable;
+use crate::domain::jobq::state::schedules::Schedules;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::jobq::state::totals::Totals;
-use crate::domain::jobq::state::unique_keys::{Keys, Role};
+use crate::domain::jobq::state::unique_keys::{KeyRole, UniqueKeys};
 use crate::domain::ratelimit::Subject;
 use crate::domain::time::UnixMs;
 use std::sync::Arc;
@@ -29,7 +29,6 @@ pub(crate) mod as_of;
 pub(crate) mod dependencies;
 pub(crate) mod expiry;
 pub(crate) mod holding;
-pub(crate) mod rate;
 pub(crate) mod recording;
 pub(crate) mod schedule_runs;
 pub(crate) mod unique_keys;
@@ -40,16 +39,16 @@ pub(crate) mod unique_keys;
 /// and never comes back for another job.
 #[derive(Debug, Default)]
 pub struct Queue {
-    pub(crate) jobs: Jobs,
-    pub(crate) line: Line,
+    pub(crate) jobs: JobTable,
+    pub(crate) ready: ReadyQueue,
     /// Of every state but [`State::Ready`], whose jobs stand in the line; those done and dead that have
     /// a KEEP of their own stand apart from those that the queue's retention is for.
-    lanes: [Lane; 7],
-    pub(crate) ends: Ends,
-    pub(crate) keys: Keys,
-    pub(crate) flows: Flows,
+    time_indexes: [TimeIndex; 7],
+    pub(crate) deadlines: Deadlines,
+    pub(crate) keys: UniqueKeys,
+    pub(crate) dependency_graph: DependencyGraph,
     /// Only ids that their pushers chose.
-    ids: Ids,
+    ids: IdIndex,
     /// The latest time seen: the queue's clock never runs backwards.
     pub(crate) clock: UnixMs,
     /// Of the next push.
@@ -62,37 +61,39 @@ pub struct Queue {
     pub(crate) rate: Subject,
     pub(crate) aging: Aging,
     /// Bytes of all jobs.
-    pub(crate) weight: usize,
+    pub(crate) job_bytes: usize,
     /// Jobs that have ended, or may end sooner than was known, since those who wait for their results were last told. No
     /// part of the state.
-    pub(crate) stirred: Vec<Serial>,
-    pub(crate) timetable: Timetable,
-    pub(crate) diary: Diary,
+    pub(crate) changed_jobs: Vec<Serial>,
+    pub(crate) schedules: Schedules,
+    pub(crate) history: History,
 }
 
 impl Queue {
     /// The jobs of a state by time, but for those with a KEEP of their own; those that are ready have
-    /// [`Queue::line`] instead.
-    pub(crate) fn timed(&self, state: State) -> &Lane {
-        &self.lanes[lane_of(state, End::Open)]
+    /// [`Queue::ready`] instead.
+    pub(crate) fn by_time(&self, state: State) -> &TimeIndex {
+        &self.time_indexes[time_index_of(state, JobDeadline::None)]
     }
 
     /// Those that have a KEEP of their own, by when they ended.
-    pub(crate) fn kept(&self, state: State) -> Option<&Lane> {
-        matches!(state, State::Done | State::Dead).then(|| &self.lanes[lane_of(state, End::Leaves(0))])
+    pub(crate) fn with_own_keep(&self, state: State) -> Option<&TimeIndex> {
+        matches!(state, State::Done | State::Dead)
+            .then(|| &self.time_indexes[time_index_of(state, JobDeadline::Retention(0))])
     }
 
     /// The jobs of a state in its order; those that are ready group by group.
     pub(crate) fn serials(&self, state: State) -> impl Iterator<Item = Serial> {
-        let ready = (state == State::Ready).then(|| self.line.serials());
-        let timed = (state != State::Ready).then(|| merged(self.timed(state), self.kept(state)));
+        let ready = (state == State::Ready).then(|| self.ready.serials());
+        let timed =
+            (state != State::Ready).then(|| merge_by_time(self.by_time(state), self.with_own_keep(state)));
         ready.into_iter().flatten().chain(timed.into_iter().flatten().map(|(_, serial)| serial))
     }
 
     /// The jobs that are ready, in the order of POP; those are left out that must wait for others of their
     /// group.
-    pub(crate) fn turns(&self) -> Turns<'_> {
-        Turns::of(&self.line, self.config.group_concurrency)
+    pub(crate) fn fair_order(&self) -> FairOrder<'_> {
+        FairOrder::of(&self.ready, self.config.group_concurrency)
     }
 
     /// How long the jobs of a state are kept, and how many.
@@ -108,9 +109,9 @@ impl Queue {
     /// How many jobs are in a state, as far as the queue has advanced.
     pub fn count(&self, state: State) -> usize {
         if state == State::Ready {
-            return self.line.len();
+            return self.ready.len();
         }
-        self.timed(state).len() + self.kept(state).map_or(0, Lane::len)
+        self.by_time(state).len() + self.with_own_keep(state).map_or(0, TimeIndex::len)
     }
 
     /// `now` for a queue that may have seen a later time.
@@ -124,13 +125,13 @@ impl Queue {
 
     /// The first job of a state that a time orders, of those without a KEEP of their own.
     pub(crate) fn first(&self, state: State) -> Option<(UnixMs, Serial)> {
-        self.timed(state).first().copied()
+        self.by_time(state).first().copied()
     }
 
     /// A job by the id that its clients use.
     pub(crate) fn find(&self, id: &[u8]) -> Option<(Serial, &Job)> {
         let serial = match id.first() {
-            Some(b'#') => Automatic::serial(id)?,
+            Some(b'#') => AutomaticId::serial(id)?,
             _ => self
                 .ids
                 .candidates(id)
@@ -147,131 +148,132 @@ impl Queue {
 
     /// Puts a job into its lane; false when the serial, the id or its role for its key is taken.
     pub(crate) fn insert(&mut self, serial: Serial, job: Job) -> bool {
-        !self.has(serial, job.id()) && self.seat(serial, job)
+        !self.has(serial, job.id()) && self.insert_unchecked(serial, job)
     }
 
     /// As [`Queue::insert`], where nobody [has](Queue::has) the serial and the id.
-    pub(crate) fn seat(&mut self, serial: Serial, job: Job) -> bool {
-        let anchor = job.life().and_then(|life| life.anchor);
-        let heir =
-            anchor.is_some_and(|anchor| self.jobs.contains(anchor) || self.flows.heirs.contains_key(&anchor));
-        if heir || job.unique().is_some_and(|unique| !self.keys.enter(serial, unique)) {
+    pub(crate) fn insert_unchecked(&mut self, serial: Serial, job: Job) -> bool {
+        let root = job.lifetime().and_then(|lifetime| lifetime.root);
+        let heir = root.is_some_and(|root| {
+            self.jobs.contains(root) || self.dependency_graph.replaced_by.contains_key(&root)
+        });
+        if heir || job.unique().is_some_and(|unique| !self.keys.insert(serial, unique)) {
             return false;
         }
         if let Some(id) = job.id() {
             self.ids.insert(id, serial);
         }
-        if let Some(anchor) = anchor {
-            self.flows.heirs.insert(anchor, serial);
+        if let Some(root) = root {
+            self.dependency_graph.replaced_by.insert(root, serial);
         }
-        self.weight += job.weight();
-        self.moves(serial, None, Some(&job.standing(serial)));
+        self.job_bytes += job.memory_bytes();
+        self.reindex(serial, None, Some(&job.index_key(serial)));
         self.jobs.insert(serial, job);
         true
     }
 
     /// Changes a job and moves it to the lane that it then belongs to.
     pub(crate) fn change(&mut self, serial: Serial, change: impl FnOnce(&mut Job)) {
-        self.change_and_record(serial, None, change);
+        self.change_and_log(serial, None, change);
     }
 
     /// As [`Queue::change`], for a change that is an event.
-    pub(crate) fn change_and_record(
+    pub(crate) fn change_and_log(
         &mut self,
         serial: Serial,
-        what: Option<What<'_>>,
+        what: Option<EventWithDetail<'_>>,
         change: impl FnOnce(&mut Job),
     ) {
         let Some(job) = self.jobs.get_mut(serial) else { return };
-        let before = (job.standing(serial), job.weight());
+        let before = (job.index_key(serial), job.memory_bytes());
         change(job);
         if job.state != State::Active {
-            job.forget_worker();
+            job.clear_worker();
         }
         if let Some(what) = what {
-            self.diary.add(self.config.events, self.clock, Whom::job(serial, job.id()), what);
+            self.history.add(self.config.events, self.clock, EventSubject::job(serial, job.id()), what);
         }
-        let after = (job.standing(serial), job.weight());
-        let has_life = job.life().is_some();
-        self.weight = self.weight - before.1 + after.1;
+        let after = (job.index_key(serial), job.memory_bytes());
+        let has_life = job.lifetime().is_some();
+        self.job_bytes = self.job_bytes - before.1 + after.1;
         let sooner = after.0.may_end_before(&before.0);
         if sooner {
-            self.diary.events.stir();
+            self.history.events.note_change();
         }
         if sooner || (job.state.is_end() && !before.0.state.is_end()) {
-            self.stirred.push(serial);
+            self.changed_jobs.push(serial);
         }
         if before.0 != after.0 {
-            self.moves(serial, Some(&before.0), Some(&after.0));
+            self.reindex(serial, Some(&before.0), Some(&after.0));
         }
         if before.0.state != after.0.state {
             if has_life {
-                self.lives_on(serial, before.0.state, after.0.state);
+                self.after_state_change(serial, before.0.state, after.0.state);
             }
             match after.0.state {
-                State::Done => self.note_ended(serial, None, Outcome::Done),
-                State::Dead => self.note_ended(serial, None, Outcome::Dead),
+                State::Done => self.note_ended(serial, None, DependencyOutcome::Done),
+                State::Dead => self.note_ended(serial, None, DependencyOutcome::Dead),
                 _ => {}
             }
         }
         if after.0.state.is_end() {
-            self.timetable.ended(serial);
+            self.schedules.release_held_by(serial);
         }
     }
 
     /// What follows from a job's new state where it has a key, or waited for others.
-    fn lives_on(&mut self, serial: Serial, from: State, to: State) {
+    fn after_state_change(&mut self, serial: Serial, from: State, to: State) {
         if from == State::Blocked {
-            self.waits_no_more(serial);
+            self.clear_dependencies(serial);
         }
         match to {
-            State::Active => self.key_of_popped(serial),
-            State::Done | State::Dead => self.key_of_ended(serial, None),
+            State::Active => self.update_key_after_pop(serial),
+            State::Done | State::Dead => self.update_key_after_end(serial, None),
             State::Ready | State::Delayed | State::Blocked => {}
         }
     }
 
     /// A job that was blocked is so no more: it is not next to its key, and no edge leads to it.
-    fn waits_no_more(&mut self, serial: Serial) {
+    fn clear_dependencies(&mut self, serial: Serial) {
         let Some(job) = self.job(serial) else { return };
-        if let Some(unique) = job.unique().filter(|unique| unique.role == Role::Next) {
+        if let Some(unique) = job.unique().filter(|unique| unique.role == KeyRole::Next) {
             let key = Arc::clone(&unique.key);
-            self.stand_back(serial, &key);
+            self.abandon_next(serial, &key);
         }
-        let flow = self.jobs.get_mut(serial).and_then(|job| job.flow_mut());
-        if let Some(flow) = flow.filter(|flow| flow.open > 0) {
-            let before = flow.clone();
-            flow.open = 0;
-            self.loosen(serial, &before);
+        let dependencies = self.jobs.get_mut(serial).and_then(|job| job.dependencies_mut());
+        if let Some(dependencies) = dependencies.filter(|dependencies| dependencies.open > 0) {
+            let before = dependencies.clone();
+            dependencies.open = 0;
+            self.cancel_edges(serial, &before);
         }
     }
 
     /// Removes a job, with what follows for others.
     pub(crate) fn remove(&mut self, serial: Serial) {
-        if let Some(job) = self.take_out(serial) {
-            self.key_of_ended(serial, Some(&job));
+        if let Some(job) = self.detach(serial) {
+            self.update_key_after_end(serial, Some(&job));
             if job.state != State::Done {
-                self.note_ended(serial, Some(&job), Outcome::Gone);
+                self.note_ended(serial, Some(&job), DependencyOutcome::Gone);
             }
         }
     }
 
-    pub(crate) fn take_out(&mut self, serial: Serial) -> Option<Job> {
+    pub(crate) fn detach(&mut self, serial: Serial) -> Option<Job> {
         let job = self.jobs.remove(serial)?;
-        self.moves(serial, Some(&job.standing(serial)), None);
+        self.reindex(serial, Some(&job.index_key(serial)), None);
         if let Some(id) = job.id() {
             self.ids.remove(id, serial);
         }
-        self.weight -= job.weight();
+        self.job_bytes -= job.memory_bytes();
         if !job.state.is_end() {
-            self.stirred.push(serial);
+            self.changed_jobs.push(serial);
         }
-        self.timetable.ended(serial);
-        if let Some(anchor) = job.life().and_then(|life| life.anchor) {
-            self.flows.heirs.remove(&anchor);
+        self.schedules.release_held_by(serial);
+        if let Some(root) = job.lifetime().and_then(|lifetime| lifetime.root) {
+            self.dependency_graph.replaced_by.remove(&root);
         }
-        if let Some(flow) = job.flow() {
-            self.loosen(serial, flow);
+        if let Some(dependencies) = job.dependencies() {
+            self.cancel_edges(serial, dependencies);
         }
         Some(job)
     }
@@ -281,71 +283,74 @@ impl Queue {
         let now = self.clock;
         let waits_no_more = |job: &&Job| job.state == State::Blocked && !job.is_next() && job.open() == 0;
         let Some(job) = self.job(serial).filter(waits_no_more) else { return };
-        let due = job.place.max(now);
+        let due = job.ready_at.max(now);
         let shift = self.shift(now);
-        let goes_on = if due > now { Event::Delayed.at(due) } else { Event::Ready.plain() };
-        self.change_and_record(serial, Some(goes_on), |job| {
+        let goes_on = if due > now { Event::Delayed.at_time(due) } else { Event::Ready.plain() };
+        self.change_and_log(serial, Some(goes_on), |job| {
             if due > now {
                 (job.state, job.at) = (State::Delayed, due);
             } else {
-                job.becomes_ready(due, shift);
+                job.make_ready(due, shift);
             }
-            if let Some(life) = job.life_mut() {
-                life.begin(due);
+            if let Some(lifetime) = job.lifetime_mut() {
+                lifetime.start_expiry(due);
             }
         });
     }
 
     /// A job goes from where it stood to where it stands now; none is outside of the queue.
-    fn moves(&mut self, serial: Serial, from: Option<&Standing>, to: Option<&Standing>) {
+    fn reindex(&mut self, serial: Serial, from: Option<&IndexKey>, to: Option<&IndexKey>) {
         if let Some(from) = from {
             if from.state != State::Ready {
-                self.lanes[lane_of(from.state, from.end)].remove(&(from.at, serial));
+                self.time_indexes[time_index_of(from.state, from.end)].remove(&(from.at, serial));
             }
-            self.ends.leave(serial, from.end);
+            self.deadlines.remove(serial, from.end);
         }
         if let Some(to) = to {
             if to.state != State::Ready {
-                self.lanes[lane_of(to.state, to.end)].insert((to.at, serial));
+                self.time_indexes[time_index_of(to.state, to.end)].insert((to.at, serial));
             }
-            self.ends.enter(serial, to.end);
+            self.deadlines.insert(serial, to.end);
         }
         // Only a POP brings a job that was here into this state.
-        let active = |standing: &Standing| standing.state == State::Active;
+        let active = |index_key: &IndexKey| index_key.state == State::Active;
         let served = from.is_some_and(|from| !active(from)) && to.is_some_and(active);
-        let outside = Stance::default();
-        let from = from.map_or(&outside, |standing| &standing.stance);
-        let to = to.map_or(&outside, |standing| &standing.stance);
-        self.line.moves(serial, from, to, served);
+        let outside = ReadyPosition::default();
+        let from = from.map_or(&outside, |index_key| &index_key.ready_position);
+        let to = to.map_or(&outside, |index_key| &index_key.ready_position);
+        self.ready.reposition(serial, from, to, served);
     }
 }
 
 /// Where a job stands among the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Standing {
+struct IndexKey {
     state: State,
     at: UnixMs,
-    end: End,
-    stance: Stance,
+    end: JobDeadline,
+    ready_position: ReadyPosition,
 }
 
-impl Standing {
+impl IndexKey {
     /// When time alone may end the job.
     fn may_end_at(&self) -> Option<UnixMs> {
         match (self.state, self.end) {
             (State::Active, _) => Some(self.at),
-            (_, End::Expires(at)) => Some(at),
+            (_, JobDeadline::Expiry(at)) => Some(at),
             _ => None,
         }
     }
 
-    fn may_end_before(&self, other: &Standing) -> bool {
+    fn may_end_before(&self, other: &IndexKey) -> bool {
         self.may_end_at().is_some_and(|at| other.may_end_at().is_none_or(|other| at < other))
     }
 }
 
 /// Two lanes as one.
-fn merged<'a>(one: &'a Lane, other: Option<&'a Lane>) -> impl Iterator<Item = (UnixMs, Serial)> + use<'a> {
+fn merge_by_time<'a>(
+    one: &'a TimeIndex,
+    other: Option<&'a TimeIndex>,
+) -> impl Iterator<Item = (UnixMs, Serial)> + use<'a> {
     let mut one = one.iter().copied().peekable();
     let mut other = other.into_iter().flatten().copied().peekable();
     std::iter::from_fn(move || match (one.peek(), other.peek()) {
@@ -356,8 +361,8 @@ fn merged<'a>(one: &'a Lane, other: Option<&'a Lane>) -> impl Iterator<Item = (U
 }
 
 /// Which of the lanes is that of a state, of jobs with a KEEP of their own or of the others.
-fn lane_of(state: State, end: End) -> usize {
-    let own = usize::from(matches!(end, End::Leaves(_)));
+fn time_index_of(state: State, end: JobDeadline) -> usize {
+    let own = usize::from(matches!(end, JobDeadline::Retention(_)));
     match state {
         State::Delayed => 0,
         State::Active => 1,
@@ -369,24 +374,29 @@ fn lane_of(state: State, end: End) -> usize {
 }
 
 impl Job {
-    fn standing(&self, serial: Serial) -> Standing {
+    fn index_key(&self, serial: Serial) -> IndexKey {
         let member = self.group().filter(|_| !matches!(self.state, State::Done | State::Dead));
-        let member = member.map(|group| Member {
+        let member = member.map(|group| GroupMembership {
             group: Arc::clone(group),
-            begun: self.is_begun(),
+            started: self.is_started(),
             active: self.state == State::Active,
         });
-        let spot = (self.state == State::Ready).then(|| Spot {
+        let lane_position = (self.state == State::Ready).then(|| LanePosition {
             rank: self.rank(),
             lifo: self.is_lifo(),
             since: self.at,
             serial,
         });
-        Standing { state: self.state, at: self.at, end: self.end(), stance: Stance { spot, member } }
+        IndexKey {
+            state: self.state,
+            at: self.at,
+            end: self.deadline(),
+            ready_position: ReadyPosition { lane_position, member },
+        }
     }
 
     /// The id that clients use for this job.
-    pub(crate) fn shown_id(&self, serial: Serial) -> Id<'_> {
-        self.id().map_or_else(|| Id::Automatic(Automatic::of(serial)), Id::from)
+    pub(crate) fn shown_id(&self, serial: Serial) -> JobId<'_> {
+        self.id().map_or_else(|| JobId::Automatic(AutomaticId::of(serial)), JobId::from)
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::jobq::ready::priority_lanes::Rank;
 use crate::domain::time::UnixMs;
 
 /// More than any time allows; far from overflowing when a priority is added.
-const MOST: Rank = 1 << 52;
+const MAX_SHIFT: Rank = 1 << 52;
 
 /// How far the ranks of newcomers have risen.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ impl Aging {
     /// What is added to the priority of a job that becomes ready at `at`.
     pub fn shift(&self, every: Option<u64>, at: UnixMs) -> Rank {
         let more = every.map_or(0, |every| at.saturating_sub(self.since) / every.max(1));
-        Rank::try_from(self.risen.saturating_add(more)).map_or(MOST, |shift| shift.min(MOST - 1))
+        Rank::try_from(self.risen.saturating_add(more)).map_or(MAX_SHIFT, |shift| shift.min(MAX_SHIFT - 1))
     }
 
     /// The setting changes from `before` to another at `now`.
@@ -55,6 +55,6 @@ mod tests {
         assert_eq!(aging.shift(None, 9_000), 50);
         aging.change(None, 9_000);
         assert_eq!(aging.shift(Some(1), 9_003), 53);
-        assert_eq!(Aging { risen: u64::MAX, since: 0 }.shift(Some(1), u64::MAX), MOST);
+        assert_eq!(Aging { risen: u64::MAX, since: 0 }.shift(Some(1), u64::MAX), MAX_SHIFT);
     }
 }

@@ -6,43 +6,48 @@ use std::sync::Arc;
 use super::priority_lanes::Rank;
 
 /// When a group was served last, or joined: counted for the whole queue, so that no two are alike.
-pub(crate) type Turn = u64;
+pub(crate) type TurnNumber = u64;
 
 /// A group's place among all: by the rank of its first job, then by whose turn it is.
-pub(crate) type Seat = (Rank, Turn);
+pub(crate) type GroupPosition = (Rank, TurnNumber);
 
 /// Groups in the order of their seats.
-pub(crate) type Seats<'r> = btree_map::Iter<'r, Seat, Arc<[u8]>>;
+pub(crate) type GroupPositions<'r> = btree_map::Iter<'r, GroupPosition, Arc<[u8]>>;
 
 /// Groups that have a job to hand out, each with how many of its places are taken. By keeping those of
 /// each number apart, a queue can say at once which groups are below a limit, whatever that limit is now.
 #[derive(Debug, Default)]
-pub(crate) struct Ring(BTreeMap<u32, BTreeMap<Seat, Arc<[u8]>>>);
+pub(crate) struct GroupRing(BTreeMap<u32, BTreeMap<GroupPosition, Arc<[u8]>>>);
 
 /// Where a group sits: its taken places and its seat.
-pub(crate) type Row = (u32, Seat);
+pub(crate) type RingPosition = (u32, GroupPosition);
 
-impl Ring {
+impl GroupRing {
     /// Moves a group to where it belongs now.
-    pub fn reseat(&mut self, group: &Arc<[u8]>, before: Option<Row>, after: Option<Row>) {
+    pub fn reposition(
+        &mut self,
+        group: &Arc<[u8]>,
+        before: Option<RingPosition>,
+        after: Option<RingPosition>,
+    ) {
         if before == after {
             return;
         }
-        if let Some((taken, seat)) = before
-            && let Some(row) = self.0.get_mut(&taken)
+        if let Some((taken, position)) = before
+            && let Some(ring_position) = self.0.get_mut(&taken)
         {
-            row.remove(&seat);
-            if row.is_empty() {
+            ring_position.remove(&position);
+            if ring_position.is_empty() {
                 self.0.remove(&taken);
             }
         }
-        if let Some((taken, seat)) = after {
-            self.0.entry(taken).or_default().insert(seat, Arc::clone(group));
+        if let Some((taken, position)) = after {
+            self.0.entry(taken).or_default().insert(position, Arc::clone(group));
         }
     }
 
     /// The groups with fewer than `limit` places taken: for each number of them, in the order of seats.
-    pub fn below(&self, limit: u32) -> impl Iterator<Item = Seats<'_>> + use<'_> {
-        self.0.range(..limit).map(|(_, row)| row.iter())
+    pub fn below(&self, limit: u32) -> impl Iterator<Item = GroupPositions<'_>> + use<'_> {
+        self.0.range(..limit).map(|(_, ring_position)| ring_position.iter())
     }
 }

@@ -3,6 +3,6 @@
 pub(crate) mod aging;
 pub(crate) mod group_ring;
 pub(crate) mod priority_lanes;
-pub(crate) mod ready_line;
+pub(crate) mod ready_queue;
 pub(crate) mod serving_order;
 pub(crate) mod sorted_set;

@@ -1,7 +1,7 @@
 //! Jobs that are ready, in their order: a lane for each rank, the lowest number first.
 
 use crate::domain::jobq::ready::sorted_set;
-use crate::domain::jobq::ready::sorted_set::Sorted;
+use crate::domain::jobq::ready::sorted_set::SortedSet;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::time::UnixMs;
 use std::collections::{BTreeMap, btree_map};
@@ -11,26 +11,26 @@ use std::ops::Bound::{Excluded, Included, Unbounded};
 pub(crate) type Rank = i64;
 
 /// How many lanes are looked at for the job that has been ready longest.
-const LOOKED_AT: usize = 1_000;
+const SCAN_LIMIT: usize = 1_000;
 
 /// Set in the first number of those that joined at the end of their lane.
 const END: u64 = 1 << 63;
 
 /// What orders a job among those of its rank. Both numbers of a LIFO job are turned round, so the
 /// latest of them stands first, before all the others.
-pub(crate) type Place = (u64, u64);
+pub(crate) type OrderKey = (u64, u64);
 
-fn place(since: UnixMs, serial: Serial, lifo: bool) -> Place {
+fn place(since: UnixMs, serial: Serial, lifo: bool) -> OrderKey {
     if lifo { (!since & !END, !serial) } else { (since | END, serial) }
 }
 
-pub(crate) fn serial((since, serial): Place) -> Serial {
+pub(crate) fn serial((since, serial): OrderKey) -> Serial {
     if since & END == 0 { !serial } else { serial }
 }
 
 /// Where a ready job stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Spot {
+pub(crate) struct LanePosition {
     pub rank: Rank,
     pub lifo: bool,
     pub since: UnixMs,
@@ -39,9 +39,9 @@ pub(crate) struct Spot {
 
 /// Every verb costs O(log n), whatever the number of ranks.
 #[derive(Debug, Default)]
-pub(crate) struct Lanes(BTreeMap<Rank, Sorted>);
+pub(crate) struct PriorityLanes(BTreeMap<Rank, SortedSet>);
 
-impl Lanes {
+impl PriorityLanes {
     /// How many lanes there are, each of which takes memory of its own.
     pub fn len(&self) -> usize {
         self.0.len()
@@ -51,15 +51,19 @@ impl Lanes {
         self.0.is_empty()
     }
 
-    pub fn insert(&mut self, spot: Spot) {
-        self.0.entry(spot.rank).or_default().insert(place(spot.since, spot.serial, spot.lifo));
+    pub fn insert(&mut self, lane_position: LanePosition) {
+        self.0.entry(lane_position.rank).or_default().insert(place(
+            lane_position.since,
+            lane_position.serial,
+            lane_position.lifo,
+        ));
     }
 
-    pub fn remove(&mut self, spot: Spot) {
-        let Some(lane) = self.0.get_mut(&spot.rank) else { return };
-        lane.remove(&place(spot.since, spot.serial, spot.lifo));
+    pub fn remove(&mut self, lane_position: LanePosition) {
+        let Some(lane) = self.0.get_mut(&lane_position.rank) else { return };
+        lane.remove(&place(lane_position.since, lane_position.serial, lane_position.lifo));
         if lane.is_empty() {
-            self.0.remove(&spot.rank);
+            self.0.remove(&lane_position.rank);
         }
     }
 
@@ -74,7 +78,10 @@ impl Lanes {
     }
 
     /// The places behind one, each with its rank; `None` is before the first.
-    pub fn after<'l>(&'l self, at: Option<(Rank, Place)>) -> impl Iterator<Item = (Rank, Place)> + use<'l> {
+    pub fn after<'l>(
+        &'l self,
+        at: Option<(Rank, OrderKey)>,
+    ) -> impl Iterator<Item = (Rank, OrderKey)> + use<'l> {
         let rest = at.and_then(|(rank, place)| Some((rank, place, self.0.get(&rank)?)));
         let rest = rest
             .into_iter()
@@ -85,13 +92,13 @@ impl Lanes {
 
     /// Since when the job waits that has been ready longest of those that count, in the first 1,000 lanes.
     pub fn oldest(&self, counts: impl Fn(Serial) -> bool) -> Option<UnixMs> {
-        let counts = |place: &&Place| counts(serial(**place));
-        let of_lane = |lane: &Sorted| {
+        let counts = |place: &&OrderKey| counts(serial(**place));
+        let of_lane = |lane: &SortedSet| {
             let fifo = lane.from(Included((END, 0))).find(counts).map(|(since, _)| since & !END);
             let lifo = lane.before((END, 0)).find(counts).map(|(since, _)| !since & !END);
             [fifo, lifo].into_iter().flatten().min()
         };
-        self.0.values().take(LOOKED_AT).filter_map(of_lane).min()
+        self.0.values().take(SCAN_LIMIT).filter_map(of_lane).min()
     }
 }
 
@@ -101,7 +108,7 @@ pub(crate) struct Iter<'l> {
     /// Of the lane that is walked.
     rank: Rank,
     lane: Option<sorted_set::Iter<'l>>,
-    rest: btree_map::Iter<'l, Rank, Sorted>,
+    rest: btree_map::Iter<'l, Rank, SortedSet>,
 }
 
 impl Iterator for Iter<'_> {

@@ -1,87 +1,87 @@
 //! Which jobs a POP hands out, one after the other, found without changing the line.
 
-use crate::domain::jobq::ready::group_ring::{Seat, Seats, Turn};
+use crate::domain::jobq::ready::group_ring::{GroupPosition, GroupPositions, TurnNumber};
 use crate::domain::jobq::ready::priority_lanes;
 use crate::domain::jobq::ready::priority_lanes::Rank;
-use crate::domain::jobq::ready::ready_line::{Group, Line};
+use crate::domain::jobq::ready::ready_queue::{Group, ReadyQueue};
 use crate::domain::jobq::state::serial::Serial;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 use std::iter::Peekable;
 
-type Jobs<'q> = Peekable<priority_lanes::Iter<'q>>;
+type LaneJobs<'q> = Peekable<priority_lanes::Iter<'q>>;
 
 /// A group that was served in this POP, as it stands by now.
-struct Served<'q> {
-    fresh: Jobs<'q>,
-    begun: Jobs<'q>,
+struct ServedGroup<'q> {
+    unstarted: LaneJobs<'q>,
+    started: LaneJobs<'q>,
     held: u32,
     active: u32,
 }
 
 /// Where the next job of a seat is found. Equal seats are those of one group, whichever of them is met first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Source<'q> {
+enum GroupSource<'q> {
     /// A group that was not served yet, at the head of this row.
     Waiting {
-        row: usize,
+        ring_position: usize,
         group: &'q [u8],
     },
-    Served(usize),
+    ServedGroup(usize),
 }
 
 /// The jobs of a line in the order in which POP hands them out, as many as the groups' limit allows.
-pub(crate) struct Turns<'q> {
-    line: &'q Line,
+pub(crate) struct FairOrder<'q> {
+    ready: &'q ReadyQueue,
     limit: u32,
-    alone: Jobs<'q>,
-    alone_turn: Turn,
-    last_turn: Turn,
+    ungrouped: LaneJobs<'q>,
+    ungrouped_turn: TurnNumber,
+    last_turn: TurnNumber,
     /// Groups that were not served yet: first those with a begun job, a row for each number of places taken.
-    rows: Vec<Seats<'q>>,
-    seats: BinaryHeap<Reverse<(Seat, Source<'q>)>>,
-    served: Vec<Served<'q>>,
+    ring_positions: Vec<GroupPositions<'q>>,
+    positions: BinaryHeap<Reverse<(GroupPosition, GroupSource<'q>)>>,
+    served: Vec<ServedGroup<'q>>,
     /// The turns of groups that were served; no two groups have the same.
-    known: HashSet<Turn>,
+    served_turns: HashSet<TurnNumber>,
 }
 
-impl<'q> Turns<'q> {
+impl<'q> FairOrder<'q> {
     /// `limit` is how many jobs of one group may be under way.
-    pub fn of(line: &'q Line, limit: Option<u32>) -> Self {
+    pub fn of(ready: &'q ReadyQueue, limit: Option<u32>) -> Self {
         let limit = limit.unwrap_or(u32::MAX);
-        let rows: Vec<_> = line.begun.below(limit).chain(line.fresh.below(limit)).collect();
-        let count = rows.len();
-        let mut turns = Turns {
-            line,
+        let ring_positions: Vec<_> = ready.started.below(limit).chain(ready.unstarted.below(limit)).collect();
+        let count = ring_positions.len();
+        let mut turns = FairOrder {
+            ready,
             limit,
-            alone: line.alone.iter().peekable(),
-            alone_turn: line.alone_turn,
-            last_turn: line.last_turn,
-            rows,
-            seats: BinaryHeap::new(),
+            ungrouped: ready.ungrouped.iter().peekable(),
+            ungrouped_turn: ready.ungrouped_turn,
+            last_turn: ready.last_turn,
+            ring_positions,
+            positions: BinaryHeap::new(),
             served: Vec::new(),
-            known: HashSet::new(),
+            served_turns: HashSet::new(),
         };
-        (0..count).for_each(|row| turns.seat_next(row));
+        (0..count).for_each(|ring_position| turns.position_next(ring_position));
         turns
     }
 
     /// Seats the next group of a row.
-    fn seat_next(&mut self, row: usize) {
-        if let Some((seat, group)) = self.rows[row].next() {
-            self.seats.push(Reverse((*seat, Source::Waiting { row, group })));
+    fn position_next(&mut self, ring_position: usize) {
+        if let Some((position, group)) = self.ring_positions[ring_position].next() {
+            self.positions.push(Reverse((*position, GroupSource::Waiting { ring_position, group })));
         }
     }
 
-    fn turn(&mut self) -> Turn {
+    fn turn(&mut self) -> TurnNumber {
         self.last_turn += 1;
         self.last_turn
     }
 
     /// One of those without a group.
-    fn serve_alone(&mut self) -> Option<Serial> {
-        let (_, serial) = self.alone.next()?;
-        self.alone_turn = self.turn();
+    fn serve_ungrouped(&mut self) -> Option<Serial> {
+        let (_, serial) = self.ungrouped.next()?;
+        self.ungrouped_turn = self.turn();
         Some(serial)
     }
 
@@ -91,39 +91,39 @@ impl<'q> Turns<'q> {
         let group = &mut self.served[at];
         let (_, serial) = group.take(self.limit)?;
         if let Some(rank) = group.rank(self.limit) {
-            self.seats.push(Reverse(((rank, turn), Source::Served(at))));
+            self.positions.push(Reverse(((rank, turn), GroupSource::ServedGroup(at))));
         }
         Some(serial)
     }
 
     /// The group at the head of a row, unless it has been served since it sat there.
-    fn meet(&mut self, row: usize, name: &'q [u8]) -> Option<usize> {
-        self.seat_next(row);
-        let group = self.line.group(name)?;
-        if !self.known.insert(group.turn) {
+    fn next_unserved(&mut self, ring_position: usize, name: &'q [u8]) -> Option<usize> {
+        self.position_next(ring_position);
+        let group = self.ready.group(name)?;
+        if !self.served_turns.insert(group.turn) {
             return None;
         }
-        self.served.push(Served::of(group));
+        self.served.push(ServedGroup::of(group));
         Some(self.served.len() - 1)
     }
 }
 
-impl Iterator for Turns<'_> {
+impl Iterator for FairOrder<'_> {
     type Item = Serial;
 
     fn next(&mut self) -> Option<Serial> {
         loop {
-            let alone = self.alone.peek().map(|(rank, _)| (*rank, self.alone_turn));
-            let Some(Reverse((seat, source))) = self.seats.peek().copied() else {
-                return self.serve_alone();
+            let ungrouped = self.ungrouped.peek().map(|(rank, _)| (*rank, self.ungrouped_turn));
+            let Some(Reverse((position, source))) = self.positions.peek().copied() else {
+                return self.serve_ungrouped();
             };
-            if alone.is_some_and(|alone| alone < seat) {
-                return self.serve_alone();
+            if ungrouped.is_some_and(|ungrouped| ungrouped < position) {
+                return self.serve_ungrouped();
             }
-            self.seats.pop();
+            self.positions.pop();
             let at = match source {
-                Source::Served(at) => Some(at),
-                Source::Waiting { row, group } => self.meet(row, group),
+                GroupSource::ServedGroup(at) => Some(at),
+                GroupSource::Waiting { ring_position, group } => self.next_unserved(ring_position, group),
             };
             if let Some(serial) = at.and_then(|at| self.serve(at)) {
                 return Some(serial);
@@ -132,11 +132,11 @@ impl Iterator for Turns<'_> {
     }
 }
 
-impl<'q> Served<'q> {
+impl<'q> ServedGroup<'q> {
     fn of(group: &'q Group) -> Self {
-        Served {
-            fresh: group.fresh.iter().peekable(),
-            begun: group.begun.iter().peekable(),
+        ServedGroup {
+            unstarted: group.unstarted.iter().peekable(),
+            started: group.started.iter().peekable(),
             held: group.held(),
             active: group.active,
         }
@@ -144,28 +144,28 @@ impl<'q> Served<'q> {
 
     /// The ranks of the next begun and the next fresh job that may go.
     fn ranks(&mut self, limit: u32) -> (Option<Rank>, Option<Rank>) {
-        let begun = self.begun.peek().filter(|_| self.active < limit).map(|(rank, _)| *rank);
-        let fresh = self.fresh.peek().filter(|_| self.held < limit).map(|(rank, _)| *rank);
-        (begun, fresh)
+        let started = self.started.peek().filter(|_| self.active < limit).map(|(rank, _)| *rank);
+        let unstarted = self.unstarted.peek().filter(|_| self.held < limit).map(|(rank, _)| *rank);
+        (started, unstarted)
     }
 
     fn rank(&mut self, limit: u32) -> Option<Rank> {
-        let (begun, fresh) = self.ranks(limit);
-        [begun, fresh].into_iter().flatten().min()
+        let (started, unstarted) = self.ranks(limit);
+        [started, unstarted].into_iter().flatten().min()
     }
 
     fn take(&mut self, limit: u32) -> Option<(Rank, Serial)> {
-        let (begun, fresh) = self.ranks(limit);
-        let begun_first = match (begun, fresh) {
-            (Some(begun), Some(fresh)) => begun <= fresh,
-            (begun, _) => begun.is_some(),
+        let (started, unstarted) = self.ranks(limit);
+        let started_first = match (started, unstarted) {
+            (Some(started), Some(unstarted)) => started <= unstarted,
+            (started, _) => started.is_some(),
         };
-        let taken = if begun_first {
-            self.begun.next()
+        let taken = if started_first {
+            self.started.next()
         } else {
-            fresh?;
+            unstarted?;
             self.held += 1;
-            self.fresh.next()
+            self.unstarted.next()
         };
         self.active += u32::from(taken.is_some());
         taken

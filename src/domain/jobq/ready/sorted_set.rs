@@ -14,13 +14,13 @@ pub(crate) type Pair = (u64, u64);
 type Block = VecDeque<Pair>;
 
 /// The most pairs in a block.
-const MOST: usize = 64;
+const MAX_BLOCK_LEN: usize = 64;
 /// Two neighbours that have no more than this together become one, when one of them has become small.
 const JOINED: usize = 48;
 const SMALL: usize = 16;
 
 #[derive(Debug, Default)]
-pub(crate) struct Sorted {
+pub(crate) struct SortedSet {
     /// All blocks but the last, none of them empty. What a block has is not before its key, and before the key of
     /// the next.
     blocks: BTreeMap<Pair, Block>,
@@ -29,7 +29,7 @@ pub(crate) struct Sorted {
     len: usize,
 }
 
-impl Sorted {
+impl SortedSet {
     pub fn len(&self) -> usize {
         self.len
     }
@@ -96,8 +96,8 @@ impl Sorted {
     }
 
     fn append(&mut self, pair: Pair) {
-        if self.last.len() == MOST {
-            let full = mem::replace(&mut self.last, Block::with_capacity(MOST));
+        if self.last.len() == MAX_BLOCK_LEN {
+            let full = mem::replace(&mut self.last, Block::with_capacity(MAX_BLOCK_LEN));
             self.blocks.insert(full[0], full);
         }
         self.last.push_back(pair);
@@ -106,8 +106,8 @@ impl Sorted {
     fn insert_into_last(&mut self, pair: Pair) -> bool {
         let Err(at) = self.last.binary_search(&pair) else { return false };
         self.last.insert(at, pair);
-        if self.last.len() > MOST {
-            let upper = self.last.split_off(MOST / 2);
+        if self.last.len() > MAX_BLOCK_LEN {
+            let upper = self.last.split_off(MAX_BLOCK_LEN / 2);
             let lower = mem::replace(&mut self.last, upper);
             self.blocks.insert(lower[0], lower);
         }
@@ -123,8 +123,8 @@ impl Sorted {
         let Some((_, block)) = self.blocks.range_mut(..=pair).next_back() else { return false };
         let Err(at) = block.binary_search(&pair) else { return false };
         block.insert(at, pair);
-        if block.len() > MOST {
-            let upper = block.split_off(MOST / 2);
+        if block.len() > MAX_BLOCK_LEN {
+            let upper = block.split_off(MAX_BLOCK_LEN / 2);
             self.blocks.insert(upper[0], upper);
         }
         true
@@ -207,7 +207,7 @@ impl<'s> Iterator for Iter<'s> {
     }
 }
 
-impl<'s> IntoIterator for &'s Sorted {
+impl<'s> IntoIterator for &'s SortedSet {
     type Item = &'s Pair;
     type IntoIter = Iter<'s>;
 
@@ -217,7 +217,7 @@ impl<'s> IntoIterator for &'s Sorted {
 }
 
 /// The jobs of one state that a time orders, then the order of pushing.
-pub(crate) type Lane = Sorted;
+pub(crate) type TimeIndex = SortedSet;
 
 #[cfg(test)]
 mod tests {
@@ -255,20 +255,20 @@ mod tests {
         (number / 7, number % 7)
     }
 
-    fn check(sorted: &Sorted) {
+    fn check(sorted: &SortedSet) {
         assert_eq!(sorted.len, sorted.blocks.values().map(Block::len).sum::<usize>() + sorted.last.len());
         assert!(!sorted.last.is_empty() || sorted.blocks.is_empty());
         let mut before = None;
         for (key, block) in &sorted.blocks {
-            assert!((1..=MOST).contains(&block.len()));
+            assert!((1..=MAX_BLOCK_LEN).contains(&block.len()));
             assert!(*key <= block[0] && before < Some(*key), "in order");
             before = block.back().copied();
         }
-        assert!(sorted.last.len() <= MOST);
+        assert!(sorted.last.len() <= MAX_BLOCK_LEN);
         assert!(sorted.iter().is_sorted_by(|one, next| one < next));
     }
 
-    fn run(sorted: &mut Sorted, set: &mut BTreeSet<Pair>, step: Step) {
+    fn run(sorted: &mut SortedSet, set: &mut BTreeSet<Pair>, step: Step) {
         let all: Vec<Pair> = set.iter().copied().collect();
         let mut remove = |gone: &[Pair]| {
             for pair in gone {
@@ -295,7 +295,7 @@ mod tests {
     proptest! {
         #[test]
         fn it_is_a_set_in_order(steps in prop::collection::vec(step(), 1..40), look in 0..2_500u64) {
-            let (mut sorted, mut set) = (Sorted::default(), BTreeSet::new());
+            let (mut sorted, mut set) = (SortedSet::default(), BTreeSet::new());
             for step in steps {
                 run(&mut sorted, &mut set, step);
                 check(&sorted);
@@ -313,7 +313,7 @@ mod tests {
 
     #[test]
     fn blocks_that_have_become_small_are_joined() {
-        let mut sorted = Sorted::default();
+        let mut sorted = SortedSet::default();
         (0..64_000).for_each(|number| assert!(sorted.insert((number, 0))));
         assert_eq!(sorted.blocks.len(), 999, "full ones");
         (0..64_000).filter(|number| number % 64 > 0).for_each(|number| assert!(sorted.remove(&(number, 0))));
@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn the_latest_may_come_first() {
-        let mut sorted = Sorted::default();
+        let mut sorted = SortedSet::default();
         (0..10_000).rev().for_each(|number| assert!(sorted.insert((number, number))));
         check(&sorted);
         assert!(sorted.iter().copied().eq((0..10_000).map(|number| (number, number))));

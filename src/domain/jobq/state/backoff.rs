@@ -5,7 +5,7 @@ use crate::domain::refusal::{Refusal, shown};
 use crate::domain::time::{LONGEST, SECOND, duration, written};
 
 /// The most steps of a `list:`.
-const MOST_STEPS: usize = 100;
+const MAX_LIST_STEPS: usize = 100;
 
 /// How long to wait after the n-th failure. Durations are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,12 +38,12 @@ impl Backoff {
             b"list" => {
                 let steps = first.split(|&byte| byte == b',');
                 let steps: Vec<u64> = steps
-                    .take(MOST_STEPS + 1)
+                    .take(MAX_LIST_STEPS + 1)
                     .map(|step| duration("a wait", step))
                     .collect::<Result<_, _>>()
                     .map_err(explain)?;
-                if steps.len() > MOST_STEPS {
-                    return Err(wrong(&format!("a list has at most {MOST_STEPS} waits")));
+                if steps.len() > MAX_LIST_STEPS {
+                    return Err(wrong(&format!("a list has at most {MAX_LIST_STEPS} waits")));
                 }
                 Backoff::List(steps.into())
             }
@@ -119,7 +119,7 @@ impl Backoff {
         }
     }
 
-    pub(crate) fn weight(&self) -> usize {
+    pub(crate) fn memory_bytes(&self) -> usize {
         size_of::<Self>() + if let Backoff::List(steps) = self { size_of_val(&**steps) } else { 0 }
     }
 
@@ -161,7 +161,7 @@ impl Backoff {
             }
             3 => {
                 let count = reader.count(1)?;
-                if !(1..=MOST_STEPS).contains(&count) {
+                if !(1..=MAX_LIST_STEPS).contains(&count) {
                     return Err(Corrupt);
                 }
                 Ok(Backoff::List((0..count).map(|_| wait(reader)).collect::<Result<_, _>>()?))

@@ -2,7 +2,7 @@
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::integer::integer;
-use crate::domain::jobq::history::event_log::{MOST_EVENTS, USUAL_EVENTS};
+use crate::domain::jobq::history::event_log::{DEFAULT_EVENTS, MAX_EVENTS};
 use crate::domain::jobq::state::backoff::Backoff;
 use crate::domain::ratelimit::{Limit, Rule};
 use crate::domain::refusal::{Refusal, shown};
@@ -11,7 +11,7 @@ use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 /// The most retries a job may ask for.
-pub const MOST_RETRIES: u16 = u16::MAX;
+pub const MAX_RETRIES: u16 = u16::MAX;
 
 /// The settings of a queue; durations in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +64,7 @@ impl Default for Config {
             keep_done: Keep { age: DAY, most: 1_000_000 },
             keep_dead: Keep { age: 7 * DAY, most: 1_000_000 },
             stall_max: 3,
-            events: USUAL_EVENTS,
+            events: DEFAULT_EVENTS,
         }
     }
 }
@@ -90,7 +90,7 @@ const FIELDS: [Field; 13] = [
     Field {
         name: "retries",
         set: |config, text| {
-            number("retries", text, 0..=MOST_RETRIES.into()).map(|count| config.retries = count as u16)
+            number("retries", text, 0..=MAX_RETRIES.into()).map(|count| config.retries = count as u16)
         },
         shown: |config| config.retries.to_string(),
     },
@@ -158,14 +158,14 @@ const FIELDS: [Field; 13] = [
     Field {
         name: "stall_max",
         set: |config, text| {
-            number("stall_max", text, 0..=MOST_RETRIES.into()).map(|most| config.stall_max = most as u32)
+            number("stall_max", text, 0..=MAX_RETRIES.into()).map(|most| config.stall_max = most as u32)
         },
         shown: |config| config.stall_max.to_string(),
     },
     Field {
         name: "events",
         set: |config, text| {
-            number("events", text, 0..=MOST_EVENTS.into()).map(|most| config.events = most as u32)
+            number("events", text, 0..=MAX_EVENTS.into()).map(|most| config.events = most as u32)
         },
         shown: |config| config.events.to_string(),
     },

@@ -20,7 +20,7 @@ impl OnDead {
 
 /// What a job was pushed to wait for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Flow {
+pub struct Dependencies {
     /// By their anchors; those that had ended before it was pushed are none of them.
     pub after: Box<[Serial]>,
     pub on_dead: OnDead,
@@ -30,15 +30,16 @@ pub struct Flow {
 
 /// How a job has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Outcome {
+pub(crate) enum DependencyOutcome {
     Done,
     Dead,
     /// Cancelled, purged, expired or forgotten without having been done.
     Gone,
 }
 
-impl Outcome {
-    pub const ALL: [Outcome; 3] = [Outcome::Done, Outcome::Dead, Outcome::Gone];
+impl DependencyOutcome {
+    pub const ALL: [DependencyOutcome; 3] =
+        [DependencyOutcome::Done, DependencyOutcome::Dead, DependencyOutcome::Gone];
 }
 
 /// From the anchor of a job to one that waits for it, and whether it goes on waiting when that is dead.
@@ -49,40 +50,40 @@ pub(crate) type Edge = (Serial, bool, Serial);
 /// Edges lead from a job's anchor: its own serial, or that of the job whose place it has taken, so that taking a
 /// place with all that wait costs nothing.
 #[derive(Debug, Default)]
-pub(crate) struct Flows {
+pub(crate) struct DependencyGraph {
     pub edges: BTreeSet<Edge>,
     /// The jobs that stand for another anchor than their own serial.
-    pub heirs: BTreeMap<Serial, Serial>,
+    pub replaced_by: BTreeMap<Serial, Serial>,
     /// Jobs that have ended, how and with which id; those that wait are still to be told.
-    pub ended: BTreeMap<Serial, (Outcome, Box<[u8]>)>,
+    pub ended: BTreeMap<Serial, (DependencyOutcome, Box<[u8]>)>,
     /// Jobs that do not wait any more, and edges of theirs that are still to be taken away.
-    pub loose: BTreeMap<Serial, (OnDead, Vec<Serial>)>,
+    pub cancelled_edges: BTreeMap<Serial, (OnDead, Vec<Serial>)>,
 }
 
-impl Flows {
+impl DependencyGraph {
     pub fn has_work(&self) -> bool {
-        !self.ended.is_empty() || !self.loose.is_empty()
+        !self.ended.is_empty() || !self.cancelled_edges.is_empty()
     }
 
-    pub fn has_edge(&self, anchor: Serial, on_dead: OnDead, child: Serial) -> bool {
-        self.edges.contains(&(anchor, on_dead == OnDead::Wait, child))
+    pub fn has_edge(&self, root: Serial, on_dead: OnDead, child: Serial) -> bool {
+        self.edges.contains(&(root, on_dead == OnDead::Wait, child))
     }
 
     /// Whether any job waits for this one; `but` leaves out those that go on waiting when it is dead.
-    pub(crate) fn first(&self, anchor: Serial, outcome: Outcome) -> Option<Edge> {
-        let last = (anchor, outcome != Outcome::Dead, Serial::MAX);
-        self.edges.range((anchor, false, 0)..=last).next().copied()
+    pub(crate) fn first(&self, root: Serial, outcome: DependencyOutcome) -> Option<Edge> {
+        let last = (root, outcome != DependencyOutcome::Dead, Serial::MAX);
+        self.edges.range((root, false, 0)..=last).next().copied()
     }
 
     /// Whether a serial is still spoken of, so that no job may have it.
-    pub fn speaks_of(&self, serial: Serial) -> bool {
-        self.heirs.contains_key(&serial)
+    pub fn mentions(&self, serial: Serial) -> bool {
+        self.replaced_by.contains_key(&serial)
             || self.ended.contains_key(&serial)
-            || self.loose.contains_key(&serial)
+            || self.cancelled_edges.contains_key(&serial)
     }
 
     /// Roughly.
     pub fn memory(&self) -> usize {
-        self.edges.len() * 36 + (self.heirs.len() + self.ended.len() + self.loose.len()) * 80
+        self.edges.len() * 36 + (self.replaced_by.len() + self.ended.len() + self.cancelled_edges.len()) * 80
     }
 }

@@ -8,12 +8,12 @@ use std::hash::BuildHasher;
 /// The serials of jobs by the hashes of their ids. A tree and not a table, because a table of millions
 /// takes a long pause to grow; by keyed hashes, so that nobody can choose ids that collide.
 #[derive(Debug, Default)]
-pub(crate) struct Ids {
+pub(crate) struct IdIndex {
     serials: BTreeSet<(u64, Serial)>,
     hasher: RandomState,
 }
 
-impl Ids {
+impl IdIndex {
     /// Jobs that may have this id: the one that has it, and hardly ever another.
     pub fn candidates(&self, id: &[u8]) -> impl Iterator<Item = Serial> + use<'_> {
         let hash = self.hasher.hash_one(id);

@@ -3,7 +3,7 @@
 use crate::domain::jobq::ready::priority_lanes::Rank;
 use crate::domain::jobq::state::backoff::Backoff;
 use crate::domain::jobq::state::job_log::Log;
-use crate::domain::jobq::state::lifetime::Life;
+use crate::domain::jobq::state::lifetime::JobLifetime;
 use crate::domain::time::UnixMs;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -35,7 +35,7 @@ impl State {
 
 /// How the last run ended, as its worker said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Settled {
+pub enum LastOutcome {
     /// It has not said anything yet.
     #[default]
     Open,
@@ -44,19 +44,20 @@ pub enum Settled {
     Released,
 }
 
-impl Settled {
-    pub const ALL: [Settled; 4] = [Settled::Open, Settled::Acked, Settled::Failed, Settled::Released];
+impl LastOutcome {
+    pub const ALL: [LastOutcome; 4] =
+        [LastOutcome::Open, LastOutcome::Acked, LastOutcome::Failed, LastOutcome::Released];
 }
 
-/// A job: its [`Head`] and its payload, in one allocation. A queue may hold millions, so what most jobs leave empty
-/// belongs into [`Extra`].
-pub struct Job(UniqueArc<HeaderSlice<Head, [u8]>>);
+/// A job: its [`JobHeader`] and its payload, in one allocation. A queue may hold millions, so what most jobs leave empty
+/// belongs into [`JobOptions`].
+pub struct Job(UniqueArc<HeaderSlice<JobHeader, [u8]>>);
 
 /// What every job has. Times are Unix milliseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Head {
+pub struct JobHeader {
     pub state: State,
-    pub settled: Settled,
+    pub last_outcome: LastOutcome,
     pub retries: u16,
     /// Lower ones are served first.
     pub priority: i32,
@@ -65,16 +66,16 @@ pub struct Head {
     pub at: UnixMs,
     /// Its place in the line: when it became ready. Kept while it is active, for coming back to; while it waits for
     /// other jobs, when it is due at the earliest.
-    pub place: UnixMs,
+    pub ready_at: UnixMs,
     pub created: UnixMs,
     /// Of the last POP, 0 before the first.
     pub token: u64,
-    pub extra: Option<Box<Extra>>,
+    pub options: Option<Box<JobOptions>>,
 }
 
 /// What a push may say of a job and mostly does not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Extra {
+pub struct JobOptions {
     /// The id that its pusher chose.
     pub id: Option<Box<[u8]>>,
     pub name: Option<Box<[u8]>>,
@@ -82,7 +83,7 @@ pub struct Extra {
     /// One of its group goes after the other; shared with the line.
     pub group: Option<Arc<[u8]>>,
     /// What it says about its own life.
-    pub life: Option<Box<Life>>,
+    pub lifetime: Option<Box<JobLifetime>>,
     /// `None` is as the queue says.
     pub backoff: Option<Box<Backoff>>,
     /// In milliseconds; 0 is as the POP says.
@@ -91,12 +92,12 @@ pub struct Extra {
     pub shift: Rank,
     /// Joins the head of those of its priority, not the end.
     pub lifo: bool,
-    pub story: Option<Box<Story>>,
+    pub history: Option<Box<JobHistory>>,
 }
 
 /// What has happened to a job.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Story {
+pub struct JobHistory {
     pub failures: u32,
     pub stalls: u32,
     /// Its cancellation was asked for while it was active: its worker is told, and it is not tried again.
@@ -112,28 +113,28 @@ pub struct Story {
     pub log: Option<Box<Log>>,
 }
 
-impl Story {
+impl JobHistory {
     pub(crate) fn log_mut(&mut self) -> &mut Log {
         self.log.get_or_insert_default()
     }
 
-    fn weight(&self) -> usize {
+    fn memory_bytes(&self) -> usize {
         let texts = [&self.error, &self.result, &self.worker, &self.progress];
         size_of::<Self>()
             + texts.into_iter().flatten().map(|text| text.len()).sum::<usize>()
-            + self.log.as_ref().map_or(0, |log| log.weight())
+            + self.log.as_ref().map_or(0, |log| log.memory_bytes())
     }
 }
 
-impl Extra {
-    fn weight(&self) -> usize {
+impl JobOptions {
+    fn memory_bytes(&self) -> usize {
         let texts = [&self.id, &self.name, &self.meta];
         size_of::<Self>()
             + texts.into_iter().flatten().map(|text| text.len()).sum::<usize>()
             + self.group.as_ref().map_or(0, |group| group.len())
-            + self.life.as_ref().map_or(0, |life| life.weight())
-            + self.backoff.as_ref().map_or(0, |backoff| backoff.weight())
-            + self.story.as_ref().map_or(0, |story| story.weight())
+            + self.lifetime.as_ref().map_or(0, |lifetime| lifetime.memory_bytes())
+            + self.backoff.as_ref().map_or(0, |backoff| backoff.memory_bytes())
+            + self.history.as_ref().map_or(0, |history| history.memory_bytes())
     }
 }
 
@@ -143,7 +144,7 @@ pub struct Payload(Option<Job>);
 
 impl From<&[u8]> for Payload {
     fn from(payload: &[u8]) -> Self {
-        Payload(Some(Job::of(Head::default(), payload)))
+        Payload(Some(Job::of(JobHeader::default(), payload)))
     }
 }
 
@@ -170,28 +171,28 @@ impl Deref for Payload {
 }
 
 impl Deref for Job {
-    type Target = Head;
+    type Target = JobHeader;
 
-    fn deref(&self) -> &Head {
+    fn deref(&self) -> &JobHeader {
         &self.0.header
     }
 }
 
 impl DerefMut for Job {
-    fn deref_mut(&mut self) -> &mut Head {
+    fn deref_mut(&mut self) -> &mut JobHeader {
         &mut self.0.header
     }
 }
 
 impl Clone for Job {
     fn clone(&self) -> Self {
-        Job::of(Head::clone(self), self.payload())
+        Job::of(JobHeader::clone(self), self.payload())
     }
 }
 
 impl Default for Job {
     fn default() -> Self {
-        Job::of(Head::default(), &[])
+        Job::of(JobHeader::default(), &[])
     }
 }
 
@@ -210,13 +211,13 @@ impl fmt::Debug for Job {
 }
 
 impl Job {
-    pub fn new(head: Head, payload: Payload) -> Self {
+    pub fn new(head: JobHeader, payload: Payload) -> Self {
         let mut job = payload.0.unwrap_or_default();
         *job = head;
         job
     }
 
-    fn of(head: Head, payload: &[u8]) -> Self {
+    fn of(head: JobHeader, payload: &[u8]) -> Self {
         let shared = triomphe::Arc::from_header_and_slice(head, payload);
         Job(triomphe::Arc::try_unique(shared).expect("nobody else has seen it"))
     }
@@ -232,125 +233,125 @@ impl Job {
 
     /// The same job, changed.
     #[cfg(test)]
-    pub(crate) fn with(mut self, change: impl FnOnce(&mut Head)) -> Self {
+    pub(crate) fn with(mut self, change: impl FnOnce(&mut JobHeader)) -> Self {
         change(&mut self);
         self
     }
 
     /// Bytes that it takes, roughly.
-    pub fn weight(&self) -> usize {
+    pub fn memory_bytes(&self) -> usize {
         size_of::<u64>()
-            + size_of::<Head>()
+            + size_of::<JobHeader>()
             + self.payload().len()
-            + self.extra.as_ref().map_or(0, |extra| extra.weight())
+            + self.options.as_ref().map_or(0, |options| options.memory_bytes())
     }
 }
 
-impl Head {
-    pub fn extra_mut(&mut self) -> &mut Extra {
-        self.extra.get_or_insert_default()
+impl JobHeader {
+    pub fn options_mut(&mut self) -> &mut JobOptions {
+        self.options.get_or_insert_default()
     }
 
-    pub fn story(&self) -> Option<&Story> {
-        self.extra.as_ref()?.story.as_deref()
+    pub fn history(&self) -> Option<&JobHistory> {
+        self.options.as_ref()?.history.as_deref()
     }
 
-    pub fn story_mut(&mut self) -> &mut Story {
-        self.extra_mut().story.get_or_insert_default()
+    pub fn history_mut(&mut self) -> &mut JobHistory {
+        self.options_mut().history.get_or_insert_default()
     }
 
     pub fn id(&self) -> Option<&[u8]> {
-        self.extra.as_ref()?.id.as_deref()
+        self.options.as_ref()?.id.as_deref()
     }
 
     pub fn name(&self) -> Option<&[u8]> {
-        self.extra.as_ref()?.name.as_deref()
+        self.options.as_ref()?.name.as_deref()
     }
 
     pub fn meta(&self) -> Option<&[u8]> {
-        self.extra.as_ref()?.meta.as_deref()
+        self.options.as_ref()?.meta.as_deref()
     }
 
     pub fn group(&self) -> Option<&Arc<[u8]>> {
-        self.extra.as_ref()?.group.as_ref()
+        self.options.as_ref()?.group.as_ref()
     }
 
     /// `None` is as the queue says.
     pub fn backoff(&self) -> Option<&Backoff> {
-        self.extra.as_ref()?.backoff.as_deref()
+        self.options.as_ref()?.backoff.as_deref()
     }
 
     /// In milliseconds; 0 is as the POP says.
     pub fn lease(&self) -> u64 {
-        self.extra.as_ref().map_or(0, |extra| extra.lease)
+        self.options.as_ref().map_or(0, |options| options.lease)
     }
 
     pub fn is_lifo(&self) -> bool {
-        self.extra.as_ref().is_some_and(|extra| extra.lifo)
+        self.options.as_ref().is_some_and(|options| options.lifo)
     }
 
     pub fn failures(&self) -> u32 {
-        self.story().map_or(0, |story| story.failures)
+        self.history().map_or(0, |history| history.failures)
     }
 
     pub fn stalls(&self) -> u32 {
-        self.story().map_or(0, |story| story.stalls)
+        self.history().map_or(0, |history| history.stalls)
     }
 
     pub fn error(&self) -> Option<&[u8]> {
-        self.story()?.error.as_deref()
+        self.history()?.error.as_deref()
     }
 
     pub fn result(&self) -> Option<&[u8]> {
-        self.story()?.result.as_deref()
+        self.history()?.result.as_deref()
     }
 
     pub fn worker(&self) -> Option<&[u8]> {
-        self.story()?.worker.as_deref()
+        self.history()?.worker.as_deref()
     }
 
     pub fn progress(&self) -> Option<&[u8]> {
-        self.story()?.progress.as_deref()
+        self.history()?.progress.as_deref()
     }
 
     pub fn log(&self) -> Option<&Log> {
-        self.story()?.log.as_deref()
+        self.history()?.log.as_deref()
     }
 
     pub fn is_cancelled(&self) -> bool {
-        self.story().is_some_and(|story| story.cancelled)
+        self.history().is_some_and(|history| history.cancelled)
     }
 
     /// What orders it among those that are ready; lower ones are served first.
     pub(crate) fn rank(&self) -> Rank {
-        Rank::from(self.priority).saturating_add(self.extra.as_ref().map_or(0, |extra| extra.shift))
+        Rank::from(self.priority).saturating_add(self.options.as_ref().map_or(0, |options| options.shift))
     }
 
     /// It was handed out before, and has not ended since: it holds its place in its group.
-    pub fn is_begun(&self) -> bool {
+    pub fn is_started(&self) -> bool {
         let unfinished = matches!(self.state, State::Ready | State::Delayed | State::Active);
         unfinished && (self.token > 0 || self.failures() > 0)
     }
 
     /// Ready since `at`, in the line of those that became so then.
-    pub(crate) fn becomes_ready(&mut self, at: UnixMs, shift: Rank) {
-        (self.state, self.at, self.place) = (State::Ready, at, at);
-        if shift != 0 || self.extra.is_some() {
-            self.extra_mut().shift = shift;
+    pub(crate) fn make_ready(&mut self, at: UnixMs, shift: Rank) {
+        (self.state, self.at, self.ready_at) = (State::Ready, at, at);
+        if shift != 0 || self.options.is_some() {
+            self.options_mut().shift = shift;
         }
     }
 
     /// Nobody holds it any more. What says nothing then is let go.
-    pub(crate) fn forget_worker(&mut self) {
-        let Some(extra) = &mut self.extra else { return };
-        if let Some(story) = &mut extra.story {
-            story.worker = None;
-            if **story == Story::default() {
-                extra.story = None;
+    pub(crate) fn clear_worker(&mut self) {
+        let Some(options) = &mut self.options else { return };
+        if let Some(history) = &mut options.history {
+            history.worker = None;
+            if **history == JobHistory::default() {
+                options.history = None;
             }
         }
-        if **extra == Extra::default() {
-            self.extra = None;
+        if **options == JobOptions::default() {
+            self.options = None;
         }
     }
 
@@ -367,7 +368,7 @@ mod tests {
     #[test]
     fn a_job_of_200_bytes_fits_a_block_of_256() {
         // The allocator has blocks of 256 bytes, the next are of 320.
-        assert!(size_of::<u64>() + size_of::<Head>() + 200 <= 256);
+        assert!(size_of::<u64>() + size_of::<JobHeader>() + 200 <= 256);
         assert_eq!(size_of::<Option<Job>>(), 16);
     }
 }

@@ -7,25 +7,25 @@ use std::fmt;
 use std::ops::Deref;
 
 /// A `#` and the digits of the largest serial.
-const LONGEST: usize = 14;
+const MAX_AUTOMATIC_ID_BYTES: usize = 14;
 
 /// An id as its clients see it.
 #[derive(Clone)]
-pub enum Id<'q> {
+pub enum JobId<'q> {
     Chosen(Cow<'q, [u8]>),
-    Automatic(Automatic),
+    Automatic(AutomaticId),
 }
 
 /// An automatic id, spelt out where it stands: every push, pop and ack needs one.
 #[derive(Clone, Copy)]
-pub struct Automatic {
-    text: [u8; LONGEST],
+pub struct AutomaticId {
+    text: [u8; MAX_AUTOMATIC_ID_BYTES],
     start: u8,
 }
 
-impl Automatic {
+impl AutomaticId {
     pub fn of(serial: Serial) -> Self {
-        let (mut text, mut start, mut rest) = ([0; LONGEST], LONGEST, serial);
+        let (mut text, mut start, mut rest) = ([0; MAX_AUTOMATIC_ID_BYTES], MAX_AUTOMATIC_ID_BYTES, serial);
         loop {
             start -= 1;
             text[start] = b"0123456789abcdefghijklmnopqrstuvwxyz"[(rest % 36) as usize];
@@ -36,7 +36,7 @@ impl Automatic {
         }
         start -= 1;
         text[start] = b'#';
-        Automatic { text, start: start as u8 }
+        AutomaticId { text, start: start as u8 }
     }
 
     /// The serial of an automatic id.
@@ -48,7 +48,7 @@ impl Automatic {
     }
 }
 
-impl Deref for Automatic {
+impl Deref for AutomaticId {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
@@ -56,54 +56,54 @@ impl Deref for Automatic {
     }
 }
 
-impl Id<'_> {
+impl JobId<'_> {
     /// Frees it from what it borrows.
-    pub fn into_owned(self) -> Id<'static> {
+    pub fn into_owned(self) -> JobId<'static> {
         match self {
-            Id::Chosen(id) => Id::Chosen(Cow::Owned(id.into_owned())),
-            Id::Automatic(id) => Id::Automatic(id),
+            JobId::Chosen(id) => JobId::Chosen(Cow::Owned(id.into_owned())),
+            JobId::Automatic(id) => JobId::Automatic(id),
         }
     }
 }
 
-impl Deref for Id<'_> {
+impl Deref for JobId<'_> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
         match self {
-            Id::Chosen(id) => id,
-            Id::Automatic(id) => id,
+            JobId::Chosen(id) => id,
+            JobId::Automatic(id) => id,
         }
     }
 }
 
-impl<'q> From<&'q [u8]> for Id<'q> {
+impl<'q> From<&'q [u8]> for JobId<'q> {
     fn from(id: &'q [u8]) -> Self {
-        Id::Chosen(Cow::Borrowed(id))
+        JobId::Chosen(Cow::Borrowed(id))
     }
 }
 
-impl From<Box<[u8]>> for Id<'_> {
+impl From<Box<[u8]>> for JobId<'_> {
     fn from(id: Box<[u8]>) -> Self {
-        Id::Chosen(Cow::Owned(id.into()))
+        JobId::Chosen(Cow::Owned(id.into()))
     }
 }
 
-impl From<Id<'_>> for Box<[u8]> {
-    fn from(id: Id<'_>) -> Self {
+impl From<JobId<'_>> for Box<[u8]> {
+    fn from(id: JobId<'_>) -> Self {
         Box::from(&*id)
     }
 }
 
-impl PartialEq for Id<'_> {
+impl PartialEq for JobId<'_> {
     fn eq(&self, other: &Self) -> bool {
         **self == **other
     }
 }
 
-impl Eq for Id<'_> {}
+impl Eq for JobId<'_> {}
 
-impl fmt::Debug for Id<'_> {
+impl fmt::Debug for JobId<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&String::from_utf8_lossy(self), f)
     }
@@ -116,11 +116,11 @@ mod tests {
     #[test]
     fn an_automatic_id_has_one_spelling() {
         for (serial, spelt) in [(0, "#0"), (35, "#z"), (36, "#10"), (u64::MAX, "#3w5e11264sgsf")] {
-            assert_eq!(*Automatic::of(serial), *spelt.as_bytes());
-            assert_eq!(Automatic::serial(spelt.as_bytes()), Some(serial));
+            assert_eq!(*AutomaticId::of(serial), *spelt.as_bytes());
+            assert_eq!(AutomaticId::serial(spelt.as_bytes()), Some(serial));
         }
         for id in ["", "#", "#01", "#+1", "#A", "1", "#-1", "#zzzzzzzzzzzzzz", "#\u{e9}"] {
-            assert_eq!(Automatic::serial(id.as_bytes()), None, "{id}");
+            assert_eq!(AutomaticId::serial(id.as_bytes()), None, "{id}");
         }
     }
 }

@@ -1,15 +1,15 @@
 //! LOG: a few lines that the workers of a job write down, kept with it.
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
-use crate::domain::jobq::encoding::fields::boxed;
+use crate::domain::jobq::encoding::fields::read_bytes;
 use std::collections::VecDeque;
 
 /// The longest line, in bytes.
-pub const LONGEST_LINE: usize = 4 * 1024;
+pub const MAX_LOG_LINE_BYTES: usize = 4 * 1024;
 /// A log keeps this many lines,
-const LINES: usize = 100;
+const MAX_LINES: usize = 100;
 /// and this many bytes of them together: the oldest make room.
-const BYTES: usize = 64 * 1024;
+const MAX_BYTES: usize = 64 * 1024;
 
 /// The last lines that were written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,13 +36,13 @@ impl Log {
         let mut bytes = joining;
         let fits = |length: &usize| {
             bytes += length;
-            bytes <= BYTES
+            bytes <= MAX_BYTES
         };
-        self.lines().rev().map(<[u8]>::len).take(LINES - 1).take_while(fits).count()
+        self.lines().rev().map(<[u8]>::len).take(MAX_LINES - 1).take_while(fits).count()
     }
 
     /// Bytes that it holds, roughly.
-    pub(crate) fn weight(&self) -> usize {
+    pub(crate) fn memory_bytes(&self) -> usize {
         size_of::<Log>() + self.lines.len() * size_of::<Box<[u8]>>() + self.bytes
     }
 
@@ -55,7 +55,7 @@ impl Log {
         let count = reader.count(1)?;
         let mut log = Log::default();
         for _ in 0..count {
-            log.add(boxed(reader)?);
+            log.add(read_bytes(reader)?);
         }
         // Neither none nor more than a log keeps.
         if count > 0 && log.lines.len() == count { Ok(log) } else { Err(Corrupt) }
@@ -75,30 +75,30 @@ mod tests {
     #[test]
     fn the_oldest_lines_make_room_for_the_newest() {
         let log = of((0..250u8).map(|nth| vec![nth]));
-        assert_eq!(log.lines().len(), LINES);
+        assert_eq!(log.lines().len(), MAX_LINES);
         assert_eq!(log.lines().next(), Some(&[150][..]));
-        assert_eq!(log.bytes, LINES);
+        assert_eq!(log.bytes, MAX_LINES);
     }
 
     #[test]
     fn long_lines_leave_room_for_few() {
-        let log = of((0..40u8).map(|nth| vec![nth; LONGEST_LINE]));
-        assert_eq!(log.lines().len(), BYTES / LONGEST_LINE);
-        assert_eq!(log.lines().last(), Some(&[39; LONGEST_LINE][..]));
+        let log = of((0..40u8).map(|nth| vec![nth; MAX_LOG_LINE_BYTES]));
+        assert_eq!(log.lines().len(), MAX_BYTES / MAX_LOG_LINE_BYTES);
+        assert_eq!(log.lines().last(), Some(&[39; MAX_LOG_LINE_BYTES][..]));
         // Longer than any that is let in: it is kept alone.
-        assert_eq!(of([vec![1], vec![0; 2 * BYTES]]).lines().len(), 1);
+        assert_eq!(of([vec![1], vec![0; 2 * MAX_BYTES]]).lines().len(), 1);
     }
 
     #[test]
     fn a_log_reads_back_and_no_other_is_read() {
-        for log in [of([vec![]]), of((0..90u8).map(|nth| vec![nth; 1_000])), of([vec![0; 2 * BYTES]])] {
+        for log in [of([vec![]]), of((0..90u8).map(|nth| vec![nth; 1_000])), of([vec![0; 2 * MAX_BYTES]])] {
             let mut writer = Writer::new();
             log.write(&mut writer);
             assert_eq!(Log::read(&mut Reader::new(&writer.finish())), Ok(log));
         }
         let mut many = Writer::new();
-        many.int(LINES as u64 + 1);
-        (0..=LINES).for_each(|_| many.bytes(b""));
+        many.int(MAX_LINES as u64 + 1);
+        (0..=MAX_LINES).for_each(|_| many.bytes(b""));
         for bytes in [vec![0], vec![1], vec![2, 0], many.finish()] {
             assert_eq!(Log::read(&mut Reader::new(&bytes)), Err(Corrupt));
         }

@@ -12,16 +12,16 @@ type Page = Box<[Option<Job>; PAGE as usize]>;
 
 /// Serials only grow, so jobs stand in pages of neighbours: a tree of pages is a sixteenth of one of jobs.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Jobs {
+pub(crate) struct JobTable {
     pages: BTreeMap<u64, Page>,
     len: usize,
 }
 
-fn spot(serial: Serial) -> (u64, usize) {
+fn page_and_slot(serial: Serial) -> (u64, usize) {
     (serial / PAGE, (serial % PAGE) as usize)
 }
 
-impl Jobs {
+impl JobTable {
     pub fn len(&self) -> usize {
         self.len
     }
@@ -35,23 +35,23 @@ impl Jobs {
     }
 
     pub fn get(&self, serial: Serial) -> Option<&Job> {
-        let (page, at) = spot(serial);
+        let (page, at) = page_and_slot(serial);
         self.pages.get(&page)?[at].as_ref()
     }
 
     pub fn get_mut(&mut self, serial: Serial) -> Option<&mut Job> {
-        let (page, at) = spot(serial);
+        let (page, at) = page_and_slot(serial);
         self.pages.get_mut(&page)?[at].as_mut()
     }
 
     pub fn insert(&mut self, serial: Serial, job: Job) {
-        let (page, at) = spot(serial);
+        let (page, at) = page_and_slot(serial);
         let old = self.pages.entry(page).or_default()[at].replace(job);
         self.len += usize::from(old.is_none());
     }
 
     pub fn remove(&mut self, serial: Serial) -> Option<Job> {
-        let (number, at) = spot(serial);
+        let (number, at) = page_and_slot(serial);
         let page = self.pages.get_mut(&number)?;
         let job = page[at].take()?;
         self.len -= 1;
@@ -87,16 +87,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::jobq::state::job::{Head, Payload};
+    use crate::domain::jobq::state::job::{JobHeader, Payload};
 
     fn job(nth: u64) -> Job {
-        Job::new(Head { created: nth, ..Head::default() }, Payload::default())
+        Job::new(JobHeader { created: nth, ..JobHeader::default() }, Payload::default())
     }
 
     proptest! {
         #[test]
         fn jobs_are_kept_like_in_a_map(steps in prop::collection::vec((0..60u64, any::<bool>()), 0..200)) {
-            let (mut jobs, mut map) = (Jobs::default(), BTreeMap::new());
+            let (mut jobs, mut map) = (JobTable::default(), BTreeMap::new());
             for (nth, (serial, adds)) in (0..).zip(steps) {
                 if adds {
                     jobs.insert(serial, job(nth));

@@ -27,17 +27,17 @@ pub struct NewJob {
     /// In milliseconds; `None` is as the queue keeps its jobs.
     pub keep: Option<u64>,
     pub unique: Option<NewKey>,
-    pub flow: Option<NewFlow>,
+    pub dependencies: Option<NewDependencies>,
 }
 
 /// What a job to be added waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewFlow {
+pub struct NewDependencies {
     /// Anchors.
     pub after: Vec<Serial>,
     pub on_dead: OnDead,
     /// It is dead at once, of this.
-    pub doom: Option<Bytes>,
+    pub dependency_error: Option<Bytes>,
 }
 
 /// The key of a job to be added.
@@ -48,20 +48,20 @@ pub struct NewKey {
     /// In milliseconds; 0 is without a FOR.
     pub window: u64,
     /// Where the key is held.
-    pub turn: Turn,
+    pub claim: KeyClaim,
 }
 
 /// How a job comes to its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum KeyClaim {
     /// It is free.
-    First,
+    Free,
     /// In the place of this job, which is taken out.
-    InPlaceOf(Serial),
+    Replace(Serial),
     /// When its holder lets go.
-    Next,
+    Wait,
     /// Not at all: it is dead at once.
-    Never,
+    Dead,
 }
 
 pub(crate) type Bytes = Box<[u8]>;

@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 type Bytes = Box<[u8]>;
 
 /// The most schedules of a queue.
-pub const MOST_SCHEDULES: usize = 1_000;
+pub const MAX_SCHEDULES: usize = 1_000;
 /// A schedule's name is at most this long: with the time of a run it makes an id.
-pub const LONGEST_SCHEDULE: usize = 100;
+pub const MAX_SCHEDULE_NAME_BYTES: usize = 100;
 
 /// What is done about runs that were missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +29,7 @@ impl CatchUp {
 
 /// What a schedule says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Terms {
+pub struct ScheduleSpec {
     /// As it was given.
     pub pattern: Bytes,
     /// Of the time zone, as the database writes it. Kept as text: whoever loads it may have another database.
@@ -41,15 +41,15 @@ pub struct Terms {
     pub job: NewJob,
 }
 
-impl Terms {
+impl ScheduleSpec {
     /// Whether both are due at the same times.
-    pub(crate) fn are_due_as(&self, other: &Terms) -> bool {
+    pub(crate) fn has_same_times(&self, other: &ScheduleSpec) -> bool {
         (&self.pattern, &self.zone) == (&other.pattern, &other.zone)
     }
 
-    fn weight(&self) -> usize {
+    fn memory_bytes(&self) -> usize {
         let parts = [&self.job.name, &self.job.meta].into_iter().flatten().map(|part| part.len());
-        let backoff = self.job.backoff.as_ref().map_or(0, |backoff| backoff.weight());
+        let backoff = self.job.backoff.as_ref().map_or(0, |backoff| backoff.memory_bytes());
         self.pattern.len() + self.zone.len() + self.job.payload.len() + parts.sum::<usize>() + backoff
     }
 }
@@ -64,8 +64,8 @@ pub struct Run {
 
 /// A schedule and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    pub terms: Terms,
+pub struct ScheduleEntry {
+    pub spec: ScheduleSpec,
     /// When it is due; `None` when it never will be again.
     pub next: Option<UnixMs>,
     pub last: Option<Run>,
@@ -77,44 +77,44 @@ pub struct Entry {
 
 /// Where an entry stands among the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum SchedulePosition {
     Due(UnixMs),
     Held(Serial),
-    Nowhere,
+    NotIndexed,
 }
 
-impl Entry {
-    fn place(&self) -> Place {
+impl ScheduleEntry {
+    fn position(&self) -> SchedulePosition {
         match (self.held, self.last, self.next) {
-            (true, Some(run), _) => Place::Held(run.serial),
-            (_, _, Some(next)) => Place::Due(next),
-            _ => Place::Nowhere,
+            (true, Some(run), _) => SchedulePosition::Held(run.serial),
+            (_, _, Some(next)) => SchedulePosition::Due(next),
+            _ => SchedulePosition::NotIndexed,
         }
     }
 }
 
 /// All schedules of a queue.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Timetable {
-    entries: BTreeMap<Bytes, Box<Entry>>,
+pub(crate) struct Schedules {
+    entries: BTreeMap<Bytes, Box<ScheduleEntry>>,
     due: BTreeSet<(UnixMs, Bytes)>,
     /// By the job that they wait for.
     held: BTreeSet<(Serial, Bytes)>,
     /// Bytes of all entries.
-    weight: usize,
+    memory_bytes: usize,
 }
 
-impl Timetable {
+impl Schedules {
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    pub fn get(&self, name: &[u8]) -> Option<&Entry> {
+    pub fn get(&self, name: &[u8]) -> Option<&ScheduleEntry> {
         self.entries.get(name).map(|entry| &**entry)
     }
 
     /// In the order of their names.
-    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&[u8], &Entry)> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&[u8], &ScheduleEntry)> {
         self.entries.iter().map(|(name, entry)| (&**name, &**entry))
     }
 
@@ -124,78 +124,78 @@ impl Timetable {
     }
 
     /// Those that are due by `now`, the earliest first.
-    pub fn due(&self, now: UnixMs) -> impl Iterator<Item = (&[u8], &Entry)> {
+    pub fn due(&self, now: UnixMs) -> impl Iterator<Item = (&[u8], &ScheduleEntry)> {
         let due = self.due.iter().take_while(move |(at, _)| *at <= now);
         due.filter_map(|(_, name)| Some((&**name, self.get(name)?)))
     }
 
     /// Adds a schedule or replaces one.
-    pub fn put(&mut self, name: Bytes, entry: Entry) {
+    pub fn put(&mut self, name: Bytes, entry: ScheduleEntry) {
         self.remove(&name);
-        self.weight += weight(&name, &entry);
-        self.enter(&name, entry.place());
+        self.memory_bytes += memory_bytes(&name, &entry);
+        self.index(&name, entry.position());
         self.entries.insert(name, Box::new(entry));
     }
 
     pub fn remove(&mut self, name: &[u8]) {
         if let Some(entry) = self.entries.remove(name) {
-            self.leave(name, entry.place());
-            self.weight -= weight(name, &entry);
+            self.unindex(name, entry.position());
+            self.memory_bytes -= memory_bytes(name, &entry);
         }
     }
 
     /// Changes where a schedule stands, not what it says.
-    pub fn change(&mut self, name: &[u8], change: impl FnOnce(&mut Entry)) {
+    pub fn change(&mut self, name: &[u8], change: impl FnOnce(&mut ScheduleEntry)) {
         let Some(entry) = self.entries.get_mut(name) else { return };
-        let before = entry.place();
+        let before = entry.position();
         change(entry);
-        let after = entry.place();
+        let after = entry.position();
         if before != after {
-            self.leave(name, before);
-            self.enter(name, after);
+            self.unindex(name, before);
+            self.index(name, after);
         }
     }
 
     /// A job has ended: what waited for it is due.
-    pub fn ended(&mut self, serial: Serial) {
+    pub fn release_held_by(&mut self, serial: Serial) {
         if self.held.is_empty() {
             return;
         }
         while let Some((_, name)) = self.held.range((serial, Bytes::default())..).next().cloned()
-            && self.get(&name).is_some_and(|entry| entry.place() == Place::Held(serial))
+            && self.get(&name).is_some_and(|entry| entry.position() == SchedulePosition::Held(serial))
         {
             self.change(&name, |entry| entry.held = false);
         }
     }
 
     /// The jobs that are waited for.
-    pub fn waited_for(&self) -> Vec<Serial> {
+    pub fn runs_waited_for(&self) -> Vec<Serial> {
         self.held.iter().map(|(serial, _)| *serial).collect()
     }
 
     /// Bytes that it takes, roughly.
     pub fn memory(&self) -> usize {
-        self.weight
+        self.memory_bytes
     }
 
-    fn enter(&mut self, name: &[u8], place: Place) {
-        match place {
-            Place::Due(at) => _ = self.due.insert((at, name.into())),
-            Place::Held(serial) => _ = self.held.insert((serial, name.into())),
-            Place::Nowhere => {}
+    fn index(&mut self, name: &[u8], position: SchedulePosition) {
+        match position {
+            SchedulePosition::Due(at) => _ = self.due.insert((at, name.into())),
+            SchedulePosition::Held(serial) => _ = self.held.insert((serial, name.into())),
+            SchedulePosition::NotIndexed => {}
         }
     }
 
-    fn leave(&mut self, name: &[u8], place: Place) {
-        match place {
-            Place::Due(at) => _ = self.due.remove(&(at, name.into())),
-            Place::Held(serial) => _ = self.held.remove(&(serial, name.into())),
-            Place::Nowhere => {}
+    fn unindex(&mut self, name: &[u8], position: SchedulePosition) {
+        match position {
+            SchedulePosition::Due(at) => _ = self.due.remove(&(at, name.into())),
+            SchedulePosition::Held(serial) => _ = self.held.remove(&(serial, name.into())),
+            SchedulePosition::NotIndexed => {}
         }
     }
 }
 
 /// An entry with its name, which stands in two indexes.
-fn weight(name: &[u8], entry: &Entry) -> usize {
-    size_of::<Entry>() + entry.terms.weight() + 2 * (name.len() + 60)
+fn memory_bytes(name: &[u8], entry: &ScheduleEntry) -> usize {
+    size_of::<ScheduleEntry>() + entry.spec.memory_bytes() + 2 * (name.len() + 60)
 }

@@ -4,7 +4,7 @@
 pub type Serial = u64;
 
 /// The queue's clock and its next serial are below this: far from overflowing whatever is added.
-pub(crate) const FAR: u64 = 1 << 52;
+pub(crate) const MAX_CLOCK: u64 = 1 << 52;
 
-/// Any other time or serial is below this: a time below [`FAR`] and the longest duration, at least.
-pub(crate) const FARTHEST: u64 = 1 << 53;
+/// Any other time or serial is below this: a time below [`MAX_CLOCK`] and the longest duration, at least.
+pub(crate) const MAX_STORED_TIME: u64 = 1 << 53;

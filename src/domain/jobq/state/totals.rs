@@ -13,6 +13,6 @@ pub struct Totals {
 }
 
 /// One more; a total that was loaded may be any number.
-pub(crate) fn count(total: &mut u64) {
+pub(crate) fn increment(total: &mut u64) {
     *total = total.saturating_add(1);
 }

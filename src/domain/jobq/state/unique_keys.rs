@@ -22,7 +22,7 @@ impl Until {
 
 /// What a job is to its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
+pub enum KeyRole {
     /// It has let go of it.
     Past,
     Holds,
@@ -30,8 +30,8 @@ pub enum Role {
     Next,
 }
 
-impl Role {
-    pub(crate) const ALL: [Role; 3] = [Role::Past, Role::Holds, Role::Next];
+impl KeyRole {
+    pub(crate) const ALL: [KeyRole; 3] = [KeyRole::Past, KeyRole::Holds, KeyRole::Next];
 }
 
 /// The key of a job.
@@ -41,16 +41,16 @@ pub struct Unique {
     pub until: Until,
     /// FOR, in milliseconds; 0 is without.
     pub window: u64,
-    pub role: Role,
+    pub role: KeyRole,
     /// When its FOR is over; 0 when it holds nothing, or has none.
-    pub frees: UnixMs,
+    pub free_at: UnixMs,
 }
 
 /// Who has a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Holder {
+pub(crate) enum KeyHolder {
     /// Only while loading: its job comes later.
-    Nobody,
+    NotLoaded,
     Job(Serial),
     /// The key has outlived its job, which had this id.
     Gone(Box<[u8]>),
@@ -58,72 +58,72 @@ pub(crate) enum Holder {
 
 /// A key that is held.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Claim {
-    pub holder: Holder,
+pub(crate) struct HeldKey {
+    pub holder: KeyHolder,
     pub next: Option<Serial>,
     /// When its FOR is over; 0 when it has none.
-    pub frees: UnixMs,
+    pub free_at: UnixMs,
 }
 
-impl Claim {
-    pub(crate) fn role_of(&self, serial: Serial) -> Option<Role> {
+impl HeldKey {
+    pub(crate) fn role_of(&self, serial: Serial) -> Option<KeyRole> {
         if self.next == Some(serial) {
-            return Some(Role::Next);
+            return Some(KeyRole::Next);
         }
-        (self.holder == Holder::Job(serial)).then_some(Role::Holds)
+        (self.holder == KeyHolder::Job(serial)).then_some(KeyRole::Holds)
     }
 }
 
 /// All keys that are held.
 #[derive(Debug, Default)]
-pub(crate) struct Keys {
-    pub claims: BTreeMap<Arc<[u8]>, Claim>,
+pub(crate) struct UniqueKeys {
+    pub held: BTreeMap<Arc<[u8]>, HeldKey>,
     /// Those with a FOR, by when it is over.
     pub ends: BTreeSet<(UnixMs, Arc<[u8]>)>,
 }
 
-impl Keys {
+impl UniqueKeys {
     /// Notes the role of a job that is added; false when another one has it.
-    pub fn enter(&mut self, serial: Serial, unique: &Unique) -> bool {
-        if unique.role == Role::Past {
+    pub fn insert(&mut self, serial: Serial, unique: &Unique) -> bool {
+        if unique.role == KeyRole::Past {
             return true;
         }
-        let nobody = || Claim { holder: Holder::Nobody, next: None, frees: 0 };
-        let claim = self.claims.entry(Arc::clone(&unique.key)).or_insert_with(nobody);
-        if unique.role == Role::Next {
+        let nobody = || HeldKey { holder: KeyHolder::NotLoaded, next: None, free_at: 0 };
+        let claim = self.held.entry(Arc::clone(&unique.key)).or_insert_with(nobody);
+        if unique.role == KeyRole::Next {
             let first = claim.next.is_none();
             claim.next = claim.next.or(Some(serial));
             return first;
         }
-        if claim.holder != Holder::Nobody {
+        if claim.holder != KeyHolder::NotLoaded {
             return false;
         }
-        (claim.holder, claim.frees) = (Holder::Job(serial), unique.frees);
-        self.note_end(&unique.key, unique.frees);
+        (claim.holder, claim.free_at) = (KeyHolder::Job(serial), unique.free_at);
+        self.note_end(&unique.key, unique.free_at);
         true
     }
 
     /// A key that has outlived its job; false when it is held.
-    pub fn enter_gone(&mut self, key: &Arc<[u8]>, id: Box<[u8]>, frees: UnixMs) -> bool {
-        let claim = Claim { holder: Holder::Gone(id), next: None, frees };
-        self.note_end(key, frees);
-        self.claims.insert(Arc::clone(key), claim).is_none()
+    pub fn restore_orphan(&mut self, key: &Arc<[u8]>, id: Box<[u8]>, free_at: UnixMs) -> bool {
+        let claim = HeldKey { holder: KeyHolder::Gone(id), next: None, free_at };
+        self.note_end(key, free_at);
+        self.held.insert(Arc::clone(key), claim).is_none()
     }
 
-    pub(crate) fn note_end(&mut self, key: &Arc<[u8]>, frees: UnixMs) {
-        if frees > 0 {
-            self.ends.insert((frees, Arc::clone(key)));
+    pub(crate) fn note_end(&mut self, key: &Arc<[u8]>, free_at: UnixMs) {
+        if free_at > 0 {
+            self.ends.insert((free_at, Arc::clone(key)));
         }
     }
 
-    pub(crate) fn remove(&mut self, key: &[u8]) -> Option<Claim> {
-        let (key, claim) = self.claims.remove_entry(key)?;
-        self.ends.remove(&(claim.frees, key));
+    pub(crate) fn remove(&mut self, key: &[u8]) -> Option<HeldKey> {
+        let (key, claim) = self.held.remove_entry(key)?;
+        self.ends.remove(&(claim.free_at, key));
         Some(claim)
     }
 
     /// Roughly.
     pub fn memory(&self) -> usize {
-        self.claims.len() * 110 + self.ends.len() * 40
+        self.held.len() * 110 + self.ends.len() * 40
     }
 }

@@ -1,9 +1,9 @@
 //! Many jobs at once: what time has made due happens in bounded steps.
 
 use super::harness::*;
-use crate::domain::jobq::state::job::{Head, Job, Payload, Settled};
-use crate::domain::jobq::state::job_id::Id;
-use crate::domain::jobq::state::lifetime::Life;
+use crate::domain::jobq::state::job::{Job, JobHeader, LastOutcome, Payload};
+use crate::domain::jobq::state::job_id::JobId;
+use crate::domain::jobq::state::lifetime::JobLifetime;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::jobq::*;
 use crate::domain::time::{DAY, UnixMs};
@@ -14,8 +14,9 @@ const STEPS: usize = 2_000;
 
 /// A job that was pushed, moved by hand to where a test wants it.
 fn standing(state: State, at: UnixMs) -> Job {
-    let settled = if state == State::Done { Settled::Acked } else { Settled::Open };
-    let head = Head { state, settled, at, place: at, created: START, token: 1, ..Head::default() };
+    let last_outcome = if state == State::Done { LastOutcome::Acked } else { LastOutcome::Open };
+    let head =
+        JobHeader { state, last_outcome, at, ready_at: at, created: START, token: 1, ..JobHeader::default() };
     Job::new(head, Payload::default())
 }
 
@@ -46,7 +47,7 @@ fn of_a_mass_of_due_jobs_pop_takes_the_earliest_though_each_step_is_bounded() {
     while taken.len() < mass as usize {
         let ready = world.queue().count(State::Ready);
         let delayed = world.queue().count(State::Delayed);
-        let popped = world.pop(MOST_AT_ONCE, Some(60_000));
+        let popped = world.pop(MAX_JOBS_PER_CALL, Some(60_000));
         let moved = delayed - world.queue().count(State::Delayed);
         assert_eq!(moved, delayed.min(STEPS));
         assert_eq!(world.queue().count(State::Ready), ready + moved - popped.len());
@@ -68,7 +69,7 @@ fn stats_count_a_mass_of_due_jobs_before_anything_has_moved_them() {
 
 #[test]
 fn a_mass_of_lost_leases_comes_back_in_bounded_steps_each_to_its_place() {
-    let lost = |i: u64| standing(State::Active, START + i).with(|job| job.place = START - i);
+    let lost = |i: u64| standing(State::Active, START + i).with(|job| job.ready_at = START - i);
     let mut world = world_of((0..4_500).map(lost));
     world.now = START + 10_000;
     for left in [2_500, 500, 0] {
@@ -88,19 +89,19 @@ fn a_pop_takes_of_at_most_500_groups() {
     for group in 0..600_u32 {
         world.push(&Push { group: Some(&group.to_be_bytes()), ..plain(b"p") });
     }
-    world.push(&plain(b"alone"));
+    world.push(&plain(b"ungrouped"));
     // Those without a group are one more that takes its turn: the first.
-    assert_eq!(world.pop(MOST_AT_ONCE, None).len(), 501);
-    assert_eq!(world.pop(MOST_AT_ONCE, None).len(), 100);
-    assert_eq!(world.pop(MOST_AT_ONCE, None).len(), 0);
+    assert_eq!(world.pop(MAX_JOBS_PER_CALL, None).len(), 501);
+    assert_eq!(world.pop(MAX_JOBS_PER_CALL, None).len(), 100);
+    assert_eq!(world.pop(MAX_JOBS_PER_CALL, None).len(), 0);
 }
 
 #[test]
 fn done_and_dead_jobs_are_forgotten_by_age_in_bounded_steps_and_their_ids_are_free() {
     for (state, age) in [(State::Done, DAY), (State::Dead, 7 * DAY)] {
-        let ended = |i: u64| standing(state, START + i / 1_000).with(|job| job.place = START);
+        let ended = |i: u64| standing(state, START + i / 1_000).with(|job| job.ready_at = START);
         let mut world = world_of((0..5_000).map(ended));
-        let name = |job: &mut Job| job.extra_mut().id = Some(Box::from(*b"first"));
+        let name = |job: &mut Job| job.options_mut().id = Some(Box::from(*b"first"));
         for queue in [world.primary.as_mut(), world.replica.as_mut()].into_iter().flatten() {
             let mut first = standing(state, START);
             name(&mut first);
@@ -120,7 +121,7 @@ fn done_and_dead_jobs_are_forgotten_by_age_in_bounded_steps_and_their_ids_are_fr
             assert_eq!(seen.done + seen.dead, 1_000);
         }
         assert_eq!(serials(world.queue(), state), (4_000..5_000).collect::<Vec<_>>());
-        assert_eq!(world.push(&named(b"first")), Pushed::New(Id::from(Box::from(*b"first"))));
+        assert_eq!(world.push(&named(b"first")), Pushed::New(JobId::from(Box::from(*b"first"))));
         check_indexes(world.queue());
     }
 }
@@ -148,8 +149,9 @@ fn of_too_many_done_jobs_the_oldest_are_forgotten_in_bounded_steps() {
 #[test]
 fn a_mass_of_expired_jobs_goes_in_bounded_steps_and_pop_passes_over_the_rest() {
     let expiring = |i: u64| {
-        let life = Life { expire: 1 + i % 10, expires: START + 1 + i % 10, ..Life::default() };
-        standing(State::Ready, START).with(|job| job.extra_mut().life = Some(Box::new(life)))
+        let lifetime =
+            JobLifetime { expire: 1 + i % 10, expires: START + 1 + i % 10, ..JobLifetime::default() };
+        standing(State::Ready, START).with(|job| job.options_mut().lifetime = Some(Box::new(lifetime)))
     };
     let mass = 5_000;
     let mut world = world_of((0..mass).map(expiring).chain([standing(State::Ready, START + 5)]));
@@ -167,8 +169,8 @@ fn a_mass_of_expired_jobs_goes_in_bounded_steps_and_pop_passes_over_the_rest() {
 #[test]
 fn jobs_with_a_keep_of_their_own_go_in_bounded_steps_and_hold_up_nobody() {
     let kept = |keep: u64| {
-        let life = Life { keep: Some(keep), ..Life::default() };
-        standing(State::Done, START).with(|job| job.extra_mut().life = Some(Box::new(life)))
+        let lifetime = JobLifetime { keep: Some(keep), ..JobLifetime::default() };
+        standing(State::Done, START).with(|job| job.options_mut().lifetime = Some(Box::new(lifetime)))
     };
     let long = 2 * DAY;
     let jobs = [kept(long)].into_iter().chain((0..5_000).map(|i| kept(i % 17)));
@@ -205,7 +207,7 @@ fn keys_whose_time_is_over_are_let_go_of_in_bounded_steps_and_are_free_before() 
     // The last to be let go of.
     assert_eq!(push(&mut world, 4_999), Pushed::New(automatic_id(5_000).into()));
     for left in [3_000, 1_000, 1] {
-        assert_eq!(world.queue().keys.claims.len(), left);
+        assert_eq!(world.queue().keys.held.len(), left);
         check_indexes(world.queue());
         world.advance();
     }
@@ -255,7 +257,7 @@ fn a_mass_of_jobs_that_wait_for_one_is_told_in_bounded_steps() {
         assert_eq!(unwinds(&mut world), [6_500, 5_000, 3_500, 2_000, 500], "{on_dead:?}");
         let ended = if on_dead == OnDead::Fail { State::Dead } else { State::Ready };
         assert!(world.queue().count(ended) >= 7_500);
-        assert!(world.queue().flows.edges.is_empty());
+        assert!(world.queue().dependency_graph.edges.is_empty());
     }
 }
 
@@ -289,7 +291,7 @@ fn removing_jobs_with_many_edges_takes_them_away_in_bounded_steps() {
     let children: Vec<&[u8]> = children.iter().map(|id| &**id).collect();
     assert_eq!(world.cancel(&children), [Cancelled::Removed; 5]);
     for left in [4_000, 2_500, 1_000, 0] {
-        assert_eq!(world.queue().flows.edges.len(), left);
+        assert_eq!(world.queue().dependency_graph.edges.len(), left);
         check_indexes(world.queue());
         world.advance();
     }

@@ -2,17 +2,17 @@
 
 use super::harness::*;
 use crate::domain::codec::{Corrupt, Writer};
-use crate::domain::jobq::effect::{Change, Fate, Given, Grant};
+use crate::domain::jobq::effect::{AfterFail, Change, Grant, JobUpdate};
 use crate::domain::jobq::ready::aging::Aging;
-use crate::domain::jobq::state::dependencies::{Flow, Outcome};
-use crate::domain::jobq::state::job::{Extra, Head, Job, Payload, Settled, Story};
+use crate::domain::jobq::state::dependencies::{Dependencies, DependencyOutcome};
+use crate::domain::jobq::state::job::{Job, JobHeader, JobHistory, JobOptions, LastOutcome, Payload};
 use crate::domain::jobq::state::job_log::Log;
-use crate::domain::jobq::state::lifetime::Life;
-use crate::domain::jobq::state::new_job::{NewFlow, NewJob, NewKey, Turn};
-use crate::domain::jobq::state::schedules::{Entry, Run, Terms};
-use crate::domain::jobq::state::serial::FAR;
+use crate::domain::jobq::state::lifetime::JobLifetime;
+use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, NewKey};
+use crate::domain::jobq::state::schedules::{Run, ScheduleEntry, ScheduleSpec};
+use crate::domain::jobq::state::serial::MAX_CLOCK;
 use crate::domain::jobq::state::totals::Totals;
-use crate::domain::jobq::state::unique_keys::{Role, Unique};
+use crate::domain::jobq::state::unique_keys::{KeyRole, Unique};
 use crate::domain::jobq::*;
 use crate::domain::time::LONGEST;
 use crate::domain::token::BOUND;
@@ -27,8 +27,8 @@ fn log_of(lines: &[&[u8]]) -> Log {
 
 fn full_job() -> Job {
     let unique =
-        Unique { key: (*b"key").into(), until: Until::Done, window: 34, role: Role::Holds, frees: 35 };
-    let story = Story {
+        Unique { key: (*b"key").into(), until: Until::Done, window: 34, role: KeyRole::Holds, free_at: 35 };
+    let history = JobHistory {
         failures: 15,
         stalls: 16,
         cancelled: true,
@@ -38,7 +38,7 @@ fn full_job() -> Job {
         progress: Some(Box::from(*b"progress")),
         log: Some(Box::new(log_of(&[b"one", b"two"]))),
     };
-    let extra = Extra {
+    let options = JobOptions {
         id: Some(Box::from(*b"id")),
         name: Some(Box::from(*b"name")),
         meta: Some(Box::from(*b"meta")),
@@ -47,42 +47,42 @@ fn full_job() -> Job {
         lifo: true,
         group: Some(Arc::from(*b"group")),
         shift: 20,
-        life: Some(Box::new(Life {
+        lifetime: Some(Box::new(JobLifetime {
             expire: 31,
             expires: 32,
             keep: Some(33),
             unique: Some(unique),
-            flow: None,
-            anchor: None,
+            dependencies: None,
+            root: None,
         })),
-        story: Some(Box::new(story)),
+        history: Some(Box::new(history)),
     };
-    let head = Head {
+    let head = JobHeader {
         state: State::Delayed,
-        settled: Settled::Failed,
+        last_outcome: LastOutcome::Failed,
         at: 11,
-        place: 12,
+        ready_at: 12,
         created: 13,
         token: 14,
         retries: 17,
         priority: -18,
-        extra: Some(Box::new(extra)),
+        options: Some(Box::new(options)),
     };
     Job::new(head, b"payload"[..].into())
 }
 
 fn let_go(unique: &mut Unique) {
-    (unique.role, unique.frees) = (Role::Past, 0);
+    (unique.role, unique.free_at) = (KeyRole::Past, 0);
 }
 
 fn be_next(unique: &mut Unique) {
-    (unique.role, unique.frees) = (Role::Next, 0);
+    (unique.role, unique.free_at) = (KeyRole::Next, 0);
 }
 
 fn queue_of(serial: u64, job: Job) -> Queue {
     let mut queue = Queue::default();
     (queue.clock, queue.next_serial, queue.highest_token) = (21, 22, 23);
-    (queue.line.last_turn, queue.line.alone_turn) = (25, 24);
+    (queue.ready.last_turn, queue.ready.ungrouped_turn) = (25, 24);
     queue.aging = Aging { risen: 1, since: 2 };
     queue.pause = Some(Pause { until: Some(7), pushes: true });
     use_rate(&mut queue, 1);
@@ -94,10 +94,10 @@ fn queue_of(serial: u64, job: Job) -> Queue {
 /// Takes so much of the rate.
 fn use_rate(queue: &mut Queue, jobs: usize) {
     queue.config.set(b"rate", b"5/1d").unwrap();
-    queue.rate.apply(*crate::domain::jobq::queue::rate::taken(queue, jobs, 20).expect("room"));
+    queue.rate.apply(*crate::domain::jobq::queue::admission::rate_effect(queue, jobs, 20).expect("room"));
 }
 
-fn full_entry() -> Entry {
+fn full_entry() -> ScheduleEntry {
     let job = NewJob {
         payload: b"payload"[..].into(),
         due: 0,
@@ -113,21 +113,21 @@ fn full_entry() -> Entry {
         keep: Some(6),
         group: Some(Box::from(*b"group")),
         unique: None,
-        flow: None,
+        dependencies: None,
     };
     let (pattern, zone) = (Box::from(*b"* * * * *"), Box::from(*b"UTC"));
-    let terms = Terms { pattern, zone, catch_up: CatchUp::One, overlap: true, job };
+    let spec = ScheduleSpec { pattern, zone, catch_up: CatchUp::One, overlap: true, job };
     // It waits for the one job that there is.
-    Entry { terms, next: Some(5), last: Some(Run { due: 6, serial: 3 }), behind: 7, held: true }
+    ScheduleEntry { spec, next: Some(5), last: Some(Run { due: 6, serial: 3 }), behind: 7, held: true }
 }
 
-fn with_schedule(name: &[u8], entry: Entry) -> Queue {
+fn with_schedule(name: &[u8], entry: ScheduleEntry) -> Queue {
     let mut queue = queue_of(3, full_job());
-    queue.timetable.put(name.into(), entry);
+    queue.schedules.put(name.into(), entry);
     queue
 }
 
-const CHANGES_OF_A_SCHEDULE: [fn(&mut Entry); 22] = [
+const CHANGES_OF_A_SCHEDULE: [fn(&mut ScheduleEntry); 22] = [
     |entry| entry.next = None,
     |entry| entry.next = Some(0),
     |entry| (entry.last, entry.held) = (None, false),
@@ -135,28 +135,28 @@ const CHANGES_OF_A_SCHEDULE: [fn(&mut Entry); 22] = [
     |entry| (entry.last, entry.held) = (Some(Run { due: 6, serial: 2 }), false),
     |entry| entry.behind = 0,
     |entry| entry.held = false,
-    |entry| entry.terms.pattern = Box::from(*b"@daily"),
-    |entry| entry.terms.zone = Box::from(*b"Europe/Berlin"),
-    |entry| entry.terms.catch_up = CatchUp::Skip,
-    |entry| entry.terms.catch_up = CatchUp::All,
-    |entry| entry.terms.overlap = false,
-    |entry| entry.terms.job.payload = Payload::default(),
-    |entry| entry.terms.job.name = None,
-    |entry| entry.terms.job.meta = None,
-    |entry| entry.terms.job.retries = 0,
-    |entry| entry.terms.job.priority = 0,
-    |entry| entry.terms.job.lifo = false,
-    |entry| entry.terms.job.backoff = None,
-    |entry| entry.terms.job.lease = 0,
-    |entry| entry.terms.job.expire = 0,
-    |entry| entry.terms.job.keep = None,
+    |entry| entry.spec.pattern = Box::from(*b"@daily"),
+    |entry| entry.spec.zone = Box::from(*b"Europe/Berlin"),
+    |entry| entry.spec.catch_up = CatchUp::Skip,
+    |entry| entry.spec.catch_up = CatchUp::All,
+    |entry| entry.spec.overlap = false,
+    |entry| entry.spec.job.payload = Payload::default(),
+    |entry| entry.spec.job.name = None,
+    |entry| entry.spec.job.meta = None,
+    |entry| entry.spec.job.retries = 0,
+    |entry| entry.spec.job.priority = 0,
+    |entry| entry.spec.job.lifo = false,
+    |entry| entry.spec.job.backoff = None,
+    |entry| entry.spec.job.lease = 0,
+    |entry| entry.spec.job.expire = 0,
+    |entry| entry.spec.job.keep = None,
 ];
 
 #[test]
 fn every_field_reaches_the_saved_bytes_and_comes_back() {
     let of_queue: [fn(&mut Queue); 22] = [
-        |queue| queue.line.last_turn += 1,
-        |queue| queue.line.alone_turn += 1,
+        |queue| queue.ready.last_turn += 1,
+        |queue| queue.ready.ungrouped_turn += 1,
         |queue| queue.aging.risen += 1,
         |queue| queue.aging.since += 1,
         |queue| queue.pause = None,
@@ -174,57 +174,57 @@ fn every_field_reaches_the_saved_bytes_and_comes_back() {
         |queue| queue.totals.stalled += 1,
         |queue| queue.totals.died += 1,
         |queue| queue.totals.expired += 1,
-        |queue| assert!(queue.keys.enter_gone(&(*b"gone").into(), (*b"a").into(), 36)),
-        |queue| assert!(queue.keys.enter_gone(&(*b"gone").into(), (*b"a").into(), 37)),
-        |queue| assert!(queue.keys.enter_gone(&(*b"gone").into(), (*b"b").into(), 36)),
+        |queue| assert!(queue.keys.restore_orphan(&(*b"gone").into(), (*b"a").into(), 36)),
+        |queue| assert!(queue.keys.restore_orphan(&(*b"gone").into(), (*b"a").into(), 37)),
+        |queue| assert!(queue.keys.restore_orphan(&(*b"gone").into(), (*b"b").into(), 36)),
     ];
     let of_job: [fn(&mut Job); 46] = [
-        |job| job.extra_mut().group = None,
-        |job| job.extra_mut().group = Some(Arc::from(*b"other")),
-        |job| job.extra_mut().shift += 1,
+        |job| job.options_mut().group = None,
+        |job| job.options_mut().group = Some(Arc::from(*b"other")),
+        |job| job.options_mut().shift += 1,
         |job| job.set_payload(Payload::default()),
-        |job| (job.state, job.at) = (State::Ready, job.place),
+        |job| (job.state, job.at) = (State::Ready, job.ready_at),
         |job| (job.state, job.unique_mut().unwrap().until) = (State::Dead, Until::Time),
-        |job| job.settled = Settled::Open,
-        |job| job.settled = Settled::Released,
+        |job| job.last_outcome = LastOutcome::Open,
+        |job| job.last_outcome = LastOutcome::Released,
         |job| job.at += 1,
-        |job| job.place += 1,
+        |job| job.ready_at += 1,
         |job| job.created += 1,
         |job| job.token += 1,
-        |job| job.story_mut().failures += 1,
-        |job| job.story_mut().stalls += 1,
+        |job| job.history_mut().failures += 1,
+        |job| job.history_mut().stalls += 1,
         |job| job.retries += 1,
         |job| job.priority = i32::MIN,
-        |job| job.extra_mut().lifo = false,
-        |job| job.extra_mut().lease += 1,
-        |job| job.extra_mut().backoff = None,
-        |job| job.extra_mut().backoff = Some(Box::new(Backoff::Fixed(20))),
-        |job| job.extra_mut().backoff = Some(Box::new(Backoff::List([19].into()))),
-        |job| job.extra = None,
-        |job| job.extra_mut().story = None,
-        |job| job.story_mut().cancelled = false,
-        |job| job.extra_mut().id = None,
-        |job| job.extra_mut().name = Some(Box::default()),
-        |job| job.extra_mut().meta = None,
-        |job| job.story_mut().error = None,
-        |job| job.story_mut().result = None,
-        |job| job.extra_mut().life = None,
-        |job| job.life_mut().unwrap().expire += 1,
-        |job| job.life_mut().unwrap().expires += 1,
-        |job| job.life_mut().unwrap().keep = Some(0),
-        |job| job.life_mut().unwrap().keep = None,
-        |job| job.life_mut().unwrap().unique = None,
-        |job| job.life_mut().unwrap().anchor = Some(1),
+        |job| job.options_mut().lifo = false,
+        |job| job.options_mut().lease += 1,
+        |job| job.options_mut().backoff = None,
+        |job| job.options_mut().backoff = Some(Box::new(Backoff::Fixed(20))),
+        |job| job.options_mut().backoff = Some(Box::new(Backoff::List([19].into()))),
+        |job| job.options = None,
+        |job| job.options_mut().history = None,
+        |job| job.history_mut().cancelled = false,
+        |job| job.options_mut().id = None,
+        |job| job.options_mut().name = Some(Box::default()),
+        |job| job.options_mut().meta = None,
+        |job| job.history_mut().error = None,
+        |job| job.history_mut().result = None,
+        |job| job.options_mut().lifetime = None,
+        |job| job.lifetime_mut().unwrap().expire += 1,
+        |job| job.lifetime_mut().unwrap().expires += 1,
+        |job| job.lifetime_mut().unwrap().keep = Some(0),
+        |job| job.lifetime_mut().unwrap().keep = None,
+        |job| job.lifetime_mut().unwrap().unique = None,
+        |job| job.lifetime_mut().unwrap().root = Some(1),
         |job| job.unique_mut().unwrap().key = (*b"kez").into(),
         |job| job.unique_mut().unwrap().until = Until::Start,
         |job| job.unique_mut().unwrap().until = Until::Time,
         |job| job.unique_mut().unwrap().window += 1,
-        |job| job.unique_mut().unwrap().frees += 1,
+        |job| job.unique_mut().unwrap().free_at += 1,
         |job| let_go(job.unique_mut().unwrap()),
-        |job| job.story_mut().progress = None,
-        |job| job.story_mut().log = None,
-        |job| job.story_mut().log = Some(Box::new(log_of(&[b"one"]))),
-        |job| job.story_mut().log = Some(Box::new(log_of(&[b"two", b"one"]))),
+        |job| job.history_mut().progress = None,
+        |job| job.history_mut().log = None,
+        |job| job.history_mut().log = Some(Box::new(log_of(&[b"one"]))),
+        |job| job.history_mut().log = Some(Box::new(log_of(&[b"two", b"one"]))),
     ];
     let mut all = vec![queue_of(3, full_job()), queue_of(4, full_job())];
     all.extend(of_queue.map(|change| {
@@ -237,14 +237,15 @@ fn every_field_reaches_the_saved_bytes_and_comes_back() {
         change(&mut job);
         queue_of(3, job)
     }));
-    for (state, settled) in [(State::Active, Settled::Open), (State::Done, Settled::Acked)] {
-        let mut job = full_job().with(|job| (job.state, job.settled) = (state, settled));
+    for (state, last_outcome) in [(State::Active, LastOutcome::Open), (State::Done, LastOutcome::Acked)] {
+        let mut job = full_job().with(|job| (job.state, job.last_outcome) = (state, last_outcome));
         job.unique_mut().unwrap().until = Until::Time;
         all.push(queue_of(3, job));
     }
     for worker in [*b"a", *b"b"] {
-        let mut job = full_job().with(|job| (job.state, job.settled) = (State::Active, Settled::Open));
-        job.story_mut().worker = Some(Box::from(worker));
+        let mut job =
+            full_job().with(|job| (job.state, job.last_outcome) = (State::Active, LastOutcome::Open));
+        job.history_mut().worker = Some(Box::from(worker));
         all.push(queue_of(3, job));
     }
     all.push(with_schedule(b"t", full_entry()));
@@ -256,7 +257,7 @@ fn every_field_reaches_the_saved_bytes_and_comes_back() {
     all.push(with_schedule(b"s", full_entry()));
     for (i, one) in all.iter().enumerate() {
         assert_eq!(saved(&reloaded(one)), saved(one));
-        assert!(reloaded(one).timetable.iter().eq(one.timetable.iter()));
+        assert!(reloaded(one).schedules.iter().eq(one.schedules.iter()));
         assert_eq!(reloaded(one).jobs, one.jobs);
         for other in &all[i + 1..] {
             assert_ne!(saved(one), saved(other), "{one:?} and {other:?}");
@@ -267,28 +268,28 @@ fn every_field_reaches_the_saved_bytes_and_comes_back() {
 #[test]
 fn a_queue_that_no_history_leaves_is_corrupt() {
     let of_job: [fn(&mut Job); 26] = [
-        |job| job.story_mut().worker = Some(Box::default()),
+        |job| job.history_mut().worker = Some(Box::default()),
         |job| job.state = State::Ready,
         |job| job.state = State::Active,
-        |job| (job.state, job.settled, job.token) = (State::Active, Settled::Open, 0),
+        |job| (job.state, job.last_outcome, job.token) = (State::Active, LastOutcome::Open, 0),
         |job| job.state = State::Done,
-        |job| job.settled = Settled::Acked,
+        |job| job.last_outcome = LastOutcome::Acked,
         |job| job.at = 1 << 53,
-        |job| job.place = 1 << 53,
+        |job| job.ready_at = 1 << 53,
         |job| job.created = u64::MAX,
         |job| job.token = 24,
-        |job| job.extra_mut().lease = LONGEST + 1,
-        |job| job.extra_mut().id = Some(Box::from(*b"#1")),
-        |job| job.extra_mut().id = Some(Box::default()),
-        |job| job.life_mut().unwrap().expire = 0,
-        |job| job.life_mut().unwrap().expire = LONGEST + 1,
-        |job| job.life_mut().unwrap().expires = 1 << 53,
-        |job| job.life_mut().unwrap().keep = Some(LONGEST + 1),
+        |job| job.options_mut().lease = LONGEST + 1,
+        |job| job.options_mut().id = Some(Box::from(*b"#1")),
+        |job| job.options_mut().id = Some(Box::default()),
+        |job| job.lifetime_mut().unwrap().expire = 0,
+        |job| job.lifetime_mut().unwrap().expire = LONGEST + 1,
+        |job| job.lifetime_mut().unwrap().expires = 1 << 53,
+        |job| job.lifetime_mut().unwrap().keep = Some(LONGEST + 1),
         |job| job.unique_mut().unwrap().window = LONGEST + 1,
-        |job| job.unique_mut().unwrap().frees = 1 << 53,
-        |job| job.unique_mut().unwrap().frees = 0,
+        |job| job.unique_mut().unwrap().free_at = 1 << 53,
+        |job| job.unique_mut().unwrap().free_at = 0,
         |job| (job.unique_mut().unwrap().window, job.unique_mut().unwrap().until) = (0, Until::Time),
-        |job| job.unique_mut().unwrap().role = Role::Past,
+        |job| job.unique_mut().unwrap().role = KeyRole::Past,
         |job| be_next(job.unique_mut().unwrap()),
         |job| job.state = State::Blocked,
         |job| job.state = State::Dead,
@@ -303,12 +304,12 @@ fn a_queue_that_no_history_leaves_is_corrupt() {
         assert!(loaded(&saved(&queue_of(3, job))).is_err(), "change {i} of a job");
     }
     let of_queue: [fn(&mut Queue); 9] = [
-        |queue| queue.line.last_turn = FAR,
-        |queue| queue.line.alone_turn = 27,
-        |queue| queue.aging.risen = FAR,
+        |queue| queue.ready.last_turn = MAX_CLOCK,
+        |queue| queue.ready.ungrouped_turn = 27,
+        |queue| queue.aging.risen = MAX_CLOCK,
         |queue| queue.aging.since = 22,
-        |queue| queue.clock = FAR,
-        |queue| queue.next_serial = FAR,
+        |queue| queue.clock = MAX_CLOCK,
+        |queue| queue.next_serial = MAX_CLOCK,
         |queue| queue.next_serial = 3,
         |queue| queue.highest_token = 13,
         |queue| queue.highest_token = BOUND,
@@ -327,24 +328,24 @@ fn a_queue_that_no_history_leaves_is_corrupt() {
 #[test]
 fn a_schedule_that_no_history_leaves_is_corrupt() {
     let far = 1 << 53;
-    let changes: [fn(&mut Entry); 9] = [
+    let changes: [fn(&mut ScheduleEntry); 9] = [
         |entry| entry.next = Some(1 << 53),
         |entry| entry.last = Some(Run { due: 1 << 53, serial: 3 }),
         |entry| (entry.last, entry.held) = (Some(Run { due: 6, serial: 22 }), false),
         // There is nothing to wait for.
         |entry| entry.last = None,
         |entry| entry.last = Some(Run { due: 6, serial: 2 }),
-        |entry| entry.terms.pattern = vec![b'*'; 129].into(),
-        |entry| entry.terms.zone = vec![b'Z'; 65].into(),
-        |entry| entry.terms.job.id = Some(Box::from(*b"id")),
-        |entry| entry.terms.job.due = 1,
+        |entry| entry.spec.pattern = vec![b'*'; 129].into(),
+        |entry| entry.spec.zone = vec![b'Z'; 65].into(),
+        |entry| entry.spec.job.id = Some(Box::from(*b"id")),
+        |entry| entry.spec.job.due = 1,
     ];
     for (i, change) in changes.into_iter().enumerate() {
         let mut entry = full_entry();
         change(&mut entry);
         assert!(loaded(&saved(&with_schedule(b"s", entry))).is_err(), "change {i}");
     }
-    for name in [&b""[..], b"#s", &[b's'; LONGEST_SCHEDULE + 1]] {
+    for name in [&b""[..], b"#s", &[b's'; MAX_SCHEDULE_NAME_BYTES + 1]] {
         assert!(loaded(&saved(&with_schedule(name, full_entry()))).is_err(), "{name:?}");
     }
     let mut ended = with_schedule(b"s", full_entry());
@@ -353,7 +354,7 @@ fn a_schedule_that_no_history_leaves_is_corrupt() {
     let mut many = queue_of(3, full_job());
     for i in 0..=1_000 {
         assert_eq!(loaded(&saved(&many)).is_ok(), i <= 1_000);
-        many.timetable.put(format!("s{i:04}").into_bytes().into(), full_entry());
+        many.schedules.put(format!("s{i:04}").into_bytes().into(), full_entry());
     }
     assert!(loaded(&saved(&many)).is_err(), "more than there may be");
     let (one, two) = (saved(&with_schedule(b"s", full_entry())), saved(&with_schedule(b"r", full_entry())));
@@ -362,20 +363,20 @@ fn a_schedule_that_no_history_leaves_is_corrupt() {
         assert!(loaded(&twice).is_err(), "out of order");
     }
     let name = || Box::from(*b"s");
-    let terms = |change: fn(&mut Entry)| {
+    let spec = |change: fn(&mut ScheduleEntry)| {
         let mut entry = full_entry();
         change(&mut entry);
-        Box::new(entry.terms)
+        Box::new(entry.spec)
     };
     for change in [
-        Change::Plan { name: Box::default(), terms: terms(|_| ()), next: None },
-        Change::Plan { name: name(), terms: terms(|_| ()), next: Some(far) },
-        Change::Plan { name: name(), terms: terms(|entry| entry.terms.job.due = 1), next: None },
-        Change::Unplan { name: vec![b's'; LONGEST_SCHEDULE + 1].into() },
-        Change::Run { name: name(), due: far },
-        Change::Run { name: Box::from(*b"#s"), due: 0 },
-        Change::Next { name: name(), next: Some(far), behind: 0 },
-        Change::Hold { name: Box::default() },
+        Change::SetSchedule { name: Box::default(), spec: spec(|_| ()), next: None },
+        Change::SetSchedule { name: name(), spec: spec(|_| ()), next: Some(far) },
+        Change::SetSchedule { name: name(), spec: spec(|entry| entry.spec.job.due = 1), next: None },
+        Change::DeleteSchedule { name: vec![b's'; MAX_SCHEDULE_NAME_BYTES + 1].into() },
+        Change::RunSchedule { name: name(), due: far },
+        Change::RunSchedule { name: Box::from(*b"#s"), due: 0 },
+        Change::SetNextRun { name: name(), next: Some(far), behind: 0 },
+        Change::HoldSchedule { name: Box::default() },
     ] {
         let effect = Effect { now: 0, change };
         assert_eq!(Effect::decode(&effect.encode(), None), Err(Corrupt), "{effect:?}");
@@ -399,11 +400,11 @@ fn an_effect_out_of_range_is_corrupt() {
         expire: 0,
         keep: None,
         unique: None,
-        flow: None,
+        dependencies: None,
     };
-    let flow = NewFlow { after: vec![0], on_dead: OnDead::Wait, doom: None };
-    let of_flow = |flow| NewJob { flow: Some(flow), ..job.clone() };
-    let key = NewKey { key: Box::default(), until: Until::Done, window: 0, turn: Turn::First };
+    let dependencies = NewDependencies { after: vec![0], on_dead: OnDead::Wait, dependency_error: None };
+    let of_flow = |dependencies| NewJob { dependencies: Some(dependencies), ..job.clone() };
+    let key = NewKey { key: Box::default(), until: Until::Done, window: 0, claim: KeyClaim::Free };
     let of_key = |key| NewJob { unique: Some(key), ..job.clone() };
     let push = |job| Change::Push { serial: 0, job };
     let pop = |serial, token, deadline| Change::Pop {
@@ -416,33 +417,33 @@ fn an_effect_out_of_range_is_corrupt() {
         Change::Push { serial: far, job: job.clone() },
         push(NewJob { due: far, ..job.clone() }),
         push(NewJob { lease: LONGEST + 1, ..job.clone() }),
-        push(of_flow(NewFlow { after: vec![1 << 53], ..flow.clone() })),
-        push(of_flow(NewFlow { after: vec![0; MOST_AFTER + 1], ..flow.clone() })),
+        push(of_flow(NewDependencies { after: vec![1 << 53], ..dependencies.clone() })),
+        push(of_flow(NewDependencies { after: vec![0; MAX_AFTER + 1], ..dependencies.clone() })),
         push(of_key(NewKey { window: LONGEST + 1, ..key.clone() })),
         push(of_key(NewKey { until: Until::Time, ..key.clone() })),
-        push(of_key(NewKey { turn: Turn::InPlaceOf(1 << 53), ..key.clone() })),
+        push(of_key(NewKey { claim: KeyClaim::Replace(1 << 53), ..key.clone() })),
         push(NewJob { expire: LONGEST + 1, ..job.clone() }),
         push(NewJob { keep: Some(LONGEST + 1), ..job.clone() }),
         push(NewJob { id: Some(Box::default()), ..job.clone() }),
         push(NewJob { id: Some(Box::from(*b"#a")), ..job.clone() }),
         push(NewJob { group: Some(Box::default()), ..job.clone() }),
-        push(NewJob { group: Some([b'g'; LONGEST_NAME + 1].into()), ..job }),
+        push(NewJob { group: Some([b'g'; MAX_NAME_BYTES + 1].into()), ..job }),
         pop(far, 1, 0),
         pop(0, 0, 0),
         pop(0, BOUND, 0),
         pop(0, 1, far),
         Change::Ack { serial: far, result: None },
-        Change::Fail { serial: 0, error: None, fate: Fate::Retry { due: far } },
+        Change::Fail { serial: 0, error: None, after_fail: AfterFail::Retry { due: far } },
         Change::Release { serial: 0, due: Some(far) },
         Change::Extend { serial: 0, deadline: far, progress: None },
         Change::Log { serial: far, line: Box::default() },
-        Change::Update { serial: far, update: Given::default() },
-        Change::Update { serial: 0, update: Given { due: Some(far), ..Given::default() } },
+        Change::Update { serial: far, update: JobUpdate::default() },
+        Change::Update { serial: 0, update: JobUpdate { due: Some(far), ..JobUpdate::default() } },
     ] {
         let effect = Effect { now: 0, change };
         assert_eq!(Effect::decode(&effect.encode(), effect.payload()), Err(Corrupt), "{effect:?}");
     }
-    let late = Effect { now: FAR, change: Change::Advance { steps: 1 } };
+    let late = Effect { now: MAX_CLOCK, change: Change::Advance { steps: 1 } };
     assert_eq!(Effect::decode(&late.encode(), None), Err(Corrupt));
 }
 
@@ -476,14 +477,14 @@ fn a_large_queue_is_saved_in_several_blocks_in_the_order_of_pushing() {
 fn waiting_queue() -> Queue {
     let mut queue = Queue::default();
     (queue.clock, queue.next_serial, queue.highest_token) = (21, 22, 23);
-    let plain = full_job().with(|job| (job.extra, job.settled) = (None, Settled::Open));
-    let with = |life| plain.clone().with(|job| job.extra_mut().life = Some(Box::new(life)));
-    let flow = Flow { after: [0, 1].into(), on_dead: OnDead::Fail, open: 2 };
+    let plain = full_job().with(|job| (job.options, job.last_outcome) = (None, LastOutcome::Open));
+    let with = |lifetime| plain.clone().with(|job| job.options_mut().lifetime = Some(Box::new(lifetime)));
+    let dependencies = Dependencies { after: [0, 1].into(), on_dead: OnDead::Fail, open: 2 };
     assert!(queue.insert(1, plain.clone()));
-    assert!(queue.insert(2, with(Life { anchor: Some(0), ..Life::default() })));
-    let child = with(Life { flow: Some(flow), ..Life::default() });
+    assert!(queue.insert(2, with(JobLifetime { root: Some(0), ..JobLifetime::default() })));
+    let child = with(JobLifetime { dependencies: Some(dependencies), ..JobLifetime::default() });
     assert!(queue.insert(3, child.with(|job| job.state = State::Blocked)));
-    queue.flows.edges.extend([(0, false, 3), (1, false, 3)]);
+    queue.dependency_graph.edges.extend([(0, false, 3), (1, false, 3)]);
     queue
 }
 
@@ -491,24 +492,24 @@ fn waiting_queue() -> Queue {
 fn what_waits_for_what_is_saved_and_comes_back() {
     let changes: [fn(&mut Queue); 12] = [
         |_| {},
-        |queue| _ = (queue.flows.edges.remove(&(0, false, 3)), flow_of(queue).open -= 1),
-        |queue| _ = (queue.flows.edges.remove(&(1, false, 3)), flow_of(queue).open -= 1),
+        |queue| _ = (queue.dependency_graph.edges.remove(&(0, false, 3)), flow_of(queue).open -= 1),
+        |queue| _ = (queue.dependency_graph.edges.remove(&(1, false, 3)), flow_of(queue).open -= 1),
         |queue| {
             flow_of(queue).on_dead = OnDead::Run;
         },
         |queue| {
             flow_of(queue).on_dead = OnDead::Wait;
-            queue.flows.edges = [(0, true, 3), (1, true, 3)].into();
+            queue.dependency_graph.edges = [(0, true, 3), (1, true, 3)].into();
         },
-        |queue| _ = queue.flows.ended.insert(1, (Outcome::Done, (*b"a").into())),
-        |queue| _ = queue.flows.ended.insert(1, (Outcome::Dead, (*b"a").into())),
-        |queue| _ = queue.flows.ended.insert(1, (Outcome::Gone, (*b"a").into())),
-        |queue| _ = queue.flows.ended.insert(1, (Outcome::Gone, (*b"b").into())),
-        |queue| _ = queue.flows.loose.insert(4, (OnDead::Wait, vec![9, 8])),
-        |queue| _ = queue.flows.loose.insert(4, (OnDead::Run, vec![9, 8])),
+        |queue| _ = queue.dependency_graph.ended.insert(1, (DependencyOutcome::Done, (*b"a").into())),
+        |queue| _ = queue.dependency_graph.ended.insert(1, (DependencyOutcome::Dead, (*b"a").into())),
+        |queue| _ = queue.dependency_graph.ended.insert(1, (DependencyOutcome::Gone, (*b"a").into())),
+        |queue| _ = queue.dependency_graph.ended.insert(1, (DependencyOutcome::Gone, (*b"b").into())),
+        |queue| _ = queue.dependency_graph.cancelled_edges.insert(4, (OnDead::Wait, vec![9, 8])),
+        |queue| _ = queue.dependency_graph.cancelled_edges.insert(4, (OnDead::Run, vec![9, 8])),
         |queue| {
-            queue.flows.loose.insert(4, (OnDead::Wait, vec![9, 8]));
-            queue.flows.edges.insert((9, true, 4));
+            queue.dependency_graph.cancelled_edges.insert(4, (OnDead::Wait, vec![9, 8]));
+            queue.dependency_graph.edges.insert((9, true, 4));
         },
     ];
     let all = changes.map(|change| {
@@ -520,28 +521,31 @@ fn what_waits_for_what_is_saved_and_comes_back() {
         let again = reloaded(one);
         assert_eq!(saved(&again), saved(one));
         assert_eq!(again.jobs, one.jobs);
-        assert_eq!((&again.flows.edges, &again.flows.heirs), (&one.flows.edges, &one.flows.heirs));
+        assert_eq!(
+            (&again.dependency_graph.edges, &again.dependency_graph.replaced_by),
+            (&one.dependency_graph.edges, &one.dependency_graph.replaced_by)
+        );
         for other in &all[i + 1..] {
             assert_ne!(saved(one), saved(other), "{one:?} and {other:?}");
         }
     }
 }
 
-fn flow_of(queue: &mut Queue) -> &mut Flow {
-    queue.jobs.get_mut(3).and_then(|job| job.flow_mut()).expect("a flow")
+fn flow_of(queue: &mut Queue) -> &mut Dependencies {
+    queue.jobs.get_mut(3).and_then(|job| job.dependencies_mut()).expect("dependencies")
 }
 
 #[test]
 fn edges_that_lead_from_nowhere_are_corrupt() {
     let changes: [fn(&mut Queue); 8] = [
-        |queue| drop(queue.take_out(1)),
-        |queue| drop(queue.take_out(2)),
+        |queue| drop(queue.detach(1)),
+        |queue| drop(queue.detach(2)),
         |queue| queue.change(3, |job| job.state = State::Delayed),
-        |queue| queue.flows.edges.clear(),
+        |queue| queue.dependency_graph.edges.clear(),
         |queue| flow_of(queue).after = [].into(),
         |queue| flow_of(queue).after = [1, 0].into(),
         |queue| flow_of(queue).after = [1, 1].into(),
-        |queue| _ = queue.flows.loose.insert(3, (OnDead::Wait, vec![9])),
+        |queue| _ = queue.dependency_graph.cancelled_edges.insert(3, (OnDead::Wait, vec![9])),
     ];
     for (i, change) in changes.into_iter().enumerate() {
         let mut queue = waiting_queue();
@@ -550,20 +554,21 @@ fn edges_that_lead_from_nowhere_are_corrupt() {
         // One that waits no more has no edges any more.
         assert_eq!(loaded(&blocks).is_err(), i != 2, "change {i}");
     }
-    let mut heirs = waiting_queue();
-    heirs.jobs.get_mut(2).and_then(|job| job.life_mut()).expect("a life").anchor = Some(1);
-    assert!(loaded(&saved(&heirs)).is_err(), "an anchor of two jobs");
+    let mut replaced_by = waiting_queue();
+    replaced_by.jobs.get_mut(2).and_then(|job| job.lifetime_mut()).expect("a lifetime").root = Some(1);
+    assert!(loaded(&saved(&replaced_by)).is_err(), "a root of two jobs");
 }
 
 #[test]
 fn a_circle_of_jobs_that_wait_for_each_other_is_loaded_and_does_no_harm() {
     let mut queue = waiting_queue();
-    let waits = Flow { after: [3].into(), on_dead: OnDead::Fail, open: 1 };
+    let waits = Dependencies { after: [3].into(), on_dead: OnDead::Fail, open: 1 };
     queue.change(1, |job| {
         job.state = State::Blocked;
-        job.extra_mut().life = Some(Box::new(Life { flow: Some(waits), ..Life::default() }));
+        job.options_mut().lifetime =
+            Some(Box::new(JobLifetime { dependencies: Some(waits), ..JobLifetime::default() }));
     });
-    queue.flows.edges.insert((3, false, 1));
+    queue.dependency_graph.edges.insert((3, false, 1));
     let mut world = World::new();
     world.replica = Some(reloaded(&queue));
     world.primary = Some(reloaded(&queue));

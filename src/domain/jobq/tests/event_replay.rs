@@ -29,7 +29,7 @@ fn place(job: &Job) -> Place {
 }
 
 fn minutes(queue: &Queue) -> BTreeMap<UnixMs, [u32; 6]> {
-    queue.diary.series.minutes().iter().map(|minute| (minute.begun(), minute.counts())).collect()
+    queue.history.series.minutes().iter().map(|minute| (minute.start_ms(), minute.counts())).collect()
 }
 
 impl Follower {
@@ -66,9 +66,9 @@ impl Follower {
             queue.jobs.iter().map(|(serial, job)| (job.shown_id(serial).to_vec(), place(job))).collect();
         assert_eq!(self.jobs, jobs);
         assert_eq!(self.totals, queue.totals);
-        let last = self.minutes.last_key_value().map_or(0, |(begun, _)| *begun);
-        let kept = self.minutes.range((last + MINUTE).saturating_sub(MOST_MINUTES * MINUTE)..);
-        assert!(kept.map(|(begun, counts)| (*begun, *counts)).eq(minutes(queue)));
+        let last = self.minutes.last_key_value().map_or(0, |(started, _)| *started);
+        let kept = self.minutes.range((last + MINUTE).saturating_sub(MAX_MINUTES * MINUTE)..);
+        assert!(kept.map(|(started, counts)| (*started, *counts)).eq(minutes(queue)));
         assert_eq!(self.paused, queue.pause.map(|pause| pause.until));
     }
 

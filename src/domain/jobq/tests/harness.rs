@@ -3,10 +3,10 @@
 use crate::domain::codec::Corrupt;
 use crate::domain::decision::Decision;
 use crate::domain::jobq::decide::settle::Failed;
-use crate::domain::jobq::state::dependencies::Flow;
+use crate::domain::jobq::state::dependencies::Dependencies;
 use crate::domain::jobq::state::job::Job;
-use crate::domain::jobq::state::lifetime::End;
-use crate::domain::jobq::state::unique_keys::{Holder, Keys};
+use crate::domain::jobq::state::lifetime::JobDeadline;
+use crate::domain::jobq::state::unique_keys::{KeyHolder, UniqueKeys};
 use crate::domain::jobq::*;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
@@ -146,16 +146,16 @@ impl World {
         self.run(|queue, now, _| Ok(decide_purge(queue, state, older, 10_000, now))).expect("never refused")
     }
 
-    pub fn plan(&mut self, plan: &Plan<'_>) -> Result<(), Refusal> {
-        self.run(|queue, now, _| decide_plan(queue, plan, now))
+    pub fn set_schedule(&mut self, plan: &SetSchedule<'_>) -> Result<(), Refusal> {
+        self.run(|queue, now, _| decide_set_schedule(queue, plan, now))
     }
 
-    pub fn unplan(&mut self, name: &[u8]) -> bool {
-        self.run(|queue, now, _| Ok(decide_unplan(queue, name, now))).expect("never refused")
+    pub fn delete_schedule(&mut self, name: &[u8]) -> bool {
+        self.run(|queue, now, _| Ok(decide_delete_schedule(queue, name, now))).expect("never refused")
     }
 
     pub fn run_now(&mut self, name: &[u8]) -> Result<Pushed, Refusal> {
-        self.run(|queue, now, _| decide_run(queue, name, now))
+        self.run(|queue, now, _| decide_run_schedule(queue, name, now))
     }
 
     pub fn queue(&self) -> &Queue {
@@ -216,7 +216,7 @@ pub(crate) fn advanced(queue: &Queue, now: UnixMs) -> Queue {
 
 /// The id of a job that was pushed without one.
 pub(crate) fn automatic_id(serial: u64) -> Box<[u8]> {
-    Box::from(&*crate::domain::jobq::state::job_id::Automatic::of(serial))
+    Box::from(&*crate::domain::jobq::state::job_id::AutomaticId::of(serial))
 }
 
 /// Every index against the jobs themselves.
@@ -227,13 +227,13 @@ pub(crate) fn check_indexes(queue: &Queue) {
         let group = |job: &Job| job.group().cloned();
         expected.sort_by_key(|(serial, job)| match state {
             State::Ready => {
-                let begun = group(job).is_some() && job.is_begun();
+                let started = group(job).is_some() && job.is_started();
                 let (fifo, at, serial) = if job.is_lifo() {
                     (0, u64::MAX - job.at, u64::MAX - *serial)
                 } else {
                     (1, job.at, *serial)
                 };
-                (group(job), !begun, job.rank(), fifo, at, serial)
+                (group(job), !started, job.rank(), fifo, at, serial)
             }
             _ => (None, false, 0, 0, job.at, *serial),
         });
@@ -241,42 +241,47 @@ pub(crate) fn check_indexes(queue: &Queue) {
         assert_eq!(queue.serials(state).collect::<Vec<_>>(), expected, "{state:?}");
         assert_eq!(queue.count(state), expected.len(), "{state:?}");
     }
-    let ends = |wanted: fn(End) -> Option<UnixMs>| {
-        let ends = queue.jobs.iter().filter_map(|(serial, job)| Some((wanted(job.end())?, serial)));
+    let ends = |wanted: fn(JobDeadline) -> Option<UnixMs>| {
+        let ends = queue.jobs.iter().filter_map(|(serial, job)| Some((wanted(job.deadline())?, serial)));
         ends.collect::<BTreeSet<_>>()
     };
-    let expires = ends(|end| if let End::Expires(at) = end { Some(at) } else { None });
-    assert!(queue.ends.expiring.iter().copied().eq(expires));
-    let leaves = ends(|end| if let End::Leaves(at) = end { Some(at) } else { None });
-    assert!(queue.ends.leaving.iter().copied().eq(leaves));
+    let expires = ends(|end| if let JobDeadline::Expiry(at) = end { Some(at) } else { None });
+    assert!(queue.deadlines.expiring.iter().copied().eq(expires));
+    let leaves = ends(|end| if let JobDeadline::Retention(at) = end { Some(at) } else { None });
+    assert!(queue.deadlines.retained.iter().copied().eq(leaves));
     check_groups(queue);
-    let mut keys = Keys::default();
-    for (key, claim) in &queue.keys.claims {
-        if let Holder::Gone(id) = &claim.holder {
-            assert!(keys.enter_gone(key, id.clone(), claim.frees));
+    let mut keys = UniqueKeys::default();
+    for (key, claim) in &queue.keys.held {
+        if let KeyHolder::Gone(id) = &claim.holder {
+            assert!(keys.restore_orphan(key, id.clone(), claim.free_at));
         }
     }
     for (serial, job) in queue.jobs.iter() {
-        assert!(job.unique().is_none_or(|unique| keys.enter(serial, unique)));
+        assert!(job.unique().is_none_or(|unique| keys.insert(serial, unique)));
         assert_eq!(job.state == State::Blocked, job.is_next() || job.open() > 0);
-        let edges = job.flow().into_iter().flat_map(|flow| {
-            flow.after.iter().filter(|anchor| queue.flows.has_edge(**anchor, flow.on_dead, serial))
+        let edges = job.dependencies().into_iter().flat_map(|dependencies| {
+            dependencies
+                .after
+                .iter()
+                .filter(|root| queue.dependency_graph.has_edge(**root, dependencies.on_dead, serial))
         });
         if job.state == State::Blocked {
             assert_eq!(edges.count(), job.open() as usize);
         }
     }
-    for (anchor, on_dead, child) in &queue.flows.edges {
-        let job = queue.job(*child).filter(|job| job.state == State::Blocked).and_then(Job::flow);
-        let known = |flow: &Flow| flow.after.contains(anchor) && (flow.on_dead == OnDead::Wait) == *on_dead;
-        assert!(queue.flows.loose.contains_key(child) || job.is_some_and(known));
+    for (root, on_dead, child) in &queue.dependency_graph.edges {
+        let job = queue.job(*child).filter(|job| job.state == State::Blocked).and_then(Job::dependencies);
+        let known = |dependencies: &Dependencies| {
+            dependencies.after.contains(root) && (dependencies.on_dead == OnDead::Wait) == *on_dead
+        };
+        assert!(queue.dependency_graph.cancelled_edges.contains_key(child) || job.is_some_and(known));
     }
-    let heirs = queue.jobs.iter().filter_map(|(serial, job)| Some((job.life()?.anchor?, serial)));
-    assert_eq!(queue.flows.heirs, heirs.collect());
-    assert_eq!((&keys.claims, &keys.ends), (&queue.keys.claims, &queue.keys.ends));
-    check_timetable(queue);
-    let weight: usize = queue.jobs.iter().map(|(_, job)| job.weight()).sum();
-    assert_eq!(queue.weight, weight);
+    let replaced_by = queue.jobs.iter().filter_map(|(serial, job)| Some((job.lifetime()?.root?, serial)));
+    assert_eq!(queue.dependency_graph.replaced_by, replaced_by.collect());
+    assert_eq!((&keys.held, &keys.ends), (&queue.keys.held, &queue.keys.ends));
+    check_schedule_indexes(queue);
+    let weight: usize = queue.jobs.iter().map(|(_, job)| job.memory_bytes()).sum();
+    assert_eq!(queue.job_bytes, weight);
     for (serial, job) in queue.jobs.iter() {
         let (found, same) = queue.find(&job.shown_id(serial)).expect("by its id");
         assert_eq!((found, same), (serial, job));
@@ -288,24 +293,25 @@ pub(crate) fn check_indexes(queue: &Queue) {
 
 /// What each group knows of its jobs against the jobs themselves, and its seats in the rings.
 fn check_groups(queue: &Queue) {
-    let (mut fresh, mut begun) = (Vec::new(), Vec::new());
-    for (name, group) in queue.line.groups() {
+    let (mut unstarted, mut started) = (Vec::new(), Vec::new());
+    for (name, group) in queue.ready.groups() {
         let jobs = || queue.jobs.iter().filter(|(_, job)| job.group().is_some_and(|group| **group == *name));
-        let holders: Vec<u64> = jobs().filter(|(_, job)| job.is_begun()).map(|(serial, _)| serial).collect();
-        assert_eq!(group.holders.iter().copied().collect::<Vec<_>>(), holders);
+        let slot_holders: Vec<u64> =
+            jobs().filter(|(_, job)| job.is_started()).map(|(serial, _)| serial).collect();
+        assert_eq!(group.slot_holders.iter().copied().collect::<Vec<_>>(), slot_holders);
         let active = jobs().filter(|(_, job)| job.state == State::Active).count();
         assert_eq!(group.active as usize, active);
         assert!(
-            jobs().any(|(_, job)| job.state == State::Ready) || !holders.is_empty(),
+            jobs().any(|(_, job)| job.state == State::Ready) || !slot_holders.is_empty(),
             "a group of nothing"
         );
-        let row = |lanes: &crate::domain::jobq::ready::priority_lanes::Lanes, taken| {
+        let row = |lanes: &crate::domain::jobq::ready::priority_lanes::PriorityLanes, taken| {
             lanes.first_rank().map(|rank| (taken, (rank, group.turn), name.to_vec()))
         };
-        fresh.extend(row(&group.fresh, group.held()));
-        begun.extend(row(&group.begun, group.active));
+        unstarted.extend(row(&group.unstarted, group.held()));
+        started.extend(row(&group.started, group.active));
     }
-    for (ring, mut expected) in [(&queue.line.fresh, fresh), (&queue.line.begun, begun)] {
+    for (ring, mut expected) in [(&queue.ready.unstarted, unstarted), (&queue.ready.started, started)] {
         expected.sort();
         let seated = |taken| ring.below(taken).map(Iterator::count).sum::<usize>();
         assert_eq!(seated(u32::MAX), expected.len());
@@ -313,25 +319,25 @@ fn check_groups(queue: &Queue) {
             assert_eq!(seated(*taken), expected.iter().filter(|(other, ..)| other < taken).count());
         }
     }
-    assert!(queue.line.is_sound());
+    assert!(queue.ready.is_sound());
 }
 
-fn check_timetable(queue: &Queue) {
-    let all: Vec<_> = queue.timetable.iter().map(|(_, entry)| entry).collect();
+fn check_schedule_indexes(queue: &Queue) {
+    let all: Vec<_> = queue.schedules.iter().map(|(_, entry)| entry).collect();
     let mut due: Vec<_> = all.iter().filter(|entry| !entry.held).filter_map(|entry| entry.next).collect();
     due.sort_unstable();
     assert_eq!(
-        queue.timetable.due(u64::MAX).map(|(_, entry)| entry.next.expect("due")).collect::<Vec<_>>(),
+        queue.schedules.due(u64::MAX).map(|(_, entry)| entry.next.expect("due")).collect::<Vec<_>>(),
         due
     );
     let mut held: Vec<_> =
         all.iter().filter(|entry| entry.held).map(|entry| entry.last.expect("a run").serial).collect();
     held.sort_unstable();
-    assert_eq!(queue.timetable.waited_for(), held);
+    assert_eq!(queue.schedules.runs_waited_for(), held);
     assert!(held.iter().all(|serial| queue.is_under_way(*serial)));
     assert!(all.iter().filter_map(|entry| entry.last).all(|run| run.serial < queue.next_serial));
-    let mut empty = queue.timetable.clone();
-    for (name, _) in queue.timetable.iter() {
+    let mut empty = queue.schedules.clone();
+    for (name, _) in queue.schedules.iter() {
         empty.remove(name);
     }
     assert_eq!((empty.len(), empty.memory(), empty.first_due()), (0, 0, None));

@@ -2,7 +2,7 @@
 
 use super::harness::*;
 use crate::domain::jobq::decide::settle::Failed;
-use crate::domain::jobq::state::job_id::Id;
+use crate::domain::jobq::state::job_id::JobId;
 use crate::domain::jobq::state::totals::Totals;
 use crate::domain::jobq::*;
 use crate::domain::refusal::Code;
@@ -12,7 +12,7 @@ use crate::domain::value::Value;
 fn world_with(ids: &[&[u8]]) -> World {
     let mut world = World::new();
     for id in ids {
-        assert_eq!(world.push(&named(id)), Pushed::New(Id::from(Box::from(*id))));
+        assert_eq!(world.push(&named(id)), Pushed::New(JobId::from(Box::from(*id))));
     }
     world
 }
@@ -212,7 +212,7 @@ fn expire_covers_the_retries_and_begins_anew_with_a_redrive() {
     world.now += 500;
     world.advance();
     assert_eq!((world.queue().jobs.len(), world.queue().totals.expired), (1, 1));
-    assert_eq!(world.push(&named(b"a")), Pushed::New(Id::from(Box::from(*b"a"))));
+    assert_eq!(world.push(&named(b"a")), Pushed::New(JobId::from(Box::from(*b"a"))));
     // A dead job waits for nothing, so it does not expire.
     world.now += HOUR;
     let redrive = Redrive { ids: Some(&[b"b"]), error: None, limit: 1 };
@@ -246,7 +246,7 @@ fn a_job_with_keep_is_known_as_long_as_it_says_done_or_dead() {
     assert_eq!(world.push(&named(b"s")), Pushed::Duplicate(Box::from(*b"s")));
     world.now += 5;
     assert_eq!(known(&world), [false, false, true, false]);
-    assert_eq!(world.push(&named(b"s")), Pushed::New(Id::from(Box::from(*b"s"))));
+    assert_eq!(world.push(&named(b"s")), Pushed::New(JobId::from(Box::from(*b"s"))));
     world.now += 7 * DAY;
     assert_eq!(world.push(&named(b"l")), Pushed::Duplicate(Box::from(*b"l")));
     assert_eq!(world.purge(State::Done, 0), Moved { moved: 1, left: 0 });

@@ -3,9 +3,9 @@
 use super::harness::*;
 use crate::domain::calendar::time_zone::Zone;
 use crate::domain::jobq::effect::Change;
-use crate::domain::jobq::state::job_id::Id;
+use crate::domain::jobq::state::job_id::JobId;
 use crate::domain::jobq::state::totals::Totals;
-use crate::domain::jobq::state::unique_keys::Holder;
+use crate::domain::jobq::state::unique_keys::KeyHolder;
 use crate::domain::jobq::tests::event_replay::Follower;
 use crate::domain::jobq::tests::model::{Handed, Model};
 use crate::domain::jobq::view::job_and_stats::Stats;
@@ -42,7 +42,7 @@ enum Step {
         lease: Option<u64>,
         group: Option<u8>,
         /// EXPIRE and KEEP.
-        life: (Option<u64>, Option<u64>),
+        lifetime: (Option<u64>, Option<u64>),
         unique: Option<Unique>,
         /// These of the jobs that there are, counted from the latest.
         after: (Vec<usize>, OnDead),
@@ -96,16 +96,16 @@ enum Step {
     },
     Configure(&'static str, &'static str),
     /// A CRON SET of one of few schedules.
-    Plan {
+    SetSchedule {
         name: u8,
         when: (&'static str, &'static str),
         catch_up: CatchUp,
         overlap: bool,
         retries: u16,
         group: Option<u8>,
-        life: (Option<u64>, Option<u64>),
+        lifetime: (Option<u64>, Option<u64>),
     },
-    Unplan(u8),
+    DeleteSchedule(u8),
     Run(u8),
     Pause(Option<(Option<u64>, bool)>),
     Forward(u64),
@@ -153,9 +153,10 @@ fn plans() -> impl Strategy<Value = Step> {
     // Those that are due often do not make each run that they missed: in four days there are many.
     let catch_up = |nth: usize| prop::sample::select(CatchUp::ALL[..if nth < 3 { 2 } else { 3 }].to_vec());
     let when = (0..WHENS.len()).prop_flat_map(move |nth| (Just(WHENS[nth]), catch_up(nth)));
-    let life = (prop::option::weighted(0.3, MINUTE + 1..2 * MINUTE), prop::option::weighted(0.3, 0..60u64));
-    (0..3u8, when, any::<bool>(), 0..2u16, prop::option::weighted(0.3, 0..3u8), life).prop_map(
-        |(name, (when, catch_up), overlap, retries, group, life)| Step::Plan {
+    let lifetime =
+        (prop::option::weighted(0.3, MINUTE + 1..2 * MINUTE), prop::option::weighted(0.3, 0..60u64));
+    (0..3u8, when, any::<bool>(), 0..2u16, prop::option::weighted(0.3, 0..3u8), lifetime).prop_map(
+        |(name, (when, catch_up), overlap, retries, group, lifetime)| Step::SetSchedule {
             name,
             when,
             catch_up,
@@ -163,7 +164,7 @@ fn plans() -> impl Strategy<Value = Step> {
             retries,
             group,
             // No run has expired when it is made: a POP would pass it over, which the model's turns do not.
-            life: (life.0.filter(|_| catch_up == CatchUp::Skip), life.1),
+            lifetime: (lifetime.0.filter(|_| catch_up == CatchUp::Skip), lifetime.1),
         },
     )
 }
@@ -195,10 +196,10 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         ),
     );
     let step = prop_oneof![
-        8 => push.prop_map(|(id, delay, (retries, group), backoff, lease, rank, life, unique, after)| {
+        8 => push.prop_map(|(id, delay, (retries, group), backoff, lease, rank, lifetime, unique, after)| {
             // The order in which groups come is not followed through those that let others go.
             let group = group.filter(|_| unique.is_none() && after.0.is_empty());
-            Step::Push { id, delay, retries, rank, backoff, lease, group, life, unique, after }
+            Step::Push { id, delay, retries, rank, backoff, lease, group, lifetime, unique, after }
         }),
         10 => (1..4usize, lease()).prop_map(|(count, lease)| Step::Pop { count, lease }),
         2 => by().prop_map(|by| Step::Ack { by }),
@@ -223,7 +224,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => prop::option::weighted(0.4, (prop::option::weighted(0.7, 1..40u64), any::<bool>()))
             .prop_map(Step::Pause),
         2 => plans(),
-        1 => (0..3u8).prop_map(Step::Unplan),
+        1 => (0..3u8).prop_map(Step::DeleteSchedule),
         1 => (0..3u8).prop_map(Step::Run),
         8 => (0..40u64).prop_map(Step::Forward),
         1 => (1_000..40_000u64).prop_map(Step::Forward),
@@ -323,7 +324,7 @@ impl Play {
                 lease,
                 rank,
                 group,
-                life: (expire, keep),
+                lifetime: (expire, keep),
                 unique,
                 ref after,
             } => {
@@ -356,7 +357,7 @@ impl Play {
             }
             Step::Pop { count, lease } => {
                 let worker = [None, Some(&b"one"[..]), Some(b"two")][count % 3];
-                let pop = Pop { count, lease, worker, room: None };
+                let pop = Pop { count, lease, worker, bytes_left: None };
                 let popped = self.world.pop_as(&pop);
                 let tokens: Vec<u64> = popped.iter().map(|job| job.token).collect();
                 // The model hands out no more jobs than there are tokens: with enough of them it says how many.
@@ -442,25 +443,34 @@ impl Play {
                 self.world.pause(pause);
                 self.model.pause(pause, now);
             }
-            Step::Plan { name, when: (pattern, zone), catch_up, overlap, retries, group, life } => {
+            Step::SetSchedule {
+                name,
+                when: (pattern, zone),
+                catch_up,
+                overlap,
+                retries,
+                group,
+                lifetime,
+            } => {
                 let push = Push {
                     retries: Some(retries),
                     group: group.as_ref().map(std::slice::from_ref),
-                    expire: life.0,
-                    keep: life.1,
+                    expire: lifetime.0,
+                    keep: lifetime.1,
                     ..plain(b"run")
                 };
                 let zone = Zone::named(zone.as_bytes()).expect("a zone");
                 let name = [b's' + name];
-                let plan = Plan { name: &name, pattern: pattern.as_bytes(), zone, catch_up, overlap, push };
-                self.world.plan(&plan).expect("a good plan");
-                self.model.plan(&plan, now);
-                self.again(&Ok(()), |world| world.plan(&plan));
+                let plan =
+                    SetSchedule { name: &name, pattern: pattern.as_bytes(), zone, catch_up, overlap, push };
+                self.world.set_schedule(&plan).expect("a good plan");
+                self.model.set_schedule(&plan, now);
+                self.again(&Ok(()), |world| world.set_schedule(&plan));
             }
-            Step::Unplan(name) => {
+            Step::DeleteSchedule(name) => {
                 let name = [b's' + name];
-                assert_eq!(self.world.unplan(&name), self.model.unplan(&name, now));
-                self.again(&Ok(false), |world| Ok(world.unplan(&name)));
+                assert_eq!(self.world.delete_schedule(&name), self.model.delete_schedule(&name, now));
+                self.again(&Ok(false), |world| Ok(world.delete_schedule(&name)));
             }
             Step::Run(name) => {
                 let name = [b's' + name];
@@ -507,11 +517,11 @@ impl Play {
         assert_eq!(live.len(), all, "a token is of one job");
         self.check_keys(queue);
         self.check_schedules(queue);
-        let groups = queue.line.groups().map(|(name, group)| (name.to_vec(), group.turn)).collect();
+        let groups = queue.ready.groups().map(|(name, group)| (name.to_vec(), group.turn)).collect();
         assert_eq!(self.model.turns, groups);
         assert_eq!(
-            (queue.line.alone_turn, queue.line.last_turn),
-            (self.model.alone_turn, self.model.last_turn)
+            (queue.ready.ungrouped_turn, queue.ready.last_turn),
+            (self.model.ungrouped_turn, self.model.last_turn)
         );
     }
 
@@ -534,23 +544,23 @@ impl Play {
     fn check_keys(&self, queue: &Queue) {
         let mut expected: Vec<_> = self.model.claims.iter().collect();
         expected.sort_by_key(|claim| claim.by.key);
-        assert_eq!(queue.keys.claims.len(), expected.len());
-        for (claim, (key, have)) in expected.into_iter().zip(&queue.keys.claims) {
+        assert_eq!(queue.keys.held.len(), expected.len());
+        for (claim, (key, have)) in expected.into_iter().zip(&queue.keys.held) {
             let id = match &have.holder {
-                Holder::Job(serial) => queue.job(*serial).expect("the holder").shown_id(*serial),
-                Holder::Gone(id) => Id::from(&**id),
-                Holder::Nobody => panic!("{key:?} is held by nobody"),
+                KeyHolder::Job(serial) => queue.job(*serial).expect("the holder").shown_id(*serial),
+                KeyHolder::Gone(id) => JobId::from(&**id),
+                KeyHolder::NotLoaded => panic!("{key:?} is held by nobody"),
             };
             assert_eq!((&key[..], &*id), (&[claim.by.key][..], &claim.id[..]));
-            assert_eq!((have.next, have.frees), (claim.next, claim.frees.unwrap_or(0)), "{key:?}");
+            assert_eq!((have.next, have.free_at), (claim.next, claim.frees.unwrap_or(0)), "{key:?}");
         }
     }
 
     fn check_schedules(&self, queue: &Queue) {
         let mut expected: Vec<_> = self.model.schedules.iter().collect();
         expected.sort_by_key(|timed| &timed.name);
-        assert_eq!(queue.timetable.len(), expected.len());
-        for ((name, entry), timed) in queue.timetable.iter().zip(expected) {
+        assert_eq!(queue.schedules.len(), expected.len());
+        for ((name, entry), timed) in queue.schedules.iter().zip(expected) {
             let last = entry.last.map(|run| (run.due, run.serial));
             assert_eq!(
                 (name, entry.next, last, entry.behind, entry.held),
@@ -581,8 +591,8 @@ impl Play {
         };
         // A view shows a run when it has been made.
         let mut quiet = reloaded(queue);
-        for (name, _) in queue.timetable.iter() {
-            quiet.apply(Effect { now: queue.clock, change: Change::Unplan { name: name.into() } });
+        for (name, _) in queue.schedules.iter() {
+            quiet.apply(Effect { now: queue.clock, change: Change::DeleteSchedule { name: name.into() } });
         }
         let moved = advanced(&quiet, now);
         self.check_stats(&stats(Some(queue), now), &stats(Some(&moved), now), queue.keep(State::Dead).most);
@@ -597,7 +607,7 @@ impl Play {
                 }
                 // Only a write counts how many there are.
                 (Ok(view), None) if matches!(view.state, State::Done | State::Dead) => {
-                    assert_eq!(moved.timed(view.state).len(), queue.keep(view.state).most);
+                    assert_eq!(moved.by_time(view.state).len(), queue.keep(view.state).most);
                 }
                 (Err(refusal), None) => assert_eq!(refusal.code, Code::NoJob),
                 (view, after) => panic!("{view:?} and {after:?}"),

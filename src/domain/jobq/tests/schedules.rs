@@ -2,9 +2,9 @@
 
 use super::harness::*;
 use crate::domain::calendar::time_zone::Zone;
-use crate::domain::jobq::queue::schedule_runs::{MISSED_AFTER, MOST_CAUGHT_UP};
-use crate::domain::jobq::state::job_id::Id;
-use crate::domain::jobq::state::schedules::MOST_SCHEDULES;
+use crate::domain::jobq::queue::schedule_runs::{MAX_CATCH_UP_RUNS, MISSED_AFTER_MS};
+use crate::domain::jobq::state::job_id::JobId;
+use crate::domain::jobq::state::schedules::MAX_SCHEDULES;
 use crate::domain::jobq::*;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::time::{DAY, HOUR, MINUTE, SECOND, UnixMs};
@@ -20,10 +20,10 @@ fn world_at(text: &str) -> World {
 }
 
 /// A schedule in UTC without options.
-fn planned<'a>(name: &'a [u8], pattern: &'a str) -> Plan<'a> {
+fn planned<'a>(name: &'a [u8], pattern: &'a str) -> SetSchedule<'a> {
     let zone = Zone::named(b"UTC").unwrap();
     let (catch_up, overlap) = (CatchUp::Skip, false);
-    Plan { name, pattern: pattern.as_bytes(), zone, catch_up, overlap, push: plain(b"payload") }
+    SetSchedule { name, pattern: pattern.as_bytes(), zone, catch_up, overlap, push: plain(b"payload") }
 }
 
 fn ids(world: &World) -> Vec<String> {
@@ -64,8 +64,9 @@ fn finish(world: &mut World) -> String {
 #[test]
 fn a_nightly_run_is_pushed_at_two_o_clock_of_its_zone_to_the_millisecond() {
     let mut world = world_at("2026-11-21T12:00:00Z");
-    let plan = Plan { zone: Zone::named(b"europe/berlin").unwrap(), ..planned(b"nightly", "0 2 * * *") };
-    world.plan(&plan).unwrap();
+    let plan =
+        SetSchedule { zone: Zone::named(b"europe/berlin").unwrap(), ..planned(b"nightly", "0 2 * * *") };
+    world.set_schedule(&plan).unwrap();
     assert_eq!(next(&world), "2026-11-22T01:00:00Z");
     assert_eq!(world.queue().next_due(world.now), Some(ms("2026-11-22T01:00:00Z")));
     world.now = ms("2026-11-22T01:00:00Z") - 1;
@@ -81,7 +82,7 @@ fn a_nightly_run_is_pushed_at_two_o_clock_of_its_zone_to_the_millisecond() {
 #[test]
 fn a_run_stands_where_its_time_puts_it_however_late_it_is_made() {
     let mut world = world_at("2026-11-21T12:00:00.500Z");
-    world.plan(&planned(b"s", "* * * * *")).unwrap();
+    world.set_schedule(&planned(b"s", "* * * * *")).unwrap();
     world.now = ms("2026-11-21T12:00:59Z");
     world.push(&named(b"before"));
     let queue = world.queue();
@@ -108,22 +109,22 @@ fn a_run_has_all_that_its_push_says() {
         keep: Some(12),
         ..plain(b"p")
     };
-    world.plan(&Plan { push: push.clone(), ..planned(b"s", "* * * * *") }).unwrap();
+    world.set_schedule(&SetSchedule { push: push.clone(), ..planned(b"s", "* * * * *") }).unwrap();
     at(&mut world, "2026-11-21T12:01:00Z");
     let now = world.now;
     let pushed = world.push(&Push { id: Some(b"pushed"), ..push });
-    assert_eq!(pushed, Pushed::New(Id::from(Box::from(*b"pushed"))));
+    assert_eq!(pushed, Pushed::New(JobId::from(Box::from(*b"pushed"))));
     let mut jobs = world.queue().jobs.iter().map(|(_, job)| job.clone());
     let (run, mut like) = (jobs.next().unwrap(), jobs.next().unwrap());
     assert_eq!(run.id(), Some(format!("s@{now}").as_bytes()));
-    like.extra_mut().id = run.id().map(Box::from);
+    like.options_mut().id = run.id().map(Box::from);
     assert_eq!(run, like);
 }
 
 #[test]
 fn an_id_that_is_known_is_the_run() {
     let mut world = world_at("2026-11-21T12:00:30Z");
-    world.plan(&planned(b"s", "* * * * *")).unwrap();
+    world.set_schedule(&planned(b"s", "* * * * *")).unwrap();
     let id = format!("s@{}", ms("2026-11-21T12:01:00Z"));
     world.push(&named(id.as_bytes()));
     at(&mut world, "2026-11-21T12:01:00Z");
@@ -141,7 +142,7 @@ fn an_id_that_is_known_is_the_run() {
 fn a_run_is_left_out_while_the_last_one_is_unfinished_unless_they_may_overlap() {
     for overlap in [false, true] {
         let mut world = world_at("2026-11-21T12:00:30Z");
-        world.plan(&Plan { overlap, ..planned(b"s", "* * * * *") }).unwrap();
+        world.set_schedule(&SetSchedule { overlap, ..planned(b"s", "* * * * *") }).unwrap();
         at(&mut world, "2026-11-21T12:01:00Z");
         // It waits; it is worked on; it waits for its retry.
         at(&mut world, "2026-11-21T12:02:00Z");
@@ -164,7 +165,7 @@ fn a_run_that_finds_no_room_is_left_out() {
     let mut world = world_at("2026-11-21T12:00:30Z");
     world.configure("max_length", "1");
     for name in [&b"a"[..], b"b"] {
-        world.plan(&Plan { overlap: true, ..planned(name, "* * * * *") }).unwrap();
+        world.set_schedule(&SetSchedule { overlap: true, ..planned(name, "* * * * *") }).unwrap();
     }
     // Both are due at once; there is room for one.
     at(&mut world, "2026-11-21T12:01:00Z");
@@ -177,7 +178,9 @@ fn a_run_that_finds_no_room_is_left_out() {
     // Missed runs, too, whatever is to become of them.
     let mut world = world_at("2026-11-21T12:30:00Z");
     world.configure("max_length", "2");
-    world.plan(&Plan { catch_up: CatchUp::All, overlap: true, ..planned(b"s", "0 * * * *") }).unwrap();
+    world
+        .set_schedule(&SetSchedule { catch_up: CatchUp::All, overlap: true, ..planned(b"s", "0 * * * *") })
+        .unwrap();
     at(&mut world, "2026-11-21T15:30:00Z");
     assert_eq!(runs(&world), ["2026-11-21T13:00:00Z", "2026-11-21T14:00:00Z"]);
     assert_eq!(next(&world), "2026-11-21T16:00:00Z");
@@ -187,7 +190,7 @@ fn a_run_that_finds_no_room_is_left_out() {
 fn a_known_id_needs_no_room() {
     let mut world = world_at("2026-11-21T12:00:30Z");
     world.configure("max_length", "1");
-    world.plan(&planned(b"s", "* * * * *")).unwrap();
+    world.set_schedule(&planned(b"s", "* * * * *")).unwrap();
     world.push(&named(format!("s@{}", ms("2026-11-21T12:01:00Z")).as_bytes()));
     at(&mut world, "2026-11-21T12:01:00Z");
     assert!(schedules(world.primary.as_ref(), world.now)[0].running);
@@ -197,18 +200,18 @@ fn a_known_id_needs_no_room() {
 fn a_payload_that_the_queue_does_not_take_is_refused_with_its_schedule() {
     let mut world = world_at("2026-11-21T12:00:30Z");
     world.configure("max_payload", "7");
-    world.plan(&planned(b"s", "* * * * *")).unwrap();
+    world.set_schedule(&planned(b"s", "* * * * *")).unwrap();
     world.configure("max_payload", "6");
-    world.plan(&planned(b"s", "* * * * *")).unwrap();
+    world.set_schedule(&planned(b"s", "* * * * *")).unwrap();
     let effects = world.effects;
-    assert_eq!(world.plan(&planned(b"t", "* * * * *")).unwrap_err().code, Code::TooBig);
+    assert_eq!(world.set_schedule(&planned(b"t", "* * * * *")).unwrap_err().code, Code::TooBig);
     assert_eq!(world.effects, effects);
 }
 
 #[test]
 fn a_dead_run_is_finished() {
     let mut world = world_at("2026-11-21T12:00:30Z");
-    world.plan(&planned(b"s", "* * * * *")).unwrap();
+    world.set_schedule(&planned(b"s", "* * * * *")).unwrap();
     at(&mut world, "2026-11-21T12:01:00Z");
     let job = world.pop_one();
     world.fail(&job.id, job.token, &Fail { dead: true, ..FAIL }).unwrap();
@@ -218,9 +221,9 @@ fn a_dead_run_is_finished() {
 
 #[test]
 fn a_minute_late_is_late_and_more_is_missed() {
-    for (late, made) in [(MISSED_AFTER, true), (MISSED_AFTER + 1, false)] {
+    for (late, made) in [(MISSED_AFTER_MS, true), (MISSED_AFTER_MS + 1, false)] {
         let mut world = world_at("2026-11-21T12:30:00Z");
-        world.plan(&planned(b"s", "0 * * * *")).unwrap();
+        world.set_schedule(&planned(b"s", "0 * * * *")).unwrap();
         world.now = ms("2026-11-21T13:00:00Z") + late;
         settle(&mut world);
         assert_eq!(ids(&world).len(), usize::from(made), "{late} ms");
@@ -232,7 +235,7 @@ fn a_minute_late_is_late_and_more_is_missed() {
 fn missed_runs_are_left_out_or_one_is_made_for_all_or_each_in_its_turn() {
     let missed = |catch_up, overlap| {
         let mut world = world_at("2026-11-21T12:30:00Z");
-        world.plan(&Plan { catch_up, overlap, ..planned(b"s", "0 * * * *") }).unwrap();
+        world.set_schedule(&SetSchedule { catch_up, overlap, ..planned(b"s", "0 * * * *") }).unwrap();
         at(&mut world, "2026-11-21T15:30:00Z");
         world
     };
@@ -286,7 +289,7 @@ fn whatever_ends_a_run_lets_the_next_missed_one_go() {
     ];
     for (nth, end) in ends.into_iter().enumerate() {
         let mut world = world_at("2026-11-21T12:30:00Z");
-        world.plan(&Plan { catch_up: CatchUp::All, ..planned(b"s", "0 * * * *") }).unwrap();
+        world.set_schedule(&SetSchedule { catch_up: CatchUp::All, ..planned(b"s", "0 * * * *") }).unwrap();
         at(&mut world, "2026-11-21T14:30:00Z");
         assert_eq!(runs(&world), ["2026-11-21T13:00:00Z"]);
         end(&mut world);
@@ -298,22 +301,22 @@ fn whatever_ends_a_run_lets_the_next_missed_one_go() {
 #[test]
 fn no_more_than_a_thousand_missed_runs_are_made() {
     let mut world = world_at("2026-11-21T12:00:00.500Z");
-    let plan = Plan { catch_up: CatchUp::All, overlap: true, ..planned(b"s", "* * * * * *") };
-    world.plan(&plan).unwrap();
+    let plan = SetSchedule { catch_up: CatchUp::All, overlap: true, ..planned(b"s", "* * * * * *") };
+    world.set_schedule(&plan).unwrap();
     world.now += DAY;
     // No write does more than a little of it.
     while world.queue().overdue(world.now).is_some() {
         let before = world.queue().jobs.len();
         world.advance();
         assert!(world.queue().jobs.len() - before <= 8);
-        if world.queue().jobs.len() == MOST_CAUGHT_UP as usize {
+        if world.queue().jobs.len() == MAX_CATCH_UP_RUNS as usize {
             break;
         }
     }
     assert_eq!(runs(&world).last().unwrap(), "2026-11-21T12:16:40Z");
     // The others are left out, but for those that are not missed.
     settle(&mut world);
-    let late = runs(&world).split_off(MOST_CAUGHT_UP as usize);
+    let late = runs(&world).split_off(MAX_CATCH_UP_RUNS as usize);
     assert_eq!((late.len(), &*late[0]), (60, "2026-11-22T11:59:01Z"));
     assert_eq!(next(&world), "2026-11-22T12:00:01Z");
 }
@@ -322,37 +325,37 @@ fn no_more_than_a_thousand_missed_runs_are_made() {
 fn the_same_again_changes_nothing_and_a_replacement_keeps_what_it_does_not_say() {
     let mut world = world_at("2026-11-21T12:00:30Z");
     let plan = planned(b"s", "*/5 * * * *");
-    world.plan(&plan).unwrap();
+    world.set_schedule(&plan).unwrap();
     let (before, effects) = (saved(world.queue()), world.effects);
     world.now += MINUTE;
-    world.plan(&plan).unwrap();
+    world.set_schedule(&plan).unwrap();
     assert_eq!((saved(world.queue()), world.effects), (before, effects));
     at(&mut world, "2026-11-21T12:05:00Z");
     // Another payload: the time stays, though it has been found before.
     world.now += SECOND;
-    world.plan(&Plan { push: plain(b"other"), ..plan.clone() }).unwrap();
+    world.set_schedule(&SetSchedule { push: plain(b"other"), ..plan.clone() }).unwrap();
     assert_eq!(
         (next(&world), runs(&world)),
         ("2026-11-21T12:10:00Z".into(), vec!["2026-11-21T12:05:00Z".into()])
     );
     assert_eq!(&*world.pop_one().payload, b"payload", "what was pushed stays");
     // Another pattern: the time is found anew; the last run is still the last.
-    world.plan(&Plan { pattern: b"0 * * * *", ..plan.clone() }).unwrap();
+    world.set_schedule(&SetSchedule { pattern: b"0 * * * *", ..plan.clone() }).unwrap();
     let shown = schedules(world.primary.as_ref(), world.now);
     assert_eq!((shown.len(), shown[0].running), (1, true));
     assert_eq!(next(&world), "2026-11-21T13:00:00Z");
     let zone = Zone::named(b"Asia/Kolkata").unwrap();
-    world.plan(&Plan { pattern: b"0 * * * *", zone, ..plan }).unwrap();
+    world.set_schedule(&SetSchedule { pattern: b"0 * * * *", zone, ..plan }).unwrap();
     assert_eq!(next(&world), "2026-11-21T12:30:00Z");
 }
 
 #[test]
 fn a_replacement_of_one_that_waits_is_judged_anew() {
     let mut world = world_at("2026-11-21T12:30:00Z");
-    let plan = Plan { catch_up: CatchUp::All, ..planned(b"s", "0 * * * *") };
-    world.plan(&plan).unwrap();
+    let plan = SetSchedule { catch_up: CatchUp::All, ..planned(b"s", "0 * * * *") };
+    world.set_schedule(&plan).unwrap();
     at(&mut world, "2026-11-21T15:30:00Z");
-    world.plan(&Plan { catch_up: CatchUp::Skip, ..plan }).unwrap();
+    world.set_schedule(&SetSchedule { catch_up: CatchUp::Skip, ..plan }).unwrap();
     settle(&mut world);
     assert_eq!(runs(&world), ["2026-11-21T13:00:00Z"]);
     assert_eq!(next(&world), "2026-11-21T16:00:00Z");
@@ -362,7 +365,7 @@ fn a_replacement_of_one_that_waits_is_judged_anew() {
 fn a_run_by_hand_is_the_one_that_is_unfinished_or_a_new_one() {
     let mut world = world_at("2026-11-21T12:00:30Z");
     assert_eq!(world.run_now(b"s").unwrap_err().code, Code::NoJob);
-    world.plan(&planned(b"s", "0 * * * *")).unwrap();
+    world.set_schedule(&planned(b"s", "0 * * * *")).unwrap();
     assert_eq!(world.run_now(b"other").unwrap_err().code, Code::NoJob);
     let id: Box<[u8]> = format!("s@{}", world.now).into_bytes().into();
     assert_eq!(world.run_now(b"s"), Ok(Pushed::New(id.clone().into())));
@@ -376,7 +379,7 @@ fn a_run_by_hand_is_the_one_that_is_unfinished_or_a_new_one() {
     // The time of the schedule is its own.
     assert_eq!(next(&world), "2026-11-21T13:00:00Z");
     // Where runs may overlap, each call makes one, but for the same millisecond.
-    world.plan(&Plan { overlap: true, ..planned(b"o", "0 * * * *") }).unwrap();
+    world.set_schedule(&SetSchedule { overlap: true, ..planned(b"o", "0 * * * *") }).unwrap();
     let first = world.run_now(b"o").unwrap();
     let Pushed::New(id) = first else { panic!("{first:?}") };
     assert_eq!(world.run_now(b"o"), Ok(Pushed::Duplicate(id.into())));
@@ -387,11 +390,11 @@ fn a_run_by_hand_is_the_one_that_is_unfinished_or_a_new_one() {
 #[test]
 fn a_deleted_schedule_leaves_its_jobs() {
     let mut world = world_at("2026-11-21T12:00:30Z");
-    assert!(!world.unplan(b"s"));
-    world.plan(&planned(b"s", "* * * * *")).unwrap();
+    assert!(!world.delete_schedule(b"s"));
+    world.set_schedule(&planned(b"s", "* * * * *")).unwrap();
     at(&mut world, "2026-11-21T12:01:00Z");
-    assert!(world.unplan(b"s"));
-    assert!(!world.unplan(b"s"));
+    assert!(world.delete_schedule(b"s"));
+    assert!(!world.delete_schedule(b"s"));
     assert_eq!(world.queue().next_run(), None);
     at(&mut world, "2026-11-21T12:05:00Z");
     assert_eq!(runs(&world), ["2026-11-21T12:01:00Z"]);
@@ -400,7 +403,7 @@ fn a_deleted_schedule_leaves_its_jobs() {
 #[test]
 fn a_clock_that_was_set_back_makes_no_run_twice_and_none_early() {
     let mut world = world_at("2026-11-21T12:00:30Z");
-    world.plan(&Plan { overlap: true, ..planned(b"s", "* * * * *") }).unwrap();
+    world.set_schedule(&SetSchedule { overlap: true, ..planned(b"s", "* * * * *") }).unwrap();
     at(&mut world, "2026-11-21T12:01:00Z");
     for back in ["2026-11-21T12:00:10Z", "2026-11-21T12:01:00Z", "2026-11-21T12:01:59.999Z"] {
         at(&mut world, back);
@@ -415,7 +418,7 @@ fn the_clock_change_of_a_zone_makes_one_run_a_day() {
     let zone = Zone::named(b"Europe/Berlin").unwrap();
     let daily = |from: &str, to: &str| {
         let mut world = world_at(from);
-        world.plan(&Plan { zone, overlap: true, ..planned(b"s", "30 2 * * *") }).unwrap();
+        world.set_schedule(&SetSchedule { zone, overlap: true, ..planned(b"s", "30 2 * * *") }).unwrap();
         while world.now < ms(to) {
             world.now += 10 * MINUTE;
             settle(&mut world);
@@ -434,7 +437,7 @@ fn the_clock_change_of_a_zone_makes_one_run_a_day() {
 #[test]
 fn a_primary_that_was_promoted_makes_the_same_runs() {
     let mut world = world_at("2026-11-21T12:00:30Z");
-    world.plan(&Plan { catch_up: CatchUp::All, ..planned(b"s", "* * * * *") }).unwrap();
+    world.set_schedule(&SetSchedule { catch_up: CatchUp::All, ..planned(b"s", "* * * * *") }).unwrap();
     at(&mut world, "2026-11-21T12:01:00Z");
     let mut promoted = World { now: world.now, ..World::new() };
     promoted.primary = world.replica.as_ref().map(reloaded);
@@ -453,7 +456,7 @@ fn a_primary_that_was_promoted_makes_the_same_runs() {
 #[test]
 fn a_copy_keeps_the_schedules_and_waits_for_its_own_runs() {
     let mut world = world_at("2026-11-21T12:30:00Z");
-    world.plan(&Plan { catch_up: CatchUp::All, ..planned(b"s", "0 * * * *") }).unwrap();
+    world.set_schedule(&SetSchedule { catch_up: CatchUp::All, ..planned(b"s", "0 * * * *") }).unwrap();
     at(&mut world, "2026-11-21T15:30:00Z");
     let job = world.pop_one();
     let copy = world.queue().duplicate();
@@ -469,13 +472,13 @@ fn a_copy_keeps_the_schedules_and_waits_for_its_own_runs() {
 #[test]
 fn a_queue_has_at_most_a_thousand_schedules_and_makes_their_runs_in_steps() {
     let mut world = world_at("2026-11-21T12:00:30Z");
-    let names: Vec<String> = (0..=MOST_SCHEDULES).map(|i| format!("s{i:04}")).collect();
-    for name in &names[..MOST_SCHEDULES] {
-        world.plan(&planned(name.as_bytes(), "* * * * *")).unwrap();
+    let names: Vec<String> = (0..=MAX_SCHEDULES).map(|i| format!("s{i:04}")).collect();
+    for name in &names[..MAX_SCHEDULES] {
+        world.set_schedule(&planned(name.as_bytes(), "* * * * *")).unwrap();
     }
-    let refusal = world.plan(&planned(names[MOST_SCHEDULES].as_bytes(), "* * * * *")).unwrap_err();
+    let refusal = world.set_schedule(&planned(names[MAX_SCHEDULES].as_bytes(), "* * * * *")).unwrap_err();
     assert_eq!(refusal.code, Code::Full);
-    world.plan(&planned(b"s0007", "0 12 * * *")).unwrap();
+    world.set_schedule(&planned(b"s0007", "0 12 * * *")).unwrap();
     assert_eq!(saved(&reloaded(world.queue())), saved(world.queue()));
     world.now = ms("2026-11-21T12:01:00Z");
     let mut steps = 0;
@@ -484,7 +487,7 @@ fn a_queue_has_at_most_a_thousand_schedules_and_makes_their_runs_in_steps() {
         world.advance();
         steps += 1;
     }
-    assert_eq!(world.queue().jobs.len(), MOST_SCHEDULES - 1);
+    assert_eq!(world.queue().jobs.len(), MAX_SCHEDULES - 1);
     assert!((10..=100).contains(&steps), "{steps}");
 }
 
@@ -492,7 +495,7 @@ fn a_queue_has_at_most_a_thousand_schedules_and_makes_their_runs_in_steps() {
 fn what_is_no_schedule_is_refused() {
     let mut world = world_at("2026-11-21T12:00:30Z");
     for pattern in ["", "* * * *", "61 * * * *", "0 0 30 2 *", "nonsense"] {
-        let refusal: Refusal = world.plan(&planned(b"s", pattern)).unwrap_err();
+        let refusal: Refusal = world.set_schedule(&planned(b"s", pattern)).unwrap_err();
         assert!(refusal.code == Code::Err && refusal.text.starts_with("cron '"), "{refusal}");
     }
     assert!(world.primary.is_none());
@@ -501,7 +504,7 @@ fn what_is_no_schedule_is_refused() {
 #[test]
 fn a_schedule_that_this_build_cannot_read_stands_still_and_is_kept() {
     let mut world = world_at("2026-11-21T12:00:30Z");
-    world.plan(&planned(b"s", "* * * * *")).unwrap();
+    world.set_schedule(&planned(b"s", "* * * * *")).unwrap();
     let rewrite = |part: &[u8], other: &[u8]| {
         let blocks = saved(world.queue()).into_iter().map(|block| {
             let at = block.windows(part.len()).position(|window| window == part);

@@ -2,10 +2,10 @@
 
 use super::harness::*;
 use crate::domain::codec::Corrupt;
-use crate::domain::jobq::effect::{Change, Fate, Given, Grant};
-use crate::domain::jobq::state::new_job::{NewFlow, NewJob, NewKey, Turn};
-use crate::domain::jobq::state::schedules::Terms;
-use crate::domain::jobq::state::serial::FAR;
+use crate::domain::jobq::effect::{AfterFail, Change, Grant, JobUpdate};
+use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, NewKey};
+use crate::domain::jobq::state::schedules::ScheduleSpec;
+use crate::domain::jobq::state::serial::MAX_CLOCK;
 use crate::domain::jobq::*;
 use crate::domain::ratelimit::tests::strategies::any_effects;
 use crate::domain::time::{LONGEST, UnixMs};
@@ -28,7 +28,7 @@ fn ids() -> impl Strategy<Value = Option<Box<[u8]>>> {
 
 /// Near each other, or as far as decoding lets them be.
 fn times() -> impl Strategy<Value = UnixMs> {
-    prop_oneof![4 => 0..50u64, 1 => FAR - 50..FAR + 50, 1 => (1 << 53) - 50..1u64 << 53]
+    prop_oneof![4 => 0..50u64, 1 => MAX_CLOCK - 50..MAX_CLOCK + 50, 1 => (1 << 53) - 50..1u64 << 53]
 }
 
 fn backoffs() -> impl Strategy<Value = Backoff> {
@@ -40,8 +40,8 @@ fn backoffs() -> impl Strategy<Value = Backoff> {
     ]
 }
 
-fn turns() -> impl Strategy<Value = Turn> {
-    prop_oneof![2 => Just(Turn::First), 2 => Just(Turn::Next), 1 => (0..6u64).prop_map(Turn::InPlaceOf), 1 => Just(Turn::Never)]
+fn turns() -> impl Strategy<Value = KeyClaim> {
+    prop_oneof![2 => Just(KeyClaim::Free), 2 => Just(KeyClaim::Wait), 1 => (0..6u64).prop_map(KeyClaim::Replace), 1 => Just(KeyClaim::Dead)]
 }
 
 fn new_jobs() -> impl Strategy<Value = NewJob> {
@@ -50,19 +50,20 @@ fn new_jobs() -> impl Strategy<Value = NewJob> {
     let group = prop::option::of((b'g'..b'i').prop_map(|name| Box::from([name])));
     let rank = (prop_oneof![-1..2i32, any::<i32>()], any::<bool>(), group);
     let span = || prop_oneof![0..30u64, LONGEST - 1..=LONGEST];
-    let life = (prop_oneof![2 => Just(0), 1 => span()], prop::option::weighted(0.3, span()));
+    let lifetime = (prop_oneof![2 => Just(0), 1 => span()], prop::option::weighted(0.3, span()));
     let key = (b'x'..b'z', prop::sample::select(Until::ALL.to_vec()), 1..20u64, turns());
-    let key = key.prop_map(|(key, until, window, turn)| NewKey { key: [key].into(), until, window, turn });
-    let flow = (prop::collection::vec(0..6u64, 0..3), prop::sample::select(OnDead::ALL.to_vec()), part());
-    let flow = flow.prop_map(|(after, on_dead, doom)| NewFlow {
+    let key = key.prop_map(|(key, until, window, claim)| NewKey { key: [key].into(), until, window, claim });
+    let dependencies =
+        (prop::collection::vec(0..6u64, 0..3), prop::sample::select(OnDead::ALL.to_vec()), part());
+    let dependencies = dependencies.prop_map(|(after, on_dead, dependency_error)| NewDependencies {
         after,
         on_dead,
-        doom: doom.filter(|doom| doom.len() > 4),
+        dependency_error: dependency_error.filter(|dependency_error| dependency_error.len() > 4),
     });
-    let options = (prop_oneof![0..4u16, Just(u16::MAX)], backoff, lease, rank, life);
-    let ties = (prop::option::of(key), prop::option::of(flow));
+    let options = (prop_oneof![0..4u16, Just(u16::MAX)], backoff, lease, rank, lifetime);
+    let ties = (prop::option::of(key), prop::option::of(dependencies));
     let job = (bytes(), times(), ids(), part(), part(), options, ties);
-    job.prop_map(|(payload, due, id, name, meta, options, (unique, flow))| {
+    job.prop_map(|(payload, due, id, name, meta, options, (unique, dependencies))| {
         let (retries, backoff, lease, (priority, lifo, group), (expire, keep)) = options;
         NewJob {
             payload: (&*payload).into(),
@@ -79,7 +80,7 @@ fn new_jobs() -> impl Strategy<Value = NewJob> {
             expire,
             keep,
             unique,
-            flow,
+            dependencies,
         }
     })
 }
@@ -109,19 +110,19 @@ fn schedule_names() -> impl Strategy<Value = Box<[u8]>> {
     (b'a'..b'd').prop_map(|name| Box::from([name]))
 }
 
-fn terms() -> impl Strategy<Value = Box<Terms>> {
+fn spec() -> impl Strategy<Value = Box<ScheduleSpec>> {
     let pattern = prop::sample::select(vec!["* * * * * *", "0 0 * * *", "nonsense", ""]);
     let zone = prop::sample::select(vec!["UTC", "Europe/Berlin", "Nowhere"]);
     let catch_up = prop::sample::select(CatchUp::ALL.to_vec());
     (pattern, zone, catch_up, any::<bool>(), new_jobs()).prop_map(
         |(pattern, zone, catch_up, overlap, job)| {
             let (pattern, zone) = (pattern.as_bytes().into(), zone.as_bytes().into());
-            Box::new(Terms {
+            Box::new(ScheduleSpec {
                 pattern,
                 zone,
                 catch_up,
                 overlap,
-                job: NewJob { id: None, due: 0, unique: None, flow: None, ..job },
+                job: NewJob { id: None, due: 0, unique: None, dependencies: None, ..job },
             })
         },
     )
@@ -130,18 +131,18 @@ fn terms() -> impl Strategy<Value = Box<Terms>> {
 fn changes_of_schedules() -> impl Strategy<Value = Change> {
     let next = || prop::option::of(times());
     prop_oneof![
-        2 => (schedule_names(), terms(), next()).prop_map(|(name, terms, next)| Change::Plan { name, terms, next }),
-        1 => schedule_names().prop_map(|name| Change::Unplan { name }),
-        3 => (schedule_names(), times()).prop_map(|(name, due)| Change::Run { name, due }),
+        2 => (schedule_names(), spec(), next()).prop_map(|(name, spec, next)| Change::SetSchedule { name, spec, next }),
+        1 => schedule_names().prop_map(|name| Change::DeleteSchedule { name }),
+        3 => (schedule_names(), times()).prop_map(|(name, due)| Change::RunSchedule { name, due }),
         1 => (schedule_names(), next(), any::<u32>())
-            .prop_map(|(name, next, behind)| Change::Next { name, next, behind }),
-        2 => schedule_names().prop_map(|name| Change::Hold { name }),
+            .prop_map(|(name, next, behind)| Change::SetNextRun { name, next, behind }),
+        2 => schedule_names().prop_map(|name| Change::HoldSchedule { name }),
     ]
 }
 
-fn given() -> impl Strategy<Value = Given> {
+fn given() -> impl Strategy<Value = JobUpdate> {
     (prop::option::of(any::<i32>()), prop::option::of(times()), prop::option::of(any::<u16>()), part())
-        .prop_map(|(priority, due, retries, payload)| Given {
+        .prop_map(|(priority, due, retries, payload)| JobUpdate {
             priority,
             due,
             retries,
@@ -150,11 +151,11 @@ fn given() -> impl Strategy<Value = Given> {
 }
 
 fn changes() -> impl Strategy<Value = Change> {
-    let serial = || prop_oneof![9 => 0..6u64, 1 => FAR - 3_020..FAR - 3_010];
+    let serial = || prop_oneof![9 => 0..6u64, 1 => MAX_CLOCK - 3_020..MAX_CLOCK - 3_010];
     let token = prop_oneof![1..50u64, BOUND - 50..BOUND];
     let grant =
         (serial(), token, times()).prop_map(|(serial, token, deadline)| Grant { serial, token, deadline });
-    let fate = prop_oneof![Just(Fate::Dead), times().prop_map(|due| Fate::Retry { due })];
+    let after_fail = prop_oneof![Just(AfterFail::Dead), times().prop_map(|due| AfterFail::Retry { due })];
     prop_oneof![
         prop_oneof![Just(2_000), any::<u32>()].prop_map(|steps| Change::Advance { steps }),
         (serial(), new_jobs()).prop_map(|(serial, job)| Change::Push { serial, job }),
@@ -166,7 +167,11 @@ fn changes() -> impl Strategy<Value = Change> {
         prop::option::of((prop::option::of(times()), any::<bool>()))
             .prop_map(|pause| Change::Pause(pause.map(|(until, pushes)| Pause { until, pushes }))),
         (serial(), part()).prop_map(|(serial, result)| Change::Ack { serial, result }),
-        (serial(), part(), fate).prop_map(|(serial, error, fate)| Change::Fail { serial, error, fate }),
+        (serial(), part(), after_fail).prop_map(|(serial, error, after_fail)| Change::Fail {
+            serial,
+            error,
+            after_fail
+        }),
         (serial(), prop::option::of(times())).prop_map(|(serial, due)| Change::Release { serial, due }),
         (serial(), times(), part()).prop_map(|(serial, deadline, progress)| Change::Extend {
             serial,
@@ -179,13 +184,13 @@ fn changes() -> impl Strategy<Value = Change> {
         changes_of_schedules(),
         serial().prop_map(|serial| Change::Remove { serial }),
         serial().prop_map(|serial| Change::Purge { serial }),
-        serial().prop_map(|serial| Change::Flag { serial }),
+        serial().prop_map(|serial| Change::RequestCancel { serial }),
         prop::collection::vec(serial(), 0..3).prop_map(|serials| Change::Redrive { serials }),
     ]
 }
 
 fn effects() -> impl Strategy<Value = Effect> {
-    (prop_oneof![9 => 0..60u64, 1 => FAR - 50..FAR], changes())
+    (prop_oneof![9 => 0..60u64, 1 => MAX_CLOCK - 50..MAX_CLOCK], changes())
         .prop_map(|(now, change)| Effect { now, change })
 }
 
@@ -195,8 +200,11 @@ fn histories() -> impl Strategy<Value = Vec<Effect>> {
 
 /// How much can be left out of its saved form.
 fn size(queue: &Queue) -> usize {
-    let flows = &queue.flows;
-    queue.jobs.len() + queue.keys.claims.len() + flows.ended.len() + flows.loose.len()
+    let dependency_graph = &queue.dependency_graph;
+    queue.jobs.len()
+        + queue.keys.held.len()
+        + dependency_graph.ended.len()
+        + dependency_graph.cancelled_edges.len()
 }
 
 fn after(history: Vec<Effect>) -> Queue {
@@ -228,7 +236,7 @@ proptest! {
         prop_assert_eq!(saved(&again.unwrap()), saved(&queue));
         prop_assert!(loaded(&saved(&queue.duplicate())).is_ok());
         let mut world = World::new();
-        world.now = now.min(FAR - 1);
+        world.now = now.min(MAX_CLOCK - 1);
         let ids: Vec<_> = queue.jobs.iter().map(|(serial, job)| (job.shown_id(serial).to_vec(), job.token)).collect();
         world.replica = Some(loaded(&saved(&queue)).unwrap());
         world.primary = Some(queue);
@@ -271,7 +279,7 @@ proptest! {
             blocks[i].truncate(cut.index(block.len()));
             // A block may end after any job, key or schedule: what is left is then a queue with fewer of them. So
             // it is with turns and the use of the rate.
-            let parts = |queue: &Queue| size(queue) + queue.timetable.len();
+            let parts = |queue: &Queue| size(queue) + queue.schedules.len();
             if let Ok(other) = loaded(&blocks) {
                 let counted = block[0] < 5 || block[0] == 7;
                 prop_assert!(i > 0 && (!counted || parts(&other) < parts(&queue)));

@@ -1,9 +1,9 @@
 //! EVENTS and SERIES, as they are shown.
 
-use crate::domain::jobq::history::event::{Detail, Event, Whom};
+use crate::domain::jobq::history::event::{Detail, Event, EventSubject};
 use crate::domain::jobq::history::minute_counts::Minute;
 use crate::domain::jobq::queue::Queue;
-use crate::domain::jobq::state::job_id::{Automatic, Id};
+use crate::domain::jobq::state::job_id::{AutomaticId, JobId};
 use crate::domain::time::{MINUTE, UnixMs};
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ pub struct EventView<'q> {
     pub at: UnixMs,
     pub event: Event,
     /// `None` is the queue itself.
-    pub id: Option<Id<'q>>,
+    pub id: Option<JobId<'q>>,
     pub detail: Option<Cow<'q, [u8]>>,
 }
 
@@ -23,7 +23,7 @@ impl EventView<'_> {
     /// Freed from the queue, so that it can be kept.
     pub fn into_owned(self) -> EventView<'static> {
         let detail = self.detail.map(|detail| Cow::Owned(detail.into_owned()));
-        EventView { id: self.id.map(Id::into_owned), detail, ..self }
+        EventView { id: self.id.map(JobId::into_owned), detail, ..self }
     }
 }
 
@@ -31,13 +31,13 @@ impl EventView<'_> {
 /// one is kept no more, or has not been yet: it was of another queue.
 pub fn events(queue: Option<&Queue>, since: u64, count: usize) -> Vec<EventView<'_>> {
     let Some(queue) = queue else { return Vec::new() };
-    let events = queue.diary.events.after(since).take(count);
+    let events = queue.history.events.after(since).take(count);
     events
         .map(|entry| {
-            let id = match entry.whom {
-                Whom::Queue => None,
-                Whom::Serial(serial) => Some(Id::Automatic(Automatic::of(serial))),
-                Whom::Id(id) => Some(Id::from(id)),
+            let id = match entry.subject {
+                EventSubject::Queue => None,
+                EventSubject::Serial(serial) => Some(JobId::Automatic(AutomaticId::of(serial))),
+                EventSubject::Id(id) => Some(JobId::from(id)),
             };
             let (event, detail) = entry.what;
             let detail = match detail {
@@ -54,14 +54,14 @@ pub fn events(queue: Option<&Queue>, since: u64, count: usize) -> Vec<EventView<
 pub fn series(queue: Option<&Queue>, count: u64, now: UnixMs) -> Vec<Minute> {
     let Some(queue) = queue else { return Vec::new() };
     let first = (queue.clamp(now) / MINUTE + 1).saturating_sub(count) * MINUTE;
-    let mut minutes = queue.diary.series.minutes();
-    minutes.retain(|minute| minute.begun() >= first);
+    let mut minutes = queue.history.series.minutes();
+    minutes.retain(|minute| minute.start_ms() >= first);
     minutes
 }
 
 /// What happened in the last minute that is over.
 pub fn last_minute(queue: Option<&Queue>, now: UnixMs) -> Minute {
-    queue.map(|queue| queue.diary.series.last_full(queue.clamp(now))).unwrap_or_default()
+    queue.map(|queue| queue.history.series.last_full(queue.clamp(now))).unwrap_or_default()
 }
 
 /// The subject that those wait for who wait for the next event: no job has it.

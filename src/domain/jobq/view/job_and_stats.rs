@@ -4,30 +4,30 @@
 //! is seen when a write has brought it about.
 
 use crate::domain::jobq::queue::Queue;
-use crate::domain::jobq::queue::admission::Hindrance;
-use crate::domain::jobq::queue::as_of::{STALLED, after_lapse, state_at};
-use crate::domain::jobq::ready::sorted_set::Lane;
+use crate::domain::jobq::queue::admission::BlockedBy;
+use crate::domain::jobq::queue::as_of::{STALL_ERROR, state_after_lease, state_at};
+use crate::domain::jobq::ready::sorted_set::TimeIndex;
 use crate::domain::jobq::state::backoff::Backoff;
 use crate::domain::jobq::state::config::Keep;
 use crate::domain::jobq::state::job::{Job, State};
-use crate::domain::jobq::state::job_id::Id;
+use crate::domain::jobq::state::job_id::JobId;
 use crate::domain::jobq::state::pause::Pause;
 use crate::domain::jobq::state::serial::Serial;
-use crate::domain::jobq::state::totals::{Totals, count};
+use crate::domain::jobq::state::totals::{Totals, increment};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time::UnixMs;
 
 /// How many jobs of a state that time has moved STATS looks through; any more are still counted where
 /// they were.
-const LOOKED_AT: usize = 10_000;
+const SCAN_LIMIT: usize = 10_000;
 
 /// How many of those that hold places of a group are looked at.
-const HOLDERS: usize = 1_000;
+const HOLDER_SCAN_LIMIT: usize = 1_000;
 
 /// What GET shows of a job.
 #[derive(Debug)]
 pub struct JobView<'a> {
-    pub id: Id<'a>,
+    pub id: JobId<'a>,
     pub state: State,
     pub job: &'a Job,
     pub stalls: u32,
@@ -38,9 +38,9 @@ pub struct JobView<'a> {
     /// Of the last failure.
     pub error: Option<&'a [u8]>,
     /// The ids of the jobs that it waits for; left out where many jobs are shown.
-    pub waits_for: Vec<Id<'a>>,
+    pub waits_for: Vec<JobId<'a>>,
     /// Why it is not handed out though it is ready.
-    pub blocked_by: Option<Hindrance>,
+    pub blocked_by: Option<BlockedBy>,
     /// The name of the worker that holds it.
     pub worker: Option<&'a [u8]>,
 }
@@ -61,13 +61,13 @@ pub(crate) fn at<'q>(queue: &'q Queue, serial: Serial, job: &'q Job, now: UnixMs
     let lapsed = job.state == State::Active && state != State::Active;
     let error = job.error();
     let (at, error) = match state {
-        State::Ready if lapsed => (job.place, error),
-        State::Dead if lapsed => (now, Some(STALLED)),
+        State::Ready if lapsed => (job.ready_at, error),
+        State::Dead if lapsed => (now, Some(STALL_ERROR)),
         _ => (job.at, error),
     };
     let stalls = job.stalls().saturating_add(u32::from(lapsed));
     let worker = job.worker().filter(|_| state == State::Active);
-    let blocked_by = (state == State::Ready).then(|| hindrance(queue, job, now)).flatten();
+    let blocked_by = (state == State::Ready).then(|| blocked_by_now(queue, job, now)).flatten();
     let backoff = job.backoff().unwrap_or(&queue.config.backoff);
     let id = job.shown_id(serial);
     let waits_for = Vec::new();
@@ -75,25 +75,28 @@ pub(crate) fn at<'q>(queue: &'q Queue, serial: Serial, job: &'q Job, now: UnixMs
 }
 
 /// What keeps a job that is ready from being handed out, whoever is before it.
-fn hindrance(queue: &Queue, job: &Job, now: UnixMs) -> Option<Hindrance> {
-    if let Err(hindrance) = queue.room(now) {
-        return Some(hindrance);
+fn blocked_by_now(queue: &Queue, job: &Job, now: UnixMs) -> Option<BlockedBy> {
+    if let Err(blocked_by_now) = queue.pop_capacity(now) {
+        return Some(blocked_by_now);
     }
     let limit = queue.config.group_concurrency? as usize;
-    let group = queue.line.group(job.group()?)?;
-    let begun = job.is_begun();
+    let group = queue.ready.group(job.group()?)?;
+    let started = job.is_started();
     // One that was begun holds a place already, and waits only for those that are being worked on.
     let in_the_way = |job: &Job| match state_at(queue, job, now) {
         Some(State::Active) => true,
-        Some(State::Ready | State::Delayed) => !begun,
+        Some(State::Ready | State::Delayed) => !started,
         _ => false,
     };
-    let holders =
-        group.holders.iter().take(HOLDERS).filter_map(|serial| Some((*serial, queue.job(*serial)?)));
-    let mut holders = holders.filter(|(_, job)| in_the_way(job));
-    let (serial, first) = holders.next()?;
-    let held = 1 + holders.take(limit).count();
-    (held >= limit).then(|| Hindrance::Group { holder: first.shown_id(serial).into() })
+    let slot_holders = group
+        .slot_holders
+        .iter()
+        .take(HOLDER_SCAN_LIMIT)
+        .filter_map(|serial| Some((*serial, queue.job(*serial)?)));
+    let mut slot_holders = slot_holders.filter(|(_, job)| in_the_way(job));
+    let (serial, first) = slot_holders.next()?;
+    let held = 1 + slot_holders.take(limit).count();
+    (held >= limit).then(|| BlockedBy::Group { holder: first.shown_id(serial).into() })
 }
 
 /// What STATS shows.
@@ -127,36 +130,36 @@ pub fn stats(queue: Option<&Queue>, now: UnixMs) -> Stats {
         pause: None,
     };
     let any_expired = queue.first_expired(now).is_some();
-    let mut oldest = queue.line.oldest(|serial| !any_expired || !queue.has_expired(serial, now));
+    let mut oldest = queue.ready.oldest(|serial| !any_expired || !queue.has_expired(serial, now));
     let mut became_ready = |stats: &mut Stats, place: UnixMs| {
         stats.ready += 1;
         oldest = Some(oldest.map_or(place, |oldest| oldest.min(place)));
     };
-    for job in passed(queue, &queue.ends.expiring, 0, now) {
+    for job in passed(queue, &queue.deadlines.expiring, 0, now) {
         *(if job.state == State::Ready { &mut stats.ready } else { &mut stats.delayed }) -= 1;
-        count(&mut stats.totals.expired);
+        increment(&mut stats.totals.expired);
     }
-    for job in passed(queue, queue.timed(State::Delayed), 0, now).filter(|job| !job.is_expired(now)) {
+    for job in passed(queue, queue.by_time(State::Delayed), 0, now).filter(|job| !job.is_expired(now)) {
         stats.delayed -= 1;
         became_ready(&mut stats, job.at);
     }
     let mut died = 0;
-    for job in passed(queue, queue.timed(State::Active), 0, now) {
+    for job in passed(queue, queue.by_time(State::Active), 0, now) {
         stats.active -= 1;
-        count(&mut stats.totals.stalled);
-        match after_lapse(queue, job, now) {
+        increment(&mut stats.totals.stalled);
+        match state_after_lease(queue, job, now) {
             Some(State::Dead) => {
                 stats.dead += 1;
-                count(&mut stats.totals.died);
+                increment(&mut stats.totals.died);
                 died += usize::from(job.keep().is_none());
             }
-            Some(_) => became_ready(&mut stats, job.place),
+            Some(_) => became_ready(&mut stats, job.ready_at),
             None if job.is_cancelled() => {}
-            None => count(&mut stats.totals.expired),
+            None => increment(&mut stats.totals.expired),
         }
     }
     stats.oldest_ready_ms = oldest.map_or(0, |place| now.saturating_sub(place));
-    for job in passed(queue, &queue.ends.leaving, 0, now) {
+    for job in passed(queue, &queue.deadlines.retained, 0, now) {
         *(if job.state == State::Done { &mut stats.done } else { &mut stats.dead }) -= 1;
     }
     stats.done -= forgotten(queue, State::Done, 0, now);
@@ -166,14 +169,14 @@ pub fn stats(queue: Option<&Queue>, now: UnixMs) -> Stats {
 }
 
 /// The jobs of a lane for which a time has come.
-fn passed<'q>(queue: &'q Queue, lane: &'q Lane, age: u64, now: UnixMs) -> impl Iterator<Item = &'q Job> {
-    let passed = lane.iter().take_while(move |(at, _)| at.saturating_add(age) <= now).take(LOOKED_AT);
+fn passed<'q>(queue: &'q Queue, lane: &'q TimeIndex, age: u64, now: UnixMs) -> impl Iterator<Item = &'q Job> {
+    let passed = lane.iter().take_while(move |(at, _)| at.saturating_add(age) <= now).take(SCAN_LIMIT);
     passed.filter_map(|(_, serial)| queue.job(*serial))
 }
 
 /// How many jobs the queue's retention forgets, once so many more have come.
 fn forgotten(queue: &Queue, state: State, more: usize, now: UnixMs) -> usize {
     let Keep { age, most } = queue.keep(state);
-    let old = passed(queue, queue.timed(state), age, now).count();
-    old.max((queue.timed(state).len() + more).saturating_sub(most))
+    let old = passed(queue, queue.by_time(state), age, now).count();
+    old.max((queue.by_time(state).len() + more).saturating_sub(most))
 }

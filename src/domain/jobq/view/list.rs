@@ -5,18 +5,18 @@
 
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::ready::priority_lanes::Rank;
-use crate::domain::jobq::ready::ready_line::Mark;
+use crate::domain::jobq::ready::ready_queue::ReadyCursor;
 use crate::domain::jobq::state::job::State;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::jobq::view::job_and_stats;
 use crate::domain::jobq::view::job_and_stats::JobView;
-use crate::domain::jobq::{BYTES_AT_ONCE, LONGEST_NAME};
+use crate::domain::jobq::{MAX_NAME_BYTES, MAX_REPLY_BYTES};
 use crate::domain::refusal::{Refusal, shown};
 use crate::domain::time::UnixMs;
 use std::ops::Bound::{Excluded, Unbounded};
 
 /// How many jobs one page looks at, where it looks for some of them.
-const LOOKED_AT: usize = 10_000;
+const SCAN_LIMIT: usize = 10_000;
 
 /// A LIST.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct List<'a> {
 
 /// Some jobs, and where the next page begins; none when there is no more.
 #[derive(Debug, Default)]
-pub struct Page<'q> {
+pub struct ListPage<'q> {
     pub rows: Vec<JobView<'q>>,
     pub next: Option<Cursor>,
 }
@@ -43,10 +43,10 @@ pub struct Page<'q> {
 /// Where the jobs of a state stand: those that time has moved there, though nobody has touched them,
 /// still stand where they were.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Source {
+enum ListSource {
     Active,
     Delayed,
-    Line,
+    Ready,
     Done,
     /// Those with a KEEP of their own.
     KeptDone,
@@ -58,14 +58,14 @@ enum Source {
 /// Behind which job of which place a page begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cursor {
-    source: Source,
+    source: ListSource,
     /// What orders the jobs there; `None` is before the first.
-    behind: Option<Order>,
+    behind: Option<ListPosition>,
 }
 
 /// Two numbers that order the jobs of a lane; in the line also what comes before them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Order {
+struct ListPosition {
     at: u64,
     serial: u64,
     rank: Rank,
@@ -73,75 +73,75 @@ struct Order {
     group: Option<(Box<[u8]>, bool)>,
 }
 
-impl Source {
-    const ALL: [(Source, char); 8] = [
-        (Source::Active, 'a'),
-        (Source::Delayed, 'd'),
-        (Source::Line, 'l'),
-        (Source::Done, 'f'),
-        (Source::KeptDone, 'g'),
-        (Source::Dead, 'x'),
-        (Source::KeptDead, 'y'),
-        (Source::Blocked, 'b'),
+impl ListSource {
+    const ALL: [(ListSource, char); 8] = [
+        (ListSource::Active, 'a'),
+        (ListSource::Delayed, 'd'),
+        (ListSource::Ready, 'l'),
+        (ListSource::Done, 'f'),
+        (ListSource::KeptDone, 'g'),
+        (ListSource::Dead, 'x'),
+        (ListSource::KeptDead, 'y'),
+        (ListSource::Blocked, 'b'),
     ];
 
     /// In the order in which jobs move.
-    fn of(state: State) -> &'static [Source] {
+    fn of(state: State) -> &'static [ListSource] {
         match state {
-            State::Ready => &[Source::Active, Source::Delayed, Source::Line],
-            State::Delayed => &[Source::Delayed],
-            State::Active => &[Source::Active],
-            State::Done => &[Source::Done, Source::KeptDone],
-            State::Blocked => &[Source::Blocked],
-            State::Dead => &[Source::Active, Source::Dead, Source::KeptDead],
+            State::Ready => &[ListSource::Active, ListSource::Delayed, ListSource::Ready],
+            State::Delayed => &[ListSource::Delayed],
+            State::Active => &[ListSource::Active],
+            State::Done => &[ListSource::Done, ListSource::KeptDone],
+            State::Blocked => &[ListSource::Blocked],
+            State::Dead => &[ListSource::Active, ListSource::Dead, ListSource::KeptDead],
         }
     }
 
     fn jobs<'q>(
         self,
         queue: &'q Queue,
-        behind: Option<Order>,
+        behind: Option<ListPosition>,
         group: Option<&[u8]>,
-    ) -> Box<dyn Iterator<Item = (Order, Serial)> + 'q> {
+    ) -> Box<dyn Iterator<Item = (ListPosition, Serial)> + 'q> {
         let lane = match self {
-            Source::Line => return Box::new(in_line(queue, behind, group)),
-            Source::Active => Some(queue.timed(State::Active)),
-            Source::Delayed => Some(queue.timed(State::Delayed)),
-            Source::Blocked => Some(queue.timed(State::Blocked)),
-            Source::Done => Some(queue.timed(State::Done)),
-            Source::KeptDone => queue.kept(State::Done),
-            Source::Dead => Some(queue.timed(State::Dead)),
-            Source::KeptDead => queue.kept(State::Dead),
+            ListSource::Ready => return Box::new(ready_jobs(queue, behind, group)),
+            ListSource::Active => Some(queue.by_time(State::Active)),
+            ListSource::Delayed => Some(queue.by_time(State::Delayed)),
+            ListSource::Blocked => Some(queue.by_time(State::Blocked)),
+            ListSource::Done => Some(queue.by_time(State::Done)),
+            ListSource::KeptDone => queue.with_own_keep(State::Done),
+            ListSource::Dead => Some(queue.by_time(State::Dead)),
+            ListSource::KeptDead => queue.with_own_keep(State::Dead),
         };
         let behind = behind.map_or(Unbounded, |order| Excluded((order.at, order.serial)));
         Box::new(
             lane.into_iter()
                 .flat_map(move |lane| lane.from(behind))
-                .map(|(at, serial)| (Order::of(*at, *serial), *serial)),
+                .map(|(at, serial)| (ListPosition::of(*at, *serial), *serial)),
         )
     }
 }
 
-impl Order {
+impl ListPosition {
     fn of(at: UnixMs, serial: Serial) -> Self {
-        Order { at, serial, ..Order::default() }
+        ListPosition { at, serial, ..ListPosition::default() }
     }
 }
 
-fn in_line<'q>(
+fn ready_jobs<'q>(
     queue: &'q Queue,
-    behind: Option<Order>,
+    behind: Option<ListPosition>,
     group: Option<&[u8]>,
-) -> impl Iterator<Item = (Order, Serial)> + use<'q> {
-    let mark = behind.map(|Order { at, serial, rank, group }| {
-        let begun = group.as_ref().is_some_and(|(_, begun)| *begun);
-        Mark { group: group.map(|(name, _)| name), begun, rank, place: (at, serial) }
+) -> impl Iterator<Item = (ListPosition, Serial)> + use<'q> {
+    let mark = behind.map(|ListPosition { at, serial, rank, group }| {
+        let started = group.as_ref().is_some_and(|(_, started)| *started);
+        ReadyCursor { group: group.map(|(name, _)| name), started, rank, place: (at, serial) }
     });
-    let order = |Mark { group, begun, rank, place: (at, serial) }| {
-        let group = group.map(|name| (name, begun));
-        Order { at, serial, rank, group }
+    let order = |ReadyCursor { group, started, rank, place: (at, serial) }| {
+        let group = group.map(|name| (name, started));
+        ListPosition { at, serial, rank, group }
     };
-    queue.line.after(mark, group).map(move |(mark, serial)| (order(mark), serial))
+    queue.ready.after(mark, group).map(move |(mark, serial)| (order(mark), serial))
 }
 
 impl Cursor {
@@ -151,7 +151,7 @@ impl Cursor {
             return Ok(None);
         }
         let cursor = std::str::from_utf8(text).ok().and_then(Cursor::read);
-        let cursor = cursor.filter(|cursor| Source::of(state).contains(&cursor.source));
+        let cursor = cursor.filter(|cursor| ListSource::of(state).contains(&cursor.source));
         cursor.map(Some).ok_or_else(|| {
             let text = shown(text);
             Refusal::err(format!("CURSOR '{text}': give 0, or what the last page of the same state gave"))
@@ -160,7 +160,7 @@ impl Cursor {
 
     fn read(text: &str) -> Option<Self> {
         let letter = text.chars().next()?;
-        let (source, _) = *Source::ALL.iter().find(|(_, known)| *known == letter)?;
+        let (source, _) = *ListSource::ALL.iter().find(|(_, known)| *known == letter)?;
         let rest = &text[letter.len_utf8()..];
         if rest.is_empty() {
             return Some(Cursor { source, behind: None });
@@ -171,20 +171,25 @@ impl Cursor {
         let rank = parts.next()?.parse().ok()?;
         let group = match (parts.next(), parts.next()) {
             (None, None) => None,
-            (Some(begun @ ("b" | "f")), Some(name)) => Some((bytes_of(name)?, begun == "b")),
+            (Some(started @ ("b" | "f")), Some(name)) => Some((decode_hex(name)?, started == "b")),
             _ => return None,
         };
-        parts.next().is_none().then_some(Cursor { source, behind: Some(Order { at, serial, rank, group }) })
+        parts
+            .next()
+            .is_none()
+            .then_some(Cursor { source, behind: Some(ListPosition { at, serial, rank, group }) })
     }
 
     /// As clients carry it from page to page.
     pub fn text(&self) -> String {
-        let letter =
-            Source::ALL.iter().find(|(source, _)| *source == self.source).map_or('a', |(_, letter)| *letter);
-        let Some(Order { at, serial, rank, group }) = &self.behind else { return letter.to_string() };
+        let letter = ListSource::ALL
+            .iter()
+            .find(|(source, _)| *source == self.source)
+            .map_or('a', |(_, letter)| *letter);
+        let Some(ListPosition { at, serial, rank, group }) = &self.behind else { return letter.to_string() };
         let mut text = format!("{letter}{at}.{serial}.{rank}");
-        if let Some((name, begun)) = group {
-            text += if *begun { ".b." } else { ".f." };
+        if let Some((name, started)) = group {
+            text += if *started { ".b." } else { ".f." };
             text.extend(name.iter().map(|byte| format!("{byte:02x}")));
         }
         text
@@ -192,9 +197,9 @@ impl Cursor {
 }
 
 /// The bytes that two digits each stand for.
-fn bytes_of(digits: &str) -> Option<Box<[u8]>> {
+fn decode_hex(digits: &str) -> Option<Box<[u8]>> {
     let digits = digits.as_bytes();
-    if !digits.len().is_multiple_of(2) || digits.len() > 2 * LONGEST_NAME {
+    if !digits.len().is_multiple_of(2) || digits.len() > 2 * MAX_NAME_BYTES {
         return None;
     }
     let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
@@ -202,11 +207,11 @@ fn bytes_of(digits: &str) -> Option<Box<[u8]>> {
 }
 
 /// One page.
-pub fn list<'q>(queue: Option<&'q Queue>, list: &List<'_>, now: UnixMs) -> Page<'q> {
-    let Some(queue) = queue else { return Page::default() };
+pub fn list<'q>(queue: Option<&'q Queue>, list: &List<'_>, now: UnixMs) -> ListPage<'q> {
+    let Some(queue) = queue else { return ListPage::default() };
     let now = queue.clamp(now);
-    let (mut page, mut bytes, mut looked) = (Page::default(), 0, 0);
-    let sources = Source::of(list.state);
+    let (mut page, mut bytes, mut looked) = (ListPage::default(), 0, 0);
+    let sources = ListSource::of(list.state);
     let begin = list.cursor.as_ref().map_or(sources[0], |cursor| cursor.source);
     let mut behind = match &list.cursor {
         Some(cursor) => cursor.behind.clone(),
@@ -219,15 +224,15 @@ pub fn list<'q>(queue: Option<&'q Queue>, list: &List<'_>, now: UnixMs) -> Page<
             if is_beyond(*source, list.state, order.at, now) {
                 break;
             }
-            if looked == LOOKED_AT || page.rows.len() == list.count || bytes >= BYTES_AT_ONCE {
+            if looked == SCAN_LIMIT || page.rows.len() == list.count || bytes >= MAX_REPLY_BYTES {
                 page.next = Some(Cursor { source: *source, behind });
                 return page;
             }
             looked += 1;
             behind = Some(order);
             let view = queue.job(serial).and_then(|job| job_and_stats::at(queue, serial, job, now));
-            if let Some(view) = view.filter(|view| view.state == list.state && list.wants(view)) {
-                bytes += view.job.weight() - view.job.payload().len();
+            if let Some(view) = view.filter(|view| view.state == list.state && list.matches(view)) {
+                bytes += view.job.memory_bytes() - view.job.payload().len();
                 page.rows.push(view);
             }
         }
@@ -237,22 +242,24 @@ pub fn list<'q>(queue: Option<&'q Queue>, list: &List<'_>, now: UnixMs) -> Page<
 }
 
 /// Behind what the first page begins: what is due has left the state.
-fn first(source: Source, state: State, now: UnixMs) -> Option<Order> {
-    let timed =
-        matches!((source, state), (Source::Active, State::Active) | (Source::Delayed, State::Delayed));
-    timed.then_some(Order::of(now, Serial::MAX))
+fn first(source: ListSource, state: State, now: UnixMs) -> Option<ListPosition> {
+    let timed = matches!(
+        (source, state),
+        (ListSource::Active, State::Active) | (ListSource::Delayed, State::Delayed)
+    );
+    timed.then_some(ListPosition::of(now, Serial::MAX))
 }
 
 /// Whether this job and all behind it are not due yet, where only those that are due belong to the state.
-fn is_beyond(source: Source, state: State, at: UnixMs, now: UnixMs) -> bool {
+fn is_beyond(source: ListSource, state: State, at: UnixMs, now: UnixMs) -> bool {
     match (source, state) {
-        (Source::Active, State::Ready | State::Dead) | (Source::Delayed, State::Ready) => at > now,
+        (ListSource::Active, State::Ready | State::Dead) | (ListSource::Delayed, State::Ready) => at > now,
         _ => false,
     }
 }
 
 impl List<'_> {
-    fn wants(&self, view: &JobView<'_>) -> bool {
+    fn matches(&self, view: &JobView<'_>) -> bool {
         let name = view.job.name();
         let group = view.job.group().map(|group| &group[..]);
         self.name.is_none_or(|wanted| name == Some(wanted))

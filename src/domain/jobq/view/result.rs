@@ -8,22 +8,22 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::{SECOND, UnixMs};
 
 /// How often is looked whether a job that is blocked has ended with another one.
-const LOOK_AGAIN: u64 = SECOND;
+const RECHECK_MS: u64 = SECOND;
 
 /// Where a job is, and its result or (dead) its last error.
-pub type Outcome<'q> = (State, Option<&'q [u8]>);
+pub type JobResult<'q> = (State, Option<&'q [u8]>);
 
 /// A job that somebody waits for. One that gets the same id later is another, also in a queue that began anew and gives
 /// the same serials again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Waited {
+pub struct JobRef {
     serial: Serial,
     created: UnixMs,
 }
 
-impl Waited {
+impl JobRef {
     fn of(serial: Serial, job: &Job) -> Self {
-        Waited { serial, created: job.created }
+        JobRef { serial, created: job.created }
     }
 
     /// What news of it are about (see `Value::stirred`).
@@ -33,33 +33,33 @@ impl Waited {
 }
 
 /// What became of a job.
-pub fn outcome<'q>(queue: Option<&'q Queue>, id: &[u8], now: UnixMs) -> Result<Outcome<'q>, Refusal> {
+pub fn job_result<'q>(queue: Option<&'q Queue>, id: &[u8], now: UnixMs) -> Result<JobResult<'q>, Refusal> {
     let view = job(queue, id, now)?;
     let value = match view.state {
         State::Dead => view.error,
-        state => view.job.said_last(state),
+        state => view.job.result_or_error(state),
     };
     Ok((view.state, value))
 }
 
-/// As [`outcome`], for one who waits for this job of that id: one that has ended is seen as long as it is there, however
+/// As [`job_result`], for one who waits for this job of that id: one that has ended is seen as long as it is there, however
 /// short it is kept. `None` when it has gone, or the id is another's.
-pub fn outcome_of<'q>(
+pub fn result_of<'q>(
     queue: Option<&'q Queue>,
     id: &[u8],
-    waited: Waited,
+    job_ref: JobRef,
     now: UnixMs,
-) -> Option<Outcome<'q>> {
-    let (_, job) = queue?.find(id).filter(|(serial, job)| Waited::of(*serial, job) == waited)?;
+) -> Option<JobResult<'q>> {
+    let (_, job) = queue?.find(id).filter(|(serial, job)| JobRef::of(*serial, job) == job_ref)?;
     if job.state.is_end() {
-        return Some((job.state, job.said_last(job.state)));
+        return Some((job.state, job.result_or_error(job.state)));
     }
-    outcome(queue, id, now).ok()
+    job_result(queue, id, now).ok()
 }
 
 impl Job {
     /// The result of one that is done, the last error of one that is dead.
-    fn said_last(&self, state: State) -> Option<&[u8]> {
+    fn result_or_error(&self, state: State) -> Option<&[u8]> {
         match state {
             State::Done => self.result(),
             State::Dead => self.error(),
@@ -70,25 +70,25 @@ impl Job {
 
 impl Queue {
     /// The job that has this id now, to wait for.
-    pub fn waited(&self, id: &[u8]) -> Option<Waited> {
-        self.find(id).map(|(serial, job)| Waited::of(serial, job))
+    pub fn job_ref(&self, id: &[u8]) -> Option<JobRef> {
+        self.find(id).map(|(serial, job)| JobRef::of(serial, job))
     }
 
     /// When to look whether a job has ended, or gone, though nobody touches the queue. A change of the job itself that
     /// makes this sooner is told to those who wait (see `Value::stirred`).
-    pub fn may_end_at(&self, waited: Waited, now: UnixMs) -> Option<UnixMs> {
-        let job = self.job(waited.serial)?;
+    pub fn may_end_at(&self, job_ref: JobRef, now: UnixMs) -> Option<UnixMs> {
+        let job = self.job(job_ref.serial)?;
         match job.state {
             State::Active => Some(job.at),
             State::Ready | State::Delayed => job.expires(),
             State::Done | State::Dead => None,
             // With another one that it waits for, be it through others. Which of them are popped meanwhile nobody tells.
-            State::Blocked if self.flows.has_work() => Some(self.clock),
+            State::Blocked if self.dependency_graph.has_work() => Some(self.clock),
             State::Blocked => {
                 let lapses = self.first(State::Active).map(|(at, _)| at);
-                let expires = self.ends.expiring.first().map(|(at, _)| *at);
-                let again = Some(self.clamp(now) + LOOK_AGAIN);
-                [lapses, expires, self.next_gone(), again].into_iter().flatten().min()
+                let expires = self.deadlines.expiring.first().map(|(at, _)| *at);
+                let again = Some(self.clamp(now) + RECHECK_MS);
+                [lapses, expires, self.next_dependency_removal(), again].into_iter().flatten().min()
             }
         }
     }

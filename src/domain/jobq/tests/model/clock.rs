@@ -14,7 +14,7 @@ impl Model {
             self.sync();
             moved = true;
         }
-        due.iter().for_each(|name| self.judge(name, &mut room, now));
+        due.iter().for_each(|name| self.decide_due_runs(name, &mut room, now));
         if moved {
             self.changed(now);
         }
@@ -41,7 +41,7 @@ impl Model {
         let Some(nth) = self.first_due(delayed, now) else { return false };
         let shift = self.shift(self.rows[nth].at);
         let row = &mut self.rows[nth];
-        row.becomes_ready(row.at, shift);
+        row.make_ready(row.at, shift);
         true
     }
 

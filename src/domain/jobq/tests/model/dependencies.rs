@@ -1,6 +1,6 @@
 //! What a change of one job is to others in the naive model: those that wait for it, and those that want its key.
 
-use crate::domain::jobq::state::job_id::Id;
+use crate::domain::jobq::state::job_id::JobId;
 use crate::domain::jobq::tests::model::{Claimed, Model};
 use crate::domain::jobq::*;
 use crate::domain::time::UnixMs;
@@ -25,15 +25,15 @@ impl Model {
             let open = row.after.iter().enumerate().filter(|(_, (_, open))| *open);
             open.filter_map(move |(nth, (parent, _))| {
                 let dies = this.dooms(*parent, row.on_dead)?;
-                let anchor = this.anchors.get(parent).unwrap_or(parent);
-                Some((*anchor, Reverse((row.on_dead == OnDead::Wait, row.serial)), at, nth, dies))
+                let root = this.roots.get(parent).unwrap_or(parent);
+                Some((*root, Reverse((row.on_dead == OnDead::Wait, row.serial)), at, nth, dies))
             })
         });
         let Some((_, _, at, nth, dies)) = edges.max() else { return false };
         let (shift, row) = (self.shift(now), &mut self.rows[at]);
         row.after[nth].1 = false;
         if dies {
-            row.die(now);
+            row.mark_dead(now);
             self.totals.died += 1;
         } else if self.claims.iter().all(|claim| claim.next != Some(row.serial)) {
             row.unblock(now, shift);
@@ -55,11 +55,11 @@ impl Model {
     pub fn settle_keys(&mut self, now: UnixMs) -> bool {
         let over = |model: &mut Model, claim: &Claimed| {
             let holder = model.row(claim.holder);
-            let begun = holder.as_ref().is_some_and(|row| row.popped);
+            let started = holder.as_ref().is_some_and(|row| row.popped);
             let ended = holder.is_none_or(|row| matches!(row.state, State::Done | State::Dead));
             claim.frees.is_some_and(|frees| frees <= now)
                 || match claim.by.until {
-                    Until::Start => ended || begun,
+                    Until::Start => ended || started,
                     Until::Done => ended,
                     Until::Time => false,
                 }
@@ -103,7 +103,7 @@ impl Model {
     pub fn come_to_key(&mut self, unique: &UniqueKey<'_>, serial: u64, id: &[u8]) -> (Pushed, Option<bool>) {
         let waiting: Vec<u64> = self.rows.iter().filter(|row| row.waits()).map(|row| row.serial).collect();
         let Some(claim) = self.claims.iter_mut().find(|claim| claim.by.key == unique.key[0]) else {
-            return (Pushed::New(Id::from(id).into_owned()), Some(false));
+            return (Pushed::New(JobId::from(id).into_owned()), Some(false));
         };
         let old = match unique.on_dup {
             OnDup::Keep => return (Pushed::Duplicate(claim.id[..].into()), None),
@@ -161,7 +161,7 @@ impl Model {
     /// Those that waited for a job that is replaced wait for the new one.
     pub fn hand_over(&mut self, old: u64, new: u64) {
         if self.rows.iter().any(|row| row.after.contains(&(old, true))) {
-            self.anchors.insert(new, *self.anchors.get(&old).unwrap_or(&old));
+            self.roots.insert(new, *self.roots.get(&old).unwrap_or(&old));
             let parents = self.rows.iter_mut().flat_map(|row| &mut row.after);
             parents.filter(|(parent, _)| *parent == old).for_each(|(parent, _)| *parent = new);
         }

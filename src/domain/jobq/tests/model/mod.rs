@@ -45,7 +45,7 @@ pub(crate) struct Row {
     pub cancelled: bool,
     pub group: Option<Vec<u8>>,
     /// It was handed out, and not begun anew since.
-    pub begun: bool,
+    pub started: bool,
     pub shift: i64,
     pub expire: Option<u64>,
     /// When its waiting is over.
@@ -96,7 +96,7 @@ pub(crate) struct Model {
     pub schedules: Vec<Timed>,
     pub claims: Vec<Claimed>,
     /// For a job that has taken the place of others: the first of them.
-    pub anchors: BTreeMap<u64, u64>,
+    pub roots: BTreeMap<u64, u64>,
     pub config: Config,
     pub pause: Option<Pause>,
     /// What aging had added when it was changed last, and when that was.
@@ -104,7 +104,7 @@ pub(crate) struct Model {
     /// When jobs were begun.
     pub starts: Vec<UnixMs>,
     pub turns: BTreeMap<Vec<u8>, u64>,
-    pub alone_turn: u64,
+    pub ungrouped_turn: u64,
     pub last_turn: u64,
     /// The latest time at which something changed.
     pub clock: UnixMs,
@@ -132,7 +132,7 @@ fn waits(backoff: &Backoff, failures: u32) -> RangeInclusive<u64> {
 }
 
 impl Row {
-    pub fn die(&mut self, now: UnixMs) {
+    pub fn mark_dead(&mut self, now: UnixMs) {
         (self.state, self.at) = (State::Dead, now);
         self.after.iter_mut().for_each(|(_, open)| *open = false);
     }
@@ -154,7 +154,7 @@ impl Row {
         self.at = self.line;
         self.state = State::Delayed;
         if self.line <= now {
-            self.becomes_ready(self.line, shift);
+            self.make_ready(self.line, shift);
         }
         self.expires = self.expire.map(|expire| self.at + expire);
     }
@@ -193,7 +193,7 @@ impl Model {
             word: Word::Nothing,
             cancelled: false,
             group: push.group.map(<[u8]>::to_vec),
-            begun: false,
+            started: false,
             shift: 0,
             expire: push.expire,
             expires: push.expire.map(|expire| due + expire),
@@ -258,7 +258,7 @@ impl Model {
             (row.state, row.at, row.expires) = (State::Blocked, now, None);
         }
         if doomed {
-            row.die(now);
+            row.mark_dead(now);
             self.totals.died += 1;
         }
         self.rows.push(row);
@@ -281,7 +281,7 @@ impl Model {
             let row = &mut self.rows[nth];
             row.state = State::Active;
             row.at = now + row.lease.or(pop.lease).unwrap_or(lease);
-            (row.token, row.begun, row.popped) = (*token, true, true);
+            (row.token, row.started, row.popped) = (*token, true, true);
             row.word = Word::Nothing;
             row.worker = pop.worker.map(<[u8]>::to_vec);
             let (id, payload) = (row.id.clone(), row.payload.clone());
@@ -427,7 +427,7 @@ impl Model {
             due.filter(|due| if row.state == State::Ready { *due > now } else { *due != row.at })
         {
             if due <= now {
-                row.becomes_ready(due, shift);
+                row.make_ready(due, shift);
             } else {
                 (row.state, row.at, row.line) = (State::Delayed, due, due);
             }
@@ -470,7 +470,7 @@ impl Model {
         let shift = self.shift(now);
         let mut dead: Vec<Row> = self.rows.iter().filter(|row| row.state == State::Dead).cloned().collect();
         dead.sort_by_key(|row| row.at);
-        let (all, mut moved, mut begun) = (dead.len(), 0, Vec::new());
+        let (all, mut moved, mut started) = (dead.len(), 0, Vec::new());
         for dead in dead {
             let key = dead.unique.filter(|key| !(key.until == Until::Start && dead.popped));
             let holder = key.and_then(|key| self.claims.iter().find(|claim| claim.by.key == key.key));
@@ -482,15 +482,15 @@ impl Model {
                 self.claim(dead.serial, now);
             }
             let row = self.row(dead.serial).expect("it");
-            row.becomes_ready(now, shift);
-            (row.word, row.begun) = (Word::Nothing, false);
+            row.make_ready(now, shift);
+            (row.word, row.started) = (Word::Nothing, false);
             (row.token, row.failures, row.stalls) = (0, 0, 0);
             row.expires = row.expire.map(|expire| now + expire);
             self.sync();
             moved += 1;
-            begun.push(dead.serial);
+            started.push(dead.serial);
         }
-        for serial in begun {
+        for serial in started {
             let alive: Vec<u64> =
                 self.rows.iter().filter(|row| !row.state.is_end()).map(|row| row.serial).collect();
             let row = self.row(serial).expect("it");

@@ -6,11 +6,11 @@ use crate::domain::ratelimit::LimitKind;
 use crate::domain::time::UnixMs;
 
 impl Row {
-    pub fn is_begun(&self) -> bool {
-        self.begun && matches!(self.state, State::Ready | State::Delayed | State::Active)
+    pub fn is_started(&self) -> bool {
+        self.started && matches!(self.state, State::Ready | State::Delayed | State::Active)
     }
 
-    pub fn becomes_ready(&mut self, at: UnixMs, shift: i64) {
+    pub fn make_ready(&mut self, at: UnixMs, shift: i64) {
         (self.state, self.at, self.line, self.shift) = (State::Ready, at, at, shift);
     }
 
@@ -27,7 +27,7 @@ impl Model {
 
     /// Groups come with their first job that is ready or begun, and go with the last.
     pub fn sync(&mut self) {
-        let there = |row: &&Row| row.state == State::Ready || row.is_begun();
+        let there = |row: &&Row| row.state == State::Ready || row.is_started();
         let groups: Vec<Vec<u8>> =
             self.rows.iter().filter(there).filter_map(|row| row.group.clone()).collect();
         self.turns.retain(|group, _| groups.contains(group));
@@ -40,7 +40,7 @@ impl Model {
     }
 
     fn turn(&self, row: &Row) -> u64 {
-        row.group.as_ref().map_or(self.alone_turn, |group| self.turns[group])
+        row.group.as_ref().map_or(self.ungrouped_turn, |group| self.turns[group])
     }
 
     /// Whether the job's group lets it go.
@@ -48,7 +48,8 @@ impl Model {
         let Some(group) = &row.group else { return true };
         let limit = self.config.group_concurrency.map_or(usize::MAX, |limit| limit as usize);
         let of_group = self.rows.iter().filter(|other| other.group.as_ref() == Some(group));
-        let in_the_way = |other: &&Row| other.state == State::Active || (!row.is_begun() && other.is_begun());
+        let in_the_way =
+            |other: &&Row| other.state == State::Active || (!row.is_started() && other.is_started());
         of_group.filter(in_the_way).count() < limit
     }
 
@@ -71,7 +72,7 @@ impl Model {
         let first = ready.filter(|(_, row)| self.may_go(row)).min_by_key(|(nth, row)| {
             // Those of one time in the order of pushing; LIFO is all of that backwards, in front.
             let sign = if row.lifo { -1 } else { 1 };
-            let retry_first = row.group.is_some() && row.is_begun();
+            let retry_first = row.group.is_some() && row.is_started();
             (row.rank(), self.turn(row), !retry_first, sign, sign * row.line as i64, sign * *nth as i64)
         })?;
         Some(first.0)
@@ -84,7 +85,7 @@ impl Model {
         self.last_turn += 1;
         let turn = self.last_turn;
         match &self.rows[nth].group {
-            None => self.alone_turn = turn,
+            None => self.ungrouped_turn = turn,
             Some(group) => _ = self.turns.insert(group.clone(), turn),
         }
     }

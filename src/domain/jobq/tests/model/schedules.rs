@@ -75,7 +75,7 @@ impl Model {
     }
 
     /// Judges a schedule that is due; `room` is how many more jobs may wait.
-    pub fn judge(&mut self, name: &[u8], room: &mut u64, now: UnixMs) {
+    pub fn decide_due_runs(&mut self, name: &[u8], room: &mut u64, now: UnixMs) {
         let nth = self.schedules.iter().position(|timed| timed.name == name).expect("a schedule");
         let mut timed = self.schedules[nth].clone();
         let mut taken = self.is_taken(&timed);
@@ -115,7 +115,7 @@ impl Model {
         let serial = self.totals.pushed;
         let shift = self.shift(due);
         let mut row = Row { serial, id: id_of(&timed.name, due), ..timed.like.clone() };
-        row.becomes_ready(due, shift);
+        row.make_ready(due, shift);
         row.expires = row.expire.map(|expire| due + expire);
         self.rows.push(row);
         self.totals.pushed += 1;
@@ -123,7 +123,7 @@ impl Model {
         serial
     }
 
-    pub fn plan(&mut self, plan: &Plan<'_>, now: UnixMs) {
+    pub fn set_schedule(&mut self, plan: &SetSchedule<'_>, now: UnixMs) {
         let now = self.advance(now);
         let like = self.row_of(&plan.push, 0, b"", 0);
         let when = (plan.pattern.to_vec(), plan.zone.name());
@@ -154,7 +154,7 @@ impl Model {
         self.changed(now);
     }
 
-    pub fn unplan(&mut self, name: &[u8], now: UnixMs) -> bool {
+    pub fn delete_schedule(&mut self, name: &[u8], now: UnixMs) -> bool {
         let now = self.advance(now);
         let before = self.schedules.len();
         self.schedules.retain(|timed| timed.name != name);

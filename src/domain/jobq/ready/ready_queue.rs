@@ -6,8 +6,8 @@
 //! A job that was begun and waits for its next run holds its place in its group, so that the next one
 //! does not overtake it; it is handed out before those of its group that have not begun.
 
-use crate::domain::jobq::ready::group_ring::{Ring, Row, Turn};
-use crate::domain::jobq::ready::priority_lanes::{Lanes, Place, Rank, Spot, serial};
+use crate::domain::jobq::ready::group_ring::{GroupRing, RingPosition, TurnNumber};
+use crate::domain::jobq::ready::priority_lanes::{LanePosition, OrderKey, PriorityLanes, Rank, serial};
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::time::UnixMs;
 use std::cell::Cell;
@@ -17,122 +17,123 @@ use std::ops::Bound::{Included, Unbounded};
 use std::sync::Arc;
 
 /// How many lanes are looked at for the job that has been ready longest.
-const LOOKED_AT: usize = 1_000;
+const SCAN_LIMIT: usize = 1_000;
 
 /// How many jobs are passed over while it is looked for.
-const PASSED_OVER: usize = 10_000;
+const SKIP_LIMIT: usize = 10_000;
 
 /// Where a ready job stands, so that those behind it can be found though it has gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub(crate) struct ReadyCursor {
     /// `None` comes before all groups.
     pub group: Option<Box<[u8]>>,
     /// Begun jobs come before the fresh ones of their group.
-    pub begun: bool,
+    pub started: bool,
     pub rank: Rank,
-    pub place: Place,
+    pub place: OrderKey,
 }
 
 /// One group: its jobs that are ready, and those that hold its places.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
     /// Ready, never begun.
-    pub fresh: Lanes,
+    pub unstarted: PriorityLanes,
     /// Ready for a further run.
-    pub begun: Lanes,
+    pub started: PriorityLanes,
     /// Begun and not ended: active, delayed or ready.
-    pub holders: BTreeSet<Serial>,
+    pub slot_holders: BTreeSet<Serial>,
     pub active: u32,
-    pub turn: Turn,
+    pub turn: TurnNumber,
 }
 
 impl Group {
     fn is_over(&self) -> bool {
-        self.fresh.is_empty() && self.begun.is_empty() && self.holders.is_empty()
+        self.unstarted.is_empty() && self.started.is_empty() && self.slot_holders.is_empty()
     }
 
     pub fn held(&self) -> u32 {
-        u32::try_from(self.holders.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.slot_holders.len()).unwrap_or(u32::MAX)
     }
 
-    fn rows(&self) -> [Option<Row>; 2] {
-        let row = |lanes: &Lanes, taken| lanes.first_rank().map(|rank| (taken, (rank, self.turn)));
-        [row(&self.fresh, self.held()), row(&self.begun, self.active)]
+    fn ring_positions(&self) -> [Option<RingPosition>; 2] {
+        let ring_position =
+            |lanes: &PriorityLanes, taken| lanes.first_rank().map(|rank| (taken, (rank, self.turn)));
+        [ring_position(&self.unstarted, self.held()), ring_position(&self.started, self.active)]
     }
 }
 
 /// What a job is to its group.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Member {
+pub(crate) struct GroupMembership {
     pub group: Arc<[u8]>,
     /// It holds one of the group's places.
-    pub begun: bool,
+    pub started: bool,
     pub active: bool,
 }
 
 /// What a job is to the line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Stance {
+pub(crate) struct ReadyPosition {
     /// Where it stands while it is ready.
-    pub spot: Option<Spot>,
-    pub member: Option<Member>,
+    pub lane_position: Option<LanePosition>,
+    pub member: Option<GroupMembership>,
 }
 
-impl Stance {
+impl ReadyPosition {
     /// The group that has to know of it: not of one that is neither ready nor begun.
     fn group(&self) -> Option<&Arc<[u8]>> {
-        let member = self.member.as_ref().filter(|member| member.begun || self.spot.is_some())?;
+        let member = self.member.as_ref().filter(|member| member.started || self.lane_position.is_some())?;
         Some(&member.group)
     }
 }
 
 impl Group {
-    fn enter(&mut self, serial: Serial, stance: &Stance) {
-        let Some(member) = &stance.member else { return };
-        if member.begun {
-            self.holders.insert(serial);
+    fn add(&mut self, serial: Serial, ready_position: &ReadyPosition) {
+        let Some(member) = &ready_position.member else { return };
+        if member.started {
+            self.slot_holders.insert(serial);
         }
         self.active += u32::from(member.active);
-        if let Some(spot) = stance.spot {
-            self.lanes(member.begun).insert(spot);
+        if let Some(lane_position) = ready_position.lane_position {
+            self.lanes(member.started).insert(lane_position);
         }
     }
 
-    fn leave(&mut self, serial: Serial, stance: &Stance) {
-        let Some(member) = &stance.member else { return };
-        if member.begun {
-            self.holders.remove(&serial);
+    fn remove_job(&mut self, serial: Serial, ready_position: &ReadyPosition) {
+        let Some(member) = &ready_position.member else { return };
+        if member.started {
+            self.slot_holders.remove(&serial);
         }
         self.active -= u32::from(member.active);
-        if let Some(spot) = stance.spot {
-            self.lanes(member.begun).remove(spot);
+        if let Some(lane_position) = ready_position.lane_position {
+            self.lanes(member.started).remove(lane_position);
         }
     }
 
-    fn lanes(&mut self, begun: bool) -> &mut Lanes {
-        if begun { &mut self.begun } else { &mut self.fresh }
+    fn lanes(&mut self, started: bool) -> &mut PriorityLanes {
+        if started { &mut self.started } else { &mut self.unstarted }
     }
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Line {
+pub(crate) struct ReadyQueue {
     /// The jobs without a group.
-    pub alone: Lanes,
+    pub ungrouped: PriorityLanes,
     /// When one of those was served last.
-    pub alone_turn: Turn,
+    pub ungrouped_turn: TurnNumber,
     groups: BTreeMap<Arc<[u8]>, Group>,
     /// Groups with a fresh job, by how many of their places are held.
-    pub fresh: Ring,
+    pub unstarted: GroupRing,
     /// Groups with a begun job that is ready, by how many of theirs are active.
-    pub begun: Ring,
+    pub started: GroupRing,
     /// Of the one that was served, or joined, last; the first is 1.
-    pub last_turn: Turn,
+    pub last_turn: TurnNumber,
     /// The turns of groups whose jobs are still to be loaded.
-    promised: BTreeMap<Box<[u8]>, Turn>,
+    preloaded_turns: BTreeMap<Box<[u8]>, TurnNumber>,
     ready: usize,
 }
 
-impl Line {
+impl ReadyQueue {
     /// How many jobs are ready.
     pub fn len(&self) -> usize {
         self.ready
@@ -140,24 +141,25 @@ impl Line {
 
     /// All jobs that are ready: those without a group, then group by group.
     pub fn serials(&self) -> impl Iterator<Item = Serial> {
-        let groups = self.groups.values().flat_map(|group| group.begun.iter().chain(group.fresh.iter()));
-        self.alone.iter().chain(groups).map(|(_, serial)| serial)
+        let groups =
+            self.groups.values().flat_map(|group| group.started.iter().chain(group.unstarted.iter()));
+        self.ungrouped.iter().chain(groups).map(|(_, serial)| serial)
     }
 
     /// The jobs that stand behind a mark, each with its own: those without a group in the order of POP, then
     /// group by group. `only` leaves out what is not of one group.
     pub fn after<'l>(
         &'l self,
-        mark: Option<Mark>,
+        mark: Option<ReadyCursor>,
         only: Option<&[u8]>,
-    ) -> impl Iterator<Item = (Mark, Serial)> + use<'l> {
-        let alone = match &mark {
+    ) -> impl Iterator<Item = (ReadyCursor, Serial)> + use<'l> {
+        let ungrouped = match &mark {
             _ if only.is_some() => None,
-            None => Some(self.alone.after(None)),
-            Some(mark) if mark.group.is_none() => Some(self.alone.after(Some((mark.rank, mark.place)))),
+            None => Some(self.ungrouped.after(None)),
+            Some(mark) if mark.group.is_none() => Some(self.ungrouped.after(Some((mark.rank, mark.place)))),
             Some(_) => None,
         };
-        let alone = alone.into_iter().flatten().map(|(rank, place)| (None, false, rank, place));
+        let ungrouped = ungrouped.into_iter().flatten().map(|(rank, place)| (None, false, rank, place));
         // Within the group of the mark what stands behind it, of the others all.
         let begin = mark.as_ref().and_then(|mark| mark.group.as_deref()).or(only);
         let end = only.map_or(Unbounded, Included);
@@ -165,15 +167,15 @@ impl Line {
         let groups = groups.flat_map(move |(name, group)| {
             let mark = mark.as_ref().filter(|mark| mark.group.as_deref() == Some(&**name));
             let at = mark.map(|mark| (mark.rank, mark.place));
-            let past_begun = mark.is_some_and(|mark| !mark.begun);
-            let begun = (!past_begun).then(|| group.begun.after(at)).into_iter().flatten();
-            let fresh = group.fresh.after(at.filter(|_| past_begun));
-            let of = |begun| move |(rank, place)| (Some(name), begun, rank, place);
-            begun.map(of(true)).chain(fresh.map(of(false)))
+            let past_started = mark.is_some_and(|mark| !mark.started);
+            let started = (!past_started).then(|| group.started.after(at)).into_iter().flatten();
+            let unstarted = group.unstarted.after(at.filter(|_| past_started));
+            let of = |started| move |(rank, place)| (Some(name), started, rank, place);
+            started.map(of(true)).chain(unstarted.map(of(false)))
         });
-        alone.chain(groups).map(|(group, begun, rank, place)| {
+        ungrouped.chain(groups).map(|(group, started, rank, place)| {
             let group = group.map(|name: &Arc<[u8]>| Box::from(&**name));
-            (Mark { group, begun, rank, place }, serial(place))
+            (ReadyCursor { group, started, rank, place }, serial(place))
         })
     }
 
@@ -186,45 +188,45 @@ impl Line {
         self.groups.iter().map(|(name, group)| (&**name, group))
     }
 
-    /// A job moves from one stance to another; [`Stance::default`] is to be outside. One that is `served` is handed
+    /// A job moves from one stance to another; [`ReadyPosition::default`] is to be outside. One that is `served` is handed
     /// out: the others than its group, or than those without one, come first now.
-    pub fn moves(&mut self, serial: Serial, from: &Stance, to: &Stance, served: bool) {
+    pub fn reposition(&mut self, serial: Serial, from: &ReadyPosition, to: &ReadyPosition, served: bool) {
         self.last_turn += u64::from(served);
         let turn = self.last_turn;
         match (from.group(), to.group()) {
             // In one step, so that a group does not go and come back with another turn.
             (Some(before), Some(after)) if before == after => self.regroup(after, |group| {
-                group.leave(serial, from);
-                group.enter(serial, to);
+                group.remove_job(serial, from);
+                group.add(serial, to);
                 if served {
                     group.turn = turn;
                 }
             }),
             (before, after) => {
                 match before {
-                    Some(name) => self.regroup(name, |group| group.leave(serial, from)),
-                    None => _ = from.spot.map(|spot| self.alone.remove(spot)),
+                    Some(name) => self.regroup(name, |group| group.remove_job(serial, from)),
+                    None => _ = from.lane_position.map(|lane_position| self.ungrouped.remove(lane_position)),
                 }
                 match after {
-                    Some(name) => self.regroup(name, |group| group.enter(serial, to)),
-                    None => _ = to.spot.map(|spot| self.alone.insert(spot)),
+                    Some(name) => self.regroup(name, |group| group.add(serial, to)),
+                    None => _ = to.lane_position.map(|lane_position| self.ungrouped.insert(lane_position)),
                 }
             }
         }
         if served && to.group().is_none() {
-            self.alone_turn = turn;
+            self.ungrouped_turn = turn;
         }
-        self.ready += usize::from(to.spot.is_some());
-        self.ready -= usize::from(from.spot.is_some());
+        self.ready += usize::from(to.lane_position.is_some());
+        self.ready -= usize::from(from.lane_position.is_some());
     }
 
     /// Changes a group, and seats it where it then belongs.
     fn regroup(&mut self, name: &Arc<[u8]>, change: impl FnOnce(&mut Group)) {
         let mut entry = loop {
             match self.groups.entry(Arc::clone(name)) {
-                Entry::Occupied(known) => break known,
+                Entry::Occupied(served_turns) => break served_turns,
                 Entry::Vacant(place) => {
-                    let turn = self.promised.remove(&**name).unwrap_or_else(|| {
+                    let turn = self.preloaded_turns.remove(&**name).unwrap_or_else(|| {
                         self.last_turn += 1;
                         self.last_turn
                     });
@@ -233,46 +235,46 @@ impl Line {
             }
         };
         let group = entry.get_mut();
-        let before = group.rows();
+        let before = group.ring_positions();
         change(group);
-        let (after, over) = (group.rows(), group.is_over());
-        self.fresh.reseat(name, before[0], after[0]);
-        self.begun.reseat(name, before[1], after[1]);
+        let (after, over) = (group.ring_positions(), group.is_over());
+        self.unstarted.reposition(name, before[0], after[0]);
+        self.started.reposition(name, before[1], after[1]);
         if over {
             entry.remove();
         }
     }
 
     /// While loading: the turn of a group whose jobs come later. False for one that was promised already.
-    pub fn promise(&mut self, name: &[u8], turn: Turn) -> bool {
-        !self.groups.contains_key(name) && self.promised.insert(name.into(), turn).is_none()
+    pub fn preload_turn(&mut self, name: &[u8], turn: TurnNumber) -> bool {
+        !self.groups.contains_key(name) && self.preloaded_turns.insert(name.into(), turn).is_none()
     }
 
     /// Whether all turns are different, and every promised group has come.
     pub fn is_sound(&self) -> bool {
-        let turns: BTreeSet<Turn> = self.groups.values().map(|group| group.turn).collect();
+        let turns: BTreeSet<TurnNumber> = self.groups.values().map(|group| group.turn).collect();
         turns.len() == self.groups.len()
             && turns.last().is_none_or(|last| *last <= self.last_turn)
-            && self.promised.is_empty()
+            && self.preloaded_turns.is_empty()
     }
 
     /// How many lanes there are, each of which takes memory of its own.
     pub fn lanes(&self) -> usize {
         // A group has two at least in mind: one for its jobs and one for its places.
-        self.alone.len() + 2 * self.groups.len()
+        self.ungrouped.len() + 2 * self.groups.len()
     }
 
     /// Since when the job waits that has been ready longest, among those of the first 1,000 priorities and
     /// groups. Those that do not count are passed over, the first 10,000 of them.
     pub fn oldest(&self, counts: impl Fn(Serial) -> bool) -> Option<UnixMs> {
-        let left = Cell::new(PASSED_OVER);
+        let left = Cell::new(SKIP_LIMIT);
         let counts = |serial| {
             let counted = left.get() == 0 || counts(serial);
             left.set(left.get() - usize::from(!counted));
             counted
         };
-        let of_group = |group: &Group| [group.fresh.oldest(counts), group.begun.oldest(counts)];
-        let groups = self.groups.values().take(LOOKED_AT).flat_map(of_group);
-        groups.chain([self.alone.oldest(counts)]).flatten().min()
+        let of_group = |group: &Group| [group.unstarted.oldest(counts), group.started.oldest(counts)];
+        let groups = self.groups.values().take(SCAN_LIMIT).flat_map(of_group);
+        groups.chain([self.ungrouped.oldest(counts)]).flatten().min()
     }
 }
