@@ -1,9 +1,10 @@
-//! The examples in the README and the docs, run against a real server.
+//! The examples in the README, CONTRIBUTING and the docs, run against a real server.
 //!
 //! A block fenced as `redis` holds what a reader types at `redis-cli` (lines that begin with `> `) and what it
 //! prints. `<name>` stands for a part that differs from run to run: the first time it takes what is there, later it
 //! stands for the same, in commands too; `<ms>` and `<text>` stand for anything each time.
 
+mod shell;
 #[path = "../support/mod.rs"]
 mod support;
 mod transcript;
@@ -11,6 +12,7 @@ mod transcript;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use shell::{Block, Handling, Shell};
 use support::server;
 use transcript::Transcript;
 
@@ -26,7 +28,7 @@ fn pages() -> Vec<PathBuf> {
         }
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut pages = vec![root.join("README.md")];
+    let mut pages = vec![root.join("README.md"), root.join("CONTRIBUTING.md")];
     collect(&root.join("docs"), &mut pages);
     pages
 }
@@ -78,4 +80,41 @@ fn an_example_that_says_something_else_is_found() {
     assert!(replay(&fenced("> INCR m\n(integer) <m>\n> INCR m\n(integer) <m>\n")).is_err());
     assert!(replay(&fenced("> PING\nPONG\nmore\n")).is_err());
     assert!(replay(&fenced("> MGET a b\n1) \"x y\"\n2) (nil)\n> NOSUCH\n(error) ERR <text>\n")).is_ok());
+}
+
+#[test]
+fn every_shell_line_does_what_the_page_says() {
+    let mut run = 0;
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).expect("a page");
+        let blocks = Block::of(&text).unwrap_or_else(|error| panic!("{}: {error}", page.display()));
+        if blocks.is_empty() {
+            continue;
+        }
+        let shell = Shell::beside(server!());
+        for block in blocks {
+            run += usize::from(block.handling != Handling::NotRun);
+            if let Err(difference) = shell.run(&block) {
+                panic!("{}: line {}: {difference}", page.display(), block.line);
+            }
+        }
+    }
+    assert!(run > 4, "only {run} blocks were run: is the fence still called sh?");
+}
+
+#[test]
+fn a_shell_line_that_fails_is_found() {
+    let shell = Shell::beside(server!());
+    let result = |page: &str| {
+        let blocks = Block::of(page)?;
+        blocks.iter().try_for_each(|block| shell.run(block))
+    };
+    assert_eq!(result("```sh\ntrue\ntest -n 6379\n```\n"), Ok(()));
+    assert_eq!(result("<!-- shell: not run, it fails -->\n```sh\nfalse\n```\n"), Ok(()));
+    assert_eq!(result("<!-- shell: until ready -->\n```sh\necho ready; sleep 600\n```\n"), Ok(()));
+    assert!(result("```sh\nfalse\n```\n").is_err());
+    assert!(result("```sh\ntrue\nnosuchprogram\ntrue\n```\n").is_err());
+    assert!(result("<!-- shell: until ready -->\n```sh\ntrue\n```\n").is_err());
+    assert!(result("<!-- shell: run by .ci/run -->\n```sh\nmake nothing\n```\n").is_err());
+    assert!(result("<!-- shell: sometimes -->\n```sh\ntrue\n```\n").is_err());
 }
