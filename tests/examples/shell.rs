@@ -45,7 +45,7 @@ impl Block {
         let mut open = false;
         let mut in_shell = false;
         let mut above = "";
-        for (index, line) in page.lines().enumerate() {
+        for (index, line) in page.lines().map(str::trim_start).enumerate() {
             if line.starts_with("```") {
                 open = !open;
                 in_shell = open && line == "```sh";
@@ -101,6 +101,8 @@ impl Shell {
         // A server that a page starts takes any free port, so that it is in nobody's way.
         let start = format!("exec {} \"$@\" --port 0 --unixsocket \"$PWD/socket\"", redis.display());
         write_program(&programs.join("redis-server"), &start);
+        let client = format!("exec {} -p {} \"$@\"", redis_cli().display(), server.port());
+        write_program(&programs.join("redis-cli"), &client);
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_workgate"), programs.join("workgate"))
             .expect("a link");
         let target = folder.path().join("target/release");
@@ -165,6 +167,17 @@ impl Drop for Group {
 fn write_program(path: &Path, line: &str) {
     fs::write(path, format!("#!/bin/sh\n{line}\n")).expect("a program");
     fs::set_permissions(path, Permissions::from_mode(0o755)).expect("a program that may be run");
+}
+
+/// The first `redis-cli` or `valkey-cli` of the PATH.
+fn redis_cli() -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    let programs = ["redis-cli", "valkey-cli"].into_iter();
+    programs
+        .flat_map(|name| folders.iter().map(move |folder| folder.join(name)))
+        .find(|program| program.is_file())
+        .expect("redis-cli or valkey-cli, which the pages use")
 }
 
 fn run_by_ci(block: &Block) -> Result<(), String> {
