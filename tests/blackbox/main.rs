@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acl_roles;
 mod breaker;
 mod breaker_refusals;
 mod cache;

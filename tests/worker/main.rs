@@ -4,5 +4,6 @@
 mod support;
 
 mod cluster;
+mod permissions;
 mod process;
 mod shards;

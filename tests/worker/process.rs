@@ -42,6 +42,12 @@ impl Worker {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(status.expect("kill").success());
+    }
+
     /// Waits until it ends by itself; whether that was with success.
     #[track_caller]
     pub fn ends(&mut self) -> bool {
