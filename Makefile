@@ -23,7 +23,7 @@ DEMO_WORKER := $(CURDIR)/target/debug/workgate
 .DEFAULT_GOAL := help
 # Targets use the processors by themselves; run side by side, set-up and builds would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help setup build dev-build dist-module run demo dist test-deb test test-blackbox test-module test-matrix test-docker bench bench-growth bench-crowd bench-guard bench-accept check-so lint fmt clean
+.PHONY: help setup build dev-build dist-module run demo dist test-deb test test-blackbox test-module test-matrix test-docker bench bench-scaling bench-stampede bench-guard bench-accept check-so lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,29 +78,29 @@ test-docker: test-module ## the black-box tests on a server in a container (IMAG
 		WORKGATE_SERVER=docker:$(IMAGE) WORKGATE_MODULE=$(TEST_MODULE) scripts/run-tests --black-box; \
 	fi
 
-bench: dist-module bench-crowd ## measure the commands beside their peers; writes docs/performance.md and docs/crowd.md (10 minutes)
+bench: dist-module bench-stampede ## measure the commands beside their peers; writes docs/benchmarks/performance.md and docs/benchmarks/stampede.md (10 minutes)
 	@server="$$(scripts/servers path)" || exit 1; \
 	newer="$$(scripts/servers path valkey-9)" || echo "bench: no second server"; \
 	peers="$$(scripts/peers)" || echo "bench: peers could not be fetched"; \
 	cargo bench --locked --bench peers -- --server "$$server" $${newer:+--second-server "$$newer"} \
-		--module $(DIST_MODULE) --noop $(DIST_NOOP) --report docs/performance.md $${peers:+--peers "$$peers"}
+		--module $(DIST_MODULE) --noop $(DIST_NOOP) --report docs/benchmarks/performance.md $${peers:+--peers "$$peers"}
 
-bench-growth: dist-module ## the cost of each verb from 1,000 to 10 million jobs (JOBS=n); writes docs/growth.md (10 minutes, 8 GB)
+bench-scaling: dist-module ## the cost of each verb from 1,000 to 10 million jobs (JOBS=n); writes docs/benchmarks/scaling.md (10 minutes, 8 GB)
 	@server="$$(scripts/servers path)" && \
-	cargo bench --locked --bench growth -- --server "$$server" --module $(DIST_MODULE) --report docs/growth.md \
+	cargo bench --locked --bench scaling -- --server "$$server" --module $(DIST_MODULE) --report docs/benchmarks/scaling.md \
 		$(if $(JOBS),--jobs $(JOBS))
 
-bench-crowd: dist-module ## 10,000 readers of one cold key beside XREAD, and memory a key; writes docs/crowd.md
+bench-stampede: dist-module ## 10,000 readers of one cold key beside XREAD, and memory a key; writes docs/benchmarks/stampede.md
 	@server="$$(scripts/servers path)" && \
-	cargo bench --locked --bench crowd -- --server "$$server" --module $(DIST_MODULE) --report docs/crowd.md
+	cargo bench --locked --bench stampede -- --server "$$server" --module $(DIST_MODULE) --report docs/benchmarks/stampede.md
 
-bench-guard: dist-module ## count the commands' instructions under callgrind and compare with benches/guard.txt
+bench-guard: dist-module ## count the commands' instructions under callgrind and compare with benches/instruction_baseline.txt
 	@server="$$(scripts/servers path)" && \
-	cargo bench --locked --bench peers -- --server "$$server" --module $(DIST_MODULE) --instructions --guard benches/guard.txt
+	cargo bench --locked --bench peers -- --server "$$server" --module $(DIST_MODULE) --instructions --guard benches/instruction_baseline.txt
 
-bench-accept: dist-module ## count them and write benches/guard.txt
+bench-accept: dist-module ## count them and write benches/instruction_baseline.txt
 	@server="$$(scripts/servers path)" && \
-	cargo bench --locked --bench peers -- --server "$$server" --module $(DIST_MODULE) --instructions --guard benches/guard.txt --accept
+	cargo bench --locked --bench peers -- --server "$$server" --module $(DIST_MODULE) --instructions --guard benches/instruction_baseline.txt --accept
 
 check-so: build
 	@scripts/check-so $(MODULE)

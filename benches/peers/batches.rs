@@ -1,8 +1,8 @@
 //! A hundred jobs at a time, beside a hundred elements: each step's cost for itself, for one job.
 
-use crate::commands::P200;
 use crate::contender::{Contender, Step, nothing};
-use crate::resp::write;
+use crate::our_commands::P200;
+use crate::support::resp::write;
 
 const MANY: usize = 100;
 

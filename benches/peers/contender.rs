@@ -1,6 +1,6 @@
 //! What is measured: an operation of one or more commands, and what it is compared with.
 
-use crate::resp::{Connection, Reply};
+use crate::support::resp::{Connection, Reply};
 
 /// Writes the command of one step; `number` is another one for each operation of a run.
 pub type Step = fn(wire: &mut Vec<u8>, number: usize, earlier: Earlier);

@@ -1,9 +1,7 @@
-//! What contenders run on: the server, and memcached beside it.
+//! What a contender runs on.
 
-use crate::contender::{Contender, Target};
-use crate::memcached::Memcached;
-use crate::resp::Connection;
-use crate::server::Server;
+use crate::support::resp::Connection;
+use crate::support::server::Server;
 
 pub trait Host {
     fn connect(&self) -> Result<Connection, String>;
@@ -24,20 +22,5 @@ impl Host for Server {
 
     fn cpu(&self) -> Result<u64, String> {
         Server::cpu(self)
-    }
-}
-
-pub struct Hosts {
-    pub server: Server,
-    /// Where there is one.
-    pub memcached: Option<Memcached>,
-}
-
-impl Hosts {
-    pub fn of(&self, contender: &Contender) -> &dyn Host {
-        match (contender.target, &self.memcached) {
-            (Target::Memcached, Some(memcached)) => memcached,
-            _ => &self.server,
-        }
     }
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::contender::{Contender, Earlier};
 use crate::host::Host;
-use crate::resp::{Connection, Reply};
+use crate::support::resp::{Connection, Reply};
 
 /// Commands in flight on a connection, and connections.
 const DEPTH: usize = 32;

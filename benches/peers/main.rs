@@ -5,40 +5,38 @@
 //! machines. Rounds of all contenders are interleaved, and the median counts.
 //!
 //! ```text
-//! contender what is measured, and the bars             server    a server with the module, and its CPU time
-//! commands  our commands beside the server's            resp      commands out, replies in
-//! batches   a hundred jobs at a time                    host      the server, or memcached beside it
-//! floor     what a module's command costs at the least  load      connections that run a contender
-//! scripts   what would be written in Lua instead        charts    the same as SVG files
-//! published scripts of libraries                        latency   what one connection sees
-//! cell      redis-cell                                  items     memory, RDB file and fork
-//! memcached memcached                                   report    docs/performance.md
-//! options   the command line
-//! guard     the committed table of instructions         instructions  counted by callgrind
-//! page, bars, machine   what all pages of benchmarks share
+//! contender         what is measured, and its targets          host, hosts  what a contender runs on
+//! our_commands      our commands beside the server's           load         connections that run a contender
+//! batches           a hundred jobs at a time                   latency      what one connection sees
+//! noop_baseline     the least that a module's command costs    memory       memory, RDB file and fork
+//! lua_scripts       what would be written in Lua instead       report       docs/benchmarks/performance.md
+//! library_scripts   scripts of libraries                       charts       the same as SVG files
+//! redis_cell        redis-cell                                 options      the command line
+//! memcached         memcached                                  callgrind    instructions, counted by callgrind
+//! regression_guard  the committed table of instructions
 //! ```
 
-mod bars;
 mod batches;
-mod cell;
+mod callgrind;
 mod charts;
-mod commands;
 mod contender;
-mod floor;
-mod guard;
 mod host;
-mod instructions;
-mod items;
+mod hosts;
 mod latency;
+mod library_scripts;
 mod load;
-mod machine;
+mod lua_scripts;
 mod memcached;
+mod memory;
+mod noop_baseline;
 mod options;
-mod published;
+mod our_commands;
+mod redis_cell;
+mod regression_guard;
 mod report;
-mod resp;
-mod scripts;
-mod server;
+#[allow(dead_code)] // this bench needs a part of it
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::fs;
 use std::path::Path;
@@ -46,17 +44,17 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use contender::Contender;
-use host::Hosts;
+use hosts::Hosts;
 use latency::Latencies;
 use memcached::Memcached;
 use options::Options;
 use report::{Measured, Run, Setting};
-use server::{Persistence, Server};
+use support::server::{Persistence, Server};
 
 fn run() -> Result<(), String> {
     let options = options::read()?;
     if options.instructions {
-        return instructions::run(&options);
+        return callgrind::run(&options);
     }
     let begun = Instant::now();
     let mut settings = Vec::new();
@@ -69,7 +67,7 @@ fn run() -> Result<(), String> {
                 persistence,
                 version: hosts.server.version()?,
                 measured: measure(&hosts, &options)?,
-                items: if persistence == Persistence::Off { items::all(&hosts.server)? } else { vec![] },
+                items: if persistence == Persistence::Off { memory::all(&hosts.server)? } else { vec![] },
             });
         }
     }
@@ -78,11 +76,11 @@ fn run() -> Result<(), String> {
     facts.push(("the run took", format!("{} s", begun.elapsed().as_secs())));
     let page = |name| Some((name, fs::read_to_string(folder.join(name)).ok()?));
     let run = Run {
-        date: machine::today(),
+        date: support::machine::today(),
         facts,
         operations: options.operations,
         rounds: options.rounds,
-        pages: ["crowd.md", "growth.md"].into_iter().filter_map(page).collect(),
+        pages: ["stampede.md", "scaling.md"].into_iter().filter_map(page).collect(),
         has_notes: folder.join("performance-notes.md").exists(),
     };
     let text = report::render(&run, &settings);
@@ -117,7 +115,7 @@ fn facts(options: &Options, settings: &[Setting], memcached: Option<String>) -> 
     }
     let listed = |names: Vec<String>| if names.is_empty() { "none".into() } else { names.join("; ") };
     vec![
-        ("machine", machine::machine()),
+        ("machine", support::machine::machine()),
         ("servers", servers.join(", ")),
         ("Workgate", env!("CARGO_PKG_VERSION").to_owned()),
         ("peers", listed(peers)),
@@ -176,15 +174,15 @@ impl Rounds {
 }
 
 fn contenders(hosts: &Hosts, options: &Options) -> Result<Vec<Rounds>, String> {
-    let mut all = commands::contenders();
+    let mut all = our_commands::contenders();
     all.extend(batches::contenders());
     if options.peer("libredis_cell.so").is_some() {
-        all.extend(cell::contenders());
+        all.extend(redis_cell::contenders());
     }
-    all.extend(floor::contenders());
-    all.extend(scripts::contenders());
+    all.extend(noop_baseline::contenders());
+    all.extend(lua_scripts::contenders());
     if let Some(folder) = &options.peers {
-        all.extend(published::contenders(folder));
+        all.extend(library_scripts::contenders(folder));
     }
     if hosts.memcached.is_some() {
         all.extend(memcached::contenders());

@@ -4,11 +4,11 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::commands::fresh;
 use crate::contender::{Contender, Target, nothing};
 use crate::host::Host;
-use crate::resp::{Connection, Reply};
-use crate::server::{free_port, processor_time};
+use crate::our_commands::fresh;
+use crate::support::resp::{Connection, Reply};
+use crate::support::server::{free_port, processor_time};
 
 pub struct Memcached {
     child: Child,

@@ -11,7 +11,7 @@ pub struct Options {
     /// A newer one.
     pub second_server: Option<PathBuf>,
     pub module: PathBuf,
-    /// The module of `benches/noop`.
+    /// The module of `benches/noop_module`.
     pub noop: PathBuf,
     /// Where `scripts/peers` has put what it fetched.
     pub peers: Option<PathBuf>,

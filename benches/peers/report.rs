@@ -1,14 +1,14 @@
-//! `docs/performance.md`.
+//! `docs/benchmarks/performance.md`.
 
 use std::fmt::Write;
 
-use crate::bars::{self, met};
 use crate::charts;
 use crate::contender::{Bar, Compared};
-use crate::floor;
-use crate::items::{COUNT, Item};
 use crate::latency::{DEPTHS, Latency};
-use crate::server::Persistence;
+use crate::memory::{COUNT, Item};
+use crate::noop_baseline;
+use crate::support::server::Persistence;
+use crate::support::targets::{self, met};
 
 /// One contender's rounds.
 pub struct Measured {
@@ -72,7 +72,7 @@ impl Setting {
 
     /// What has no more to do than a module must.
     fn twin(&self, measured: &Measured) -> Option<&Measured> {
-        let name = floor::twin_of(measured.name);
+        let name = noop_baseline::twin_of(measured.name);
         self.measured.iter().find(|other| other.name == name)
     }
 
@@ -120,7 +120,7 @@ pub fn render(run: &Run, settings: &[Setting]) -> String {
 fn all_bars(text: &mut String, settings: &[Setting]) {
     text.push_str(
         "\n## Bars\n\nThe ratio measured, and the most that it is to be. In brackets: the ratio of a module's command that asks the\n\
-         server for the same and replies as much, but does nothing ([benches/noop](../benches/noop/lib.rs)): no module can\n\
+         server for the same and replies as much, but does nothing ([benches/noop_module](../../benches/noop_module/lib.rs)): no module can\n\
          go below that.\n\n| operation | of |",
     );
     for setting in settings {
@@ -167,7 +167,7 @@ fn above(items: &[Item], item: &Item) -> Option<String> {
 }
 
 fn quote(text: &mut String, file: &str, page: &str) {
-    let Some(bars) = bars::section(page) else { return };
+    let Some(bars) = targets::section(page) else { return };
     let printed = page.lines().find(|line| line.starts_with("Printed by")).unwrap_or_default();
     let title = page.lines().next().unwrap_or_default().trim_start_matches("# ");
     let _ = writeln!(text, "\n### {title}\n\nFrom [{file}]({file}). {printed}\n\n{bars}");

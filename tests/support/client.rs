@@ -6,8 +6,8 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use super::command::{Command, encode, shown};
+use super::eventually::{DEADLINE, eventually};
 use super::reply::{Reply, decode};
-use super::wait::{DEADLINE, eventually};
 
 /// A connection whose sending and reading stand apart, so that one test thread can hold many that wait.
 pub struct Client {

@@ -2,8 +2,8 @@
 
 use std::net::TcpListener;
 
-use super::instance::Server;
-use super::wait::eventually;
+use super::eventually::eventually;
+use super::test_server::Server;
 
 /// A cluster of one's own for one test.
 pub struct Cluster {

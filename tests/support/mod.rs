@@ -17,37 +17,37 @@
 // Each test binary uses its own part of the support code.
 #![allow(dead_code, unused_imports, unused_macros)]
 
+mod aof_rewrites;
+mod blocked_client;
 mod client;
 mod cluster;
 mod command;
+mod digests;
 mod dump;
+mod eventually;
+mod expectation;
 mod history;
-mod instance;
 mod program;
+mod replication_stream;
 mod reply;
-mod rewrites;
-mod snapshot;
-mod stream;
+mod test_server;
 mod untouched;
-mod wait;
-mod waiter;
-mod want;
 
+pub use aof_rewrites::nothing_is_lost_across_rewrites;
+pub use blocked_client::Waiter;
 pub use client::Client;
 pub use cluster::Cluster;
 pub use command::{Arg, Command};
+pub use digests::Snapshot;
 pub use dump::Dump;
+pub use eventually::{DEADLINE, eventually};
+pub use expectation::{Want, any, anything_but_nil, nil, status, text, token, within};
 pub use history::write_history;
-pub use instance::Server;
 pub use program::{Program, module};
+pub use replication_stream::Stream;
 pub use reply::Reply;
-pub use rewrites::nothing_is_lost_across_rewrites;
-pub use snapshot::Snapshot;
-pub use stream::Stream;
+pub use test_server::Server;
 pub use untouched::Untouched;
-pub use wait::{DEADLINE, eventually};
-pub use waiter::Waiter;
-pub use want::{Want, any, anything_but_nil, nil, status, text, token, within};
 
 /// Starts a server with the module: `server!()` or `server!("appendonly yes", "hz 100")`.
 macro_rules! server {

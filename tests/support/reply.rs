@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::want::Want;
+use super::expectation::Want;
 
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reply {

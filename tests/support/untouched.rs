@@ -1,9 +1,9 @@
 //! Proof that a call changed nothing.
 
 use super::command::Arg;
-use super::instance::Server;
+use super::replication_stream::Stream;
 use super::reply::Reply;
-use super::stream::Stream;
+use super::test_server::Server;
 
 /// Watches a server for changes of every kind: value, expiry, replication, WATCH, digest.
 pub struct Untouched<'a> {

@@ -1,0 +1,7 @@
+//! What all benches share: a server, its protocol, the machine, the page that is written.
+
+pub mod machine;
+pub mod page;
+pub mod resp;
+pub mod server;
+pub mod targets;

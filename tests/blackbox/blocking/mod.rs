@@ -1,0 +1,11 @@
+//! Clients that wait: BLOCK, and what happens to the key meanwhile.
+
+mod claim_and_getset;
+mod handoff_gap;
+mod paused;
+mod pop;
+mod queue_keyspace;
+mod record_keyspace;
+mod result;
+mod storm;
+mod subjects;

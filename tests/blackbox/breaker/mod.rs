@@ -1,0 +1,4 @@
+//! BREAKER.
+
+mod lifecycle;
+mod refusals;

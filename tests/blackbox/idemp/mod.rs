@@ -1,0 +1,6 @@
+//! IDEMP.
+
+mod claim;
+mod extend;
+mod retries;
+mod seen;

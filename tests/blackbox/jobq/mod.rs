@@ -1,0 +1,22 @@
+//! JOBQ.
+
+mod admin;
+mod batch;
+mod config;
+mod crash;
+mod cron;
+mod dependencies;
+mod events;
+mod expire;
+mod groups;
+mod list;
+mod pop_several;
+mod priority;
+mod push;
+mod queues;
+mod refusals;
+mod result;
+mod series;
+mod settle;
+mod unique;
+mod update;

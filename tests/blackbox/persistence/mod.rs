@@ -1,0 +1,13 @@
+//! What survives: RDB, AOF, replicas, DUMP, clusters.
+
+mod cluster;
+mod copy_and_restore;
+mod corrupt_restore;
+mod digest;
+mod disk;
+mod future_tokens;
+mod random_histories;
+mod replica;
+mod shifted_heap;
+mod verbatim;
+mod verbatim_check;

@@ -1,0 +1,14 @@
+//! RATELIMIT and CL.THROTTLE.
+
+mod acquire;
+mod cl_throttle;
+mod fixed_period;
+mod hold;
+mod lockout;
+mod options;
+mod policy;
+mod policy_file;
+mod refusals;
+mod several_limits;
+mod sliding_window;
+mod token_bucket;

@@ -1,0 +1,7 @@
+//! What all commands have in common: COMMAND INFO, refusals, clients.
+
+mod acl_roles;
+mod command_info;
+mod every_command;
+mod panic_guard;
+mod stock_client;
