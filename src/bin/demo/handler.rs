@@ -1,4 +1,4 @@
-//! What the worker runs for every job: looks the customer up through the cache, and fails as the job's fate has it.
+//! What the worker runs for every job: looks the customer up through the cache, and fails as the job's outcome has it.
 
 use std::env;
 use std::io::Read;
@@ -8,16 +8,16 @@ use std::time::Duration;
 
 use redis::{Client, Connection, Value, cmd};
 
+use crate::accounting::handler_log::{self, RunEntry};
+use crate::accounting::planned_outcome::PlannedOutcome;
 use crate::cli::HandlerArgs;
-use crate::fate::Fate;
-use crate::feed::census::fingerprint;
 use crate::feed::delivery::Delivery;
-use crate::ledger::{self, RunEntry};
+use crate::feed::feed_counts::fingerprint;
 
 /// How long the source of customers takes.
 const LOAD: Duration = Duration::from_millis(50);
 
-/// A fault of the handler itself, which no fate has: it shows as a failed equation.
+/// A fault of the handler itself, which no outcome has: it shows as a failed equation.
 const BROKEN: u8 = 70;
 
 pub fn main(args: &HandlerArgs) -> ExitCode {
@@ -41,10 +41,10 @@ fn run(args: &HandlerArgs) -> Result<u8, String> {
     let mut connection = client.get_connection().map_err(|error| error.to_string())?;
     let customer = customer(&mut connection, sender, args)?;
 
-    let exit = Fate::of(id.as_bytes()).exit(attempt);
+    let exit = PlannedOutcome::of(id.as_bytes()).exit(attempt);
     let entry = RunEntry { fingerprint: fingerprint(id.as_bytes(), &payload), id, attempt, customer, exit };
     let line = serde_json::to_string(&entry).map_err(|error| error.to_string())?;
-    ledger::append(&args.runs, &line).map_err(|error| format!("{}: {error}", args.runs.display()))?;
+    handler_log::append(&args.runs, &line).map_err(|error| format!("{}: {error}", args.runs.display()))?;
     match exit {
         0 => println!("handled for {}", entry.customer),
         _ => eprintln!("the receiving system said no"),
@@ -106,6 +106,6 @@ fn first_three(reply: &Value) -> Result<(String, Option<String>, i64), String> {
 /// The slow source. Each load leaves a line.
 fn load(sender: &str, args: &HandlerArgs) -> Result<String, String> {
     thread::sleep(LOAD);
-    ledger::append(&args.loads, sender).map_err(|error| format!("{}: {error}", args.loads.display()))?;
+    handler_log::append(&args.loads, sender).map_err(|error| format!("{}: {error}", args.loads.display()))?;
     Ok(format!("customer of {sender}"))
 }

@@ -6,36 +6,27 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `cli` | flags |
-//! | `show` | the demo from start to summary |
-//! | `feed/` | the file of deliveries: its lines, its generator, its count |
-//! | `front` | one delivery as an HTTP front end would acknowledge it |
-//! | `feeder`, `tally` | many front ends at once, and what they were answered |
+//! | `run` | the demo from start to summary |
+//! | `feed/` | the file of deliveries: its lines, its generator, its counts |
+//! | `frontend` | acknowledges one delivery as an HTTP front end would |
+//! | `frontends` | runs many front ends at once |
 //! | `handler` | what the worker runs for every job |
-//! | `fate` | which jobs fail |
-//! | `ledger` | the files that handlers append to |
-//! | `process`, `scratch`, `server`, `worker` | what is started, and its end |
-//! | `stats`, `progress` | the queue's counts while it runs |
-//! | `books`, `summary` | the equations, and how they are shown |
+//! | `accounting/` | what was planned, answered and run, and the equations that compare them |
+//! | `process/` | the server and the worker that the demo starts and ends |
+//! | `progress`, `summary` | what the demo prints |
 
-mod books;
+mod accounting;
 mod cli;
-mod fate;
 mod feed;
-mod feeder;
-mod front;
+mod frontend;
+mod frontends;
 mod handler;
-mod ledger;
 mod process;
 mod progress;
 #[path = "../shared/reply.rs"]
 mod reply;
-mod scratch;
-mod server;
-mod show;
-mod stats;
+mod run;
 mod summary;
-mod tally;
-mod worker;
 
 use std::process::ExitCode;
 
@@ -74,7 +65,7 @@ fn main() -> ExitCode {
 /// Whatever ends the demo, what it started ends with it: each process and folder is a guard in `show`.
 async fn until_interrupted(args: cli::DemoArgs) -> ExitCode {
     tokio::select! {
-        shown = show::show(&args) => match shown {
+        shown = run::show(&args) => match shown {
             Ok(true) => ExitCode::SUCCESS,
             Ok(false) => ExitCode::FAILURE,
             Err(failure) => {

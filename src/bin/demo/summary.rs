@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::books::{Books, Equation};
+use crate::accounting::equations::{Equation, Reconciliation};
 
 /// How long things took.
 #[derive(Debug, Clone, Copy)]
@@ -20,8 +20,8 @@ pub struct Times {
 const COUNT_WIDTH: usize = 9;
 
 /// The table of equations, and whether all of them hold.
-pub fn summary(books: &Books, latency: &Histogram<u64>, times: Times) -> (String, bool) {
-    let equations = books.equations();
+pub fn summary(totals: &Reconciliation, latency: &Histogram<u64>, times: Times) -> (String, bool) {
+    let equations = totals.equations();
     let broken: Vec<&Equation> = equations.iter().filter(|equation| !equation.holds()).collect();
     let width = equations.iter().map(|equation| equation.left.name.len()).max().unwrap_or(0);
     let mut text = String::new();
@@ -34,7 +34,7 @@ pub fn summary(books: &Books, latency: &Histogram<u64>, times: Times) -> (String
         ms(latency.value_at_quantile(0.5)),
         ms(latency.value_at_quantile(0.99)),
         ms(latency.max()),
-        grouped(books.deliveries),
+        grouped(totals.deliveries),
         times.fed.as_secs_f64(),
         times.finished.as_secs_f64(),
     );
@@ -95,8 +95,8 @@ pub fn grouped(number: u64) -> String {
 mod tests {
     use super::*;
 
-    fn books() -> Books {
-        Books {
+    fn totals() -> Reconciliation {
+        Reconciliation {
             deliveries: 10,
             broken: Some(1),
             accepted: 5,
@@ -105,7 +105,7 @@ mod tests {
             limited: 2,
             malformed: 1,
             retries: 3,
-            doomed: 1,
+            planned_dead: 1,
             customers: 2,
             done: 4,
             dead: 1,
@@ -117,22 +117,23 @@ mod tests {
         }
     }
 
-    fn shown(books: &Books) -> (String, bool) {
+    fn shown(totals: &Reconciliation) -> (String, bool) {
         let mut latency = Histogram::new(3).unwrap();
         latency.record(1_500).unwrap();
-        summary(books, &latency, Times { fed: Duration::from_secs(1), finished: Duration::from_secs(2) })
+        summary(totals, &latency, Times { fed: Duration::from_secs(1), finished: Duration::from_secs(2) })
     }
 
     #[test]
-    fn books_that_balance_are_shown_as_such() {
-        let (text, adds_up) = shown(&books());
+    fn totals_that_agree_are_shown_as_such() {
+        let (text, adds_up) = shown(&totals());
         assert!(adds_up && text.contains("Everything adds up") && !text.contains('✗'), "{text}");
         assert!(text.contains("p50 1.5 ms"), "{text}");
     }
 
     #[test]
     fn the_line_that_does_not_add_up_is_named() {
-        let (text, adds_up) = shown(&Books { runs: 9, distinct_runs: 9, intact_runs: 9, ..books() });
+        let (text, adds_up) =
+            shown(&Reconciliation { runs: 9, distinct_runs: 9, intact_runs: 9, ..totals() });
         assert!(!adds_up && !text.contains("Everything"), "{text}");
         assert!(
             text.contains("DOES NOT ADD UP: handler runs is 9 by runs file, but 8 by JOBQ.STATS"),

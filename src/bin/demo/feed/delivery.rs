@@ -112,7 +112,7 @@ impl Delivery {
     }
 }
 
-/// A JSON string, but for bytes that are not UTF-8, which stand as they are.
+/// A JSON string, but except that bytes that are not UTF-8 are written as they are.
 fn write_string(line: &mut Vec<u8>, bytes: &[u8]) {
     line.push(b'"');
     for &byte in bytes {

@@ -1,8 +1,8 @@
 //! A feed with what such traffic really has: redeliveries, changed bodies, a flood, broken lines.
 
-use super::bodies;
-use super::chance::Chance;
 use super::delivery::Delivery;
+use super::payloads;
+use super::rng::Rng;
 
 /// Out of a thousand lines.
 const FLOODING: usize = 120;
@@ -29,7 +29,7 @@ pub fn fitting_limit(count: usize) -> usize {
 
 /// `count` lines with their line breaks; the same for the same count and seed.
 pub fn generate(count: usize, seed: u64) -> (Vec<u8>, Kinds) {
-    let mut chance = Chance::seeded(seed);
+    let mut chance = Rng::seeded(seed);
     let senders = (count / 50).max(6);
     let mut feed = Vec::new();
     let mut kinds = Kinds::default();
@@ -43,11 +43,11 @@ pub fn generate(count: usize, seed: u64) -> (Vec<u8>, Kinds) {
     (feed, kinds)
 }
 
-fn line(chance: &mut Chance, senders: usize, sent: &mut Vec<Delivery>, kinds: &mut Kinds) -> Vec<u8> {
+fn line(chance: &mut Rng, senders: usize, sent: &mut Vec<Delivery>, kinds: &mut Kinds) -> Vec<u8> {
     let share = chance.below(1_000);
     if share < BROKEN {
         kinds.malformed += 1;
-        let whole = bodies::ordinary(chance, senders);
+        let whole = payloads::ordinary(chance, senders);
         return broken(chance, &whole);
     }
     if share < BROKEN + CHANGED + REDELIVERED && !sent.is_empty() {
@@ -64,9 +64,9 @@ fn line(chance: &mut Chance, senders: usize, sent: &mut Vec<Delivery>, kinds: &m
     }
     let fresh = if share >= 1_000 - FLOODING {
         kinds.flooding += 1;
-        bodies::flooding(chance)
+        payloads::flooding(chance)
     } else {
-        bodies::ordinary(chance, senders)
+        payloads::ordinary(chance, senders)
     };
     if fresh.body.contains(&0) && std::str::from_utf8(&fresh.body).is_err() {
         kinds.binary += 1;
@@ -77,7 +77,7 @@ fn line(chance: &mut Chance, senders: usize, sent: &mut Vec<Delivery>, kinds: &m
 }
 
 /// A line that is no delivery, in one of the ways seen in the wild.
-fn broken(chance: &mut Chance, whole: &Delivery) -> Vec<u8> {
+fn broken(chance: &mut Rng, whole: &Delivery) -> Vec<u8> {
     let mut line = whole.write();
     match chance.below(5) {
         0 => line.truncate(line.len() / 2),
@@ -145,7 +145,7 @@ mod tests {
         }
         let over: Vec<_> = by_sender.iter().filter(|(_, count)| **count > fitting_limit(COUNT)).collect();
         assert_eq!(over.len(), 1, "{over:?}");
-        assert_eq!(over[0].0, bodies::FLOOD);
+        assert_eq!(over[0].0, payloads::FLOOD);
         assert!(kinds.flooding > 0);
     }
 }

@@ -1,7 +1,7 @@
 //! The feed: a file with one webhook delivery a line.
 
-pub mod bodies;
-pub mod census;
-pub mod chance;
 pub mod delivery;
+pub mod feed_counts;
 pub mod generate;
+pub mod payloads;
+pub mod rng;

@@ -4,7 +4,7 @@ use redis::Value;
 use redis::aio::MultiplexedConnection;
 use redis::cmd;
 
-use crate::front::QUEUE;
+use crate::frontend::QUEUE;
 use crate::reply;
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

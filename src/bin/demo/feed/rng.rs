@@ -2,13 +2,13 @@
 
 /// SplitMix64 (Steele, Lea, Flood 2014): the same seed gives the same deliveries on every machine.
 #[derive(Debug, Clone)]
-pub struct Chance {
+pub struct Rng {
     state: u64,
 }
 
-impl Chance {
+impl Rng {
     pub fn seeded(seed: u64) -> Self {
-        Chance { state: seed }
+        Rng { state: seed }
     }
 
     pub fn number(&mut self) -> u64 {

@@ -7,7 +7,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Value, cmd};
 use sha2::{Digest, Sha256};
 
-use crate::fate::RETRIES;
+use crate::accounting::planned_outcome::RETRIES;
 use crate::feed::delivery::Delivery;
 use crate::reply;
 

@@ -65,7 +65,7 @@ pub fn loads(file: &Path) -> Result<HashMap<String, u64>, String> {
     Ok(loads)
 }
 
-/// A file that nobody has appended to has no lines.
+/// A file without appended lines is empty.
 fn lines(file: &Path) -> Result<Vec<String>, String> {
     match fs::read_to_string(file) {
         Ok(text) => Ok(text.lines().map(str::to_owned).collect()),

@@ -2,14 +2,14 @@
 
 use serde_json::json;
 
-use super::chance::Chance;
 use super::delivery::Delivery;
+use super::rng::Rng;
 
 /// The sender that floods.
 pub const FLOOD: &str = "flash-sale.myshopify.com";
 
 /// One of the `senders` ordinary senders, each of one kind.
-pub fn ordinary(chance: &mut Chance, senders: usize) -> Delivery {
+pub fn ordinary(chance: &mut Rng, senders: usize) -> Delivery {
     let number = chance.below(senders);
     match number % 3 {
         0 => shopify(chance, format!("shop-{number}.myshopify.com")),
@@ -19,11 +19,11 @@ pub fn ordinary(chance: &mut Chance, senders: usize) -> Delivery {
 }
 
 /// One more order of the sender that floods.
-pub fn flooding(chance: &mut Chance) -> Delivery {
+pub fn flooding(chance: &mut Rng) -> Delivery {
     shopify(chance, FLOOD.into())
 }
 
-fn shopify(chance: &mut Chance, sender: String) -> Delivery {
+fn shopify(chance: &mut Rng, sender: String) -> Delivery {
     let topic = *chance.pick(&["orders/create", "orders/paid", "customers/update"]);
     let cents = 100 + chance.below(50_000);
     let body = json!({
@@ -42,7 +42,7 @@ fn shopify(chance: &mut Chance, sender: String) -> Delivery {
     }
 }
 
-fn mailgun(chance: &mut Chance, sender: String) -> Delivery {
+fn mailgun(chance: &mut Rng, sender: String) -> Delivery {
     // Every fourth is a mail passed on as it came in: Latin-1 text and a binary attachment.
     if chance.below(4) == 0 {
         return Delivery {
@@ -70,7 +70,7 @@ fn mailgun(chance: &mut Chance, sender: String) -> Delivery {
 }
 
 /// Bytes that no UTF-8 text holds, NUL among them.
-fn raw_mail(chance: &mut Chance, sender: &str) -> Vec<u8> {
+fn raw_mail(chance: &mut Rng, sender: &str) -> Vec<u8> {
     let mut mail =
         format!("From: post@{sender}\r\nContent-Type: text/plain; charset=iso-8859-1\r\n\r\n").into_bytes();
     mail.extend_from_slice(b"Sch\xf6ne Gr\xfc\xdfe aus K\xf6ln\r\n\0\x01\x02\xff\xfe");
@@ -78,7 +78,7 @@ fn raw_mail(chance: &mut Chance, sender: &str) -> Vec<u8> {
     mail
 }
 
-fn github(chance: &mut Chance, sender: String) -> Delivery {
+fn github(chance: &mut Rng, sender: String) -> Delivery {
     let topic = *chance.pick(&["push", "pull_request", "issues"]);
     let body = json!({
         "ref": "refs/heads/main",

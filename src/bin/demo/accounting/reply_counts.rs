@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::fate::Fate;
+use crate::accounting::planned_outcome::PlannedOutcome;
 use crate::feed::delivery::Delivery;
-use crate::front::Outcome;
+use crate::frontend::Outcome;
 
 /// The longest acknowledgement that is told apart, in microseconds: ten minutes.
 const LONGEST_US: u64 = 600_000_000;
 
 /// Counts by outcome, what follows from the accepted ids, and the latency of the acknowledgement.
 #[derive(Debug)]
-pub struct Tally {
+pub struct ReplyCounts {
     pub accepted: u64,
     pub duplicates: u64,
     pub mismatched: u64,
@@ -23,24 +23,24 @@ pub struct Tally {
     /// Retries that the accepted jobs are bound to need.
     pub retries: u64,
     /// Accepted jobs that are bound to die.
-    pub doomed: u64,
+    pub planned_dead: u64,
     /// Senders of accepted deliveries.
     pub customers: HashSet<String>,
     /// In microseconds; malformed lines are not in it.
     pub latency: Histogram<u64>,
 }
 
-impl Tally {
+impl ReplyCounts {
     pub fn new() -> Result<Self, String> {
         let latency = Histogram::new_with_bounds(1, LONGEST_US, 3).map_err(|error| error.to_string())?;
-        Ok(Tally {
+        Ok(ReplyCounts {
             accepted: 0,
             duplicates: 0,
             mismatched: 0,
             limited: 0,
             malformed: 0,
             retries: 0,
-            doomed: 0,
+            planned_dead: 0,
             customers: HashSet::new(),
             latency,
         })
@@ -50,10 +50,10 @@ impl Tally {
         self.latency.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
         match outcome {
             Outcome::Accepted => {
-                let fate = Fate::of(delivery.id.as_bytes());
+                let outcome = PlannedOutcome::of(delivery.id.as_bytes());
                 self.accepted += 1;
-                self.retries += fate.retries();
-                self.doomed += u64::from(fate.dies());
+                self.retries += outcome.retries();
+                self.planned_dead += u64::from(outcome.dies());
                 self.customers.insert(delivery.sender.clone());
             }
             Outcome::Duplicate => self.duplicates += 1,

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::front::QUEUE;
+use crate::frontend::QUEUE;
 use crate::process::Process;
-use crate::scratch::Scratch;
-use crate::server::{quoted, shown};
+use crate::process::server::{quoted, shown};
+use crate::process::temp_dir::TempDir;
 
 /// How long handlers may go on when the worker is stopped.
 const GRACE: &str = "5s";
@@ -23,10 +23,10 @@ pub struct Worker {
 }
 
 impl Worker {
-    pub fn start(worker: &Path, url: &str, concurrency: u16, scratch: &Scratch) -> Result<Self, String> {
+    pub fn start(worker: &Path, url: &str, concurrency: u16, folder: &TempDir) -> Result<Self, String> {
         let handler =
             std::env::current_exe().map_err(|error| format!("cannot find this program: {error}"))?;
-        let (runs, loads) = (scratch.file("runs"), scratch.file("loads"));
+        let (runs, loads) = (folder.file("runs"), folder.file("loads"));
         let exec = format!(
             "exec {} handler --runs {} --loads {}",
             quoted(&handler.to_string_lossy()),
@@ -39,7 +39,7 @@ impl Worker {
             .args(["--grace", GRACE, "--exec", &exec])
             .env_remove("WORKGATE_LOG");
         let command_line = shown(&command);
-        let process = Process::start("the worker", &mut command, scratch.file("worker.log"), STOPS_WITHIN)?;
+        let process = Process::start("the worker", &mut command, folder.file("worker.log"), STOPS_WITHIN)?;
         Ok(Worker { process, command_line })
     }
 

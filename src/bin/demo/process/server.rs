@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use redis::{Client, cmd};
 
 use crate::process::Process;
-use crate::scratch::Scratch;
+use crate::process::temp_dir::TempDir;
 
 /// How long the server may take to answer.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
@@ -29,12 +29,12 @@ pub struct Server {
 
 impl Server {
     /// Starts the server and waits until it answers.
-    pub async fn start(server: &Path, module: &Path, scratch: &Scratch) -> Result<Self, String> {
+    pub async fn start(server: &Path, module: &Path, folder: &TempDir) -> Result<Self, String> {
         let module =
             module.canonicalize().map_err(|error| format!("--module {}: {error}", module.display()))?;
         let mut last = String::new();
         for _ in 0..TRIES {
-            let mut started = Self::spawn(server, &module, scratch)?;
+            let mut started = Self::spawn(server, &module, folder)?;
             match started.answers().await {
                 Ok(()) => return Ok(started),
                 Err(error) if error.contains("Address already in use") => last = error,
@@ -44,17 +44,17 @@ impl Server {
         Err(last)
     }
 
-    fn spawn(server: &Path, module: &Path, scratch: &Scratch) -> Result<Self, String> {
+    fn spawn(server: &Path, module: &Path, folder: &TempDir) -> Result<Self, String> {
         let port = free_port().map_err(|error| format!("no free loopback port: {error}"))?;
         let mut command = Command::new(server);
         command
             .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", ""])
             .arg("--dir")
-            .arg(scratch.path())
+            .arg(folder.path())
             .args(["--appendonly", "yes", "--loadmodule"])
             .arg(module);
         let command_line = shown(&command);
-        let process = Process::start("the server", &mut command, scratch.file("server.log"), STOPS_WITHIN)?;
+        let process = Process::start("the server", &mut command, folder.file("server.log"), STOPS_WITHIN)?;
         Ok(Server { process, url: format!("redis://127.0.0.1:{port}"), command_line })
     }
 
@@ -124,14 +124,14 @@ mod tests {
         std::fs::write(&server, "#!/bin/sh\necho 'Module m.so failed to load'\nexit 1\n").unwrap();
         std::fs::write(&module, "").unwrap();
         std::fs::set_permissions(&server, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        let error = Server::start(&server, &module, &Scratch::new().unwrap()).await.unwrap_err();
+        let error = Server::start(&server, &module, &TempDir::new().unwrap()).await.unwrap_err();
         assert!(error.contains("failed to load"), "{error}");
     }
 
     #[tokio::test]
     async fn a_missing_module_is_named() {
         let error =
-            Server::start(Path::new("/bin/sh"), Path::new("/no/m.so"), &Scratch::new().unwrap()).await;
+            Server::start(Path::new("/bin/sh"), Path::new("/no/m.so"), &TempDir::new().unwrap()).await;
         assert!(error.unwrap_err().contains("--module /no/m.so"));
     }
 }

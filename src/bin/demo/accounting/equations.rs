@@ -2,7 +2,7 @@
 
 /// Every number with where it was counted. Nothing here is derived from something else here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Books {
+pub struct Reconciliation {
     /// Feed file: its lines.
     pub deliveries: u64,
     /// Generator: broken lines written; None for deliveries of one's own.
@@ -13,9 +13,9 @@ pub struct Books {
     pub mismatched: u64,
     pub limited: u64,
     pub malformed: u64,
-    /// Replies: the fates of the accepted ids.
+    /// Replies: the planned outcomes of the accepted ids.
     pub retries: u64,
-    pub doomed: u64,
+    pub planned_dead: u64,
     /// Replies: senders of accepted deliveries.
     pub customers: u64,
     /// JOBQ.STATS.
@@ -54,7 +54,7 @@ impl Equation {
     }
 }
 
-impl Books {
+impl Reconciliation {
     pub fn equations(&self) -> Vec<Equation> {
         let mut equations = vec![
             equation(
@@ -75,13 +75,13 @@ impl Books {
             ),
             equation(
                 ("runs file", "handler runs", self.runs),
-                "JOBQ.STATS; retries from the fates of the accepted ids",
+                "JOBQ.STATS; retries from the planned outcomes of the accepted ids",
                 &[("done", self.done), ("retries", self.retries), ("dead attempts", self.dead)],
             ),
             equation(
                 ("JOBQ.STATS", "dead", self.dead),
-                "fates of the accepted ids",
-                &[("bound to fail", self.doomed)],
+                "planned outcomes of the accepted ids",
+                &[("bound to fail", self.planned_dead)],
             ),
             equation(
                 ("loads file", "customer loads", self.loads),
@@ -125,8 +125,8 @@ fn equation(
 mod tests {
     use super::*;
 
-    fn balanced() -> Books {
-        Books {
+    fn balanced() -> Reconciliation {
+        Reconciliation {
             deliveries: 111_111,
             broken: Some(1),
             accepted: 100_000,
@@ -135,7 +135,7 @@ mod tests {
             limited: 110,
             malformed: 1,
             retries: 7_000,
-            doomed: 40,
+            planned_dead: 40,
             customers: 12,
             done: 99_960,
             dead: 40,
@@ -147,8 +147,8 @@ mod tests {
         }
     }
 
-    fn broken(books: &Books) -> Vec<&'static str> {
-        books
+    fn broken(totals: &Reconciliation) -> Vec<&'static str> {
+        totals
             .equations()
             .iter()
             .filter(|equation| !equation.holds())
@@ -157,46 +157,46 @@ mod tests {
     }
 
     #[test]
-    fn balanced_books_hold() {
+    fn balanced_totals_hold() {
         assert_eq!(broken(&balanced()), [""; 0]);
-        assert_eq!(broken(&Books { broken: None, ..balanced() }), [""; 0]);
+        assert_eq!(broken(&Reconciliation { broken: None, ..balanced() }), [""; 0]);
     }
 
     #[test]
     fn any_number_off_by_one_breaks_an_equation() {
-        type Field = fn(&mut Books) -> &mut u64;
+        type Field = fn(&mut Reconciliation) -> &mut u64;
         let fields: [(&str, Field); 17] = [
-            ("deliveries", |books| &mut books.deliveries),
-            ("broken", |books| books.broken.as_mut().unwrap()),
-            ("accepted", |books| &mut books.accepted),
-            ("duplicates", |books| &mut books.duplicates),
-            ("mismatched", |books| &mut books.mismatched),
-            ("limited", |books| &mut books.limited),
-            ("malformed", |books| &mut books.malformed),
-            ("retries", |books| &mut books.retries),
-            ("doomed", |books| &mut books.doomed),
-            ("customers", |books| &mut books.customers),
-            ("done", |books| &mut books.done),
-            ("dead", |books| &mut books.dead),
-            ("runs", |books| &mut books.runs),
-            ("distinct_runs", |books| &mut books.distinct_runs),
-            ("intact_runs", |books| &mut books.intact_runs),
-            ("loads", |books| &mut books.loads),
-            ("most_loads", |books| &mut books.most_loads),
+            ("deliveries", |totals| &mut totals.deliveries),
+            ("broken", |totals| totals.broken.as_mut().unwrap()),
+            ("accepted", |totals| &mut totals.accepted),
+            ("duplicates", |totals| &mut totals.duplicates),
+            ("mismatched", |totals| &mut totals.mismatched),
+            ("limited", |totals| &mut totals.limited),
+            ("malformed", |totals| &mut totals.malformed),
+            ("retries", |totals| &mut totals.retries),
+            ("planned_dead", |totals| &mut totals.planned_dead),
+            ("customers", |totals| &mut totals.customers),
+            ("done", |totals| &mut totals.done),
+            ("dead", |totals| &mut totals.dead),
+            ("runs", |totals| &mut totals.runs),
+            ("distinct_runs", |totals| &mut totals.distinct_runs),
+            ("intact_runs", |totals| &mut totals.intact_runs),
+            ("loads", |totals| &mut totals.loads),
+            ("most_loads", |totals| &mut totals.most_loads),
         ];
         for (name, field) in fields {
             for step in [1, -1] {
-                let mut books = balanced();
-                let number = field(&mut books);
+                let mut totals = balanced();
+                let number = field(&mut totals);
                 *number = number.checked_add_signed(step).unwrap();
-                assert!(!broken(&books).is_empty(), "{name} {step:+}");
+                assert!(!broken(&totals).is_empty(), "{name} {step:+}");
             }
         }
     }
 
     #[test]
     fn nothing_accepted_needs_no_load() {
-        let none = Books {
+        let none = Reconciliation {
             deliveries: 1,
             broken: None,
             accepted: 0,
@@ -205,7 +205,7 @@ mod tests {
             limited: 0,
             malformed: 1,
             retries: 0,
-            doomed: 0,
+            planned_dead: 0,
             customers: 0,
             done: 0,
             dead: 0,

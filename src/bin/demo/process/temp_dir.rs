@@ -4,18 +4,18 @@ use std::path::{Path, PathBuf};
 use std::{env, fs, process};
 
 #[derive(Debug)]
-pub struct Scratch {
+pub struct TempDir {
     path: PathBuf,
 }
 
-impl Scratch {
+impl TempDir {
     /// A new folder for this process.
     pub fn new() -> Result<Self, String> {
         let mut number = 0;
         loop {
             let path = env::temp_dir().join(format!("workgate-demo-{}-{number}", process::id()));
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Scratch { path }),
+                Ok(()) => return Ok(TempDir { path }),
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => number += 1,
                 Err(error) => return Err(format!("{}: {error}", path.display())),
             }
@@ -31,7 +31,7 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+impl Drop for TempDir {
     fn drop(&mut self) {
         if let Err(error) = fs::remove_dir_all(&self.path) {
             eprintln!("{} stays: {error}", self.path.display());
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn two_folders_do_not_meet_and_both_go() {
-        let (one, other) = (Scratch::new().unwrap(), Scratch::new().unwrap());
+        let (one, other) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         fs::write(one.file("a"), "x").unwrap();
         assert!(!other.file("a").exists());
         let path = one.path().to_owned();

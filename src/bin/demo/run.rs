@@ -8,19 +8,19 @@ use redis::Client;
 use redis::aio::MultiplexedConnection;
 use tokio::task::JoinHandle;
 
-use crate::books::Books;
+use crate::accounting::equations::Reconciliation;
+use crate::accounting::handler_log::{self, Runs};
+use crate::accounting::queue_stats::Stats;
+use crate::accounting::reply_counts::ReplyCounts;
 use crate::cli::DemoArgs;
-use crate::feed::census::Census;
+use crate::feed::feed_counts::FeedCounts;
 use crate::feed::generate::{Kinds, fitting_limit, generate};
-use crate::feeder::{self, lock};
-use crate::ledger::{self, Runs};
+use crate::frontends::{self, lock};
+use crate::process::server::Server;
+use crate::process::temp_dir::TempDir;
+use crate::process::worker::Worker;
 use crate::progress::Progress;
-use crate::scratch::Scratch;
-use crate::server::Server;
-use crate::stats::Stats;
 use crate::summary::{Times, grouped, summary};
-use crate::tally::Tally;
-use crate::worker::Worker;
 
 /// How often the queue is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -34,49 +34,50 @@ const LIMIT_OF_OWN: usize = 250;
 /// Runs it all. False when the summary does not add up.
 pub async fn show(args: &DemoArgs) -> Result<bool, String> {
     // In the order of their ends: the worker stops before the server, and both before their folder goes.
-    let scratch = Scratch::new()?;
-    let (feed, kinds) = feed_file(args, &scratch)?;
-    let mut server = Server::start(&args.server, &args.module, &scratch).await?;
-    let mut worker = Worker::start(&args.worker, &server.url, args.concurrency, &scratch)?;
+    let folder = TempDir::new()?;
+    let (feed, kinds) = feed_file(args, &folder)?;
+    let mut server = Server::start(&args.server, &args.module, &folder).await?;
+    let mut worker = Worker::start(&args.worker, &server.url, args.concurrency, &folder)?;
 
     let fitting = if kinds.is_some() { fitting_limit(args.count as usize) } else { LIMIT_OF_OWN };
     let limit = args.limit.clone().unwrap_or_else(|| format!("deliveries={fitting}/1m"));
-    let census = Census::of(&std::fs::read(&feed).map_err(|error| format!("{}: {error}", feed.display()))?);
-    introduce(&server, &worker, &feed, &census, &limit);
+    let feed_counts =
+        FeedCounts::of(&std::fs::read(&feed).map_err(|error| format!("{}: {error}", feed.display()))?);
+    introduce(&server, &worker, &feed, &feed_counts, &limit);
 
-    let tally = Arc::new(Mutex::new(Tally::new()?));
+    let counts = Arc::new(Mutex::new(ReplyCounts::new()?));
     let begun = Instant::now();
-    let feeding = Feeding::start(&feed, &server.url, args.connections, &limit, &tally);
+    let feeding = Feeding::start(&feed, &server.url, args.connections, &limit, &counts);
     let (fed, stats) = {
-        let mut progress = Progress::new(census.deliveries);
-        watch(&mut server, &mut worker, feeding, &tally, &mut progress, begun).await?
+        let mut progress = Progress::new(feed_counts.deliveries);
+        watch(&mut server, &mut worker, feeding, &counts, &mut progress, begun).await?
     };
     let times = Times { fed, finished: begun.elapsed() };
     worker.stop()?;
 
-    let runs = Runs::read(&scratch.file("runs"))?;
-    let loads = ledger::loads(&scratch.file("loads"))?;
-    let tally = lock(&tally);
-    let books = Books {
-        deliveries: census.deliveries,
+    let runs = Runs::read(&folder.file("runs"))?;
+    let loads = handler_log::loads(&folder.file("loads"))?;
+    let counts = lock(&counts);
+    let totals = Reconciliation {
+        deliveries: feed_counts.deliveries,
         broken: kinds.map(|kinds| kinds.malformed),
-        accepted: tally.accepted,
-        duplicates: tally.duplicates,
-        mismatched: tally.mismatched,
-        limited: tally.limited,
-        malformed: tally.malformed,
-        retries: tally.retries,
-        doomed: tally.doomed,
-        customers: tally.customers.len() as u64,
+        accepted: counts.accepted,
+        duplicates: counts.duplicates,
+        mismatched: counts.mismatched,
+        limited: counts.limited,
+        malformed: counts.malformed,
+        retries: counts.retries,
+        planned_dead: counts.planned_dead,
+        customers: counts.customers.len() as u64,
         done: stats.done,
         dead: stats.dead,
         runs: runs.count(),
         distinct_runs: runs.distinct(),
-        intact_runs: runs.intact(&census.fingerprints),
+        intact_runs: runs.intact(&feed_counts.fingerprints),
         loads: loads.values().sum(),
         most_loads: loads.values().copied().max().unwrap_or(0),
     };
-    let (text, adds_up) = summary(&books, &tally.latency, times);
+    let (text, adds_up) = summary(&totals, &counts.latency, times);
     println!("{text}");
     if !adds_up {
         println!("  The worker's log ends with:\n{}", worker.process.log_tail());
@@ -85,7 +86,7 @@ pub async fn show(args: &DemoArgs) -> Result<bool, String> {
 }
 
 /// The user's own file, or a generated one.
-fn feed_file(args: &DemoArgs, scratch: &Scratch) -> Result<(PathBuf, Option<Kinds>), String> {
+fn feed_file(args: &DemoArgs, folder: &TempDir) -> Result<(PathBuf, Option<Kinds>), String> {
     if let Some(own) = &args.deliveries {
         return match std::fs::metadata(own) {
             Ok(found) if found.is_file() => Ok((own.clone(), None)),
@@ -93,17 +94,17 @@ fn feed_file(args: &DemoArgs, scratch: &Scratch) -> Result<(PathBuf, Option<Kind
             Err(error) => Err(format!("--deliveries {}: {error}", own.display())),
         };
     }
-    let file = scratch.file("deliveries.ndjson");
+    let file = folder.file("deliveries.ndjson");
     let (lines, kinds) = generate(args.count as usize, args.seed);
     std::fs::write(&file, lines).map_err(|error| format!("{}: {error}", file.display()))?;
     Ok((file, Some(kinds)))
 }
 
-fn introduce(server: &Server, worker: &Worker, feed: &Path, census: &Census, limit: &str) {
+fn introduce(server: &Server, worker: &Worker, feed: &Path, feed_counts: &FeedCounts, limit: &str) {
     println!("\n  Workgate: webhooks through limits, idempotency, queue, worker and cache\n");
     println!("  server    {}", server.command_line);
     println!("  worker    {}", worker.command_line);
-    println!("  feed      {} ({} deliveries)", feed.display(), grouped(census.deliveries));
+    println!("  feed      {} ({} deliveries)", feed.display(), grouped(feed_counts.deliveries));
     println!("  each one  IDEMP.CLAIM > RATELIMIT.CHECK {limit} > JOBQ.PUSH > IDEMP.COMPLETE");
     println!("  each job  CACHE.GETSET for its customer; some fail and are retried, a few die\n");
 }
@@ -114,9 +115,16 @@ struct Feeding {
 }
 
 impl Feeding {
-    fn start(feed: &Path, url: &str, connections: u16, limit: &str, tally: &Arc<Mutex<Tally>>) -> Self {
-        let (feed, url, limit, tally) = (feed.to_owned(), url.to_owned(), limit.to_owned(), tally.clone());
-        let task = tokio::spawn(async move { feeder::feed(&feed, &url, connections, &limit, &tally).await });
+    fn start(
+        feed: &Path,
+        url: &str,
+        connections: u16,
+        limit: &str,
+        counts: &Arc<Mutex<ReplyCounts>>,
+    ) -> Self {
+        let (feed, url, limit, counts) = (feed.to_owned(), url.to_owned(), limit.to_owned(), counts.clone());
+        let task =
+            tokio::spawn(async move { frontends::feed(&feed, &url, connections, &limit, &counts).await });
         Feeding { task }
     }
 
@@ -140,7 +148,7 @@ async fn watch(
     server: &mut Server,
     worker: &mut Worker,
     mut feeding: Feeding,
-    tally: &Mutex<Tally>,
+    counts: &Mutex<ReplyCounts>,
     progress: &mut Progress,
     begun: Instant,
 ) -> Result<(Duration, Stats), String> {
@@ -155,8 +163,8 @@ async fn watch(
         }
         let stats = Stats::get(&mut connection).await?;
         let (total, accepted) = {
-            let tally = lock(tally);
-            (tally.total(), tally.accepted)
+            let counts = lock(counts);
+            (counts.total(), counts.accepted)
         };
         progress.show(total, accepted, stats.finished());
         if let Some(fed) = fed

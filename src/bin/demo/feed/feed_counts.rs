@@ -8,23 +8,23 @@ use super::delivery::Delivery;
 
 /// What a feed file holds.
 #[derive(Debug, Default)]
-pub struct Census {
+pub struct FeedCounts {
     /// Lines that are not blank.
     pub deliveries: u64,
     /// The fingerprint of every well-formed delivery, by which a handler's payload is recognised.
     pub fingerprints: HashSet<String>,
 }
 
-impl Census {
+impl FeedCounts {
     pub fn of(feed: &[u8]) -> Self {
-        let mut census = Census::default();
+        let mut feed_counts = FeedCounts::default();
         for line in feed.split(|byte| *byte == b'\n').filter(|line| !is_blank(line)) {
-            census.deliveries += 1;
+            feed_counts.deliveries += 1;
             if let Ok(delivery) = Delivery::read(line) {
-                census.fingerprints.insert(fingerprint(delivery.id.as_bytes(), &delivery.payload()));
+                feed_counts.fingerprints.insert(fingerprint(delivery.id.as_bytes(), &delivery.payload()));
             }
         }
-        census
+        feed_counts
     }
 }
 
@@ -45,10 +45,10 @@ mod tests {
 
     #[test]
     fn blank_lines_do_not_count_and_broken_ones_do() {
-        let census = Census::of(b"\n{\"id\":\"a\",\"topic\":\"t\",\"sender\":\"s\",\"body\":\"b\"}\r\n  \nbroken\nlast, without a line break");
-        assert_eq!(census.deliveries, 3);
-        assert_eq!(census.fingerprints.len(), 1);
-        assert!(census.fingerprints.contains(&fingerprint(b"a", b"topic: t\nsender: s\n\nb")));
-        assert!(!census.fingerprints.contains(&fingerprint(b"a", b"topic: t\nsender: s\n\nB")));
+        let feed_counts = FeedCounts::of(b"\n{\"id\":\"a\",\"topic\":\"t\",\"sender\":\"s\",\"body\":\"b\"}\r\n  \nbroken\nlast, without a line break");
+        assert_eq!(feed_counts.deliveries, 3);
+        assert_eq!(feed_counts.fingerprints.len(), 1);
+        assert!(feed_counts.fingerprints.contains(&fingerprint(b"a", b"topic: t\nsender: s\n\nb")));
+        assert!(!feed_counts.fingerprints.contains(&fingerprint(b"a", b"topic: t\nsender: s\n\nB")));
     }
 }

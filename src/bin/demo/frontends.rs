@@ -9,21 +9,21 @@ use std::time::{Duration, Instant};
 use redis::{AsyncConnectionConfig, Client};
 use tokio::task::JoinSet;
 
-use crate::feed::census::is_blank;
+use crate::accounting::reply_counts::ReplyCounts;
 use crate::feed::delivery::Delivery;
-use crate::front::Front;
-use crate::tally::Tally;
+use crate::feed::feed_counts::is_blank;
+use crate::frontend::Front;
 
 /// How long one reply may take, the wait of a redelivery for the first included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
-/// Feeds `file` through `connections` connections and counts into `tally`.
+/// Feeds `file` through `connections` connections and counts into `counts`.
 pub async fn feed(
     file: &Path,
     url: &str,
     connections: u16,
     limit: &str,
-    tally: &Arc<Mutex<Tally>>,
+    counts: &Arc<Mutex<ReplyCounts>>,
 ) -> Result<(), String> {
     let opened = File::open(file).map_err(|error| format!("{}: {error}", file.display()))?;
     let lines = Arc::new(Mutex::new(BufReader::new(opened)));
@@ -38,7 +38,7 @@ pub async fn feed(
             .await
             .map_err(|error| format!("front end: {error}"))?;
         let front = Front { connection, limit: limit.to_owned() };
-        fronts.spawn(serve(front, lines.clone(), tally.clone()));
+        fronts.spawn(serve(front, lines.clone(), counts.clone()));
     }
     while let Some(served) = fronts.join_next().await {
         served.map_err(|error| format!("front end: {error}"))??;
@@ -49,7 +49,7 @@ pub async fn feed(
 async fn serve(
     mut front: Front,
     lines: Arc<Mutex<BufReader<File>>>,
-    tally: Arc<Mutex<Tally>>,
+    counts: Arc<Mutex<ReplyCounts>>,
 ) -> Result<(), String> {
     let mut line = Vec::new();
     loop {
@@ -63,11 +63,11 @@ async fn serve(
             continue;
         }
         match Delivery::read(&line) {
-            Err(_) => lock(&tally).malformed(),
+            Err(_) => lock(&counts).malformed(),
             Ok(delivery) => {
                 let begun = Instant::now();
                 let outcome = front.acknowledge(&delivery).await?;
-                lock(&tally).answered(&delivery, outcome, begun.elapsed());
+                lock(&counts).answered(&delivery, outcome, begun.elapsed());
             }
         }
     }

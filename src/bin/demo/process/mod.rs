@@ -1,5 +1,9 @@
 //! A process that ends with its guard.
 
+pub mod server;
+pub mod temp_dir;
+pub mod worker;
+
 use std::fs::{self, OpenOptions};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
