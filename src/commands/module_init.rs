@@ -16,6 +16,10 @@ use crate::runtime::{eviction, global_tables, replicated_clock, settings};
 /// Registers everything; an error makes the server refuse the module.
 pub fn init(context: &Context, args: &[RedisString]) -> Status {
     let ctx = Ctx::of_load(context);
+    if let Err(text) = check_server(ctx.server_version()) {
+        ctx.log(Level::Warning, &text);
+        return Status::Err;
+    }
     if !args.is_empty() {
         ctx.log(Level::Warning, "workgate: takes no arguments; use CONFIG SET workgate.<name>");
         return Status::Err;
@@ -25,6 +29,22 @@ pub fn init(context: &Context, args: &[RedisString]) -> Status {
     }
     panic_guard::quietly((), || eviction::look(ctx));
     Status::Ok
+}
+
+/// The oldest server whose module API has all that the module calls: 7.0.0, as the server writes it.
+const OLDEST_SERVER: u32 = 0x07_00_00;
+
+/// An older server lacks functions that registration calls, so nothing may be registered there.
+fn check_server(version: Option<u32>) -> Result<(), String> {
+    let needed = "workgate: needs Redis 7.0 or newer, or Valkey 8.0 or newer";
+    match version {
+        Some(version) if version >= OLDEST_SERVER => Ok(()),
+        Some(version) => {
+            let [_, major, minor, patch] = version.to_be_bytes();
+            Err(format!("{needed}; this server is version {major}.{minor}.{patch}"))
+        }
+        None => Err(format!("{needed}; this server is too old to tell its version")),
+    }
 }
 
 fn register(ctx: Ctx<'_>) -> bool {
@@ -100,3 +120,22 @@ const INFO: &[info::Section] = &[
         },
     },
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::check_server;
+
+    #[test]
+    fn a_server_from_7_0_on_may_load_the_module() {
+        for version in [0x07_00_00, 0x07_02_04, 0x08_06_03, 0xff_00_00] {
+            assert_eq!(check_server(Some(version)), Ok(()));
+        }
+    }
+
+    #[test]
+    fn an_older_server_is_told_what_is_needed_and_what_it_is() {
+        let needed = "workgate: needs Redis 7.0 or newer, or Valkey 8.0 or newer";
+        assert_eq!(check_server(Some(0x06_02_05)), Err(format!("{needed}; this server is version 6.2.5")));
+        assert_eq!(check_server(None), Err(format!("{needed}; this server is too old to tell its version")));
+    }
+}

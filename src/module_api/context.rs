@@ -76,6 +76,15 @@ impl<'a> Ctx<'a> {
         HOME.store(home, Ordering::Relaxed);
     }
 
+    /// The server's version as `0x00MMmmpp`; of a Valkey, that of the Redis whose module API it offers. `None` where
+    /// the server is too old to say.
+    pub fn server_version(self) -> Option<u32> {
+        // SAFETY: the table is only read after it was filled.
+        let version = unsafe { raw::RedisModule_GetServerVersion }?;
+        // SAFETY: takes nothing and only reads.
+        Some(unsafe { version() } as u32)
+    }
+
     /// Sets what the module promises to the server: it checks for I/O errors while loading (without
     /// which a damaged RESTORE ends the server) and signals changes of keys itself.
     pub fn promise(self) {
