@@ -11,7 +11,8 @@ use std::time::SystemTime;
 /// How a server is started and killed.
 pub enum Program {
     Path(PathBuf),
-    /// A container of this image, with the host's network and the test's directory.
+    /// A container of this image, with the host's network and the host's folder of temporary files, where the
+    /// tests put the servers' directories and the files that servers read.
     Image(String),
 }
 
@@ -52,7 +53,8 @@ impl Program {
                 // As the owner of the directory, so that what the server leaves there can be removed.
                 let owner = directory.metadata().expect("the directory exists");
                 command.arg("--user").arg(format!("{}:{}", owner.uid(), owner.gid()));
-                command.arg("--volume").arg(format!("{0}:{0}", directory.display()));
+                command.arg("--volume").arg(format!("{0}:{0}", env::temp_dir().display()));
+                command.arg("--workdir").arg(directory);
                 command.arg("--volume").arg(format!("{0}:{0}:ro", module.display()));
                 command.args(["--entrypoint", "sh", image, "-c"]);
                 command.arg(r#"exec "$(command -v valkey-server || command -v redis-server)" "$@""#);
