@@ -5,7 +5,7 @@ DELIVERIES ?=
 COUNT      ?=
 FILTER     ?=
 JOBS       ?=
-IMAGE      ?= valkey/valkey:8
+SERVER     ?=
 TAG        ?=
 DEB_IMAGE  ?=
 
@@ -20,10 +20,13 @@ TEST_MODULE := $(CURDIR)/target/debug/libworkgate.so
 DEMO        := $(CURDIR)/target/debug/workgate-demo
 DEMO_WORKER := $(CURDIR)/target/debug/workgate
 
+# The plugin of the engine's command line, or the older program.
+COMPOSE      = $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose) --project-name workgate
+
 .DEFAULT_GOAL := help
 # Targets use the processors by themselves; run side by side, set-up and builds would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help setup build dev-build dist-module run demo dist test-deb test test-blackbox test-module test-matrix test-docker bench bench-scaling bench-stampede bench-guard bench-accept check-so lint fmt clean
+.PHONY: help setup build dev-build dist-module run demo dist test-deb test test-blackbox test-module test-matrix image up down test-docker bench bench-scaling bench-stampede bench-guard bench-accept check-so lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,16 +70,22 @@ test-blackbox: dev-build ## black-box tests whose name holds FILTER (FILTER=rate
 
 test-module: dev-build
 
-test-matrix: test-module ## the black-box tests on every server there is: this machine's own, Redis 8, Valkey 8 and 9
+test-matrix: test-module ## the black-box tests on every server that can be had, Redis 7.0 to 8.6 and Valkey 8.0 to 9 (SERVER=name)
 	@scripts/setup --matrix
-	@WORKGATE_MODULE=$(TEST_MODULE) scripts/run-tests --matrix
+	@WORKGATE_MODULE=$(TEST_MODULE) scripts/run-tests --matrix $(SERVER)
 
-test-docker: test-module ## the black-box tests on a server in a container (IMAGE=valkey/valkey:8)
-	@if ! docker info >/dev/null 2>&1; then \
-		echo "test-docker: skipped, no container engine answers"; \
-	else \
-		WORKGATE_SERVER=docker:$(IMAGE) WORKGATE_MODULE=$(TEST_MODULE) scripts/run-tests --black-box; \
-	fi
+image: build dist-module ## build the images workgate/server, workgate/worker and workgate/module (SERVER=redis-8, redis-7.0, valkey-9)
+	@scripts/build-images $(DIST_MODULE) $(WORKER) $(or $(SERVER),redis-8)
+
+up: image ## start a server and a worker in containers, as compose.yaml says (SERVER=…)
+	$(COMPOSE) up --detach
+
+down: ## stop them; the data stays in the volume
+	$(COMPOSE) down
+
+# With the development build, which CI has at this point: how an image works does not depend on the optimisation.
+test-docker: dev-build ## test the images, and the module on servers in containers (SERVER=redis-8, redis-7.0, valkey-9; default all)
+	@scripts/test-docker $(TEST_MODULE) $(DEMO_WORKER) $(SERVER)
 
 bench: dist-module bench-stampede ## measure the commands beside their peers; writes docs/benchmarks/performance.md and docs/benchmarks/stampede.md (10 minutes)
 	@server="$$(scripts/servers path)" || exit 1; \
@@ -109,7 +118,7 @@ lint: setup ## formatting, clippy, .github, and shellcheck where it is installed
 	cargo fmt --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
 	@scripts/lint-workflows
-	@if command -v shellcheck >/dev/null; then shellcheck $(filter-out %.toml,$(wildcard scripts/*)) .ci/run packaging/deb/postinst packaging/deb/prerm; \
+	@if command -v shellcheck >/dev/null; then shellcheck $(filter-out %.toml,$(wildcard scripts/* docker/*.sh docker/workgate-*)) .ci/run packaging/deb/postinst packaging/deb/prerm; \
 	else echo "lint: no shellcheck here, the scripts were not looked at"; fi
 
 fmt: ## format the Rust code
