@@ -11,7 +11,7 @@ fn the_module_s_image_holds_the_module_and_the_licences_alone() {
     let container = docker(&["create", &image("module"), "none"]);
     let files = files_of(&container);
     try_docker(&["rm", &container]);
-    assert_eq!(files, ["LICENSE-APACHE", "LICENSE-MIT", "libworkgate.so"]);
+    assert_eq!(files, ["LICENSE-APACHE", "LICENSE-MIT", "THIRD-PARTY", "libworkgate.so"]);
 }
 
 /// The files of a container, but for those that the engine itself lays.
