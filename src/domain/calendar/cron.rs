@@ -1,103 +1,123 @@
-//! When a schedule is due: cron patterns in a time zone.
+//! When a cron pattern is due in a time zone.
 //!
-//! Five fields (minute, hour, day of month, month, day of week) or six with seconds first; names (`MON`,
-//! `JAN`), ranges, lists, steps, `L`, `W`, `#` and nicknames such as `@daily`, as the crate `croner` reads them
-//! after the Open Cron Pattern Specification. Where both day fields are restricted, either suffices, as in Vixie
-//! cron.
+//! The pattern itself is a set of local times ([`Pattern`]). Where clocks change, two rules apply:
 //!
-//! Where clocks change, a time that is skipped is due at the first moment after the gap, and one that comes twice
-//! is due the first time; a pattern with `*` or a step in its hours, minutes or seconds goes by the clock on the
-//! wall instead: nothing in the gap, everything in both passes.
+//! - A pattern with `*` or a step in its seconds, minutes or hours is due whenever the local clock shows
+//!   a time of the set. So it is never due in a gap, and in both passes of a repeated hour.
+//! - Any other pattern is due once for each local time of the set: at the first moment at which the local
+//!   clock shows that time or a later one. So a time in a gap is due when the gap ends, and a time that
+//!   comes twice is due the first time.
+//!
+//! A search looks at few periods of one UTC offset each, since a change of clocks matters only if it is
+//! near the start or near the time found. It takes about a microsecond, which is why a command may run it.
 
-use crate::domain::calendar::time_zone::Zone;
+use super::cron_pattern::{LocalSecond, Pattern};
+use super::time_zone::{LATEST, MAX_OFFSET_SECONDS, Zone};
 use crate::domain::refusal::shown;
 use crate::domain::time::UnixMs;
-use croner::Cron;
-use croner::parser::{CronParser, Year};
-use jiff::{Timestamp, Zoned};
 
 /// Patterns are at most this long.
-pub const LONGEST_PATTERN: usize = 128;
+pub const MAX_PATTERN_BYTES: usize = 128;
 
-/// Where a search begins at the latest, in the year 4955: the crate searches up to the year 5000, and whatever is
-/// ever due is due at least every 40 years (a certain weekday on 29 February, about a year without one).
-const LATEST: UnixMs = 94_197_500_000_000;
+type UnixSecond = i64;
+
+/// The most that two local clocks, or one clock before and after a change, can differ.
+const MAX_CLOCK_DIFFERENCE: i64 = 2 * MAX_OFFSET_SECONDS;
+
+/// Any date that comes at all comes within 40 years: 29 February on a certain weekday, around a year such
+/// as 2100. A pattern that is not due for this long was never due for other reasons than its date: all of
+/// its times lie in gaps.
+const MAX_SEARCH_SECONDS: i64 = 100 * 366 * 86_400;
 
 /// A cron pattern in a time zone.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Schedule {
-    cron: Cron,
+    pattern: Pattern,
     zone: Zone,
 }
 
 impl Schedule {
-    /// Reads a pattern; the error is what is wrong with it.
+    /// Reads a pattern. The error names the field, what was given and what is allowed.
     pub fn parse(pattern: &[u8], zone: Zone) -> Result<Self, String> {
         let wrong = |fault: &str| format!("cron '{}': {fault}", shown(pattern));
-        if pattern.len() > LONGEST_PATTERN {
-            return Err(wrong(&format!("longer than {LONGEST_PATTERN} bytes")));
+        if pattern.len() > MAX_PATTERN_BYTES {
+            return Err(wrong(&format!("longer than {MAX_PATTERN_BYTES} bytes")));
         }
         let text = std::str::from_utf8(pattern).ok().filter(|text| text.is_ascii());
         let text = text.ok_or_else(|| wrong("only letters, digits and signs of ASCII are allowed"))?;
-        let cron = parsed(text).map_err(|fault| wrong(&fault))?;
-        let schedule = Schedule { cron, zone };
-        // A date that no year has, such as 30 February, is never due. To look for it takes long, so the search is
-        // made where it is short.
-        if schedule.next_after(LATEST).is_none() {
-            return Err(wrong("is never due"));
-        }
-        Ok(schedule)
+        let pattern = Pattern::parse(text).map_err(|fault| wrong(&fault))?;
+        Ok(Schedule { pattern, zone })
     }
 
-    /// The first time after `now` at which it is due, in Unix milliseconds.
+    /// The first time after `now` at which it is due, in Unix milliseconds. `None` means that there is none
+    /// for the next hundred years, or that `now` lies beyond the year 9998.
     pub fn next_after(&self, now: UnixMs) -> Option<UnixMs> {
-        let now = Timestamp::from_millisecond(now.min(LATEST) as i64).ok()?;
-        let now = Zoned::new(now, self.zone.rules().clone());
-        let next = self.cron.find_next_occurrence(&now, false).ok()?;
-        u64::try_from(next.timestamp().as_millisecond()).ok()
-    }
-}
-
-/// The fields of a pattern with seconds, and what may stand in each, in the words of an error.
-const FIELDS: [(&str, &str); 6] = [
-    ("second", "0-59"),
-    ("minute", "0-59"),
-    ("hour", "0-23"),
-    ("day of month", "1-31 or L"),
-    ("month", "1-12 or JAN-DEC"),
-    ("day of week", "0-7 or SUN-SAT"),
-];
-
-const NICKNAMES: &str = "@yearly, @monthly, @weekly, @daily or @hourly";
-
-fn parsed(text: &str) -> Result<Cron, String> {
-    let parser = CronParser::builder().year(Year::Disallowed).build();
-    parser.parse(text).map_err(|fault| {
-        let given: Vec<&str> = text.split_ascii_whitespace().collect();
-        if text.starts_with('@') {
-            return format!("no such nickname: give {NICKNAMES}, or five fields");
+        if now >= LATEST {
+            return None;
         }
-        if !matches!(given.len(), 5 | 6) {
-            return "expected five fields (minute, hour, day of month, month, day of week), or six with seconds first"
-                .into();
-        }
-        let fields = &FIELDS[FIELDS.len() - given.len()..];
-        // The one that is wrong by itself: the crate does not say which.
-        let is_wrong = |at: &usize| {
-            let mut alone = vec!["*"; given.len()];
-            alone[*at] = given[*at];
-            parser.parse(&alone.join(" ")).is_err()
+        let second = (now / 1_000) as UnixSecond;
+        let due = if self.pattern.is_periodic {
+            self.first_shown_after(second)
+        } else {
+            self.first_reached_after(second)
         };
-        match (0..given.len()).find(is_wrong) {
-            Some(at) => {
-                let ((name, range), given) = (fields[at], given[at]);
-                format!("{name} '{given}': expected {range}, *, or lists, ranges and steps of these")
+        u64::try_from(due?).ok().map(|due| due * 1_000).filter(|due| *due <= LATEST)
+    }
+
+    /// The first second after `now` in which the local clock shows a time of the pattern.
+    fn first_shown_after(&self, now: UnixSecond) -> Option<UnixSecond> {
+        let mut start = now + 1;
+        while start < now + MAX_SEARCH_SECONDS {
+            let period = self.zone.offset_period(start);
+            let local = self.pattern.first_from(start + period.offset)?;
+            let second = local - period.offset;
+            if second < period.end {
+                return Some(second);
             }
-            None => fault.to_string().trim().into(),
+            // The clock shows nothing of the pattern before it shows `local`, unless it is put back behind
+            // where it stood at `start`. It can be so only by a change that is near.
+            start = if period.end - start > MAX_CLOCK_DIFFERENCE {
+                period.end.max(local - MAX_OFFSET_SECONDS)
+            } else {
+                period.end
+            };
         }
-    })
+        None
+    }
+
+    /// The first second after `now` in which the local clock shows a time of the pattern, or a later one,
+    /// for the first time.
+    fn first_reached_after(&self, now: UnixSecond) -> Option<UnixSecond> {
+        let local = self.pattern.first_from(self.latest_shown(now) + 1)?;
+        let mut start = (now + 1).max(local - MAX_OFFSET_SECONDS);
+        loop {
+            let period = self.zone.offset_period(start);
+            let second = start.max(local - period.offset);
+            if second < period.end {
+                return Some(second);
+            }
+            start = period.end;
+        }
+    }
+
+    /// The latest time that the local clock has shown up to `now`. It is later than the time that the clock
+    /// shows at `now` if the clock has been put back and has not caught up.
+    fn latest_shown(&self, now: UnixSecond) -> LocalSecond {
+        let mut start = now - MAX_CLOCK_DIFFERENCE;
+        let mut latest = LocalSecond::MIN;
+        while start <= now {
+            let period = self.zone.offset_period(start);
+            latest = latest.max(now.min(period.end - 1) + period.offset);
+            start = period.end;
+        }
+        latest
+    }
 }
 
 #[cfg(test)]
 #[path = "tests/cron.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "tests/cron_reference.rs"]
+mod reference_tests;

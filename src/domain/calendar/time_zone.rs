@@ -2,6 +2,7 @@
 //! deployment knows the same rules, whatever its machine has installed.
 
 use crate::domain::time::UnixMs;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::sync::{LazyLock, OnceLock};
 
@@ -48,6 +49,32 @@ impl Zone {
     }
 }
 
+/// A period in which the local clocks of a zone keep the same distance to UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OffsetPeriod {
+    /// Seconds that the local clocks are ahead of UTC; negative to its west.
+    pub offset: i64,
+    /// The Unix second at which the next period begins; `i64::MAX` if none does.
+    pub end: i64,
+}
+
+/// No clock is further from UTC than this.
+pub const MAX_OFFSET_SECONDS: i64 = 26 * 3_600;
+
+impl Zone {
+    /// The period that a Unix second is in.
+    pub fn offset_period(self, second: i64) -> OffsetPeriod {
+        let at = second.clamp(Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
+        let at = Timestamp::from_second(at).unwrap_or(Timestamp::UNIX_EPOCH);
+        let rules = self.rules();
+        let next = rules.following(at).next();
+        OffsetPeriod {
+            offset: rules.to_offset(at).seconds().into(),
+            end: next.map_or(i64::MAX, |next| next.timestamp().as_second()),
+        }
+    }
+}
+
 /// What jiff can hold lies between the years -9999 and 9999; Unix milliseconds beyond end here, in 9998.
 pub const LATEST: UnixMs = 253_370_000_000_000;
 
@@ -63,6 +90,17 @@ mod tests {
             assert_eq!(Zone::named(zone.name.to_ascii_uppercase().as_bytes()), Some(Zone(at as u16)));
             assert_eq!(Zone(at as u16).rules().iana_name(), Some(zone.name));
         }
+    }
+
+    #[test]
+    fn an_offset_period_ends_where_clocks_change() {
+        let berlin = Zone::named(b"Europe/Berlin").unwrap();
+        // 2026-03-29 and 2026-10-25, 01:00 in UTC.
+        let (spring, autumn) = (1_774_746_000, 1_792_890_000);
+        assert_eq!(berlin.offset_period(spring - 1), OffsetPeriod { offset: 3_600, end: spring });
+        assert_eq!(berlin.offset_period(spring), OffsetPeriod { offset: 7_200, end: autumn });
+        let utc = Zone::named(b"UTC").unwrap();
+        assert_eq!(utc.offset_period(0), OffsetPeriod { offset: 0, end: i64::MAX });
     }
 
     #[test]

@@ -227,6 +227,62 @@ fn malformed_schedules_are_refused_and_change_nothing() {
 }
 
 #[test]
+fn a_pattern_with_a_wrong_field_is_refused_with_the_field_in_the_text() {
+    let s = server!();
+    for (pattern, field) in [
+        ("0 9 MON * *", "day of month 'MON'"),
+        ("0 9 * * JAN", "day of week 'JAN'"),
+        ("*/5MON * * * *", "minute '*/5MON'"),
+        ("0 9 * * 5#3L", "day of week '5#3L'"),
+        ("0 9 LW3 * *", "day of month 'LW3'"),
+        ("0 0 1,15, * *", "day of month '1,15,'"),
+        ("*/90 * * * * *", "second '*/90'"),
+        ("0 0 1 13 *", "month '13'"),
+        ("0 5-1 * * *", "hour '5-1'"),
+    ] {
+        let set = cmd!["JOBQ.CRON", "SET", "q", "s", pattern, "p"];
+        s.refuses(set, &format!("ERR cron '{pattern}': {field}: expected "));
+    }
+    s.refuses(cmd!["JOBQ.CRON", "SET", "q", "s", "@noon", "p"], "ERR cron '@noon': no such nickname");
+    s.ok("EXISTS q").is(0);
+    for pattern in ["@midnight", "0/15 * * * *", "0 0 */1 * MON"] {
+        s.ok(cmd!["JOBQ.CRON", "SET", "q", pattern, pattern, "p"]).is(status("OK"));
+    }
+    let next = |name: &str| next(&s, "q", name);
+    assert_eq!(next("@midnight") % (24 * HOUR), 0);
+    assert_eq!(next("0/15 * * * *") % (HOUR / 4), 0);
+    // 1 January 1970 was a Thursday.
+    assert_eq!(next("0 0 */1 * MON") % (7 * 24 * HOUR), 4 * 24 * HOUR);
+}
+
+#[test]
+fn lists_and_ranges_keep_to_the_rule_where_clocks_change() {
+    let s = server!();
+    let set = |name: &str, pattern: &str, zone: &str| {
+        s.ok(cmd!["JOBQ.CRON", "SET", "q", name, pattern, "p", "TZ", zone]).is(status("OK"));
+        next(&s, "q", name)
+    };
+    // 2031-03-30 01:00 in UTC: clocks in Berlin go from 02:00 to 03:00.
+    let gap = 1_932_598_800_000;
+    clock_at(&s, gap - 13 * HOUR);
+    for pattern in ["0 2,14 30 3 *", "0 2 30 3 *", "0,30 2 30 3 *", "15-20 2 30 3 *"] {
+        assert_eq!(set("s", pattern, "Europe/Berlin"), gap, "{pattern}");
+    }
+    set("s", "0 2,14 30 3 *", "Europe/Berlin");
+    clock_at(&s, gap);
+    eventually("the run after the gap is there", || pushed(&s, "q") == 1);
+    assert_eq!(work_off(&s, "q"), [format!("s@{gap}")]);
+    assert_eq!(next(&s, "q", "s"), gap + 11 * HOUR);
+    // 2031-11-02 06:00 in UTC: clocks in New York go from 02:00 back to 01:00.
+    let back = 1_951_365_600_000;
+    clock_at(&s, back - HOUR - 1_000);
+    assert_eq!(set("n", "0,30 1 * * *", "America/New_York"), back - HOUR);
+    clock_at(&s, back - 1_000);
+    assert_eq!(set("n", "0,30 1 * * *", "America/New_York"), back + 24 * HOUR);
+    assert_eq!(set("w", "*/30 1 * * *", "America/New_York"), back);
+}
+
+#[test]
 fn a_queue_has_at_most_a_thousand_schedules_which_all_fire() {
     let s = server!();
     let set = |i: usize| cmd!["JOBQ.CRON", "SET", "q", format!("s{i}"), "0 0 1 1 *", "p"];

@@ -37,6 +37,10 @@ pub fn decide_set_schedule(
 ) -> Result<Decision<(), Effect>, Refusal> {
     let schedule = Schedule::parse(plan.pattern, plan.zone).map_err(Refusal::err)?;
     let now = queue.map_or(now, |queue| queue.clamp(now));
+    let Some(first) = schedule.next_after(now) else {
+        let (pattern, zone) = (shown(plan.pattern), plan.zone.name());
+        return Err(Refusal::err(format!("cron '{pattern}': is never due in {zone}")));
+    };
     let spec = ScheduleSpec {
         pattern: plan.pattern.into(),
         zone: plan.zone.name().as_bytes().into(),
@@ -54,7 +58,7 @@ pub fn decide_set_schedule(
         return Err(Refusal::new(Code::Full, text));
     }
     let kept = known.filter(|known| known.spec.has_same_times(&spec)).and_then(|known| known.next);
-    let next = kept.or_else(|| schedule.next_after(now));
+    let next = kept.or(Some(first));
     let change = Change::SetSchedule { name: plan.name.into(), spec: Box::new(spec), next };
     Ok(Decision::change((), Effect { now, change }))
 }

@@ -1,6 +1,6 @@
 //! The binary form of an effect.
 
-use crate::domain::calendar::cron::LONGEST_PATTERN;
+use crate::domain::calendar::cron::MAX_PATTERN_BYTES;
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::jobq::MAX_AFTER;
 use crate::domain::jobq::effect::{AfterFail, Change, Effect, Grant, Grants, JobUpdate};
@@ -385,7 +385,7 @@ fn write_schedule_spec(writer: &mut Writer, spec: &ScheduleSpec) {
 
 fn read_schedule_spec(reader: &mut Reader<'_>) -> Result<ScheduleSpec, Corrupt> {
     let mut spec = ScheduleSpec {
-        pattern: read_at_most(LONGEST_PATTERN, reader)?,
+        pattern: read_at_most(MAX_PATTERN_BYTES, reader)?,
         zone: read_at_most(MAX_ZONE_BYTES, reader)?,
         catch_up: *CatchUp::ALL.get(usize::from(reader.byte()?)).ok_or(Corrupt)?,
         overlap: reader.bool()?,

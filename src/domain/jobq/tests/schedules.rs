@@ -498,6 +498,10 @@ fn what_is_no_schedule_is_refused() {
         let refusal: Refusal = world.set_schedule(&planned(b"s", pattern)).unwrap_err();
         assert!(refusal.code == Code::Err && refusal.text.starts_with("cron '"), "{refusal}");
     }
+    // All of its times lie in the hour that clocks skip.
+    let zone = Zone::named(b"Europe/Berlin").unwrap();
+    let refusal = world.set_schedule(&SetSchedule { zone, ..planned(b"s", "* 2 * 3 SUNL") }).unwrap_err();
+    assert_eq!(refusal.text, "cron '* 2 * 3 SUNL': is never due in Europe/Berlin");
     assert!(world.primary.is_none());
 }
 
