@@ -1,4 +1,4 @@
-//! The floors stay floors: imports run downwards only, and `unsafe` stands in `src/module_api/` alone.
+//! Imports between the layers run one way, and `unsafe` is in `src/module_api/` alone.
 
 use std::fs;
 use std::path::{Path, PathBuf};

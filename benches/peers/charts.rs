@@ -40,7 +40,7 @@ fn bars(path: &Path, title: &str, measured: &[Measured]) -> Result<(), Box<dyn s
         .x_label_area_size(40)
         .y_label_area_size(340)
         .build_cartesian_2d(0.0..end, (0..count).into_segmented())?;
-    // The first row stands at the top.
+    // The first row is at the top.
     let row = |place: usize| &measured[count - 1 - place];
     chart
         .configure_mesh()
@@ -57,7 +57,7 @@ fn bars(path: &Path, title: &str, measured: &[Measured]) -> Result<(), Box<dyn s
         bar.set_margin(4, 4, 0, 0);
         bar
     }))?;
-    // The cost stands behind its bar, and within one that is cut.
+    // The cost is printed right of its bar, or inside a bar that is cut.
     chart.draw_series((0..count).map(|place| {
         let micros = row(place).micros;
         let (side, colour, at) = if micros < end * 0.94 {

@@ -97,7 +97,7 @@ impl Contender {
         self
     }
 
-    /// Sets a bar: at most so many times the cost of another one.
+    /// Sets a target: the largest ratio to the cost of another contender.
     pub fn at_most(mut self, most: f64, of: &'static str) -> Self {
         self.compared.push(Compared { of, bar: Some(Bar { most, with_aof: None, on_redis_7_0: None }) });
         self

@@ -20,7 +20,7 @@ impl Memcached {
     pub fn start(program: &Path) -> Result<Self, String> {
         let port = free_port()?;
         let mut child = Command::new(program)
-            // One gigabyte, one thread, no UDP; as root it wants to be told who to be.
+            // One gigabyte, one thread, no UDP; as root it needs a user name.
             .args([
                 "-l",
                 "127.0.0.1",

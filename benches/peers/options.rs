@@ -22,7 +22,7 @@ pub struct Options {
     pub instructions: bool,
     /// The table of ratios that a count must keep to.
     pub guard: Option<PathBuf>,
-    /// Writes that table anew.
+    /// Writes that table again.
     pub accept: bool,
     /// Only contenders with this in their name.
     pub only: String,

@@ -12,7 +12,7 @@ pub fn name(kind: Kind) -> String {
     format!("scaling-{}.svg", kind.word())
 }
 
-/// Colours that differ for those who see few of them, too.
+/// Colours that readers with colour blindness can tell apart.
 const COLOURS: [RGBColor; 10] = [
     RGBColor(0x00, 0x72, 0xb2),
     RGBColor(0xd5, 0x5e, 0x00),
@@ -37,7 +37,7 @@ fn lines(path: &Path, title: &str, queues: &[&Queue]) -> Result<(), Box<dyn std:
     let most = costs.fold(0.0, f64::max);
     let area = SVGBackend::new(path, (960, 460)).into_drawing_area();
     area.fill(&WHITE)?;
-    // The names stand right of the lines, where none of them can be hidden.
+    // The names are right of the lines, where nothing hides them.
     let (left, right) = area.split_horizontally(730);
     let mut chart = ChartBuilder::on(&left)
         .caption(title, ("sans-serif", 18))

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 
 use crate::support::server::Server;
 
-/// A call may take so long.
+/// The most CPU time that a call may take.
 const MOST_NS: u64 = 5_000_000;
 
 pub struct Meter<'s> {

@@ -12,7 +12,7 @@ use crate::server_stats::{Call, SlowCall};
 use crate::support::machine;
 use crate::support::targets::{Bars, met};
 
-/// A verb may cost so many times what it costs in the smallest queue.
+/// The largest ratio of a verb's cost to its cost in the smallest queue.
 const GROWTH: f64 = 3.0;
 /// Bytes of a waiting job of 200 bytes.
 const BYTES: f64 = 310.0;

@@ -38,7 +38,7 @@ pub fn list(server: &Server, control: &mut Connection, jobs: usize) -> Result<Li
     Ok(List { bytes, save_s, rdb_bytes: size / jobs as f64 })
 }
 
-/// The queue, whose jobs take so many bytes.
+/// The queue, and the bytes that its jobs take.
 pub fn queue(server: &Server, control: &mut Connection, bytes: f64, list: List) -> Result<Storage, String> {
     let jobs = control.call(&[b"JOBQ.STATS", b"q"])?;
     let jobs: i64 = (0..jobs.len() / 2)

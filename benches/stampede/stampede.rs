@@ -121,7 +121,7 @@ fn fill(readers: &mut [Readers]) -> Result<String, String> {
     Err("nobody was told to fill".into())
 }
 
-/// Waits until so many clients are blocked.
+/// Waits until `count` clients are blocked.
 fn blocked(control: &mut Connection, count: usize) -> Result<(), String> {
     let begun = Instant::now();
     loop {

@@ -1,8 +1,8 @@
 //! The examples in the README, CONTRIBUTING and the docs, run against a real server.
 //!
 //! A block fenced as `redis` holds what a reader types at `redis-cli` (lines that begin with `> `) and what it
-//! prints. `<name>` stands for a part that differs from run to run: the first time it takes what is there, later it
-//! stands for the same, in commands too; `<ms>` and `<text>` stand for anything each time.
+//! prints. `<name>` is a part that differs from run to run: the first time it takes what is there, later it
+//! is the same, in commands too; `<ms>` and `<text>` match anything each time.
 
 mod shell;
 #[path = "../support/mod.rs"]

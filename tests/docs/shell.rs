@@ -1,7 +1,7 @@
 //! What the pages tell a reader to type at a shell.
 //!
 //! A block fenced as `sh` is run, with `sh -eu`, in a folder that the blocks of its page share. The page has a server of
-//! its own: `6379` in the text stands for its port. A comment on the line above the fence says what is special:
+//! its own: `6379` in the text is replaced by its port. A comment on the line above the fence says what is special:
 //!
 //! ```text
 //! <!-- shell: until TEXT -->        the block goes on for ever; it is stopped once it has printed TEXT
@@ -98,7 +98,7 @@ impl Shell {
         let Program::Path(redis) = Program::found() else {
             panic!("a page's shell lines start a server of this machine, not a container");
         };
-        // A server that a page starts takes any free port, so that it is in nobody's way.
+        // A server that a page starts takes any free port, so that pages do not collide.
         let start = format!("exec {} \"$@\" --port 0 --unixsocket \"$PWD/socket\"", redis.display());
         write_program(&programs.join("redis-server"), &start);
         let client = format!("exec {} -p {} \"$@\"", redis_cli().display(), server.port());

@@ -7,7 +7,7 @@ pub fn nothing_is_lost_across_rewrites(preamble: &str, work: impl Fn(&Server, us
     let mut s = Server::start(&["appendonly yes", "appendfsync always", preamble]);
     let mut r = s.replica(&["appendonly yes", "appendfsync always", preamble]);
     for round in 0..3 {
-        // No key of ours stands in the first file that is written.
+        // The first file that is written holds no key of the module.
         for server in [&s, &r] {
             // A replica has one of its own to make after the synchronisation.
             eventually("no file is rewritten", || rewritten(server));

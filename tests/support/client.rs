@@ -9,7 +9,7 @@ use super::command::{Command, encode, shown};
 use super::eventually::{DEADLINE, eventually};
 use super::reply::{Reply, decode};
 
-/// A connection whose sending and reading stand apart, so that one test thread can hold many that wait.
+/// A connection that sends and reads in separate steps, so that one test thread can hold many blocked clients.
 pub struct Client {
     stream: TcpStream,
     unread: RefCell<Vec<u8>>,
@@ -80,7 +80,7 @@ impl Client {
         self.try_read(DEADLINE).unwrap_or_else(|e| panic!("the reply to '{}': {e}", shown(&parts)))
     }
 
-    /// As [`Client::call`], for a server that may be coming up or going down.
+    /// Like [`Client::call`], but for a server that may be coming up or going down.
     pub fn try_call(&self, command: impl Command) -> io::Result<Reply> {
         self.try_send_bytes(&encode(&command.parts()))?;
         self.try_read(DEADLINE)

@@ -30,7 +30,7 @@ impl Dump {
         payload
     }
 
-    /// Where the module's own bytes begin. Before it stand the type and the module's id, which are the server's.
+    /// Where the module's own bytes begin. The type and the module's id come before it; they are the server's.
     pub fn own_bytes(&self) -> std::ops::Range<usize> {
         HEAD..self.body.len()
     }

@@ -2,7 +2,7 @@
 
 use super::client::Client;
 
-/// Fills the selected database. All leases and times are so long that nothing changes by itself.
+/// Fills the selected database. All leases and times are long, so that nothing changes by itself.
 #[track_caller]
 pub fn write_history(s: &Client) {
     write_limits(s);

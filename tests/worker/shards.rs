@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::process::Worker;
 use crate::support::{Client, cmd, eventually, server, status};
 
-/// Pushes so many jobs to `queue`, with the ids `0`, `1` and so on.
+/// Pushes `count` jobs to `queue`, with the ids `0`, `1` and so on.
 fn push(s: &Client, queue: &str, jobs: usize) {
     s.pipeline((0..jobs).map(|id| cmd!["JOBQ.PUSH", queue, "p", "ID", format!("{id}")]));
 }

@@ -1,4 +1,4 @@
-//! IDEMP.CLAIM BLOCK and CACHE.GETSET BLOCK: who is woken by what, and with what.
+//! IDEMP.CLAIM BLOCK and CACHE.GETSET BLOCK: which waiter an event wakes, and with which reply.
 
 use crate::support::{Waiter, any, eventually, list, nil, server, token, within};
 

@@ -1,4 +1,4 @@
-//! JOBQ.POP BLOCK: who is served, when, and that nobody is forgotten.
+//! JOBQ.POP BLOCK: which waiter is served, when, and that no waiter is forgotten.
 
 use crate::support::{Waiter, cmd, eventually, list, server};
 

@@ -62,7 +62,7 @@ fn many_who_wait_get_the_result_of_a_job_that_is_not_kept() {
         .collect();
     eventually("all wait", || s.info("blocked_clients") == "3000");
     s.ok(format!("JOBQ.ACK q a {t} RESULT fine"));
-    // Writes remove it while those who wait are still being answered.
+    // Writes remove the job while its waiters are still being answered.
     eventually("it is gone", || {
         s.ok("JOBQ.PUSH q p");
         s.ok("JOBQ.STATS q").field("done").int() == 0
@@ -171,7 +171,7 @@ fn another_job_that_gets_the_id_is_not_the_one_that_was_waited_for() {
     let w = waiting(&s, "a");
     s.transaction(["JOBQ.CANCEL q a", "JOBQ.PUSH q other ID a"]);
     is_gone(&w.reply());
-    // A queue that begins anew gives the same numbers again.
+    // A queue that is created again gives the same serials again.
     s.ok("DEL q");
     for push in ["JOBQ.PUSH q p ID a", "JOBQ.PUSH q p"] {
         let w = waiting(&s, &s.ok(push).at(0).text());

@@ -1,4 +1,4 @@
-//! Many clients that wait, give up, are killed and unblocked while jobs come in: nobody is forgotten, nothing is handed
+//! Many clients that wait, give up, are killed and unblocked while jobs come in: no waiter is forgotten, nothing is handed
 //! out twice.
 
 use std::collections::BTreeSet;
@@ -76,7 +76,7 @@ fn a_storm_of_waiters_leaves_nobody_waiting_beside_a_ready_job() {
             s.pipeline(commands);
         }
     }
-    // More jobs than anybody waits for: whoever still waits is served.
+    // More jobs than waiters: every client that still waits is served.
     let more: Vec<String> =
         (0..5 * clients.len()).map(|n| format!("JOBQ.PUSH q{} p ID m{n}", n % 5)).collect();
     assert!(s.pipeline(more.iter()).iter().all(|reply| !reply.is_error()));
@@ -90,7 +90,7 @@ fn a_storm_of_waiters_leaves_nobody_waiting_beside_a_ready_job() {
             Err(_) => assert!(killed.contains(&id), "client {id} was not answered"),
         }
     }
-    // What was handed to those who were killed is back or soon will be; nothing else is active.
+    // Jobs that were assigned to killed clients are back or soon will be; nothing else is active.
     let active = || (0..5).map(|n| s.ok(format!("JOBQ.STATS q{n}")).field("active").int()).sum::<i64>();
     eventually("what nobody has goes back", || active() == ids.len() as i64);
     eventually("every job was handed out", || {

@@ -3,7 +3,7 @@
 
 use crate::support::{Client, Reply, Server, eventually, list, nil, server};
 
-/// How often it was tried to serve somebody who waits.
+/// How often the module tried to serve a waiter.
 fn attempts(s: &Server) -> i64 {
     s.ok("WORKGATE.TEST ATTEMPTS").int()
 }

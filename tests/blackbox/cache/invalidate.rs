@@ -215,7 +215,7 @@ fn a_tag_reaches_what_was_stored_with_it_in_all_databases() {
     assert_eq!(reads(&s, "two").0, "HIT");
     assert_eq!(reads(&s, "brought").0, "FILL");
     assert_eq!(reads(&s, "three").0, "HIT");
-    // Any byte, and a value stored anew without tags has none.
+    // Tags hold any byte, and a value that is stored again without tags has none.
     s.ok(cmd!["CACHE.SET", "two", "v", "TAGS", 1, b"\0\xff\r\n"]);
     s.ok("CACHE.INVALIDATE TAG user:2");
     assert_eq!(reads(&s, "two").0, "HIT");

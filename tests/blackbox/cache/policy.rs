@@ -185,7 +185,7 @@ fn a_client_that_tracks_its_reads_hears_of_values_and_not_of_leases() {
     };
     s.ok("CACHE.SET k v TTL 1h GRACE 1h");
     hears("CACHE.EXPIRE k");
-    // Granting and giving back a lease is between those who load: what comes next is the value.
+    // Granting and releasing a lease concerns the loaders only: the next signal is the value.
     c.ok("CLIENT TRACKING ON");
     c.ok("CACHE.GET k");
     let t = s.ok("CACHE.GETSET k LEASE 1h").at(2).int();

@@ -1,4 +1,4 @@
-//! IDEMP: who does the work, and what the others are told.
+//! IDEMP.CLAIM: which client does the work, and what the others are answered.
 
 use crate::support::{any, cmd, eventually, list, nil, server, status, token, within};
 

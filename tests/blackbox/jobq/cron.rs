@@ -349,7 +349,7 @@ fn missed_runs_are_caught_up_with_as_asked() {
     assert_eq!(work_off(&s, "one"), [format!("s@{due}")]);
     let all: Vec<String> = (0..3).map(|nth| format!("s@{}", due + nth * HOUR)).collect();
     assert_eq!(work_off(&s, "allOVERLAP"), all);
-    // One after the other: each as soon as the last one is done, though nobody asks.
+    // The runs follow one another: each begins when the last one is done, without a command.
     let mut worked = Vec::new();
     eventually("all are worked off", || {
         assert!(s.ok("JOBQ.STATS all").field("ready").int() <= 1);
@@ -426,7 +426,7 @@ fn a_promoted_replica_goes_on_where_its_primary_was_and_doubles_nothing() {
     r.goes_on(200);
     assert_eq!((pushed(&r, "q"), next(&r, "q", "s")), (1, due + HOUR));
     assert_eq!(work_off(&r, "q"), [format!("s@{due}")]);
-    // Nobody touches it, and it goes on.
+    // The schedule goes on without any command.
     clock_at(&r, due + HOUR);
     eventually("the next run is there", || pushed(&r, "q") == 2);
     assert_eq!(work_off(&r, "q"), [format!("s@{}", due + HOUR)]);

@@ -1,4 +1,4 @@
-//! JOBQ.EVENTS: what has happened in a queue, for those who ask and for those who wait.
+//! JOBQ.EVENTS: what happened in a queue, for clients that ask and for clients that wait.
 
 use crate::support::{Client, Reply, Server, Untouched, eventually, list, nil, server};
 
@@ -126,7 +126,7 @@ fn what_time_does_is_told_when_it_has_been_done() {
     let due = s.ok("JOBQ.PUSH q p ID delayed DELAY 20ms").at(0).text();
     let since = last(&s, "q");
     assert_eq!(due, "delayed");
-    // Nobody but the reader touches the queue.
+    // Only the reader touches the queue.
     let mut told = Vec::new();
     let mut seen = since;
     while told.len() < 5 {
@@ -259,13 +259,13 @@ fn a_replica_and_a_restarted_server_have_the_same_log() {
     let all = s.ok("JOBQ.EVENTS q 0");
     assert_eq!(all.items().len(), 7);
     assert_eq!(r.ok("JOBQ.EVENTS q 0"), all);
-    // Nobody waits on a replica.
+    // No client waits on a replica.
     r.ok("JOBQ.EVENTS q 7 BLOCK 1m").is(list![]);
     s.ok("DEBUG RELOAD");
     assert_eq!(s.ok("JOBQ.EVENTS q 0"), all);
     s.crash_and_restart();
     assert_eq!(s.ok("JOBQ.EVENTS q 0"), all);
-    // A copy goes on from there by itself; who holds a job of the original holds none of the copy.
+    // A copy goes on by itself; a worker that holds a job of the original holds none of the copy.
     s.ok("JOBQ.PUSH q p ID b");
     pop(&s);
     s.ok("COPY q copy");

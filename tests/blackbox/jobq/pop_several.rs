@@ -1,4 +1,4 @@
-//! JOBQ.POP ALSO: one POP of several queues. And WORKER, the name of who holds a job.
+//! JOBQ.POP ALSO: one POP of several queues. And WORKER, the name of the client that holds a job.
 
 use crate::support::{Client, Cluster, Reply, Server, Untouched, Waiter, cmd, eventually, list, nil, server};
 

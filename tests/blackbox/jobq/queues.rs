@@ -269,7 +269,7 @@ fn listing_changes_nothing_and_what_is_malformed_is_refused() {
     ] {
         untouched.refuses("a", format!("JOBQ.QUEUES {options}"), "ERR");
     }
-    // It takes part in transactions and scripts, and is for those who only read, too.
+    // It works in transactions and scripts, and for users that may only read.
     s.transaction(["JOBQ.QUEUES"])[0].clone().is(list!["0", list!["a"]]);
     s.ok(cmd!["EVAL_RO", "return redis.call('JOBQ.QUEUES')", 0]).is(list!["0", list!["a"]]);
 }

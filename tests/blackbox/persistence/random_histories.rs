@@ -20,7 +20,7 @@ impl Numbers {
         choices[self.below(choices.len())]
     }
 
-    /// So short that it passes during the history, or so long that it outlives the test.
+    /// A duration that passes during the history, or one that outlives the test.
     fn duration(&mut self) -> &'static str {
         self.one_of(&["3ms", "20ms", "1h", "2h", "3h"])
     }

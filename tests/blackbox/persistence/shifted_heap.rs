@@ -1,4 +1,4 @@
-//! Blocks of every size lie where the code expects them, wherever the server's heap happens to stand.
+//! Blocks of every size lie where the code expects them, whatever the server's heap looks like.
 //!
 //! Official Redis builds bundle a jemalloc that aligns to 8 bytes only. What breaks there depends on the blocks that
 //! were handed out before, so the tests shift the heap by one more block each round.

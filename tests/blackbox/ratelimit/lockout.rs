@@ -28,7 +28,7 @@ fn a_denial_locks_the_subject_out() {
 fn each_lock_is_longer_than_the_one_before() {
     let s = server!();
     let login = "RATELIMIT.CHECK u 1/1ms LOCKOUT 20ms FACTOR 100 MAX 1h COST 2";
-    // A cost above the limit can never pass, and says nothing about who asks.
+    // A cost above the limit can never pass, and says nothing about the subject.
     s.ok(login).at(3).clone().is(-1);
     let login = "RATELIMIT.CHECK u 1/1h LOCKOUT 20ms FACTOR 100 MAX 1h";
     s.ok(login);

@@ -95,7 +95,7 @@ fn the_key_of_a_command_is_found() {
     for (call, ..) in CALLS {
         s.ok(format!("COMMAND GETKEYS {call}")).is(list!["k"]);
         let (name, info) = info(&s, call);
-        // Further queues stand behind a word.
+        // Further queues follow a keyword.
         let specs = if name == "JOBQ.POP" { 2 } else { 1 };
         assert_eq!(info.at(8).items().len(), specs, "{name}: key specs");
     }
