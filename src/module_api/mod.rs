@@ -1,26 +1,26 @@
-//! Floor 2: everything between us and the server, and everything `unsafe`.
+//! Everything of the server's module API, and everything `unsafe`.
 //!
 //! It wraps the module API (through the bindings of the `redis-module` crate) in types that the
 //! commands can use without `unsafe`. It knows no command and nothing of the families' state.
 //!
-//! | room | holds |
+//! | module | holds |
 //! | --- | --- |
-//! | [`alloc`] | the process-wide allocator: the server's own, so that memory is accounted for |
-//! | [`guard`] | the panic guard that stands at every entry from C |
-//! | [`cell`] | state of the main thread |
-//! | [`ctx`] | the server as one call sees it: flags, clock, log, database |
-//! | [`name`], [`args`] | key names and arguments, borrowed from the server |
-//! | [`key`], [`native`] | keys, and Rust values kept under them |
-//! | [`reply`] | answers |
+//! | [`allocator`] | the process-wide allocator: the server's own, so that memory is accounted for |
+//! | [`panic_guard`] | the guard against panics at every entry from C |
+//! | [`main_thread`] | state that only the main thread touches |
+//! | [`context`] | the server as one call sees it: flags, clock, log, database |
+//! | [`server_string`], [`args`] | the server's strings and a command's arguments, borrowed |
+//! | [`key`], [`data_type`] | keys, and Rust values kept under them |
+//! | [`keyspace`], [`string_keys`] | walking over all keys; the server's own strings |
+//! | [`reply`] | replies |
 //! | [`command`] | registration from one table, with COMMAND DOCS |
-//! | [`replicate`] | the commit gate: who may write, and how it reaches replicas and the AOF |
+//! | [`replication`] | who may write, and how a write reaches replicas and the AOF |
 //! | [`timer`] | one-shot timers |
-//! | [`waiters`] | clients that wait for a key, in the order of their blocking |
+//! | [`blocking`] | clients that wait for a key, in the order in which they blocked |
 //! | [`events`] | what happens to the server: load, flush, swap, role change |
 //! | [`config`], [`info`] | `CONFIG SET workgate.*` and the INFO section |
-//! | [`keyspace`], [`strings`] | walking over all keys; the server's own strings |
-//! | [`slots`] | whose a key is, in a cluster |
-//! | [`chance`], [`memory`] | random numbers; what happens when the memory is full |
+//! | [`cluster_slots`] | which node owns a key, in a cluster |
+//! | [`random`], [`maxmemory`] | random numbers; what happens when the memory is full |
 
 pub(crate) mod allocator;
 pub(crate) mod args;

@@ -1,4 +1,4 @@
-//! What the module holds beside the keys: the token clock, and the [`tables`].
+//! What the module holds beside the keys: the token clock, and the tables (`global_tables`).
 
 use crate::domain::codec::Corrupt;
 use crate::domain::time::UnixMs;

@@ -7,7 +7,7 @@ use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
 use crate::domain::value;
 
-/// A change of an [`CacheEntry`](crate::domain::cache::Entry). All spans are in milliseconds.
+/// A change of an [`CacheEntry`](crate::domain::cache::CacheEntry). All spans are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// A lease is granted where there is nothing to serve: what was there is dropped.

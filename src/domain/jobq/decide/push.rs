@@ -60,7 +60,7 @@ pub struct Push<'a> {
 /// AFTER and ONDEAD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct After<'a> {
-    /// At most [`MAX_AFTER`](crate::domain::jobq::MOST_AFTER).
+    /// At most [`MAX_AFTER`](crate::domain::jobq::MAX_AFTER).
     pub ids: &'a [&'a [u8]],
     pub on_dead: OnDead,
 }

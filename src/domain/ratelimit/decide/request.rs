@@ -34,7 +34,7 @@ impl<'a> CheckRequest<'a> {
         Self::of(limits.into_iter().map(Limit::parse))
     }
 
-    /// As [`CheckRequest::parse`], of limits that have been read.
+    /// As `CheckRequest::parse`, of limits that have been read.
     pub fn of(limits: impl IntoIterator<Item = Result<Limit<'a>, Refusal>>) -> Result<Self, Refusal> {
         let mut request = CheckRequest::empty();
         for limit in limits {
