@@ -3,5 +3,6 @@
 mod acl_roles;
 mod command_info;
 mod every_command;
+mod info_fields;
 mod panic_guard;
 mod stock_client;
