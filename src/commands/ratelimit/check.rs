@@ -17,10 +17,10 @@ use crate::commands::ratelimit::limit_args;
 use crate::runtime::commit;
 use crate::runtime::commit::Carrier;
 
-/// BRIEF's answer when a call can never pass: the least integer that every client language holds.
+/// The BRIEF reply to a call that can never pass: the least integer of every client language.
 const BRIEF_NEVER: i64 = -((1 << 53) - 1);
 
-/// How much a reply says.
+/// The form of the reply.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ReplyShape {
     Plain,
@@ -51,7 +51,7 @@ impl Handler for CheckLimits {
     }
 }
 
-/// A plain CHECK that a primary allowed: it charges, and is not judged again.
+/// Replays a plain CHECK that a primary allowed: charges it without deciding again.
 fn replay(
     call: Call<'_>,
     key: Name<'_>,
@@ -134,7 +134,7 @@ fn read_check<'a>(
     Ok((key, check, shape))
 }
 
-/// An option that is none, or a limit where options stand.
+/// The error for an unknown option, or for a limit among the options.
 fn refuse_unknown_option(option: &Keyword<'_>) -> Refusal {
     if is_limit(option.given()) {
         let limit = shown(option.given());
@@ -143,7 +143,7 @@ fn refuse_unknown_option(option: &Keyword<'_>) -> Refusal {
     unknown(option)
 }
 
-/// LOCKOUT and its sub-options as far as they were given.
+/// LOCKOUT and its sub-options, as far as they were given.
 #[derive(Default)]
 struct LockoutOptions {
     length: Option<u64>,

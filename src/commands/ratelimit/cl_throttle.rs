@@ -1,4 +1,4 @@
-//! CL.THROTTLE, as redis-cell has it.
+//! CL.THROTTLE, compatible with redis-cell.
 
 use crate::domain::ratelimit;
 use crate::domain::ratelimit::{
@@ -11,7 +11,7 @@ use crate::module_api::command::{Call, Handler};
 use crate::commands::args::Words;
 use crate::runtime::commit;
 
-/// All calls for a key share one counter, whatever their parameters: it has this name.
+/// The name of the counter. All calls for a key share it, whatever their parameters.
 const NAME: &[u8] = b"cl.throttle";
 
 /// `CL.THROTTLE key max_burst count period [quantity]`
@@ -48,7 +48,8 @@ impl Handler for Throttle {
     }
 }
 
-/// `[limited, limit, remaining, retry_after, reset_after]`; seconds, rounded up, and no retry is -1.
+/// `[limited, limit, remaining, retry_after, reset_after]` in seconds, rounded up. A retry_after of
+/// -1 means that the call was allowed, or can never pass.
 fn reply_throttle(call: Call<'_>, row: &LimitRow<'_>, allowed: bool) {
     let retry = if allowed { 0 } else { row.retry_after_ms };
     call.reply.array(5);

@@ -1,4 +1,4 @@
-//! The limits of a call: written out, or by the name of a policy.
+//! Reads the limits of a call: written out, or by the name of a policy.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -12,13 +12,13 @@ use crate::module_api::main_thread::MainThread;
 use crate::commands::args::Words;
 use crate::runtime::global_tables;
 
-/// The policies that a call names, in their order. Most calls name none, and allocate nothing for it.
+/// The policies that a call names, in their order. Most calls name none and allocate nothing.
 pub type NamedPolicies = OnceCell<Vec<Rc<LimitPolicy>>>;
 
 static PARSE_CACHE: MainThread<LimitParseCache> = MainThread::new(LimitParseCache::empty());
 
-/// Limits come first; the first argument that is none begins the options. `policies` keeps those that the
-/// call names, if it does.
+/// Reads the limits. The first argument that is no limit begins the options. Stores the policies
+/// that the call names in `policies`.
 pub fn read_limits<'a>(
     words: &mut Words<'a>,
     policies: &'a NamedPolicies,
@@ -43,7 +43,7 @@ pub fn read_limits<'a>(
     Ok(request)
 }
 
-/// The limits of a call with each policy's in the place of its name.
+/// Reads the limits of a call, and replaces each policy name by the limits of the policy.
 fn read_with_policies<'a>(
     words: &mut Words<'a>,
     policies: &'a NamedPolicies,

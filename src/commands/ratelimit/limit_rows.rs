@@ -1,4 +1,4 @@
-//! A row for each limit, as DETAIL, PEEK, REFUND and SETTLE show them.
+//! Writes a row for each limit, for DETAIL, PEEK, REFUND and SETTLE.
 
 use crate::domain::ratelimit::{CheckVerdict, LimitRow};
 use crate::module_api::reply::Reply;

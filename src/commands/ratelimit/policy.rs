@@ -1,4 +1,4 @@
-//! RATELIMIT.POLICY: limits that the server knows by name.
+//! RATELIMIT.POLICY: limits that the server stores under a name.
 
 use crate::domain::ratelimit;
 use crate::domain::ratelimit::{LimitPolicies, LimitPolicy};

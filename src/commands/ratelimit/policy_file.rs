@@ -1,9 +1,9 @@
-//! `workgate.policy-file`: policies that a server starts with.
+//! `workgate.policy-file`: policies that are set when a server starts.
 //!
-//! The file is read when the module loads, and a wrong line refuses the load. What it says is carried out once,
-//! after the server has loaded its data, as if a client had sent it: so it wins over the policies of that name
-//! that were saved, leaves others alone, and reaches the replicas. A server that starts as a replica takes the
-//! policies of its primary and leaves the file alone.
+//! The module reads the file when it loads. A wrong line fails the load. After the server has
+//! loaded its data, the module runs the lines once, as if a client had sent them. So they replace
+//! saved policies of the same names, keep other policies, and reach the replicas. A server that
+//! starts as a replica ignores the file: it takes the policies of its primary.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ use crate::module_api::timer;
 use crate::runtime::global_tables;
 use crate::runtime::settings::POLICY_FILE;
 
-/// The lines that wait until the server has loaded its data.
+/// The lines to run after the server has loaded its data.
 static PENDING_LINES: MainThread<Vec<PolicyLine>> = MainThread::new(Vec::new());
 
 /// `RATELIMIT.POLICY SET name limit [limit …]`
@@ -30,7 +30,7 @@ struct PolicyLine {
     limits: Vec<Vec<u8>>,
 }
 
-/// Reads the file, if there is one; false, with a line in the log, when it is wrong.
+/// Reads the file, if one is set. Returns false and logs the reason if a line is wrong.
 pub fn read(ctx: Ctx<'_>) -> bool {
     let path = POLICY_FILE.get();
     if path.is_empty() {
@@ -59,7 +59,7 @@ fn apply_lines(ctx: Ctx<'_>) {
         Gate::Never => PENDING_LINES.with(Vec::clear),
         Gate::Open => {
             for line in PENDING_LINES.with(std::mem::take) {
-                // Only a table that is full of other policies refuses what was read without a fault.
+                // The lines were parsed without an error, so only a full table refuses them.
                 if let Err(refusal) = line.set(ctx) {
                     ctx.log(Level::Warning, &format!("workgate: policy file: {}", refusal.text));
                 }
@@ -80,7 +80,7 @@ impl PolicyLine {
     }
 }
 
-/// The lines of a file: commands in words, `#` begins a line of comment. The error names the line.
+/// Parses a file: a command in words on each line, `#` begins a comment. The error names the line.
 fn parse_file(text: &[u8]) -> Result<Vec<PolicyLine>, String> {
     let mut lines = Vec::new();
     let mut policies = LimitPolicies::default();
@@ -95,7 +95,7 @@ fn parse_file(text: &[u8]) -> Result<Vec<PolicyLine>, String> {
     Ok(lines)
 }
 
-/// Reads one line, and tries it on the policies of those before it.
+/// Parses one line, and sets its policy in `policies` to check it.
 fn parse_line(words: &[&[u8]], policies: &mut LimitPolicies) -> Result<PolicyLine, Refusal> {
     let is = |at: usize, word: &str| {
         words.get(at).is_some_and(|given| given.eq_ignore_ascii_case(word.as_bytes()))

@@ -30,7 +30,7 @@ impl Handler for Refund {
             Ok(ratelimit::decide_refund(subject, &request, now)?.map(|()| now))
         })?;
         request.set_cost(b"1")?;
-        // As of the same moment, at which there was no reason to refuse.
+        // At the same time, at which nothing was refused.
         commit::read::<Subject, _>(call.ctx, key, |subject, _| {
             reply_rows(&ratelimit::current_rows(subject, &request, at)?, call.reply);
             Ok(())
@@ -52,7 +52,7 @@ impl Handler for Settle {
         let at = commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
             Ok(ratelimit::decide_settle(subject, id, costs, now)?.map(|()| now))
         })?;
-        // As of the same moment, at which the hold was open.
+        // At the same time, at which the hold was open.
         commit::read::<Subject, _>(call.ctx, key, |subject, _| {
             reply_rows(&ratelimit::hold_rows(subject, id, at)?, call.reply);
             Ok(())
@@ -60,7 +60,7 @@ impl Handler for Settle {
     }
 }
 
-/// COST, which must be there, and nothing else.
+/// Reads COST, the only option. It is required.
 fn cost<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
     let mut cost = None;
     while let Some(option) = words.option()? {
@@ -72,7 +72,7 @@ fn cost<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
     cost.ok_or_else(|| Refusal::err("COST is missing: expected COST n or COST name=n[,name=n]"))
 }
 
-/// The most names of a RESET; a key holds 16 limits.
+/// The maximum number of names of a RESET. A key holds at most 16 limits.
 const MAX_NAMES: usize = 1_000;
 
 /// `RATELIMIT.RESET key [name …]`

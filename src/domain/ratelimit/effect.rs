@@ -1,4 +1,4 @@
-//! Changes of a subject as they are replicated.
+//! Changes of a subject in their replicated form.
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::ratelimit::charge::Charge;
@@ -17,19 +17,19 @@ use crate::domain::value;
 /// A change of a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// An allowed CHECK. Applying charges, and never judges again.
+    /// An allowed CHECK. Applying it charges without deciding again.
     Taken {
         now: UnixMs,
         charges: OneOrMany<Charge>,
         hold: Option<Box<NewHold>>,
     },
-    /// LOCK, or a denial with LOCKOUT, which also sets the level.
+    /// LOCK, or a denial with LOCKOUT. The latter also sets the level.
     Locked {
         lock: Lock,
         level: Option<LockLevel>,
     },
     Unlocked,
-    /// The costs that the charges of a hold have from now on, in their order.
+    /// The new costs of the charges of a hold, in their order.
     Settled {
         now: UnixMs,
         id: Box<[u8]>,
@@ -39,11 +39,11 @@ pub enum Effect {
         now: UnixMs,
         refunds: OneOrMany<Charge>,
     },
-    /// Some limits are forgotten.
+    /// RESET of some limits.
     Reset {
         counters: Vec<CounterKey>,
     },
-    /// Everything is forgotten.
+    /// RESET of everything.
     Cleared,
     Acquired {
         now: UnixMs,
@@ -56,16 +56,16 @@ pub enum Effect {
     },
 }
 
-/// The hold that an allowed CHECK opens.
+/// The hold of an allowed CHECK.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewHold {
     pub id: Box<[u8]>,
     pub until: UnixMs,
-    /// With UPTO, what the call asked of each limit.
+    /// With UPTO, the cost in the call.
     pub asked: Option<u64>,
 }
 
-/// What a limit's use goes by.
+/// The key of a counter: the name of a limit, or the rule of an unnamed one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CounterKey {
     Named(LimitName),
@@ -189,7 +189,7 @@ impl value::Effect for Effect {
     }
 }
 
-/// The limits and costs; `spans` with the periods they fall into.
+/// Writes limits and costs; with `spans` also the periods of the charges.
 fn write_takes(writer: &mut Writer, charges: &OneOrMany<Charge>, spans: bool) {
     writer.int(charges.as_slice().len() as u64);
     for take in charges.as_slice() {

@@ -1,21 +1,19 @@
 //! RATELIMIT: named limits of one subject, checked together, all or nothing.
 //!
 //! ```text
-//! spec     one limit as clients write it           window   exact sliding log
-//! rule     what it allows                          bucket   token bucket (GCRA)
-//! request  the limits of one call and their COST   period   fixed periods; calendar: days, weeks, months
-//! check    decide CHECK, predict it for PEEK       held     one limit's use, whichever its kind
-//! verdict  what was decided, row by row            subject  all limits under one key
-//! give_back  REFUND, SETTLE, RESET                 restrictions   what few subjects have besides: lock,
-//! places   ACQUIRE, RELEASE, LOCK, UNLOCK                   holds (settle), leases
-//! effect   a change as it is replicated; take      apply    what it does
-//! policy   limits that a call names as @name
-//! name, few, packed  keep the hot path small       coding, stored, stored_extras  binary forms
+//! limit/      the syntax of limits, their rules, names, costs and calendars
+//! algorithm/  token bucket (GCRA), sliding window, fixed period
+//! state/      the value under a key: limits in use, lock, holds (for SETTLE), leases (of ACQUIRE)
+//! decide/     one file for each group of commands: check, refund, acquire; their request and verdict
+//! apply/      how an effect changes the state
+//! encoding/   the binary forms
+//! effect      a change in its replicated form; charge: the part for one limit
+//! policies    limits that calls name as @name
 //! ```
 //!
-//! Everything is exact: integers only, no drift. `now` is a parameter; a clock that steps back
-//! never grants extra, because a window counts its newest entry as the present and a bucket's
-//! debt only looks larger from an earlier time.
+//! All arithmetic is exact: integers only, no drift. `now` is a parameter. A clock that steps back
+//! never grants extra: a window takes its newest entry as the present, and the debt of a bucket is
+//! larger at an earlier time.
 
 pub(crate) mod algorithm;
 pub(crate) mod apply;
@@ -46,11 +44,11 @@ pub use state::leases::{MAX_HOLDER_LEN, MAX_LEASES};
 pub use state::lockout::{Lockout, MAX_FACTOR};
 pub use state::subject::Subject;
 
-/// Limits in one call, and under one key.
+/// The maximum number of limits in one call, and under one key.
 pub const MAX_LIMITS: usize = 16;
 
-/// The largest count, burst and cost.
+/// The maximum count, burst and cost.
 pub const MAX_COUNT: u64 = 1_000_000_000_000;
 
-/// The count of `inf`, which never denies: 2^53 - 1, the largest integer that every client language holds.
+/// The count of `inf`, which never denies: 2^53 - 1, the largest integer of every client language.
 pub const UNLIMITED: u64 = (1 << 53) - 1;

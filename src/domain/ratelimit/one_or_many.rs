@@ -1,6 +1,6 @@
-//! A list that is nearly always of length one.
+//! A list whose length is nearly always one.
 
-/// One item without a heap allocation, or any other number of them.
+/// One item without a heap allocation, or any other number of items.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OneOrMany<T> {
     One(T),
@@ -8,7 +8,7 @@ pub enum OneOrMany<T> {
 }
 
 impl<T> OneOrMany<T> {
-    /// What `make` makes of each item of a list.
+    /// Maps each item of a slice.
     #[inline]
     pub fn map_slice<S>(items: &[S], mut make: impl FnMut(&S) -> T) -> Self {
         match items {
@@ -17,7 +17,7 @@ impl<T> OneOrMany<T> {
         }
     }
 
-    /// Adds an item at the end.
+    /// Appends an item.
     #[inline]
     pub fn push(&mut self, item: T) {
         *self = match std::mem::replace(self, OneOrMany::Many(Vec::new())) {

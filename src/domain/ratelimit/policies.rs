@@ -1,4 +1,4 @@
-//! Named policies: limits that the server knows, so that a call names them as `@name`.
+//! Named policies: limits that the server stores, so that calls can name them as `@name`.
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::decision::Decision;
@@ -11,16 +11,16 @@ use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::value;
 use std::rc::Rc;
 
-/// LimitPolicies on one server.
+/// The maximum number of policies on one server.
 pub const MAX_POLICIES: usize = 1_000;
 
-/// Refused as a name: a locked subject shows its lock under `@lock`.
+/// Refused as a name: the row of a lock is named `@lock`.
 const RESERVED_NAME: &[u8] = b"lock";
 
-/// 1 to 16 limits in the order in which they were given.
+/// 1 to 16 limits in the given order.
 ///
-/// Every one has a name under which a subject keeps its counter: its own, or that of the policy, `@ai`, and
-/// `@ai#2`, `@ai#3` … for further unnamed ones. So what was used goes on counting when a limit is changed.
+/// Each limit has a name for its counter in a subject: its own, or `@ai`, `@ai#2`, `@ai#3` … for
+/// unnamed limits of the policy `ai`. So a counter continues when its limit is changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitPolicy(Box<[(LimitName, Rule)]>);
 
@@ -52,12 +52,12 @@ impl LimitPolicy {
         Ok(LimitPolicy(named.collect()))
     }
 
-    /// As a call takes them.
+    /// The limits as a call takes them.
     pub fn limits(&self) -> impl Iterator<Item = Limit<'_>> {
         self.0.iter().map(|(name, rule)| Limit { name: Some(name.as_bytes()), rule: *rule })
     }
 
-    /// As POLICY SET takes them: `[name=]spec`, canonical.
+    /// The limits as POLICY SET takes them: `[name=]spec`, canonical.
     pub fn texts(&self) -> impl ExactSizeIterator<Item = Vec<u8>> {
         self.0.iter().map(|(name, rule)| {
             let given = (!name.is_of_policy()).then(|| [name.as_bytes(), b"="].concat());
@@ -89,14 +89,14 @@ impl LimitPolicies {
         self.0.get(name)
     }
 
-    /// In the order of their names.
+    /// Iterates in the order of the names.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &LimitPolicy)> {
         self.0.iter().map(|(name, policy)| (&name[..], &**policy))
     }
 
-    /// The policy that an argument of CHECK or PEEK names: `@name`.
+    /// Returns the policy that an argument `@name` of CHECK or PEEK names.
     ///
-    /// `NOPOLICY` when there is none.
+    /// Returns `NOPOLICY` if there is none.
     pub fn named(&self, argument: &[u8]) -> Result<&Rc<LimitPolicy>, Refusal> {
         let name = argument.strip_prefix(b"@").unwrap_or(argument);
         refuse_wrong(name)?;
@@ -124,7 +124,7 @@ fn refuse_wrong(name: &[u8]) -> Result<(), Refusal> {
     Err(Refusal::err(format!("policy name '{given}': must be 1 to 64 bytes of A-Z a-z 0-9 _ . : - /")))
 }
 
-/// RATELIMIT.POLICY SET. The same policy again changes nothing.
+/// Decides RATELIMIT.POLICY SET. The same policy again changes nothing.
 pub fn decide_set_policy(
     policies: &LimitPolicies,
     name: &[u8],
@@ -149,7 +149,7 @@ pub fn decide_set_policy(
     Ok(Decision::change((), LimitPolicyEffect::Set { name: name.into(), policy: Rc::new(policy) }))
 }
 
-/// RATELIMIT.POLICY DEL: whether there was one.
+/// Decides RATELIMIT.POLICY DEL. Replies whether the policy existed.
 pub fn decide_delete_policy(
     policies: &LimitPolicies,
     name: &[u8],
@@ -161,7 +161,7 @@ pub fn decide_delete_policy(
     })
 }
 
-/// First byte of the encoded form.
+/// The first byte of the encoded form.
 const SET: u8 = 1;
 const DELETE: u8 = 2;
 

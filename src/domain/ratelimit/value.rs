@@ -1,4 +1,4 @@
-//! What the server needs of the family: apply, lifetime, saved form.
+//! What the runtime needs of the family: apply, lifetime, saved form.
 
 use crate::domain::codec::Corrupt;
 use crate::domain::ratelimit::apply;
@@ -20,8 +20,8 @@ impl Value for Subject {
         apply::apply(self, effect);
     }
 
-    /// Until every limit is full again and nothing else is left. What lies beyond the signed 64-bit milliseconds that the server
-    /// keeps ends there.
+    /// The subject lives until all limits are unused and all restrictions have expired. The server
+    /// keeps signed 64-bit milliseconds, so a later end is cut to their maximum.
     fn lifetime(&self) -> Lifetime {
         if let LimitStorage::Bucket(one) = &self.0 {
             return Lifetime::Until(one.bucket().unused_at().min(i64::MAX as u64));
@@ -70,7 +70,7 @@ impl Value for Subject {
         }
     }
 
-    /// Holds and leases stay with the original: what holds have charged stands in the copy.
+    /// Holds and leases stay with the original. The copy keeps the charges of the holds.
     fn duplicate(&self) -> Self {
         let mut copy = self.clone();
         if copy.restrictions().is_some() {

@@ -1,11 +1,11 @@
-//! Use within one period: of `:fixed` limits and of calendar quotas.
+//! Use within one period: `:fixed` limits and calendar quotas.
 
 use crate::domain::ratelimit::UNLIMITED;
 use crate::domain::ratelimit::algorithm::limit_status::LimitStatus;
 use crate::domain::ratelimit::limit::span::Span;
 use crate::domain::time::UnixMs;
 
-/// What was taken within a period. A clock that steps back to before its start is still in it.
+/// The use within a period. If the clock steps back to before its start, the period still runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FixedPeriod {
     pub span: Span,
@@ -18,7 +18,7 @@ impl FixedPeriod {
         self.used == 0 || now >= self.span.end
     }
 
-    /// How a call stands that wants `cost` of `capacity`, in a period that ends at `end`.
+    /// Evaluates a call of `cost` against `capacity`, in a period that ends at `end`.
     pub fn evaluate(&self, end: UnixMs, capacity: u64, cost: u64, now: UnixMs) -> LimitStatus {
         let reset_after_ms = end.saturating_sub(now);
         let retry_after_ms = match capacity {
@@ -34,7 +34,7 @@ impl FixedPeriod {
         self.used = (self.used + cost).min(UNLIMITED);
     }
 
-    /// Makes `cost` of the `was` that was taken in this period.
+    /// Replaces the charge `was` of this period by `cost`.
     pub fn correct(&mut self, was: u64, cost: u64) {
         self.used = (self.used.saturating_sub(was) + cost).min(UNLIMITED);
     }

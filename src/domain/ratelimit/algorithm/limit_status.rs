@@ -1,12 +1,12 @@
-//! How a call stands with one limit.
+//! The status of one limit.
 
-/// How a call stands with one limit, before it takes anything.
+/// The status of one limit for one call, before it is charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitStatus {
-    /// What is taken of the capacity now, rounded up; above it when the limit was lowered.
+    /// The use, rounded up. Exceeds the capacity if the limit was lowered.
     pub used: u64,
-    /// 0 when the call may pass, none when it never can.
+    /// 0 if the call is allowed, `None` if it can never pass.
     pub retry_after_ms: Option<u64>,
-    /// Until nothing is taken.
+    /// Until the limit is unused.
     pub reset_after_ms: u64,
 }

@@ -1,4 +1,4 @@
-//! The three ways of counting use.
+//! The three algorithms that count use.
 
 pub(crate) mod fixed_period;
 pub(crate) mod limit_status;

@@ -1,62 +1,64 @@
-//! The exact sliding window: a log of what was taken when.
+//! The exact sliding window: a log of charges and their times.
 //!
-//! Never more than `count` in any `(t - period, t]`: each allowed call has checked the window that ends
-//! with it, and every other window holds no more than the one that ends with its last entry.
+//! No `(t - period, t]` holds more than `count`: each allowed call has checked the window that ends
+//! with it, and any other window holds no more than the window that ends with its last entry.
 //!
-//! Memory is at most 1,024 slots of 8 bytes. A slot holds one entry (what was taken in one millisecond);
-//! a gap of more than 49 days before it or a cost above 2^32 takes further slots. When the slots run
-//! out, neighbouring entries are joined at the **later** time, greedily while their sum stays within
-//! 1/200 of all that is held. So use leaves late, never early: never over the limit, and at most one
-//! such sum (0.5 % of the count) under it. Any two neighbours then exceed 1/200 together, so at most
-//! 401 entries remain and the next joining is hundreds of entries away: amortised O(1).
+//! A log takes at most 1,024 slots of 8 bytes. A slot holds one entry: the charges of one
+//! millisecond. A gap of more than 49 days and a cost above 2^32 take further slots. When the slots
+//! run out, neighbouring entries are joined at the **later** time while their sum is at most 1/200
+//! of the total. So use expires late, never early: never more than the limit is allowed, and at
+//! most one such sum (0.5 % of the count) less. After joining, any two neighbours exceed 1/200
+//! together, so at most 401 entries remain. The next joining is hundreds of entries away: amortised
+//! O(1).
 
 use crate::domain::ratelimit::MAX_COUNT;
 use crate::domain::ratelimit::algorithm::limit_status::LimitStatus;
 use crate::domain::time::UnixMs;
 use std::collections::VecDeque;
 
-/// Slots of one window: 8 KiB.
+/// The maximum number of slots of one window: 8 KiB.
 pub const MAX_SLOTS: usize = 1_024;
 
-/// Entries are joined while their sum stays within the whole sum divided by this.
+/// Entries are joined while their sum is at most the total divided by this.
 const JOIN_DIVISOR: u64 = 200;
 
 const MAX_SLOT_VALUE: u64 = u32::MAX as u64;
 
-/// An entry, or a part of one: `delta` ms after the slot before it.
+/// An entry or a part of one, `delta` ms after the slot before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct WindowSlot {
     delta: u32,
     cost: u32,
 }
 
-/// The log. The slots are a function of the entries (time, cost), so that a log that was saved and
-/// loaded behaves exactly as the one it came from.
+/// The log. The slots follow from the entries (time, cost), so that a loaded log behaves exactly
+/// like the one that was saved.
 #[derive(Debug, Clone, Default)]
 pub struct SlidingWindow {
-    /// The first one's `delta` is 0, and its cost is not.
+    /// The `delta` of the first slot is 0, its cost is not 0.
     slots: VecDeque<WindowSlot>,
     /// The time of the first slot.
     first: UnixMs,
     /// The time of the last slot: the log's clock never runs behind it.
     newest: UnixMs,
-    /// What all slots cost: below 10^12 + 2^32.
+    /// The cost of all slots: below 10^12 + 2^32.
     sum: u64,
     /// Set while a longer period than that of the last allowed call is in use.
     retained: Option<Box<RetainedPeriods>>,
 }
 
-/// For how long entries are kept when calls of the same name differ in their period.
+/// How long entries are kept when calls of the same name have different periods.
 ///
-/// Time is cut into generations, each at least as long as the longest period used in it and in the one
-/// before; both count. So a period is remembered for at least its own length after its last use.
+/// Time is divided into generations. Each is at least as long as the longest period used in it and
+/// in the one before. Both count, so a period is remembered for at least its own length after its
+/// last use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetainedPeriods {
-    /// The longest period of the generation before, in ms.
+    /// The longest period of the previous generation, in ms.
     pub before: u64,
     /// The longest period of this generation, in ms.
     pub current: u64,
-    /// When this generation ends.
+    /// The end of this generation.
     pub until: UnixMs,
 }
 
@@ -67,13 +69,13 @@ impl RetainedPeriods {
 }
 
 impl SlidingWindow {
-    /// The later of `now` and the newest entry.
+    /// Returns the later of `now` and the newest entry.
     pub fn clock(&self, now: UnixMs) -> UnixMs {
         now.max(self.newest)
     }
 
-    /// How a call stands that wants `cost` of `capacity` within `period` ms. O(1) for cost 1 amortised
-    /// over allowed calls; at most one pass over the slots.
+    /// Evaluates a call of `cost` against `capacity` within `period` ms. O(1) for cost 1, amortised
+    /// over allowed calls. Passes over the slots at most once.
     pub fn evaluate(&self, period: u64, capacity: u64, cost: u64, now: UnixMs) -> LimitStatus {
         let clock = self.clock(now);
         let mut slots = self.slots.iter();
@@ -94,7 +96,7 @@ impl SlidingWindow {
         let mut left = used;
         let mut retry = 0;
         while left > room {
-            // What is left to subtract lies in the live slots, so there is a front while any is left.
+            // The remaining cost lies in the live slots, so there is a front while any remains.
             let Some(slot) = front else { break };
             left -= u64::from(slot.cost);
             retry = ms_until_left(time, period, now);
@@ -104,7 +106,8 @@ impl SlidingWindow {
         LimitStatus { used, retry_after_ms: Some(retry), reset_after_ms }
     }
 
-    /// Takes `cost`, without judging. `last_period` is the period of the call before this one.
+    /// Charges `cost` without evaluating it. `last_period` is the period of the call before this
+    /// one.
     pub fn take(&mut self, last_period: u64, period: u64, cost: u64, now: UnixMs) {
         let at = self.clock(now);
         let keep = self.retain(last_period, period, at);
@@ -113,13 +116,13 @@ impl SlidingWindow {
             self.join();
         }
         self.push(at, cost);
-        // What lies behind 10^12 of newer use decides nothing: no count is larger.
+        // Entries behind 10^12 of newer use decide nothing: no count is larger.
         while self.slots.front().is_some_and(|slot| self.sum - u64::from(slot.cost) >= MAX_COUNT) {
             self.pop();
         }
     }
 
-    /// A log of one entry.
+    /// A log with one entry.
     pub fn single(at: UnixMs, cost: u64) -> Self {
         let mut window = SlidingWindow::default();
         if cost > 0 {
@@ -128,12 +131,12 @@ impl SlidingWindow {
         window
     }
 
-    /// When nothing taken counts any more, if the last call's period was `period`.
+    /// Returns when the log has expired, if the period of the last call was `period`.
     pub fn unused_at(&self, period: u64) -> UnixMs {
         if self.sum == 0 { 0 } else { self.newest.saturating_add(self.keep(period)) }
     }
 
-    /// Whether nothing taken counts any more.
+    /// Whether no entry counts any more.
     pub fn is_unused(&self, period: u64, now: UnixMs) -> bool {
         self.sum == 0 || self.clock(now) - self.newest >= self.keep(period)
     }
@@ -142,7 +145,7 @@ impl SlidingWindow {
         self.retained.as_ref().map_or(period, |retained| retained.longest().max(period))
     }
 
-    /// Notes that `period` is in use; for how long entries are kept now.
+    /// Records that `period` is in use. Returns how long entries are kept now.
     fn retain(&mut self, last_period: u64, period: u64, at: UnixMs) -> u64 {
         let Some(retained) = &mut self.retained else {
             let longest = last_period.max(period);
@@ -177,7 +180,7 @@ impl SlidingWindow {
         }
     }
 
-    /// Removes the first slot, and gap slots that it leaves at the front.
+    /// Removes the first slot, and the gap slots behind it.
     fn pop(&mut self) {
         while let Some(slot) = self.slots.pop_front() {
             self.sum -= u64::from(slot.cost);
@@ -189,7 +192,7 @@ impl SlidingWindow {
         }
     }
 
-    /// How many slots [`SlidingWindow::push`] would add.
+    /// Returns how many slots [`SlidingWindow::push`] would add.
     fn slots_for(&self, at: UnixMs, cost: u64) -> usize {
         let (gap, cost) = match self.slots.back() {
             None => (0, cost),
@@ -201,7 +204,7 @@ impl SlidingWindow {
         (gap.saturating_sub(1) / MAX_SLOT_VALUE + cost.div_ceil(MAX_SLOT_VALUE)) as usize
     }
 
-    /// Appends an entry, or adds to the newest one when it is of the same millisecond.
+    /// Appends an entry, or adds to the newest entry if that has the same millisecond.
     fn push(&mut self, at: UnixMs, cost: u64) {
         let mut left = cost;
         let mut gap = at - self.newest;
@@ -228,7 +231,7 @@ impl SlidingWindow {
         self.sum += cost;
     }
 
-    /// Joins neighbours; see the text above.
+    /// Joins neighbouring entries. See the module documentation.
     fn join(&mut self) {
         let most = self.sum / JOIN_DIVISOR;
         let mut joined = SlidingWindow { retained: self.retained.take(), ..SlidingWindow::default() };
@@ -250,7 +253,7 @@ impl SlidingWindow {
         *self = joined;
     }
 
-    /// What was taken, oldest first: times strictly rise, costs are at least 1.
+    /// Iterates over the charges, oldest first. Times rise strictly, costs are at least 1.
     pub fn entries(&self) -> impl Iterator<Item = (UnixMs, u64)> {
         let mut slots = self.slots.iter().peekable();
         let mut time = self.first;
@@ -268,13 +271,13 @@ impl SlidingWindow {
         })
     }
 
-    /// For how long entries are kept, when that is not the period of the last call.
+    /// Returns how long entries are kept, if that differs from the period of the last call.
     pub fn retained(&self) -> Option<RetainedPeriods> {
         self.retained.as_deref().copied()
     }
 
-    /// Rebuilds a log from its entries. None when no log could hold them: a time that does not rise, a
-    /// cost of 0, too many entries or too much in all.
+    /// Builds a log from its entries. Returns `None` for entries that no log holds: a time that
+    /// does not rise, a cost of 0, too many entries, too large a total.
     pub fn rebuild(
         entries: impl Iterator<Item = (UnixMs, u64)>,
         retained: Option<RetainedPeriods>,
@@ -297,12 +300,12 @@ impl SlidingWindow {
         (window.sum - front < MAX_COUNT).then_some(window)
     }
 
-    /// The time up to which everything taken has left; none while nothing has.
+    /// Returns the time up to which all entries have expired; `None` if none has.
     pub fn left_until(&self, last_period: u64, now: UnixMs) -> Option<UnixMs> {
         self.clock(now).checked_sub(self.keep(last_period))
     }
 
-    /// Gives back `cost`, the oldest that still counts within `period` first.
+    /// Gives back `cost`, oldest entries that count within `period` first.
     pub fn refund(&mut self, last_period: u64, period: u64, cost: u64, now: UnixMs) {
         let clock = self.clock(now);
         self.drop_expired(clock, self.keep(last_period));
@@ -316,8 +319,8 @@ impl SlidingWindow {
         self.replace(&entries);
     }
 
-    /// Makes `cost` of the `was` that was taken at `at`, unless that does not count any more. Where entries
-    /// were joined, it is the one that the entry went into: the first that is no earlier.
+    /// Replaces the charge `was` at `at` by `cost`, unless it has expired. If entries were joined,
+    /// corrects the entry that holds the charge: the first one that is not earlier.
     pub fn correct(&mut self, at: UnixMs, was: u64, cost: u64, last_period: u64, now: UnixMs) {
         let (clock, keep) = (self.clock(now), self.keep(last_period));
         if clock.saturating_sub(at) >= keep {
@@ -332,7 +335,7 @@ impl SlidingWindow {
         self.replace(&entries);
     }
 
-    /// A log of these entries instead; those of no cost are left out.
+    /// Replaces the log by these entries, without those of cost 0.
     fn replace(&mut self, entries: &[(UnixMs, u64)]) {
         *self = SlidingWindow { retained: self.retained.take(), ..SlidingWindow::default() };
         for &(time, cost) in entries.iter().filter(|(_, cost)| *cost > 0) {
@@ -353,9 +356,9 @@ impl SlidingWindow {
     }
 }
 
-/// How long after `now` an entry taken at `time` has left a window of `period` ms.
+/// Returns how long after `now` an entry of time `time` leaves a window of `period` ms.
 fn ms_until_left(time: UnixMs, period: u64, now: UnixMs) -> u64 {
-    // Only live entries are asked for: `time + period` is after the log's clock, so after `now`.
+    // Only called for live entries: `time + period` is later than the clock of the log.
     time.saturating_add(period).saturating_sub(now)
 }
 

@@ -1,15 +1,15 @@
 //! The token bucket, as the generic cell rate algorithm (GCRA, ITU-T I.371) in exact integers.
 //!
-//! The state is the theoretical arrival time (TAT): when the bucket would be full again. A token refills
-//! in `period / count` ms, so with time counted in units of `1/count` ms every quantity is whole: a
-//! token is `period` units, a millisecond `count` units, the debt `(TAT - now) * count`. A call of `cost`
-//! passes when `debt + cost * period <= burst * period`, and adds its cost to the debt. Hence never more
-//! than `burst + floor(T * count / period)` in any interval T: the debt starts at 0 or above, ends at
-//! `burst * period` or below, and falls by `count` a millisecond.
+//! The state is the theoretical arrival time (TAT): when nothing will be owed. A token refills in
+//! `period / count` ms. Time is counted in units of `1/count` ms, so that every quantity is whole:
+//! a token is `period` units, a millisecond is `count` units, the debt is `(TAT - now) * count`. A
+//! call of `cost` is allowed if `debt + cost * period <= burst * period`, and adds its cost to the
+//! debt. So no interval T admits more than `burst + floor(T * count / period)`: the debt starts at
+//! 0 or above, ends at `burst * period` or below, and falls by `count` in a millisecond.
 //!
-//! **When the rule of a name changes**, the tokens owed at the time of the last allowed call are carried
-//! over (rounded up by less than one unit) and have drained at the *new* rate since. So a rule that was
-//! corrected heals at once, and the answer depends on nothing but state, rule and time.
+//! **If the rule of a name changes**, the tokens owed at the last allowed call are carried over,
+//! rounded up by less than one unit, and have drained at the *new* rate since. So a corrected rule
+//! takes effect at once, and the answer depends on state, rule and time only.
 
 use crate::domain::ratelimit::algorithm::limit_status::LimitStatus;
 use crate::domain::ratelimit::limit::rule::Rule;
@@ -19,16 +19,16 @@ use crate::domain::time::UnixMs;
 /// The TAT's milliseconds have 80 bits: 10^12 tokens of 3650 days each take 79.
 const MAX_TAT: u128 = (1 << 80) - 1;
 
-/// A bucket's debt. The default owes nothing.
+/// The debt of a bucket. The default owes nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TokenBucket {
     /// The lower 64 bits of the TAT, in Unix milliseconds.
     pub low: u64,
     /// Its upper 16 bits.
     pub high: u16,
-    /// The rest of the TAT, in 1/count ms: below count.
+    /// The fraction of the TAT in units of 1/count ms, below count.
     pub part: u64,
-    /// When something was last taken; asked for only when the rule changes. At most the TAT.
+    /// The time of the last charge, at most the TAT. Only a change of the rule reads it.
     pub at: UnixMs,
 }
 
@@ -38,7 +38,7 @@ impl TokenBucket {
         u128::from(self.high) << 64 | u128::from(self.low)
     }
 
-    /// The bucket that owes `debt` units of `1/rule.count` ms at `at`.
+    /// A bucket that owes `debt` units of `1/rule.count` ms at `at`.
     #[inline]
     fn with_debt(debt: u128, rule: &Rule, at: UnixMs) -> Self {
         let (ms, part) = divide(debt, rule.count);
@@ -46,12 +46,12 @@ impl TokenBucket {
         TokenBucket { low: tat as u64, high: (tat >> 64) as u16, part, at }
     }
 
-    /// The bucket that owes so many tokens.
+    /// A bucket that owes `tokens` at `at`.
     pub fn from_tokens(tokens: u64, rule: &Rule, at: UnixMs) -> Self {
         Self::with_debt(u128::from(tokens.min(MAX_COUNT)) * u128::from(rule.period_ms), rule, at)
     }
 
-    /// What is owed at `now`, in units of `1/rule.count` ms.
+    /// Returns the debt at `now` in units of `1/rule.count` ms.
     #[inline]
     pub fn debt(&self, rule: &Rule, now: UnixMs) -> u128 {
         match self.tat().checked_sub(u128::from(now)) {
@@ -60,7 +60,7 @@ impl TokenBucket {
         }
     }
 
-    /// The same use under another rule.
+    /// Converts the use to another rule.
     #[inline]
     pub fn convert(&self, was: &Rule, rule: &Rule) -> Self {
         let rate = |rule: &Rule| (rule.count, rule.period_ms);
@@ -76,7 +76,7 @@ impl TokenBucket {
         Self::with_debt(tokens * period + rest, rule, self.at)
     }
 
-    /// How a call stands that wants `cost` of `capacity` tokens.
+    /// Evaluates a call of `cost` against `capacity` tokens.
     #[inline]
     pub fn evaluate(&self, rule: &Rule, capacity: u64, cost: u64, now: UnixMs) -> LimitStatus {
         let debt = self.debt(rule, now);
@@ -89,13 +89,13 @@ impl TokenBucket {
         LimitStatus { used, retry_after_ms, reset_after_ms }
     }
 
-    /// Milliseconds until nothing is owed.
+    /// Returns the milliseconds until nothing is owed.
     #[inline]
     pub fn reset_after_ms(&self, now: UnixMs) -> u64 {
         shown((self.tat() + u128::from(self.part > 0)).saturating_sub(u128::from(now)))
     }
 
-    /// Takes `cost` tokens, without judging.
+    /// Charges `cost` tokens without evaluating them.
     #[inline]
     pub fn take(&mut self, rule: &Rule, cost: u64, now: UnixMs) {
         let debt = self.debt(rule, now) + u128::from(cost) * u128::from(rule.period_ms);
@@ -103,14 +103,14 @@ impl TokenBucket {
         *self = TokenBucket { at, ..Self::with_debt(debt, rule, now) };
     }
 
-    /// Takes `units` of `1/rule.count` ms from the debt, as far as there is any.
+    /// Lowers the debt by `units` of `1/rule.count` ms, at most to 0.
     pub fn give_back(&mut self, rule: &Rule, units: u128, now: UnixMs) {
         let debt = self.debt(rule, now).saturating_sub(units);
-        // What was taken last stays at or before the time at which nothing is owed.
+        // The last charge must not be later than the time at which nothing is owed.
         *self = TokenBucket { at: self.at.min(now), ..Self::with_debt(debt, rule, now) };
     }
 
-    /// The first millisecond at which nothing is owed.
+    /// Returns the first millisecond at which nothing is owed.
     #[inline]
     pub fn unused_at(&self) -> UnixMs {
         u64::try_from(self.tat() + u128::from(self.part > 0)).unwrap_or(u64::MAX)
@@ -127,7 +127,7 @@ fn shown(value: u128) -> u64 {
     value.min(u128::from(MAX_SHOWN)) as u64
 }
 
-/// Quotient and remainder, in 64 bits where they do.
+/// Returns quotient and remainder. Divides in 64 bits if the value fits.
 #[inline]
 fn divide(value: u128, by: u64) -> (u128, u64) {
     match u64::try_from(value) {

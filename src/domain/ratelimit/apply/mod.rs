@@ -1,4 +1,4 @@
-//! Applying an effect: total, and never judging again.
+//! Applies an effect. Never fails, and never decides again.
 
 pub(crate) mod settle;
 
@@ -73,7 +73,8 @@ fn take_one(parts: &mut SubjectParts, take: &Charge, together: usize, now: UnixM
     let list = &mut parts.list;
     match list.binary_search_by(|held| held.limit().cmp_key(&take.limit())) {
         Ok(at) => list[at].take(&take.rule, take.span, take.cost, now),
-        // Only an effect that another state decided can find 16 others: it is left out.
+        // The key holds 16 other limits only if the effect was decided on another state. The charge
+        // is dropped then.
         Err(_) if list.len() == MAX_LIMITS => {}
         Err(at) => {
             let mut held = LimitUsage::unused(take.name.clone(), take.rule);

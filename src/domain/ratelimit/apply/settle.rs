@@ -1,15 +1,16 @@
-//! Correcting what a hold has charged.
+//! Corrects what a hold charged.
 //!
-//! A window's entry is corrected at its own time, a period's use if the period still runs. A bucket has no
-//! entries. What a call has taken of it drains with everything else, and only what has not drained yet can
-//! be given back: with each charge of an open hold goes the part of the bucket's debt that would not be
-//! there without it (`refundable`). It never grows, and whenever the bucket is used it falls to what the bucket
-//! owes by then: had the bucket been full without the charge, nothing of it would be left. So undoing the
-//! only hold of a bucket leaves it as if the call had never been. Where several are open, the debt is
-//! shared: the older ones drain first, so that together they never give back more than is refundable.
+//! A sliding window corrects the entry at its own time. A period corrects its use if it still runs.
+//! A bucket has no entries: the charge drains with the rest of its debt, and only what has not
+//! drained can be given back. Each charge of an open hold therefore keeps `refundable`: the part of
+//! the debt that would be gone without the charge. It never grows. Each use of the bucket lowers it
+//! to at most the debt at that time: if the bucket would have been empty without the charge,
+//! nothing of the charge is left. So undoing the only hold of a bucket leaves it as if the call had
+//! never been made. If several holds are open, they share the debt: the older ones drain first, so
+//! that together they never give back more than the bucket owes.
 //!
-//! What was charged too little is charged in full when it is settled, whether or not some of it would have
-//! drained since.
+//! If SETTLE raises a cost, the difference is charged in full at the time of SETTLE. Whether part
+//! of it would have drained since the call does not matter.
 
 use crate::domain::ratelimit::limit::parse::Limit;
 use crate::domain::ratelimit::limit::rule::{LimitKind, Rule};
@@ -18,7 +19,7 @@ use crate::domain::ratelimit::state::subject::SubjectParts;
 use crate::domain::ratelimit::state::usage::{LimitUsage, Usage};
 use crate::domain::time::UnixMs;
 
-/// What `cost` adds to the debt of a bucket, in its units; 0 for other kinds.
+/// Returns what `cost` adds to the debt of a bucket, in its units; 0 for other kinds.
 pub fn units(rule: &Rule, cost: u64) -> u128 {
     match rule.kind {
         LimitKind::Bucket { .. } => u128::from(cost) * u128::from(rule.period_ms),
@@ -26,7 +27,7 @@ pub fn units(rule: &Rule, cost: u64) -> u128 {
     }
 }
 
-/// Lets what open holds could give back of a bucket drain until `now`, before it is used.
+/// Lowers `refundable` of the open holds to the debt of the bucket at `now`. Runs before each use.
 pub fn drain(parts: &mut SubjectParts, limit: &Limit<'_>, now: UnixMs) {
     if parts.restrictions.holds.is_empty() {
         return;
@@ -35,7 +36,8 @@ pub fn drain(parts: &mut SubjectParts, limit: &Limit<'_>, now: UnixMs) {
         Some(LimitUsage { rule, usage: Usage::Bucket(bucket), .. }) => Some((*rule, bucket.debt(rule, now))),
         _ => None,
     };
-    // Where another kind counts by now, or another rate will, the shares are not comparable: none is left.
+    // If the kind or the rate of the limit changes, the units do not compare: nothing is
+    // refundable.
     let (rule, debt) = refundable.unwrap_or((limit.rule, 0));
     let rate = |rule: &Rule| (rule.count, rule.period_ms);
     let debt = if limit.name.is_some() && rate(&rule) != rate(&limit.rule) { 0 } else { debt };
@@ -48,8 +50,8 @@ pub fn drain(parts: &mut SubjectParts, limit: &Limit<'_>, now: UnixMs) {
     }
 }
 
-/// SubjectParts open holds from what a call of `limit` will begin anew or count by another kind: what they charged is
-/// not among it, and must not be given back by what others have taken.
+/// Detaches open holds from a limit that is about to restart or to change its algorithm. The new
+/// count does not contain their charge, so a later refund must not lower it.
 pub fn detach_holds(parts: &mut SubjectParts, limit: &Limit<'_>, now: UnixMs) {
     if parts.restrictions.holds.is_empty() {
         return;
@@ -66,7 +68,7 @@ pub fn detach_holds(parts: &mut SubjectParts, limit: &Limit<'_>, now: UnixMs) {
     });
 }
 
-/// Gives each charge of a hold its new cost.
+/// Sets the new cost of each charge of a hold.
 pub fn settle(parts: &mut SubjectParts, id: &[u8], costs: &[u64], now: UnixMs) {
     let Some(hold) = parts.restrictions.holds.find_mut(id) else { return };
     let (at, charges) = (hold.at, hold.charges.as_slice().to_vec());
@@ -92,7 +94,7 @@ fn refundable_now(parts: &mut SubjectParts, id: &[u8], index: usize) -> u128 {
     parts.restrictions.holds.find_mut(id).map_or(0, |hold| hold.charges.as_slice()[index].refundable)
 }
 
-/// Corrects the use of one limit; what the charge could give back afterwards.
+/// Corrects the use of one limit. Returns what remains refundable of the charge.
 fn correct(
     held: &mut LimitUsage,
     charge: &HoldCharge,

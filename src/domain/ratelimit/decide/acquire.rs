@@ -1,4 +1,4 @@
-//! Deciding ACQUIRE, RELEASE, LOCK and UNLOCK.
+//! Decides ACQUIRE, RELEASE, LOCK and UNLOCK.
 
 use crate::domain::decision::Decision;
 use crate::domain::ratelimit::effect::Effect;
@@ -6,18 +6,18 @@ use crate::domain::ratelimit::state::lockout::Lock;
 use crate::domain::ratelimit::state::subject::Subject;
 use crate::domain::time::UnixMs;
 
-/// What ACQUIRE answers.
+/// The answer of ACQUIRE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AcquireOutcome {
     pub allowed: bool,
     pub in_use: u64,
     pub max: u64,
-    /// Until the next place is free, or a lock ends; 0 when allowed.
+    /// Until a place is free and no lock holds; 0 if allowed.
     pub retry_after_ms: u64,
 }
 
-/// RATELIMIT.ACQUIRE: one of `max` places (1 to 10,000) for `lease` ms. Who holds one renews it, even where
-/// there are fewer places by now.
+/// Decides RATELIMIT.ACQUIRE: leases one of `max` places (1 to 10,000) for `lease` ms. A holder
+/// renews its own lease, even if `max` is lower by now.
 pub fn decide_acquire(
     state: Option<&Subject>,
     holder: &[u8],
@@ -29,13 +29,13 @@ pub fn decide_acquire(
     let in_use = leases.map_or(0, |leases| leases.in_use(now)) as u64;
     let held = leases.and_then(|leases| leases.end_of(holder, now));
     let locked = state.and_then(|subject| subject.lock(now)).map_or(0, |lock| lock.until - now);
-    let full = if held.is_none() && in_use >= max {
-        // The places above `max` have to become free first.
+    let wait_for_place = if held.is_none() && in_use >= max {
+        // Leases above `max` must end first.
         leases.and_then(|leases| leases.end_after(now, in_use - max)).map_or(0, |end| end - now)
     } else {
         0
     };
-    let retry_after_ms = locked.max(full);
+    let retry_after_ms = locked.max(wait_for_place);
     if retry_after_ms > 0 {
         return Decision::answer(AcquireOutcome { allowed: false, in_use, max, retry_after_ms });
     }
@@ -48,7 +48,7 @@ pub fn decide_acquire(
     Decision::change(places, Effect::Acquired { now, holder: holder.into(), until })
 }
 
-/// RATELIMIT.RELEASE: whether the holder had a place, which is free now.
+/// Decides RATELIMIT.RELEASE: frees the place of the holder. Replies whether it had one.
 pub fn decide_release(state: Option<&Subject>, holder: &[u8], now: UnixMs) -> Decision<bool, Effect> {
     let held = state
         .and_then(Subject::restrictions)
@@ -59,7 +59,7 @@ pub fn decide_release(state: Option<&Subject>, holder: &[u8], now: UnixMs) -> De
     }
 }
 
-/// RATELIMIT.LOCK: denies everything for `length` ms from now, instead of any lock before.
+/// Decides RATELIMIT.LOCK: denies everything for `length` ms from now. Replaces an earlier lock.
 pub fn decide_lock(state: Option<&Subject>, length: u64, now: UnixMs) -> Decision<(), Effect> {
     let lock = Lock::new(now, length);
     if state.and_then(|subject| subject.lock(now)) == Some(lock) {
@@ -68,7 +68,8 @@ pub fn decide_lock(state: Option<&Subject>, length: u64, now: UnixMs) -> Decisio
     Decision::change((), Effect::Locked { lock, level: None })
 }
 
-/// RATELIMIT.UNLOCK: ends a lock and forgets how often there was one. Answers whether there was a lock.
+/// Decides RATELIMIT.UNLOCK: ends a lock and resets the LOCKOUT level. Replies whether there was a
+/// lock.
 pub fn decide_unlock(state: Option<&Subject>, now: UnixMs) -> Decision<bool, Effect> {
     let Some(restrictions) = state.and_then(Subject::restrictions) else { return Decision::answer(false) };
     let locked = restrictions.lock.is_some_and(|lock| lock.until > now);

@@ -1,4 +1,4 @@
-//! Deciding CHECK, and predicting it for PEEK.
+//! Decides CHECK.
 
 use crate::domain::decision::Decision;
 use crate::domain::ratelimit::MAX_LIMITS;
@@ -20,13 +20,13 @@ use crate::domain::time::UnixMs;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check<'a> {
     pub request: CheckRequest<'a>,
-    /// UPTO: takes as much of the cost as fits.
+    /// UPTO: charges as much of the cost as fits.
     pub upto: bool,
-    /// SHADOW: decides, and lets pass what it would deny.
+    /// SHADOW: decides as usual, but allows what it would deny.
     pub shadow: bool,
-    /// LOCKOUT: what a denial brings.
+    /// LOCKOUT: how long a denial locks the subject out.
     pub lockout: Option<Lockout>,
-    /// HOLD: under which id, and for how many ms, the costs can be settled.
+    /// HOLD: the id of the hold, and for how many ms it can be settled.
     pub hold: Option<(&'a [u8], u64)>,
 }
 
@@ -37,7 +37,8 @@ impl<'a> Check<'a> {
 }
 
 impl Check<'_> {
-    /// Whether what it charges, once it is allowed, follows from the call and the time alone: see [`check_effect`].
+    /// Whether the charges of an allowed call follow from the call and the time alone. See
+    /// [`check_effect`].
     pub fn is_plain(&self) -> bool {
         let Check { request, upto, shadow, lockout, hold } = self;
         let has_options = *upto || *shadow || lockout.is_some() || hold.is_some();
@@ -45,7 +46,7 @@ impl Check<'_> {
     }
 }
 
-/// What a plain CHECK ([`Check::is_plain`]) takes that was allowed at `now`, whatever the state.
+/// The effect of a plain CHECK ([`Check::is_plain`]) that was allowed at `now`, whatever the state.
 pub fn check_effect(request: &CheckRequest<'_>, now: UnixMs) -> Effect {
     let charges = OneOrMany::map_slice(request.items(), |item| charge_for(None, item, now));
     Effect::Taken { now, charges, hold: None }
@@ -53,11 +54,11 @@ pub fn check_effect(request: &CheckRequest<'_>, now: UnixMs) -> Effect {
 
 type Decided<'a> = Result<Decision<CheckVerdict<'a>, Effect>, Refusal>;
 
-/// RATELIMIT.CHECK: takes each limit's cost when all of them allow, else nothing. The rows show the
-/// limits as they are afterwards; a lock is one row more.
+/// Decides RATELIMIT.CHECK: charges every limit its cost if all of them allow, else nothing. The
+/// rows show the limits after the call; a lock adds one row.
 ///
-/// Refuses (`ERR`) a request without limits and one that would leave more than 16 limits or 1,000 holds
-/// under the key; (`MISMATCH`) the id of an open hold with other content.
+/// Returns `ERR` for a request without limits, and for one after which the key would hold more than
+/// 16 limits or 1,000 holds. Returns `MISMATCH` for the id of an open hold with other content.
 pub fn decide_check<'a>(state: Option<&Subject>, check: &Check<'a>, now: UnixMs) -> Decided<'a> {
     let Check { request, upto, .. } = check;
     if request.items().is_empty() {
@@ -76,7 +77,7 @@ pub fn decide_check<'a>(state: Option<&Subject>, check: &Check<'a>, now: UnixMs)
     decide(state, check, request, lock, now)
 }
 
-/// Decides on the costs of `request`, which with UPTO are not those of the call.
+/// Decides on the costs of `request`. With UPTO they differ from those of the call.
 fn decide<'a>(
     state: Option<&Subject>,
     check: &Check<'a>,
@@ -120,7 +121,8 @@ fn deny<'a>(
     if let Some(lock) = &lock {
         return Decision::answer(with_lock(rows, lock));
     }
-    // What can never pass says nothing about who items.
+    // A call that can never pass says nothing about its client, so it does not lock the subject
+    // out.
     let never = rows.as_slice().iter().any(|row| row.retry_after_ms < 0);
     match &check.lockout {
         Some(lockout) if !never => {
@@ -133,7 +135,8 @@ fn deny<'a>(
     }
 }
 
-/// How much of the cost fits into every limit; 1 where nothing does, to say when it will.
+/// Returns how much of the cost fits into every limit. Returns 1 if nothing fits, so that the reply
+/// tells when 1 will.
 fn max_fitting_cost(state: Option<&Subject>, request: &CheckRequest<'_>, now: UnixMs) -> u64 {
     let one = request.with_cost(1);
     let room = one.items().iter().map(|item| evaluate_row(state, item, now).remaining).min();
@@ -145,7 +148,7 @@ fn open_hold<'s>(state: Option<&'s Subject>, check: &Check<'_>, now: UnixMs) -> 
     state?.restrictions()?.holds.open(id, now)
 }
 
-/// The call that opened a hold, sent again: it answers alike and takes nothing.
+/// Answers a repeated call that opened a hold earlier: the same reply, and no charge.
 fn answer_known_hold<'a>(
     state: Option<&Subject>,
     check: &Check<'a>,
@@ -174,8 +177,8 @@ fn answer_known_hold<'a>(
     Ok(Decision::answer(CheckVerdict::new(rows.collect())))
 }
 
-/// RATELIMIT.PEEK: exactly what a CHECK of the same request would answer now. A request without limits
-/// gives a row, as it stands, for each one in use, and one for a lock.
+/// Answers RATELIMIT.PEEK: what a CHECK of the same request would answer now. A request without
+/// limits gets a row for each limit in use, and one for a lock.
 pub fn peek<'a>(
     state: Option<&'a Subject>,
     request: &CheckRequest<'a>,
@@ -188,7 +191,7 @@ pub fn peek<'a>(
     }
 }
 
-/// The limits as they stand, with what a CHECK of the request would make of them.
+/// Returns a row for each limit in its present state, evaluated for the costs of the request.
 pub fn current_rows<'a>(
     state: Option<&'a Subject>,
     request: &CheckRequest<'a>,
@@ -252,7 +255,7 @@ pub(crate) fn build_row<'a>(held: &LimitUsage, limit: Limit<'a>, cost: u64, now:
     row
 }
 
-/// `view` of the limit's use, or of a fresh one when nothing is held of it.
+/// Calls `view` on the use of the limit, or on an unused limit if the subject does not hold it.
 #[inline]
 fn with_usage<R>(state: Option<&Subject>, item: &RequestedLimit<'_>, view: impl Fn(&LimitUsage) -> R) -> R {
     match state.and_then(|subject| subject.find(&item.limit, &view)) {
@@ -266,7 +269,7 @@ fn charge_for(state: Option<&Subject>, item: &RequestedLimit<'_>, now: UnixMs) -
     let rule = item.limit.rule;
     let span =
         if rule.kind.has_periods() { with_usage(state, item, |held| held.span(&rule, now)) } else { None };
-    // The name has been read by `Limit::parse`, so it is one.
+    // `Limit::parse` has checked the name, so it is valid.
     Charge { name: item.limit.name.and_then(LimitName::new), rule, span, cost: item.cost }
 }
 

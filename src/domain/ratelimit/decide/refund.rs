@@ -1,4 +1,4 @@
-//! Deciding REFUND, SETTLE and RESET: what takes use back or corrects it.
+//! Decides REFUND, SETTLE and RESET: commands that lower or correct use.
 
 use crate::domain::decision::Decision;
 use crate::domain::ratelimit::charge::Charge;
@@ -15,8 +15,8 @@ use crate::domain::ratelimit::state::subject::Subject;
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time::UnixMs;
 
-/// RATELIMIT.REFUND: gives back each limit's cost (0 gives back nothing), as far as anything is taken. Refuses
-/// what CHECK would: limits that the key could not hold.
+/// Decides RATELIMIT.REFUND: gives back the cost of each limit, at most what is used. A cost of 0
+/// gives back nothing. Like CHECK, returns `ERR` for limits that the key could not hold.
 pub fn decide_refund(
     state: Option<&Subject>,
     request: &CheckRequest<'_>,
@@ -40,8 +40,8 @@ pub fn decide_refund(
     })
 }
 
-/// RATELIMIT.SETTLE: replaces what a hold charges by the actual costs. Refuses (`NOHOLD`) an id that is not
-/// open: what it has charged stands.
+/// Decides RATELIMIT.SETTLE: replaces the charges of a hold by the actual costs. Returns `NOHOLD`
+/// if no hold with this id is open; its charge is final then.
 pub fn decide_settle(
     state: Option<&Subject>,
     id: &[u8],
@@ -63,7 +63,7 @@ pub fn decide_settle(
     Ok(Decision::change((), Effect::Settled { now, id: id.into(), costs: settled }))
 }
 
-/// A row for each limit that a hold charges, as it stands.
+/// Returns a row in its present state for each limit that a hold charges.
 pub fn hold_rows<'s>(
     state: Option<&'s Subject>,
     id: &[u8],
@@ -81,12 +81,12 @@ fn find_open_hold<'s>(state: Option<&'s Subject>, id: &[u8], now: UnixMs) -> Res
     let hold =
         state.and_then(Subject::restrictions).and_then(|restrictions| restrictions.holds.open(id, now));
     hold.ok_or_else(|| {
-        let text = format!("there is no open hold '{}': what it had charged stands", shown(id));
+        let text = format!("no open hold '{}'; its charge is final", shown(id));
         Refusal::new(Code::NoHold, text)
     })
 }
 
-/// What RESET is to forget: a name, or the spec of an unnamed limit.
+/// Parses an argument of RESET: a name, or the spec of an unnamed limit.
 pub fn parse_counter(text: &[u8]) -> Result<CounterKey, Refusal> {
     if let Some(name) = LimitName::new(text) {
         return Ok(CounterKey::Named(name));
@@ -99,8 +99,8 @@ pub fn parse_counter(text: &[u8]) -> Result<CounterKey, Refusal> {
     })
 }
 
-/// RATELIMIT.RESET: forgets these limits, or everything where none is given. Answers how many limits are
-/// forgotten.
+/// Decides RATELIMIT.RESET: forgets these limits, or everything if none is given. Replies with the
+/// number of limits in use that it forgot.
 pub fn decide_reset(state: Option<&Subject>, counters: &[CounterKey], now: UnixMs) -> Decision<u64, Effect> {
     let Some(subject) = state else { return Decision::answer(0) };
     let holds = subject.restrictions().map(|restrictions| &restrictions.holds);

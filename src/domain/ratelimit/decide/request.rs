@@ -1,4 +1,4 @@
-//! The limits of one call and what it takes of each.
+//! The limits of one call and their costs.
 
 use crate::domain::ratelimit::MAX_LIMITS;
 use crate::domain::ratelimit::limit::cost;
@@ -13,28 +13,28 @@ pub struct RequestedLimit<'a> {
     pub cost: u64,
 }
 
-/// What a CHECK or PEEK items for. Without limits it items (in PEEK only) for all that the subject holds.
+/// The limits that a CHECK or PEEK names. Without limits, PEEK shows every limit of the subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckRequest<'a> {
     items: OneOrMany<RequestedLimit<'a>>,
-    /// What a limit that is not listed costs.
+    /// The cost of a limit that COST does not name.
     cost: u64,
 }
 
 impl<'a> CheckRequest<'a> {
-    /// For one limit that was not read from text.
+    /// A request for one limit that was not parsed from text.
     pub fn one(item: RequestedLimit<'a>) -> Self {
         CheckRequest { items: OneOrMany::One(item), cost: item.cost }
     }
 
-    /// Reads the limits; each costs 1 until [`CheckRequest::set_cost`]. More than 16 and a name that stands
-    /// twice are errors.
+    /// Parses the limits. Each costs 1 until [`CheckRequest::set_cost`]. Returns an error for more
+    /// than 16 limits, and for a name that is given twice.
     #[cfg(test)]
     pub fn parse(limits: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, Refusal> {
         Self::of(limits.into_iter().map(Limit::parse))
     }
 
-    /// As `CheckRequest::parse`, of limits that have been read.
+    /// Like `CheckRequest::parse`, but for limits that are parsed already.
     pub fn of(limits: impl IntoIterator<Item = Result<Limit<'a>, Refusal>>) -> Result<Self, Refusal> {
         let mut request = CheckRequest::empty();
         for limit in limits {
@@ -43,12 +43,12 @@ impl<'a> CheckRequest<'a> {
         Ok(request)
     }
 
-    /// Asks for nothing yet; see [`CheckRequest::add`].
+    /// A request without limits. Add them by [`CheckRequest::add`].
     pub fn empty() -> Self {
         CheckRequest { items: OneOrMany::Many(Vec::new()), cost: 1 }
     }
 
-    /// One limit more, at a cost of 1.
+    /// Adds a limit with a cost of 1.
     #[inline]
     pub fn add(&mut self, limit: Limit<'a>) -> Result<(), Refusal> {
         let earlier = self.items();
@@ -62,12 +62,13 @@ impl<'a> CheckRequest<'a> {
         Ok(())
     }
 
-    /// Reads the value of COST: `n` for every limit, or `name=n[,name=n]` with 1 for the unlisted.
+    /// Parses the value of COST: `n` for every limit, or `name=n[,name=n]` with 1 for unlisted
+    /// limits.
     pub fn set_cost(&mut self, text: &[u8]) -> Result<(), Refusal> {
         self.set_cost_with_default(text, 1)
     }
 
-    /// As [`CheckRequest::set_cost`], with another cost for limits that a list by name leaves out.
+    /// Like [`CheckRequest::set_cost`], but with another cost for unlisted limits.
     pub fn set_cost_with_default(&mut self, text: &[u8], unlisted: u64) -> Result<(), Refusal> {
         if !cost::is_by_name(text) {
             self.cost = cost::for_all(text, 1)?;
@@ -90,7 +91,7 @@ impl<'a> CheckRequest<'a> {
         self.items.as_slice()
     }
 
-    /// What each limit costs that the request does not list: COST n, else 1.
+    /// The cost of a limit that COST does not name: COST n, else 1.
     pub fn cost(&self) -> u64 {
         self.cost
     }

@@ -1,4 +1,4 @@
-//! What a CHECK or PEEK answers.
+//! The answer of a CHECK or PEEK.
 
 use crate::domain::ratelimit::UNLIMITED;
 use crate::domain::ratelimit::algorithm::limit_status::LimitStatus;
@@ -10,29 +10,29 @@ use crate::domain::time::UnixMs;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-/// Durations and amounts in a reply end here: 2^53 - 2, so that every client language holds them and
-/// BRIEF's "never" (minus 2^53 - 1) stays apart.
+/// The largest duration and amount in a reply: 2^53 - 2. Every client language holds it, and it
+/// differs from "never" in a BRIEF reply (minus 2^53 - 1).
 pub const MAX_SHOWN: u64 = (1 << 53) - 2;
 
-/// One limit of the answer.
+/// One limit in the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitRow<'a> {
     limit: Limit<'a>,
-    /// What the call takes of it, if it passes.
+    /// What the call charges this limit if the call is allowed.
     pub cost: u64,
-    /// Whether this limit lets the call pass; another one may not.
+    /// Whether this limit allows the call. Another limit may deny it.
     pub allowed: bool,
-    /// A bucket's burst, the count of any other kind.
+    /// The burst of a bucket; the count of any other kind.
     pub capacity: u64,
     pub remaining: u64,
-    /// How long the period lasts; a calendar period differs from one to the next.
+    /// The length of the period. Calendar periods differ in length.
     pub period_ms: u64,
-    /// 0 when this limit allows, -1 when it never can.
+    /// 0 if this limit allows, -1 if it never can.
     pub retry_after_ms: i64,
     pub reset_after_ms: u64,
-    /// May be above the capacity when the limit was lowered.
+    /// Exceeds the capacity if the limit was lowered.
     pub used: u64,
-    /// Where it lets the call pass: what `reset_after_ms` is once the call has taken its cost.
+    /// If the limit allows: the value of `reset_after_ms` after the call was charged.
     pub(crate) reset_after_taking: u64,
 }
 
@@ -54,7 +54,7 @@ impl<'a> LimitRow<'a> {
         }
     }
 
-    /// How a lock stands: it denies until it ends.
+    /// The row of a lock, which denies until it ends.
     pub(crate) fn locked(lock: &Lock, now: UnixMs) -> Self {
         let period_ms = (lock.until - lock.from).min(MAX_SHOWN);
         let left = lock.until.saturating_sub(now);
@@ -63,19 +63,19 @@ impl<'a> LimitRow<'a> {
         LimitRow::new(Limit { name: Some(LOCK_NAME), rule }, 0, standing, period_ms)
     }
 
-    /// As the row is once the call has taken its cost.
+    /// Changes the row to the state after the call was charged.
     pub(crate) fn apply_cost(&mut self) {
         self.used = (self.used + self.cost).min(UNLIMITED);
         self.remaining = remaining(&self.limit.rule, self.used);
         self.reset_after_ms = self.reset_after_taking.min(MAX_SHOWN);
     }
 
-    /// As the row is for a call that was allowed before and has taken so much then.
+    /// Changes the row for a call that was allowed earlier and took `taken` then.
     pub(crate) fn mark_granted(&mut self, taken: u64) {
         (self.cost, self.allowed, self.retry_after_ms) = (taken, true, 0);
     }
 
-    /// Whether it shows a lock instead of a limit.
+    /// Whether the row shows a lock, not a limit.
     pub fn is_lock(&self) -> bool {
         self.limit.name == Some(LOCK_NAME)
     }
@@ -88,13 +88,14 @@ impl<'a> LimitRow<'a> {
         }
     }
 
-    /// The canonical spec, without the name; `lock` of a lock.
+    /// The canonical spec without the name. The spec of a lock is `lock`.
     pub fn spec(&self) -> String {
         if self.is_lock() { "lock".into() } else { self.limit.rule.spec() }
     }
 
-    /// Less binds more: denied before allowed; among the denied -1 first, then the longest retry; among
-    /// the allowed the smallest remaining/capacity, compared exactly.
+    /// Whether this row binds more than `other`. A denied row binds before an allowed one. Among
+    /// denied rows, -1 binds first, then the longest retry. Among allowed rows, the smallest
+    /// remaining/capacity binds; the fractions are compared exactly.
     fn binds_before(&self, other: &Self) -> bool {
         let order = self.allowed.cmp(&other.allowed).then_with(|| {
             if self.allowed {
@@ -116,12 +117,12 @@ fn remaining(rule: &Rule, used: u64) -> u64 {
     }
 }
 
-/// The answer: a row per limit, in the order of the call, and the one that binds.
+/// The answer: a row for each limit in the order of the call, and the row that binds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckVerdict<'a> {
     rows: OneOrMany<LimitRow<'a>>,
     binding: usize,
-    /// What a call takes that passes although it was denied (SHADOW).
+    /// The cost of a call that SHADOW allows although a limit denies it.
     shadow: Option<u64>,
 }
 
@@ -136,7 +137,7 @@ impl<'a> CheckVerdict<'a> {
         CheckVerdict { rows, binding, shadow: None }
     }
 
-    /// The same answer for a call that passes all the same.
+    /// The same answer for a call that SHADOW allows.
     pub(crate) fn with_shadow_cost(mut self, cost: u64) -> Self {
         self.shadow = Some(cost);
         self
@@ -148,13 +149,13 @@ impl<'a> CheckVerdict<'a> {
         self.binding().is_none_or(|row| row.allowed)
     }
 
-    /// The limit that binds; the first of equals. None when there are no limits at all (a PEEK without
-    /// limits at a subject that holds none).
+    /// The row that binds; the first of equal ones. `None` if there are no rows: a PEEK without
+    /// limits, at a subject that holds none.
     pub fn binding(&self) -> Option<&LimitRow<'a>> {
         self.rows().get(self.binding)
     }
 
-    /// What is taken of the binding limit: its cost, or 0 when denied.
+    /// The cost charged to the binding limit; 0 if the call is denied.
     pub fn taken_cost(&self) -> u64 {
         let allowed = |row: &LimitRow<'_>| if row.allowed { row.cost } else { 0 };
         self.shadow.unwrap_or_else(|| self.binding().map_or(0, allowed))

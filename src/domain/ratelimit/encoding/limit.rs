@@ -8,7 +8,7 @@ use crate::domain::ratelimit::limit::parse::Limit;
 use crate::domain::ratelimit::limit::rule::{LimitKind, Rule};
 use crate::domain::ratelimit::limit::span::Span;
 
-/// Start and length.
+/// Writes start and length.
 pub(crate) fn write_span(writer: &mut Writer, span: Span) {
     writer.int(span.start);
     writer.int(span.end - span.start);
@@ -20,15 +20,16 @@ pub(crate) fn read_span(reader: &mut Reader<'_>) -> Result<Span, Corrupt> {
     Ok(Span { start, end })
 }
 
-/// The first byte of a limit: whether it is named, and its kind in the bits above.
+/// The first byte of a limit. This bit tells whether the limit is named; the bits above tell its
+/// kind.
 const NAMED: u8 = 1;
 const WINDOW: u8 = 0;
 const BUCKET: u8 = 1;
 const FIXED: u8 = 2;
 const CALENDAR: u8 = 3;
 
-/// Flags, name, count, and what else the kind has: the period in ms, a bucket's burst; a calendar's unit,
-/// zone and anchor.
+/// Writes flags, name, count, and the parts of the kind: the period in ms, the burst of a bucket,
+/// the unit, zone and anchor of a calendar.
 pub(crate) fn write_limit(writer: &mut Writer, limit: &Limit<'_>) {
     let kind = match limit.rule.kind {
         LimitKind::Window => WINDOW,
@@ -49,14 +50,14 @@ pub(crate) fn write_limit(writer: &mut Writer, limit: &Limit<'_>) {
         }
         LimitKind::Calendar(Calendar { unit, zone, anchor }) => {
             writer.byte(unit as u8);
-            // By its name: another version of the database numbers its zones otherwise.
+            // By its name: versions of the time-zone database number their zones differently.
             writer.bytes(zone.name().as_bytes());
             writer.byte(anchor);
         }
     }
 }
 
-/// Reads what [`write_limit`] wrote; every part is in its range.
+/// Reads what [`write_limit`] wrote, and checks the range of every part.
 pub(crate) fn read_limit(reader: &mut Reader<'_>) -> Result<(Option<LimitName>, Rule), Corrupt> {
     let flags = reader.byte()?;
     let name = match flags & NAMED {
@@ -80,5 +81,5 @@ pub(crate) fn read_limit(reader: &mut Reader<'_>) -> Result<(Option<LimitName>, 
     if rule.is_sound() { Ok((name, rule)) } else { Err(Corrupt) }
 }
 
-/// A block ends with the limit that takes it past this many bytes.
+/// The minimum size at which a block ends. It ends behind the limit that reaches this size.
 pub(crate) const BLOCK_BYTES: usize = 64 * 1024;

@@ -1,4 +1,4 @@
-//! The binary form of what a subject has beside its limits; see [`crate::domain::ratelimit::encoding::subject`].
+//! The binary form of restrictions. See [`crate::domain::ratelimit::encoding::subject`].
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::ratelimit::MAX_LIMITS;
@@ -9,13 +9,13 @@ use crate::domain::ratelimit::state::holds::{Hold, HoldCharge, MAX_HOLD_ID_LEN, 
 use crate::domain::ratelimit::state::leases::{MAX_HOLDER_LEN, MAX_LEASES};
 use crate::domain::ratelimit::state::restrictions::Restrictions;
 
-/// Above every first byte of a limit.
+/// Tags, above every first byte of a limit.
 const LOCK: u8 = 8;
 const LEVEL: u8 = 9;
 const HOLD: u8 = 10;
 const LEASE: u8 = 11;
 
-/// Adds everything to what the writer holds already; full blocks go to `emit`.
+/// Writes all restrictions behind the content of the writer. Passes full blocks to `emit`.
 pub fn save(restrictions: &Restrictions, writer: &mut Writer, emit: &mut dyn FnMut(&[u8])) {
     if let Some(lock) = &restrictions.lock {
         writer.byte(LOCK);
@@ -61,12 +61,12 @@ fn save_hold(writer: &mut Writer, hold: &Hold) {
     }
 }
 
-/// Whether an extra comes next.
+/// Whether a restriction comes next.
 pub fn is_next(reader: &Reader<'_>) -> bool {
     reader.clone().byte().is_ok_and(|tag| tag >= LOCK)
 }
 
-/// Reads one; they come in the order of [`save`].
+/// Reads one restriction. They come in the order of [`save`].
 pub fn load(restrictions: &mut Restrictions, reader: &mut Reader<'_>) -> Result<(), Corrupt> {
     let tag = reader.byte()?;
     let (holds, leases) = (!restrictions.holds.is_empty(), !restrictions.leases.is_empty());
@@ -113,7 +113,7 @@ fn load_charge(reader: &mut Reader<'_>) -> Result<HoldCharge, Corrupt> {
     let (asked, taken, cost) = (read_cost(reader, 1)?, read_cost(reader, 1)?, read_cost(reader, 0)?);
     let counted = reader.bool()?;
     let (high, low) = (reader.int()?, reader.int()?);
-    // The most that a cost of 10^12 can be in any bucket's units has 79 bits.
+    // A cost of 10^12 in the units of any bucket takes at most 79 bits.
     if high >> 16 != 0 {
         return Err(Corrupt);
     }

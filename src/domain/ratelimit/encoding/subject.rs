@@ -1,14 +1,14 @@
 //! The binary form of a subject.
 //!
 //! ```text
-//! block   := (limit | extra)*                    limits in their order, across blocks too, then restrictions
+//! block   := (limit | extra)*                    limits in their order, across blocks too, then extras
 //! limit   := flags name? count (period burst? | unit zone anchor) use
-//! bucket  := TAT's low bits, high bits, part     and, named, the time it was last taken from
+//! bucket  := TAT's low bits, high bits, part     if named: and the time of the last charge
 //! window  := n (time cost)*                      the first time absolute, then differences
-//!            and, named, retained?
+//!            if named: and retained?
 //! period  := start length used
 //! extra   := LOCK from length | LEVEL count until | HOLD id at until upto charges | LEASE holder end
-//! charge  := flags name? … asked taken cost counted owed
+//! charge  := flags name? … asked taken cost counted refundable
 //! ```
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
@@ -74,7 +74,7 @@ fn save_window(writer: &mut Writer, window: &SlidingWindow, named: bool) {
     }
 }
 
-/// Adds one block to what the blocks before it held.
+/// Loads one block in addition to the blocks before it.
 pub(crate) fn load(parts: &mut SubjectParts, block: &[u8]) -> Result<(), Corrupt> {
     let SubjectParts { list, restrictions } = parts;
     let mut reader = Reader::new(block);

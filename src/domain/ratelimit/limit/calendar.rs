@@ -1,8 +1,8 @@
-//! Calendar periods: days, weeks and months as a time zone has them.
+//! Calendar periods: days, weeks and months of a time zone.
 //!
-//! A period begins at the first instant of its first civil date in the zone. So a day has 23, 24 or 25
-//! hours where clocks are changed, a month has 28 to 31 days, and a date that a zone has skipped has
-//! none at all.
+//! A period begins at the first instant of its first civil date in the zone. So a day has 23, 24 or
+//! 25 hours when clocks change, and a month has 28 to 31 days. A date that the zone skipped has no
+//! period.
 
 use crate::domain::calendar::time_zone::{LATEST, Zone};
 use crate::domain::ratelimit::limit::span::Span;
@@ -29,7 +29,7 @@ impl CalendarUnit {
         }
     }
 
-    /// The highest anchor: the days of a week, of the longest month.
+    /// The maximum anchor: 7 days of a week, 31 days of a month.
     pub fn highest_anchor(self) -> u8 {
         match self {
             CalendarUnit::Day => 1,
@@ -44,13 +44,13 @@ impl CalendarUnit {
 pub struct Calendar {
     pub unit: CalendarUnit,
     pub zone: Zone,
-    /// On which day it begins: of the week 1 (Monday) to 7, of the month 1 to 31, where a month that is
-    /// shorter begins on its last day; 1 for a day.
+    /// The first day: 1 (Monday) to 7 of a week, 1 to 31 of a month, 1 for a day. A shorter month
+    /// begins on its last day.
     pub anchor: u8,
 }
 
 impl Calendar {
-    /// The longest that a period may last, in ms; where it has to be known beforehand.
+    /// The maximum length of a period in ms, for callers that need one before the period is known.
     pub fn longest_ms(&self) -> u64 {
         match self.unit {
             CalendarUnit::Day => 2 * DAY,
@@ -65,13 +65,14 @@ impl Calendar {
         if self.anchor == 1 { plain } else { format!("{plain}:anchor={}", self.anchor) }
     }
 
-    /// The period that `now` lies in.
+    /// Returns the period that contains `now`.
     pub fn span(&self, now: UnixMs) -> Span {
         let rules = self.zone.rules();
-        // Later times lie in a period that begins there and does not end within what clients can hold.
+        // Later times lie in one period without an end that clients can represent.
         let Some(date) = date_of(now, rules) else { return Span { start: LATEST, end: u64::MAX } };
         let mut first = self.first_date(date);
-        // Where a zone changes its clocks about midnight, the civil date alone may be off by one period.
+        // If a zone changes its clocks about midnight, the civil date alone can be off by one
+        // period.
         while instant(first, rules) > now
             && let Some(before) = self.step(first, -1)
         {
@@ -88,7 +89,7 @@ impl Calendar {
         }
     }
 
-    /// The first date of the period that a date is of.
+    /// Returns the first date of the period that contains `date`.
     fn first_date(&self, date: Date) -> Date {
         match self.unit {
             CalendarUnit::Day => date,
@@ -104,13 +105,14 @@ impl Calendar {
         }
     }
 
-    /// The date on which the month of `date` has the anchor, or its last one.
+    /// Returns the anchor date in the month of `date`, at latest the last day of the month.
     fn anchored(&self, date: Date) -> Date {
         let day = (self.anchor as i8).min(date.days_in_month());
         date.with().day(day).build().unwrap_or(date)
     }
 
-    /// The first date of the next period, or of the one before. None beyond the years that jiff holds.
+    /// Returns the first date of the next or the previous period. `None` outside of the years that
+    /// jiff supports.
     fn step(&self, first: Date, by: i8) -> Option<Date> {
         match self.unit {
             CalendarUnit::Day => first.checked_add(Length::new().days(by)).ok(),
@@ -123,14 +125,14 @@ impl Calendar {
     }
 }
 
-/// The civil date at `now`. None when that is later than jiff can hold.
+/// Returns the civil date at `now`; `None` if jiff does not support it.
 fn date_of(now: UnixMs, rules: &TimeZone) -> Option<Date> {
     let now = i64::try_from(now).ok().filter(|&now| now < LATEST as i64)?;
     Some(rules.to_datetime(Timestamp::from_millisecond(now).ok()?).date())
 }
 
-/// The first instant of a date; of one that the zone has skipped, the first instant after it. What lies
-/// before 1970 is 0.
+/// Returns the first instant of a date. For a date that the zone skipped, returns the first instant
+/// after it. Returns 0 for dates before 1970.
 fn instant(date: Date, rules: &TimeZone) -> UnixMs {
     let midnight = rules.to_ambiguous_timestamp(date.at(0, 0, 0, 0)).compatible();
     midnight.map_or(LATEST, |at| u64::try_from(at.as_millisecond()).unwrap_or(0))

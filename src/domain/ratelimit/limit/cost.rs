@@ -10,13 +10,14 @@ pub fn is_by_name(text: &[u8]) -> bool {
     text.contains(&b'=')
 }
 
-/// One cost for all, from `least` to 10^12.
+/// Parses one cost for all limits, `least` to 10^12.
 pub fn for_all(text: &[u8], least: u64) -> Result<u64, Refusal> {
     parse_amount(text, least).map_err(|fault| refusal(text, &fault))
 }
 
-/// Calls `set` with the index of each listed limit and its cost, from `least` to 10^12; `of` says whose limits they are. An unnamed limit is
-/// listed by its spec (`10/1m=3`). An unknown name and one that is listed twice are errors.
+/// Calls `set` with the index and the cost of each listed limit, `least` to 10^12. `of` names the
+/// owner of the limits in errors. An unnamed limit is listed by its spec (`10/1m=3`). Returns an
+/// error for an unknown name and for a name that is listed twice.
 pub fn by_name<'l>(
     text: &[u8],
     least: u64,

@@ -1,4 +1,4 @@
-//! One limit: how it is written, and what it allows.
+//! One limit: its syntax and its rule.
 
 pub(crate) mod calendar;
 pub(crate) mod cost;

@@ -3,15 +3,16 @@
 use crate::domain::ratelimit::MAX_LIMITS;
 use std::cmp::Ordering;
 
-/// The longest name, in bytes.
+/// The maximum length of a name in bytes.
 pub const MAX_NAME_LEN: usize = 64;
 
-/// Names up to this long need no heap allocation; it makes a `LimitName` as large as a `Vec`.
+/// Names of up to this length need no heap allocation. The value makes a `LimitName` as large as a
+/// `Vec`.
 const INLINE: usize = 22;
 
-/// A name that the client has given, 1 to 64 bytes of `A-Z a-z 0-9 _ . : -`, or that of a policy's unnamed
-/// limit, `@policy`. The one never holds a `/`, the other begins with `@`: so neither equals the canonical
-/// spec by which an unnamed limit goes.
+/// A name given by a client, 1 to 64 bytes of `A-Z a-z 0-9 _ . : -`, or the name of an unnamed
+/// limit of a policy, `@policy`. The former holds no `/`, the latter begins with `@`. So neither
+/// equals a canonical spec, which is the key of an unnamed limit.
 #[derive(Debug, Clone)]
 pub struct LimitName(Bytes);
 
@@ -30,12 +31,13 @@ fn is_plain(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b':' | b'-')
 }
 
-/// Whether these bytes may name a policy: as a limit, and `/`.
+/// Whether these bytes may name a policy: those of a limit name, and `/`.
 pub fn is_policy(bytes: &[u8]) -> bool {
     (1..=MAX_NAME_LEN).contains(&bytes.len()) && bytes.iter().all(|&b| b == b'/' || is_plain(b))
 }
 
-/// Whether this names an unnamed limit of a policy: `@policy`, `@policy#2` to `@policy#16`.
+/// Whether this is the name of an unnamed limit of a policy: `@policy`, `@policy#2` to
+/// `@policy#16`.
 fn is_of_policy(bytes: &[u8]) -> bool {
     let Some(name) = bytes.strip_prefix(b"@") else { return false };
     let Some(at) = name.iter().position(|&b| b == b'#') else { return is_policy(name) };
@@ -44,12 +46,12 @@ fn is_of_policy(bytes: &[u8]) -> bool {
 }
 
 impl LimitName {
-    /// None when the bytes may not name a limit.
+    /// Returns `None` if the bytes may not name a limit.
     pub fn new(name: &[u8]) -> Option<Self> {
         (is_name(name) || is_of_policy(name)).then(|| LimitName::keep(name))
     }
 
-    /// Of the unnamed limit of `policy` with this number, which counts from 1.
+    /// The name of the unnamed limit number `number` of `policy`. Numbers begin at 1.
     pub fn of_policy(policy: &[u8], number: usize) -> Self {
         let mut name = [b"@", policy].concat();
         if number > 1 {
@@ -58,7 +60,7 @@ impl LimitName {
         LimitName::keep(&name)
     }
 
-    /// Whether no caller has given it.
+    /// Whether the name belongs to an unnamed limit of a policy.
     pub fn is_of_policy(&self) -> bool {
         self.as_bytes().first() == Some(&b'@')
     }

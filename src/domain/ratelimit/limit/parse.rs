@@ -1,4 +1,4 @@
-//! One limit as clients write it:
+//! The syntax of one limit:
 //!
 //! ```text
 //! [name=]count/period[:burst=n|:bucket|:fixed]          a duration
@@ -15,7 +15,7 @@ use crate::domain::time;
 use std::cmp::Ordering;
 
 impl Rule {
-    /// Reads what stands after the name; the error is what is wrong with it.
+    /// Parses the part after the name. The error tells what is wrong with it.
     pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
         let (count, rest) = split_at_byte(text, b'/').ok_or("expected [name=]count/period")?;
         let unlimited = count.eq_ignore_ascii_case(b"inf");
@@ -99,16 +99,16 @@ fn parse_unit(word: &[u8]) -> Option<CalendarUnit> {
     CalendarUnit::ALL.into_iter().find(|unit| word.eq_ignore_ascii_case(unit.word().as_bytes()))
 }
 
-/// A limit of a call; the name is borrowed from the argument. An unnamed one goes by its rule, whose
-/// canonical text is written only where a reply shows it.
+/// A limit of a call. It borrows the name from the argument. The rule identifies an unnamed limit;
+/// its canonical text is written only for a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limit<'a> {
     pub name: Option<&'a [u8]>,
     pub rule: Rule,
 }
 
-/// Whether an argument of CHECK or PEEK is a limit or names a policy; the first that does neither begins the
-/// options.
+/// Whether an argument of CHECK or PEEK is a limit or names a policy. The first argument that is
+/// neither begins the options.
 pub fn is_limit(argument: &[u8]) -> bool {
     is_policy_name(argument) || argument.contains(&b'/')
 }
@@ -119,7 +119,7 @@ pub fn is_policy_name(argument: &[u8]) -> bool {
 }
 
 impl<'a> Limit<'a> {
-    /// Reads one limit; the error names the part that is wrong.
+    /// Parses one limit. The error names the part that is wrong.
     pub fn parse(text: &'a [u8]) -> Result<Self, Refusal> {
         Self::read(text).map_err(|fault| Refusal::err(format!("invalid limit '{}': {fault}", shown(text))))
     }
@@ -128,7 +128,7 @@ impl<'a> Limit<'a> {
         if text.first() == Some(&b'@') {
             return Err("expected [name=]count/period, not a policy".into());
         }
-        // The name ends at the first `=` that no `/` precedes: that of `:burst=` comes after one.
+        // The name ends at the first `=` before any `/`. The `=` of `:burst=` comes after a `/`.
         let named = text.iter().position(|b| matches!(b, b'=' | b'/')).filter(|&at| text[at] == b'=');
         let (name, rule) = match named {
             Some(at) => (Some(&text[..at]), &text[at + 1..]),
@@ -140,8 +140,8 @@ impl<'a> Limit<'a> {
         Ok(Limit { name, rule: Rule::parse(rule)? })
     }
 
-    /// The order of limits under a key: unnamed ones by their rule, then names by their bytes.
-    /// Equal means that both share one counter.
+    /// Compares in the order of limits under a key: unnamed limits by their rule, then named limits
+    /// by the bytes of their names. Equal limits share one counter.
     pub(crate) fn cmp_key(&self, other: &Limit<'_>) -> Ordering {
         match (self.name, other.name) {
             (None, None) => self.rule.cmp(&other.rule),
@@ -149,7 +149,7 @@ impl<'a> Limit<'a> {
         }
     }
 
-    /// Whether both share one counter.
+    /// Whether both limits share one counter.
     #[inline]
     pub(crate) fn shares_counter(&self, other: &Limit<'_>) -> bool {
         match (self.name, other.name) {
@@ -158,13 +158,14 @@ impl<'a> Limit<'a> {
         }
     }
 
-    /// The name as replies and errors show it.
+    /// The name in replies and errors.
     pub(crate) fn display_name(&self) -> String {
         self.name.map_or_else(|| self.rule.spec(), shown)
     }
 }
 
-/// A whole number from `least` to 10^12; the error ends a sentence that begins with what it is.
+/// Parses a whole number from `least` to 10^12. The error continues a sentence that begins with the
+/// name of the number.
 pub(crate) fn parse_amount(text: &[u8], least: u64) -> Result<u64, String> {
     if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
         return Err(format!("'{}' is not a whole number", shown(text)));
@@ -183,7 +184,7 @@ fn parse_period_ms(text: &[u8]) -> Result<u64, String> {
     })
 }
 
-/// The bytes before and after the first `mark`.
+/// Returns the bytes before and after the first `mark`.
 fn split_at_byte(text: &[u8], mark: u8) -> Option<(&[u8], &[u8])> {
     let at = text.iter().position(|&b| b == mark)?;
     Some((&text[..at], &text[at + 1..]))

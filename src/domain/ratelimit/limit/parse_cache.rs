@@ -1,10 +1,10 @@
-//! Limits that were read lately, by their text: applications send the same few again and again.
+//! A cache of parsed limits by their text. Applications send the same few limits again and again.
 
 use crate::domain::ratelimit::limit::parse::Limit;
 use crate::domain::ratelimit::limit::rule::Rule;
 use crate::domain::refusal::Refusal;
 
-/// Longer texts are read each time.
+/// Longer texts are not cached.
 const MAX_TEXT_LEN: usize = 40;
 
 const SLOTS: usize = 64;
@@ -13,12 +13,12 @@ const SLOTS: usize = 64;
 struct CachedLimit {
     text: [u8; MAX_TEXT_LEN],
     length: usize,
-    /// How many bytes of the text are the name.
+    /// How many bytes of the text belong to the name.
     name: Option<usize>,
     rule: Rule,
 }
 
-/// A text has one slot, which it shares with others: the last one that was read has it.
+/// A direct-mapped cache: each text has one slot, and the last text that was parsed keeps it.
 pub struct LimitParseCache([Option<CachedLimit>; SLOTS]);
 
 impl LimitParseCache {
@@ -26,7 +26,7 @@ impl LimitParseCache {
         LimitParseCache([None; SLOTS])
     }
 
-    /// The limit that the text was read as lately, if it was.
+    /// Returns the cached limit of the text.
     #[inline]
     pub fn get<'a>(&self, text: &'a [u8]) -> Option<Limit<'a>> {
         let slot = self.0[slot_of(text)?].as_ref()?;
@@ -34,7 +34,7 @@ impl LimitParseCache {
         is_it.then(|| Limit { name: slot.name.map(|length| &text[..length]), rule: slot.rule })
     }
 
-    /// As [`Limit::parse`], and remembers it.
+    /// Like [`Limit::parse`], but caches the limit.
     pub fn parse<'a>(&mut self, text: &'a [u8]) -> Result<Limit<'a>, Refusal> {
         let limit = Limit::parse(text)?;
         if let Some(place) = slot_of(text) {
@@ -47,7 +47,7 @@ impl LimitParseCache {
     }
 }
 
-/// The slot of a text; texts that are too long have none.
+/// Returns the slot of a text; `None` if the text is too long.
 #[inline]
 fn slot_of(text: &[u8]) -> Option<usize> {
     let (first, last) = (text.first()?, text.last()?);

@@ -1,41 +1,41 @@
-//! What a limit allows, without its name.
+//! The rule of a limit.
 
 use crate::domain::ratelimit::limit::calendar::Calendar;
 use crate::domain::ratelimit::{MAX_COUNT, UNLIMITED};
 use crate::domain::time;
 
-/// How use is counted.
+/// The algorithm that counts use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LimitKind {
     /// Exact sliding window: never more than `count` in any `(t - period, t]`.
     Window,
     /// Token bucket: `count` per `period` sustained, `burst` (1 to 10^12) at once.
     Bucket { burst: u64 },
-    /// `count` in a period that begins with its first use.
+    /// `count` in a period that begins with the first use.
     Fixed,
     /// `count` in each day, week or month of a time zone.
     Calendar(Calendar),
 }
 
 impl LimitKind {
-    /// Whether use is counted in periods that end all at once.
+    /// Whether use expires all at once, at the end of a period.
     pub fn has_periods(&self) -> bool {
         matches!(self, LimitKind::Fixed | LimitKind::Calendar(_))
     }
 }
 
-/// What a limit allows, without its name.
+/// What a limit allows. The name is not a part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rule {
-    /// 1 to 10^12; [`UNLIMITED`] for `inf`, which only fixed and calendar periods have.
+    /// 1 to 10^12, or [`UNLIMITED`] for `inf`, which only fixed and calendar periods have.
     pub count: u64,
-    /// 1 ms to 3650 days, in milliseconds; of a calendar period the longest it may be.
+    /// 1 ms to 3650 days, in milliseconds. For a calendar period, its maximum length.
     pub period_ms: u64,
     pub kind: LimitKind,
 }
 
 impl Rule {
-    /// The most that can be taken at once: a bucket's burst, the count of any other kind.
+    /// The maximum that calls can take at once: the burst of a bucket, the count of any other kind.
     pub fn capacity(&self) -> u64 {
         match self.kind {
             LimitKind::Bucket { burst } => burst,
@@ -43,7 +43,7 @@ impl Rule {
         }
     }
 
-    /// The canonical text: `10/60s` is `10/1m`, and `:burst=n` with n equal to the count is `:bucket`.
+    /// The canonical text: `10/60s` is `10/1m`, and `:burst=n` is `:bucket` if n equals the count.
     pub fn spec(&self) -> String {
         let count = if self.count == UNLIMITED { "inf".into() } else { self.count.to_string() };
         let plain = || format!("{count}/{}", time::written(self.period_ms));
@@ -56,7 +56,7 @@ impl Rule {
         }
     }
 
-    /// Whether every part is in its range; decoders item.
+    /// Whether every part is in its range. Decoders check it.
     pub fn is_sound(&self) -> bool {
         let counts = 1..=MAX_COUNT;
         let period = match self.kind {

@@ -3,7 +3,7 @@
 use crate::domain::ratelimit::MAX_SHOWN;
 use crate::domain::time::UnixMs;
 
-/// From when to when: `end` is the first millisecond after it.
+/// The start and the end of a period. `end` is the first millisecond after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Span {
     pub start: UnixMs,

@@ -1,4 +1,4 @@
-//! Holds: what a CHECK has taken by estimate, to be settled at the actual cost.
+//! Holds: charges by an estimate, which SETTLE replaces by the actual cost.
 
 use crate::domain::ratelimit::limit::name::LimitName;
 use crate::domain::ratelimit::limit::parse::Limit;
@@ -6,26 +6,28 @@ use crate::domain::ratelimit::limit::rule::Rule;
 use crate::domain::ratelimit::one_or_many::OneOrMany;
 use crate::domain::time::UnixMs;
 
-/// Open holds under one key.
+/// The maximum number of open holds under one key.
 pub const MAX_HOLDS: usize = 1_000;
 
-/// Hold ids are 1 to 128 bytes long.
+/// The maximum length of a hold id in bytes. The minimum is 1.
 pub const MAX_HOLD_ID_LEN: usize = 128;
 
-/// What a hold charges to one limit.
+/// The charge of a hold to one limit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldCharge {
     pub name: Option<LimitName>,
     pub rule: Rule,
-    /// What the call asked for, 1 to 10^12.
+    /// The cost in the call, 1 to 10^12.
     pub asked: u64,
-    /// What it took: with UPTO perhaps less.
+    /// The cost charged by the call. UPTO can lower it.
     pub taken: u64,
-    /// What is charged now: what was taken until it is settled, 0 to 10^12.
+    /// The present charge, 0 to 10^12: `taken` until SETTLE changes it.
     pub cost: u64,
-    /// Whether it is still a part of what is counted: false once the limit began anew, or counts by another kind.
+    /// Whether the count of the limit still contains the charge. False after the limit restarted or
+    /// changed its algorithm.
     pub counted: bool,
-    /// How much of the charge a bucket would give back: in its units (1/count ms), see [`crate::domain::ratelimit::apply::settle`].
+    /// How much of the charge a bucket would give back, in units of 1/count ms. See
+    /// [`crate::domain::ratelimit::apply::settle`].
     pub refundable: u128,
 }
 
@@ -35,14 +37,14 @@ impl HoldCharge {
     }
 }
 
-/// One call's charges, open until they can no longer be settled.
+/// The charges of one call, open while SETTLE can change them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
     pub id: Box<[u8]>,
-    /// When the call was made.
+    /// The time of the call.
     pub at: UnixMs,
     pub until: UnixMs,
-    /// Whether the call said UPTO.
+    /// Whether the call had UPTO.
     pub upto: bool,
     pub charges: OneOrMany<HoldCharge>,
 }
@@ -61,7 +63,7 @@ impl Hold {
 #[derive(Debug, Clone, Default)]
 pub struct Holds {
     list: Vec<Hold>,
-    /// Bytes on the heap behind_bytes the list.
+    /// Bytes on the heap, without the list itself.
     behind_bytes: usize,
 }
 
@@ -70,7 +72,7 @@ impl Holds {
         self.list.is_empty()
     }
 
-    /// The open hold of that id.
+    /// Returns the open hold with this id.
     pub fn open(&self, id: &[u8], now: UnixMs) -> Option<&Hold> {
         self.list.iter().find(|hold| *hold.id == *id && hold.until > now)
     }
@@ -79,14 +81,14 @@ impl Holds {
         self.list.iter().filter(|hold| hold.until > now).count()
     }
 
-    /// Whether a limit is charged by any hold; it must not be forgotten then.
+    /// Whether any hold charges the limit. Such a limit must be kept.
     pub fn is_charged(&self, limit: &Limit<'_>) -> bool {
         self.list
             .iter()
             .any(|hold| hold.charges.as_slice().iter().any(|charge| charge.limit().shares_counter(limit)))
     }
 
-    /// All charges to a limit, in the order of the calls, with the time of each.
+    /// Returns all charges to a limit in the order of the calls.
     pub fn charges_to(&mut self, limit: Limit<'_>) -> impl Iterator<Item = &mut HoldCharge> {
         self.list
             .iter_mut()
@@ -94,7 +96,7 @@ impl Holds {
             .filter(move |charge| charge.limit().shares_counter(&limit))
     }
 
-    /// All charges to a limit with the time of their calls.
+    /// Calls `each` with the time and the charge of every hold on a limit.
     pub fn for_each_charge_to(&mut self, limit: Limit<'_>, mut each: impl FnMut(UnixMs, &mut HoldCharge)) {
         for hold in &mut self.list {
             let charges = hold.charges.as_mut_slice().iter_mut();
@@ -104,7 +106,8 @@ impl Holds {
         }
     }
 
-    /// Adds a hold. Only an effect that another state decided can find no room or its id taken: it is left out.
+    /// Adds a hold. An effect that was decided on another state can find the list full or the id in
+    /// use. The hold is dropped then.
     pub fn add(&mut self, hold: Hold) {
         if self.list.len() < MAX_HOLDS && self.list.iter().all(|other| other.id != hold.id) {
             self.behind_bytes += hold.heap_bytes();
@@ -116,12 +119,12 @@ impl Holds {
         self.list.iter_mut().find(|hold| *hold.id == *id)
     }
 
-    /// Removes those that can no longer be settled: their charges stand.
+    /// Removes expired holds. Their charges are final.
     pub fn purge(&mut self, now: UnixMs) {
         self.retain(|hold| hold.until > now);
     }
 
-    /// Takes a limit out of all holds: it was reset.
+    /// Removes limits from all holds, after RESET.
     pub fn remove_limits(&mut self, is_it: impl Fn(&Limit<'_>) -> bool) {
         for hold in &mut self.list {
             if hold.charges.as_slice().iter().any(|charge| is_it(&charge.limit())) {

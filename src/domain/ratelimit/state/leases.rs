@@ -1,15 +1,16 @@
-//! Concurrency leases: who holds a place, and until when.
+//! Concurrency leases: the holders of places, and when their leases end.
 
 use crate::domain::time::UnixMs;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The highest MAX of ACQUIRE: places under one key.
+/// The maximum MAX of ACQUIRE: places under one key.
 pub const MAX_LEASES: usize = 10_000;
 
-/// Holders are 1 to 128 bytes long.
+/// The maximum length of a holder in bytes. The minimum is 1.
 pub const MAX_HOLDER_LEN: usize = 128;
 
-/// All leases of a subject. Those that have run out stay until a change removes them; they count for nobody.
+/// All leases of a subject. Expired leases stay until the next change removes them, but do not
+/// count.
 #[derive(Debug, Clone, Default)]
 pub struct Leases {
     by_holder: BTreeMap<Box<[u8]>, UnixMs>,
@@ -27,28 +28,29 @@ impl Leases {
         self.by_holder.len()
     }
 
-    /// How many are live.
+    /// Returns the number of live leases.
     pub fn in_use(&self, now: UnixMs) -> usize {
         self.len() - self.by_end.iter().take_while(|(end, _)| *end <= now).count()
     }
 
-    /// When the holder's lease ends, if it is live.
+    /// Returns the end of the lease of `holder`, if it is live.
     pub fn end_of(&self, holder: &[u8], now: UnixMs) -> Option<UnixMs> {
         self.by_holder.get(holder).copied().filter(|&end| end > now)
     }
 
-    /// The end of a live lease that so many others end before.
+    /// Returns the end of the live lease after `others` earlier ones.
     pub fn end_after(&self, now: UnixMs, others: u64) -> Option<UnixMs> {
         let mut live = self.by_end.iter().map(|(end, _)| *end).filter(|&end| end > now);
         live.nth(usize::try_from(others).ok()?)
     }
 
-    /// The last end of all.
+    /// Returns the latest end.
     pub fn last_end(&self) -> Option<UnixMs> {
         self.by_end.last().map(|(end, _)| *end)
     }
 
-    /// Adds or renews. Only an effect that another state decided can find no room: it is left out.
+    /// Adds or renews a lease. An effect that was decided on another state can find no room. The
+    /// lease is dropped then.
     pub fn hold(&mut self, holder: &[u8], end: UnixMs) {
         self.release(holder);
         if self.len() < MAX_LEASES {
@@ -65,7 +67,7 @@ impl Leases {
         }
     }
 
-    /// Removes what has run out.
+    /// Removes expired leases.
     pub fn purge(&mut self, now: UnixMs) {
         while let Some((end, _)) = self.by_end.first()
             && *end <= now
@@ -76,17 +78,18 @@ impl Leases {
         }
     }
 
-    /// In the order of the holders.
+    /// Iterates in the order of the holders.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], UnixMs)> {
         self.by_holder.iter().map(|(holder, end)| (&holder[..], *end))
     }
 
-    /// The last in the order of the holders.
+    /// Returns the last holder in byte order.
     pub fn last_holder(&self) -> Option<&[u8]> {
         self.by_holder.last_key_value().map(|(holder, _)| &holder[..])
     }
 
-    /// Bytes on the heap, estimated: both trees, half full, and the holders in both, each an allocation.
+    /// Estimates the bytes on the heap: two trees, half full, and each holder in both trees as an
+    /// allocation of its own.
     pub fn heap_bytes(&self) -> usize {
         let entry = size_of::<Box<[u8]>>() + size_of::<UnixMs>();
         self.len() * (2 * 2 * entry + 2 * 8) + 2 * self.bytes

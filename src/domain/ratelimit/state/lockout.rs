@@ -1,12 +1,12 @@
-//! Lock-outs: a subject to which everything is denied for a time.
+//! Lock-outs: a locked subject is denied everything for a time.
 
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{UnixMs, written};
 
-/// The name under which rows show a lock. No limit has it, and no policy may.
+/// The name of a lock in rows. No limit and no policy can have it.
 pub const LOCK_NAME: &[u8] = b"@lock";
 
-/// From when until when a subject is locked out.
+/// The start and the end of a lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lock {
     pub from: UnixMs,
@@ -19,32 +19,32 @@ impl Lock {
     }
 }
 
-/// How often the subject was locked out by LOCKOUT; forgotten some time after the last lock.
+/// How often LOCKOUT locked the subject. Reset some time after the last lock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LockLevel {
     pub count: u32,
     pub until: UnixMs,
 }
 
-/// `LOCKOUT d [FACTOR f MAX d]`: what a denial brings.
+/// `LOCKOUT d [FACTOR f MAX d]`: the lock that a denial sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lockout {
     length: u64,
     factor: u64,
-    /// The longest lock; and how long after a lock its level is forgotten.
+    /// The longest lock in ms, and how long after a lock its level is reset.
     max: u64,
 }
 
-/// The highest FACTOR.
+/// The maximum FACTOR.
 pub const MAX_FACTOR: u64 = 1_000;
 
 impl Lockout {
-    /// Each lock is as long as the one before.
+    /// All locks have the same length.
     pub fn steady(length: u64) -> Self {
         Lockout { length, factor: 1, max: length }
     }
 
-    /// Each lock is `factor` times as long as the one before, up to `most` ms.
+    /// Each lock is `factor` times as long as the one before, but at most `max` ms.
     pub fn growing(length: u64, factor: u64, max: u64) -> Result<Self, Refusal> {
         if max < length {
             let (max, length) = (written(max), written(length));
@@ -53,7 +53,7 @@ impl Lockout {
         Ok(Lockout { length, factor, max })
     }
 
-    /// The lock that a denial at `now` brings after `level` others, and the level from then on.
+    /// Returns the lock for a denial at `now` after `level` earlier locks, and the new level.
     pub fn lock(&self, level: u32, now: UnixMs) -> (Lock, LockLevel) {
         let grown = self.factor.checked_pow(level).and_then(|factor| self.length.checked_mul(factor));
         let lock = Lock::new(now, grown.map_or(self.max, |grown| grown.min(self.max)));

@@ -1,4 +1,4 @@
-//! The value under a key and its parts. They decide nothing.
+//! The value under a key and its parts. Nothing here decides.
 
 pub(crate) mod holds;
 pub(crate) mod leases;

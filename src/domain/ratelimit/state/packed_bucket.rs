@@ -1,10 +1,11 @@
-//! A subject's only limit, when that is an unnamed bucket: 31 bytes.
+//! The packed form of a subject whose only limit is an unnamed bucket: 31 bytes.
 
 use crate::domain::ratelimit::algorithm::token_bucket::TokenBucket;
 use crate::domain::ratelimit::limit::rule::{LimitKind, Rule};
 use crate::domain::ratelimit::state::usage::{LimitUsage, Usage};
 
-/// An unnamed bucket, byte by byte. Its rule never changes, so it does without [`TokenBucket::at`].
+/// An unnamed bucket as unaligned bytes. Its rule never changes, so it does not keep
+/// [`TokenBucket::at`].
 #[derive(Debug, Clone, Copy)]
 pub struct PackedBucket {
     low: [u8; 8],
@@ -15,7 +16,7 @@ pub struct PackedBucket {
     burst: [u8; 5],
 }
 
-/// Five bytes hold whatever is at most 10^12.
+/// Encodes a value of at most 10^12 in five bytes.
 fn packed(value: u64) -> [u8; 5] {
     let [a, b, c, d, e, ..] = value.to_le_bytes();
     [a, b, c, d, e]
@@ -39,7 +40,7 @@ impl PackedBucket {
         packed
     }
 
-    /// Keeps the bucket instead of the one before it.
+    /// Replaces the bucket.
     #[inline]
     pub fn set(&mut self, bucket: &TokenBucket) {
         self.low = bucket.low.to_le_bytes();
@@ -47,7 +48,7 @@ impl PackedBucket {
         self.part = packed(bucket.part);
     }
 
-    /// Whether it is a bucket of this rule.
+    /// Whether the bucket has this rule.
     #[inline]
     pub fn is_of(&self, rule: &Rule) -> bool {
         match rule.kind {

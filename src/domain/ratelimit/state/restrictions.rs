@@ -1,4 +1,4 @@
-//! What few subjects have beside their limits: a lock, holds, concurrency leases.
+//! What few subjects have besides limits: a lock, holds, concurrency leases.
 
 use crate::domain::ratelimit::state::holds::Holds;
 use crate::domain::ratelimit::state::leases::Leases;
@@ -18,7 +18,7 @@ impl Restrictions {
         self.lock.is_none() && self.level.is_none() && self.holds.is_empty() && self.leases.is_empty()
     }
 
-    /// Removes what has run out.
+    /// Removes what has expired.
     pub fn purge(&mut self, now: UnixMs) {
         self.lock = self.lock.filter(|lock| lock.until > now);
         self.level = self.level.filter(|level| level.until > now);
@@ -26,7 +26,7 @@ impl Restrictions {
         self.leases.purge(now);
     }
 
-    /// When all of it has run out.
+    /// Returns the time at which all of it has expired.
     pub fn last_end(&self) -> Option<UnixMs> {
         let lock = self.lock.map(|lock| lock.until);
         let level = self.level.map(|level| level.until);

@@ -1,4 +1,4 @@
-//! All limits under one key.
+//! The value under a key: all of its limits.
 
 use crate::domain::ratelimit::algorithm::token_bucket::TokenBucket;
 use crate::domain::ratelimit::charge::Charge;
@@ -10,24 +10,25 @@ use crate::domain::ratelimit::state::restrictions::Restrictions;
 use crate::domain::ratelimit::state::usage::{LimitUsage, Usage};
 use crate::domain::time::UnixMs;
 
-/// A subject: the limits of which something is taken. Full ones are dropped by the next change, so that
-/// a subject takes memory for what is in use only.
+/// A subject: its limits in use. The next change drops unused limits, so that only limits in use
+/// take memory.
 #[derive(Debug, Clone, Default)]
 pub struct Subject(pub(crate) LimitStorage);
 
-/// A subject with one unnamed bucket is 32 bytes in all, without a further allocation.
+/// How the limits are kept. A subject with one unnamed bucket takes 32 bytes and no further
+/// allocation.
 #[derive(Debug, Clone, Default)]
 pub(crate) enum LimitStorage {
     #[default]
     None,
     Bucket(PackedBucket),
-    /// In the order of [`Limit::cmp_key`], at most 16; never a single unnamed bucket.
+    /// In the order of [`Limit::cmp_key`], at most 16. Never a single unnamed bucket.
     Many(Vec<LimitUsage>),
-    /// With something beside the limits.
+    /// Limits and restrictions.
     WithRestrictions(Box<SubjectParts>),
 }
 
-/// All that a subject holds, taken apart to be changed.
+/// All that a subject holds, in a form that can be changed.
 #[derive(Debug, Clone, Default)]
 pub struct SubjectParts {
     /// In the order of [`Limit::cmp_key`], at most 16.
@@ -36,7 +37,8 @@ pub struct SubjectParts {
 }
 
 impl SubjectParts {
-    /// Drops what has run out: full limits (unless an open hold charges them) and restrictions.
+    /// Drops expired restrictions and unused limits. Keeps an unused limit that an open hold
+    /// charges.
     pub fn purge(&mut self, now: UnixMs) {
         let SubjectParts { list, restrictions } = self;
         restrictions.purge(now);
@@ -63,7 +65,7 @@ impl Subject {
         }
     }
 
-    /// What the subject has beside its limits, if anything.
+    /// Returns the restrictions, if there are any.
     pub(crate) fn restrictions(&self) -> Option<&Restrictions> {
         match &self.0 {
             LimitStorage::WithRestrictions(parts) => Some(&parts.restrictions),
@@ -71,12 +73,12 @@ impl Subject {
         }
     }
 
-    /// The lock that holds at `now`.
+    /// Returns the lock in force at `now`.
     pub(crate) fn lock(&self, now: UnixMs) -> Option<Lock> {
         self.restrictions()?.lock.filter(|lock| lock.until > now)
     }
 
-    /// Calls `each` on every limit, in their order, with the limit as it may be kept.
+    /// Calls `each` for every limit in their order, with its name and last rule.
     pub(crate) fn for_each_limit<'a>(&'a self, mut each: impl FnMut(Limit<'a>, &LimitUsage)) {
         match &self.0 {
             LimitStorage::None => {}
@@ -88,7 +90,7 @@ impl Subject {
         }
     }
 
-    /// How many limits are kept, full ones included.
+    /// Returns the number of kept limits, including unused ones.
     pub(crate) fn len(&self) -> usize {
         match &self.0 {
             LimitStorage::None => 0,
@@ -98,8 +100,8 @@ impl Subject {
         }
     }
 
-    /// The highest number of limits that could be held once those of `asked` are: those in use at `now`
-    /// that are not among them, and them.
+    /// Returns how many limits the key would hold after a call for `asked`: the limits in use at
+    /// `now` and those of the call.
     pub(crate) fn count_with<'a>(
         &self,
         asked: impl Iterator<Item = &'a Limit<'a>> + Clone,
@@ -114,7 +116,7 @@ impl Subject {
         others + asked.count()
     }
 
-    /// Takes everything out; [`Subject::set_parts`] puts it back.
+    /// Takes everything out. [`Subject::set_parts`] puts it back.
     pub(crate) fn take_parts(&mut self) -> SubjectParts {
         let list = match std::mem::take(&mut self.0) {
             LimitStorage::None => Vec::new(),
@@ -125,7 +127,7 @@ impl Subject {
         SubjectParts { list, restrictions: Restrictions::default() }
     }
 
-    /// Keeps the parts, in their smallest form.
+    /// Stores the parts in their smallest form.
     pub(crate) fn set_parts(&mut self, mut parts: SubjectParts) {
         let list = &mut parts.list;
         if list.capacity() > list.len() * 2 {
@@ -141,7 +143,8 @@ impl Subject {
         };
     }
 
-    /// The one limit that the subject holds and `take` is of, without taking the list apart.
+    /// Charges the only limit of the subject in place. Returns false if the charge is for another
+    /// limit.
     pub(crate) fn charge_in_place(&mut self, take: &Charge, now: UnixMs) -> bool {
         let bucket = take.name.is_none() && matches!(take.rule.kind, LimitKind::Bucket { .. });
         match &mut self.0 {
@@ -159,7 +162,7 @@ impl Subject {
             }
             LimitStorage::Many(many) => match &mut many[..] {
                 [one] if one.limit().shares_counter(&take.limit()) => {
-                    // A named bucket may become a window and back, an unnamed one never: it stays here.
+                    // Only a named limit can change its kind, so an unnamed bucket never gets here.
                     one.take(&take.rule, take.span, take.cost, now);
                     true
                 }

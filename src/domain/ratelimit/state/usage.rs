@@ -1,4 +1,4 @@
-//! One limit's use, whichever its kind.
+//! The use of one limit of any kind.
 
 use crate::domain::ratelimit::algorithm::fixed_period::FixedPeriod;
 use crate::domain::ratelimit::algorithm::limit_status::LimitStatus;
@@ -10,7 +10,7 @@ use crate::domain::ratelimit::limit::rule::{LimitKind, Rule};
 use crate::domain::ratelimit::limit::span::Span;
 use crate::domain::time::UnixMs;
 
-/// What has been taken of a limit.
+/// What calls have taken of a limit.
 #[derive(Debug, Clone)]
 pub enum Usage {
     Window(SlidingWindow),
@@ -18,7 +18,7 @@ pub enum Usage {
     Period(FixedPeriod),
 }
 
-/// A limit that a subject holds.
+/// A limit of a subject and its use.
 #[derive(Debug, Clone)]
 pub struct LimitUsage {
     pub name: Option<LimitName>,
@@ -28,7 +28,7 @@ pub struct LimitUsage {
 }
 
 impl LimitUsage {
-    /// A limit of which nothing is taken. Allocates nothing unless the name is long.
+    /// An unused limit. Allocates only if the name is long.
     pub fn unused(name: Option<LimitName>, rule: Rule) -> Self {
         let usage = match rule.kind {
             LimitKind::Window => Usage::Window(SlidingWindow::default()),
@@ -44,8 +44,8 @@ impl LimitUsage {
         Limit { name: self.name.as_ref().map(LimitName::as_bytes), rule: self.rule }
     }
 
-    /// The period that a call by `rule` falls into, for the kinds that have periods. One that has begun
-    /// goes on; a fixed one begins with its first use.
+    /// Returns the period of a call by `rule`, for kinds that have periods. A period that has begun
+    /// continues. A fixed period begins with its first use.
     pub fn span(&self, rule: &Rule, now: UnixMs) -> Option<Span> {
         let begun = match &self.usage {
             Usage::Period(period) if self.rule.kind == rule.kind && !period.is_unused(now) => {
@@ -64,11 +64,11 @@ impl LimitUsage {
         }
     }
 
-    /// Judges a call by `rule`. A window judges by the period of the call, a fixed period lasts as long
-    /// as the call has it, a bucket has drained at the rate of the call; when the kind (or the calendar)
-    /// differs, the use goes on leaving as its own kind has it, until an allowed call carries it over.
-    /// What is full by the rule it was taken under is full (the key may be gone by then), whatever the
-    /// rule of the call.
+    /// Evaluates a call by `rule`. A sliding window counts the period of the call. A fixed period
+    /// lasts as long as the rule of the call says. A bucket has drained at the rate of the call. If
+    /// the kind or the calendar differs, the use expires by its own kind until an allowed call
+    /// carries it over. Use that has expired by its own rule counts no more, whatever the rule of
+    /// the call, because the key may be gone by then.
     pub fn evaluate(&self, rule: &Rule, cost: u64, now: UnixMs) -> LimitStatus {
         let capacity = rule.capacity();
         if self.is_unused(now) {
@@ -101,7 +101,8 @@ impl LimitUsage {
         }
     }
 
-    /// As [`LimitUsage::evaluate`], where nothing is taken. A calendar period is there without any use.
+    /// Like [`LimitUsage::evaluate`], but for an unused limit. A calendar period exists without
+    /// use.
     fn evaluate_unused(&self, rule: &Rule, cost: u64, now: UnixMs) -> LimitStatus {
         let reset_after_ms = match rule.kind {
             LimitKind::Calendar(_) => self.span(rule, now).map_or(0, |span| span.end - now),
@@ -111,7 +112,8 @@ impl LimitUsage {
         LimitStatus { used: 0, retry_after_ms, reset_after_ms }
     }
 
-    /// Milliseconds until nothing is taken, once a call by `rule` has taken `cost`.
+    /// Returns the milliseconds until the limit is unused, after a call by `rule` was charged
+    /// `cost`.
     pub fn reset_after_taking(&self, rule: &Rule, cost: u64, now: UnixMs) -> u64 {
         match (&self.usage, rule.kind) {
             (Usage::Window(window), LimitKind::Window) => {
@@ -129,8 +131,8 @@ impl LimitUsage {
         }
     }
 
-    /// Takes `cost` by `rule`, without judging. `span` is what [`LimitUsage::span`] has found: where the
-    /// decision was made, because calendars are not for replicas to read.
+    /// Charges `cost` by `rule` without evaluating it. `span` is the result of [`LimitUsage::span`]
+    /// on the server that decided: replicas never compute calendars.
     pub fn take(&mut self, rule: &Rule, span: Option<Span>, cost: u64, now: UnixMs) {
         match rule.kind {
             LimitKind::Fixed | LimitKind::Calendar(_) => {
@@ -161,7 +163,7 @@ impl LimitUsage {
         self.rule = *rule;
     }
 
-    /// Gives back `cost` to what a call by `rule` would find taken.
+    /// Gives back `cost` of what a call by `rule` would find used.
     pub fn refund(&mut self, rule: &Rule, cost: u64, now: UnixMs) {
         if self.is_unused(now) {
             return;
@@ -179,7 +181,7 @@ impl LimitUsage {
         }
     }
 
-    /// The use that goes on in the period `span` of `rule`.
+    /// Returns the use that continues in the period `span` of `rule`.
     fn carry_over(&self, rule: &Rule, span: Span, now: UnixMs) -> u64 {
         match &self.usage {
             _ if self.is_unused(now) => 0,
@@ -194,7 +196,7 @@ impl LimitUsage {
         }
     }
 
-    /// The use as a bucket of `rule`.
+    /// Returns the use as a bucket of `rule`.
     fn as_bucket(&self, rule: &Rule, now: UnixMs) -> TokenBucket {
         match &self.usage {
             _ if self.is_unused(now) => TokenBucket::default(),

@@ -25,7 +25,7 @@ fn a_lock_denies_checks_and_places_until_it_ends() {
     assert!(!decide_check(Some(&subject), &check, 5_999).unwrap().reply.allowed());
     assert!(decide_check(Some(&subject), &check, 6_000).unwrap().reply.allowed());
     assert_eq!(subject.lifetime(), Lifetime::Until(6_000));
-    // Another one takes its place, be it shorter.
+    // A later lock replaces it, even a shorter one.
     subject.apply(decide_lock(Some(&subject), 100, 2_000).effect.unwrap());
     assert_eq!(acquire(&mut subject, "h", 1, 100, 2_000).retry_after_ms, 100);
     let decision = decide_unlock(Some(&subject), 2_000);

@@ -13,7 +13,7 @@ fn five(verdict: &CheckVerdict<'_>) -> (u64, u64, u64, i64, u64) {
     (verdict.taken_cost(), row.capacity, row.remaining, row.retry_after_ms, row.reset_after_ms)
 }
 
-/// A CHECK as a server carries it out.
+/// Decides a CHECK and applies its effect.
 fn check<'a>(subject: &mut Subject, limits: &[&'a str], cost: &str, now: UnixMs) -> CheckVerdict<'a> {
     let decision = decide_check(Some(subject), &Check::plain(request(limits, cost)), now).unwrap();
     assert_eq!(decision.effect.is_some(), decision.reply.allowed());

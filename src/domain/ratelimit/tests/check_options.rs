@@ -68,7 +68,7 @@ fn a_denial_locks_out_longer_each_time() {
     let denied = run(&mut subject, &check(), 1_000);
     let row = denied.binding().unwrap();
     assert_eq!((name(&denied).as_str(), row.retry_after_ms, row.spec().as_str()), ("@lock", 10_000, "lock"));
-    // Nothing lengthens a lock, and nothing is taken during it.
+    // Nothing lengthens a lock, and nothing is charged during it.
     let before = saved(&subject);
     assert_eq!(run(&mut subject, &check(), 5_000).binding().unwrap().retry_after_ms, 6_000);
     assert_eq!(run(&mut subject, &item(&["x=9/1s"], "1"), 5_000).taken_cost(), 0);
@@ -106,7 +106,7 @@ fn a_hold_answers_alike_when_it_is_sent_again() {
         let refusal = decide_check(Some(&subject), &other, 2_000).unwrap_err();
         assert_eq!(refusal.code, Code::Mismatch);
     }
-    // Alike also where nothing would be left, and anew when the hold has run out.
+    // The same answer even if nothing is left. After the hold has expired, a new call.
     run(&mut subject, &item(&["b=20/1h"], "11"), 2_000);
     assert_eq!(run(&mut subject, &check("a=4,b=9"), 60_999).taken_cost(), 9);
     assert_eq!(run(&mut subject, &check("a=4,b=9"), 61_000).taken_cost(), 0);

@@ -30,7 +30,7 @@ fn a_fixed_period_begins_with_its_first_use_and_ends_all_at_once() {
     assert_eq!(five(&check(&mut subject, limit, 1, 1_499)), (0, 3, 0, 1, 1));
     assert_eq!(five(&check(&mut subject, limit, 4, 1_499)), (0, 3, 0, -1, 1));
     assert_eq!(five(&check(&mut subject, limit, 1, 1_500)), (1, 3, 2, 0, 1_000));
-    // A clock that steps back is still in it.
+    // After a step back of the clock, the period still runs.
     assert_eq!(five(&check(&mut subject, limit, 3, 100)), (0, 3, 2, 2_400, 2_400));
 }
 
@@ -55,7 +55,7 @@ fn no_end_of_a_quota_is_counted_and_never_denied() {
     for _ in 0..10_000 {
         check(&mut subject, limit, 1_000_000_000_000, NOON);
     }
-    // It ends at what clients can hold.
+    // It ends at the maximum that clients can represent.
     assert_eq!(check(&mut subject, limit, 1, NOON).rows()[0].used, UNLIMITED);
 }
 

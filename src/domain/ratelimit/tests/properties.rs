@@ -1,11 +1,11 @@
-//! What holds for every history of calls: several limits, tiers that change, clocks that step.
+//! Properties of every history of calls: several limits, changing tiers, stepping clocks.
 
 use crate::domain::ratelimit::*;
 use crate::domain::time::UnixMs;
 use crate::domain::value::{Lifetime, Value};
 use proptest::prelude::*;
 
-/// OneOrMany names and unlike rules, so that names change their count, period and kind all the time.
+/// Few names and different rules, so that names often change their count, period and kind.
 fn limits() -> impl Strategy<Value = String> {
     let name = prop_oneof![Just(""), Just("a="), Just("b=")];
     let rule = prop_oneof![
@@ -68,7 +68,7 @@ proptest! {
                 prop_assert_eq!(&peeked, verdict);
             }
 
-            // All or none, by what each limit says alone.
+            // All or none, by the answer of each limit alone.
             for (row, item) in peeked.rows().iter().zip(request.items()) {
                 let alone = CheckRequest::parse([&row_text(item)[..]]).map(|mut alone| {
                     alone.set_cost(cost.to_string().as_bytes()).unwrap();
@@ -95,7 +95,7 @@ proptest! {
                 Some(effect) => {
                     let verdict = decision.reply.clone();
                     subject.apply(effect);
-                    // The answer was true of the state that followed.
+                    // The answer describes the state after the call.
                     let after = current_rows(Some(&subject), &request, now).unwrap();
                     for (said, is) in verdict.rows().iter().zip(after.rows()) {
                         prop_assert_eq!(
@@ -103,7 +103,7 @@ proptest! {
                             (is.used, is.remaining, is.reset_after_ms)
                         );
                     }
-                    // An earlier clock shows no more than there is.
+                    // An earlier clock shows no more room.
                     let earlier = current_rows(Some(&subject), &request, now - 30.min(now)).unwrap();
                     for (is, before) in after.rows().iter().zip(earlier.rows()) {
                         prop_assert!(before.remaining <= is.remaining);
@@ -111,7 +111,7 @@ proptest! {
                 }
             }
 
-            // Where the key would have expired, nothing was left to remember.
+            // When the key expires, no use is left.
             if let Lifetime::Until(until) = subject.lifetime() && until < i64::MAX as u64 {
                 let (kept, gone) = (current_rows(Some(&subject), &request, until), current_rows(None, &request, until));
                 prop_assert_eq!(kept, gone);
@@ -129,7 +129,7 @@ proptest! {
         let mut passed = 0;
         let mut taken: Vec<(UnixMs, String, Rule, u64)> = Vec::new();
         for (step, limits, cost) in &calls {
-            // The bounds speak of the time that has really passed: a clock that steps back hides none.
+            // The bounds are about real time: a clock that steps back hides none of it.
             now = now.saturating_add_signed(*step);
             passed += u64::try_from(*step).unwrap_or(0);
             // Unnamed limits never change their rule.
@@ -155,7 +155,7 @@ proptest! {
                 let passed = to - from;
                 match rule.kind {
                     LimitKind::Window if passed < rule.period_ms => prop_assert!(sum <= rule.count),
-                    // What a period admits at its end and the next one at its start.
+                    // A period can admit its count at its end, and the next one at its start.
                     LimitKind::Fixed if passed < rule.period_ms => {
                         prop_assert!(sum <= rule.count.saturating_mul(2));
                     }
@@ -170,7 +170,7 @@ proptest! {
     }
 }
 
-/// The limit of an item as a client writes it.
+/// The text of a requested limit.
 fn row_text(item: &RequestedLimit<'_>) -> Vec<u8> {
     let spec = item.limit.rule.spec().into_bytes();
     match item.limit.name {

@@ -101,7 +101,7 @@ fn a_hold_that_ran_out_cannot_be_settled() {
     let mut subject = Subject::default();
     assert!(check(&mut subject, "10/1d", 6, Some(b"h"), 1_000));
     let refusal = settle(&mut subject, b"h", "2", 1_001_000).unwrap_err();
-    assert_eq!(refusal.to_string(), "NOHOLD there is no open hold 'h': what it had charged stands");
+    assert_eq!(refusal.to_string(), "NOHOLD no open hold 'h'; its charge is final");
     assert_eq!(used(&subject, "10/1d", 1_001_000), 6);
     assert_eq!(decide_settle(None, b"h", b"1", 0).unwrap_err().code, Code::NoHold);
 }
@@ -196,7 +196,7 @@ fn reset_forgets_by_name_and_by_spec_also_what_holds_charge() {
 }
 
 proptest! {
-    /// Undoing the only hold leaves everything as if its call had never been made: for other calls that
+    /// Undoing the only hold leaves everything as if its call had never been made, for other calls that
     /// are allowed in both worlds.
     #[test]
     fn settling_at_nothing_undoes_the_call(
@@ -254,7 +254,7 @@ proptest! {
             let index = open[which.index(open.len())];
             settle(&mut subject, index.to_string().as_bytes(), &cost.to_string(), now).unwrap();
             log[index].1 = cost;
-            // Another algorithm: tokens that trickle in, in units of 1/4 token a millisecond.
+            // Another algorithm: tokens that refill by 1/4 token a millisecond.
             let (mut level, mut last) = (50 * 200i64, 0);
             for &(at, cost) in &log {
                 level = (level + (at - last) as i64 * 50).min(50 * 200) - cost as i64 * 200;

@@ -2,7 +2,7 @@ use super::*;
 use crate::domain::time::{DAY, LONGEST};
 use proptest::prelude::*;
 
-/// Every entry for ever, counted anew for each question.
+/// A model: keeps every entry, and counts all of them for each question.
 #[derive(Default)]
 struct Naive {
     log: Vec<(UnixMs, u64)>,
@@ -149,7 +149,7 @@ fn more_entries_are_joined_at_the_later_time() {
     let entries: Vec<_> = window.entries().collect();
     assert!(entries.len() <= MAX_SLOTS);
     assert_eq!(entries.iter().map(|(_, cost)| cost).sum::<u64>(), 20_000);
-    // Whatever was taken up to a time is counted at that time or later.
+    // Every charge up to a time is counted at that time or later.
     let mut counted = 0;
     for (time, cost) in entries {
         counted += cost;
@@ -216,7 +216,7 @@ fn entries_are_judged_by_the_period_of_the_call_and_kept_for_the_longest_in_use(
         window.take(1_000, 1_000, 1, second * 1_000);
     }
     assert_eq!(window.evaluate(60_000, 100, 1, 64_000).used, 59);
-    // ... and given up once nobody has asked by it for two generations.
+    // ... and dropped after two generations without a call by it.
     for second in 64..190 {
         window.take(1_000, 1_000, 1, second * 1_000);
     }

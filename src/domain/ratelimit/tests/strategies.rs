@@ -69,7 +69,7 @@ fn times() -> impl Strategy<Value = UnixMs> {
     prop_oneof![4 => 0u64..20_000, 1 => any::<u64>()]
 }
 
-/// Effects of every kind; the names are few, so that they meet.
+/// Effects of every kind, with few names, so that they meet.
 pub fn any_effects() -> impl Strategy<Value = Effect> {
     let hold = (ids(), times(), prop::option::of(1..=MAX_COUNT))
         .prop_map(|(id, until, asked)| Some(Box::new(NewHold { id, until, asked })));

@@ -63,7 +63,7 @@ fn one_unnamed_bucket_takes_32_bytes_in_all() {
     assert_eq!(used(&subject, "10/1s:burst=21", 1_000), None);
     taken(&mut subject, 1_000, &[("10/1s:burst=20", 3), ("9/1s", 1)]);
     assert!(subject.memory() > 32);
-    // When the window is full again, the bucket is alone again.
+    // When the window is unused, only the bucket is left.
     taken(&mut subject, 2_000, &[("10/1s:burst=20", 3)]);
     taken(&mut subject, 2_000, &[("11/1s:burst=20", 1), ("10/1s:burst=20", 3)]);
     taken(&mut subject, 9_000, &[("10/1s:burst=20", 3)]);
@@ -276,7 +276,7 @@ proptest! {
             one.apply(effect);
             other.apply(decoded.unwrap());
             prop_assert_eq!(bytes(&one), bytes(&other));
-            // A server that reloaded in between goes on as the one that did not.
+            // A server that reloaded in between continues like the one that did not.
             other = loaded(&blocks(&other)).unwrap();
             prop_assert_eq!(bytes(&one), bytes(&other));
             prop_assert_eq!(one.lifetime(), other.lifetime());

@@ -11,7 +11,7 @@ fn evaluate(bucket: &TokenBucket, rule: &Rule, cost: u64, now: UnixMs) -> LimitS
     bucket.evaluate(rule, rule.capacity(), cost, now)
 }
 
-/// Tokens that trickle in, in units of 1/period token: another algorithm than GCRA.
+/// A model by another algorithm: tokens that refill in units of 1/period token.
 struct Naive {
     level: u128,
     last: UnixMs,
@@ -115,7 +115,7 @@ proptest! {
         let carried = bucket.convert(&was, &rule);
         prop_assert_eq!(evaluate(&carried, &rule, 1, now).used, evaluate(&bucket, &was, 1, now).used);
         prop_assert!(carried.part < rule.count);
-        // Not a moment of it is given away on the way to another rule and back.
+        // Changing the rule and back loses none of the debt.
         prop_assert!(carried.convert(&rule, &was).debt(&was, now) >= bucket.debt(&was, now));
     }
 }
