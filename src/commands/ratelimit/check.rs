@@ -17,15 +17,29 @@ use crate::commands::ratelimit::limit_args;
 use crate::runtime::commit;
 use crate::runtime::commit::Carrier;
 
-/// The BRIEF reply to a call that can never pass: the least integer of every client language.
-const BRIEF_NEVER: i64 = -((1 << 53) - 1);
+/// The BRIEF reply to a call that can never pass: below every other answer, and of 14 digits.
+const BRIEF_NEVER: i64 = -99_999_999_999_999;
 
 /// The form of the reply.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ReplyShape {
+    /// The five numbers of the binding limit.
     Plain,
+    /// And the name of the binding limit.
+    Named,
+    /// And a row for each limit.
     Detail,
+    /// One integer.
     Brief,
+}
+
+impl ReplyShape {
+    /// Adds the name for a call that could bind by more than one limit. The words of the call decide
+    /// it, never the state: clients read elements by their position.
+    fn for_call(self, request: &CheckRequest<'_>, policies: &NamedPolicies) -> Self {
+        let is_several = request.items().len() > 1 || policies.get().is_some();
+        if self == ReplyShape::Plain && is_several { ReplyShape::Named } else { self }
+    }
 }
 
 /// `RATELIMIT.CHECK key limit|@policy [limit|@policy …] [COST n | COST name=n[,name=n]] [UPTO] [LOCKOUT d [FACTOR f MAX d]]
@@ -43,10 +57,10 @@ impl Handler for CheckLimits {
         let Some(carrier) = Carrier::of(origin, plain) else {
             return replay(call, key, &check, plain, origin);
         };
-        let names_policy = policies.get().is_some();
+        let shape = shape.for_call(&check.request, &policies);
         commit::write_carried::<Subject, _>(call.ctx, key, carrier, |subject, now, _| {
             let decision = ratelimit::decide_check(subject, &check, now)?;
-            Ok(decision.map(|verdict| reply_verdict(&verdict, shape, names_policy, call.reply)))
+            Ok(decision.map(|verdict| reply_verdict(&verdict, verdict.taken_cost(), shape, call.reply)))
         })
     }
 }
@@ -79,11 +93,14 @@ impl Handler for Peek {
         let (key, request, shape) = read_peek(call, &policies)?;
         let reply = call.reply;
         commit::read::<Subject, _>(call.ctx, key, |subject, now| {
-            let verdict = ratelimit::peek(subject, &request, now)?;
+            let rebased = Subject::rebased(subject, now);
+            let subject = rebased.as_ref().or(subject);
+            let verdict = ratelimit::current_rows(subject, &request, now)?;
             if request.items().is_empty() {
                 reply_rows(&verdict, reply);
             } else {
-                reply_verdict(&verdict, shape, policies.get().is_some(), reply);
+                let shape = shape.for_call(&request, &policies);
+                reply_verdict(&verdict, u64::from(verdict.allowed()), shape, reply);
             }
             Ok(())
         })
@@ -173,7 +190,7 @@ fn read_peek<'a>(
     let mut shape = ReplyShape::Plain;
     while let Some(option) = words.option()? {
         match option.folded() {
-            b"COST" => request.set_cost(words.word("COST")?)?,
+            b"COST" => request.set_cost_with_default(words.word("COST")?, 1)?,
             b"DETAIL" => shape = ReplyShape::Detail,
             _ => return Err(refuse_unknown_option(&option)),
         }
@@ -181,7 +198,9 @@ fn read_peek<'a>(
     Ok((key, request, shape))
 }
 
-fn reply_verdict(verdict: &CheckVerdict<'_>, shape: ReplyShape, names_policy: bool, reply: Reply<'_>) {
+/// `[first, limit, remaining, retry_after_ms, reset_after_ms]` of the binding limit, and what the
+/// shape adds.
+fn reply_verdict(verdict: &CheckVerdict<'_>, first: u64, shape: ReplyShape, reply: Reply<'_>) {
     let Some(row) = verdict.binding() else { return reply.array(0) };
     if shape == ReplyShape::Brief {
         return reply.int(match row.retry_after_ms {
@@ -190,16 +209,15 @@ fn reply_verdict(verdict: &CheckVerdict<'_>, shape: ReplyShape, names_policy: bo
             retry => -retry,
         });
     }
-    // With one limit its name says nothing; that of a lock does, and a lock is a second row.
-    let several = names_policy || verdict.rows().len() > 1;
+    let has_name = shape != ReplyShape::Plain;
     let detail = shape == ReplyShape::Detail;
-    reply.array(5 + usize::from(several) + usize::from(detail));
-    reply.uint(verdict.taken_cost());
+    reply.array(5 + usize::from(has_name) + usize::from(detail));
+    reply.uint(first);
     reply.uint(row.capacity);
     reply.uint(row.remaining);
     reply.int(row.retry_after_ms);
     reply.uint(row.reset_after_ms);
-    if several {
+    if has_name {
         reply.bulk(&row.name());
     }
     if detail {

@@ -35,6 +35,8 @@ impl Handler for Throttle {
         let check = Check::plain(CheckRequest::one(item));
         if quantity == 0 {
             return commit::read::<Subject, _>(call.ctx, key, |subject, now| {
+                let rebased = Subject::rebased(subject, now);
+                let subject = rebased.as_ref().or(subject);
                 let verdict = ratelimit::current_rows(subject, &check.request, now)?;
                 verdict.rows().first().into_iter().for_each(|row| reply_throttle(call, row, true));
                 Ok(())

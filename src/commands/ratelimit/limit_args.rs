@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::domain::ratelimit::{
     CheckRequest, Limit, LimitParseCache, LimitPolicies, LimitPolicy, MAX_LIMITS, is_limit, is_policy_name,
 };
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Refusal, shown};
 use crate::module_api::main_thread::MainThread;
 
 use crate::commands::args::Words;
@@ -49,6 +49,27 @@ fn read_with_policies<'a>(
     policies: &'a NamedPolicies,
 ) -> Result<CheckRequest<'a>, Refusal> {
     let texts: Vec<&[u8]> = std::iter::from_fn(|| words.next_if(is_limit)).take(MAX_LIMITS + 1).collect();
+    expand(texts, policies)
+}
+
+/// Reads `m limit …`.
+pub fn read_counted<'a>(
+    words: &mut Words<'a>,
+    policies: &'a NamedPolicies,
+) -> Result<CheckRequest<'a>, Refusal> {
+    let count = words.integer("the number of limits", 1, MAX_LIMITS as u64)?;
+    let limit = |words: &mut Words<'a>| {
+        let word = words.word("limit")?;
+        match is_limit(word) {
+            true => Ok(word),
+            false => Err(Refusal::err(format!("'{}': expected one of {count} limits", shown(word)))),
+        }
+    };
+    expand(words.many(count, limit)?, policies)
+}
+
+/// Parses limits, and replaces each policy name by the limits of the policy.
+fn expand<'a>(texts: Vec<&'a [u8]>, policies: &'a NamedPolicies) -> Result<CheckRequest<'a>, Refusal> {
     let named = texts.iter().filter(|text| is_policy_name(text));
     let named = named.map(|text| global_tables::read(|all: &LimitPolicies| all.named(text).cloned()));
     let named = named.collect::<Result<Vec<_>, Refusal>>()?;

@@ -5,12 +5,14 @@ pub(crate) mod check;
 pub(crate) mod cl_throttle;
 pub(crate) mod limit_args;
 pub(crate) mod limit_rows;
+pub(crate) mod mcheck;
 pub(crate) mod policy;
 pub(crate) mod policy_file;
 pub(crate) mod refund;
 pub(crate) mod value_type;
 
-pub use acquire::{Acquire, LockSubject, Release, Unlock};
+pub use acquire::{AcquirePlace, LockSubject, ReleasePlace, Unlock};
 pub use check::{CheckLimits, Peek};
 pub use cl_throttle::Throttle;
+pub use mcheck::CheckSeveral;
 pub use refund::{Refund, Reset, Settle};

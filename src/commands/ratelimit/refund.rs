@@ -32,7 +32,8 @@ impl Handler for Refund {
         request.set_cost(b"1")?;
         // At the same time, at which nothing was refused.
         commit::read::<Subject, _>(call.ctx, key, |subject, _| {
-            reply_rows(&ratelimit::current_rows(subject, &request, at)?, call.reply);
+            let rebased = Subject::rebased(subject, at);
+            reply_rows(&ratelimit::current_rows(rebased.as_ref().or(subject), &request, at)?, call.reply);
             Ok(())
         })
     }
@@ -54,7 +55,8 @@ impl Handler for Settle {
         })?;
         // At the same time, at which the hold was open.
         commit::read::<Subject, _>(call.ctx, key, |subject, _| {
-            reply_rows(&ratelimit::hold_rows(subject, id, at)?, call.reply);
+            let rebased = Subject::rebased(subject, at);
+            reply_rows(&ratelimit::hold_rows(rebased.as_ref().or(subject), id, at)?, call.reply);
             Ok(())
         })
     }

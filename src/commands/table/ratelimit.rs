@@ -1,12 +1,13 @@
 //! RATELIMIT.
 
-use super::arg_spec::{KEY, duration, flag, integer, multiple, one_of, option, optional, text};
+use super::arg_spec::{FURTHER_KEY, KEY, duration, flag, integer, multiple, one_of, option, optional, text};
 use crate::commands::ratelimit::{
-    Acquire, CheckLimits, LockSubject, Peek, Refund, Release, Reset, Settle, Unlock, policy,
+    AcquirePlace, CheckLimits, CheckSeveral, LockSubject, Peek, Refund, ReleasePlace, Reset, Settle, Unlock,
+    policy,
 };
 use crate::commands::table::effects;
 use crate::domain::ratelimit::Subject;
-use crate::module_api::command::{Access, Arg, ArgType, Keys, Spec, entry};
+use crate::module_api::command::{Access, Arg, ArgType, Keys, Spec, entry, entry_finding_keys};
 
 const COST: Arg = option("COST", text("cost"));
 
@@ -37,6 +38,37 @@ pub static ROWS: &[Spec] = &[
             optional(one_of("shape", &[flag("DETAIL", "detail"), flag("BRIEF", "brief")])),
         ],
         entry: entry::<CheckLimits>(),
+    },
+    Spec {
+        name: "RATELIMIT.MCHECK",
+        flags: "write deny-oom fast getkeys-api",
+        arity: -9,
+        keys: Keys::AtAndBehind(1, "ALSO", Access::Update),
+        summary: "Checks several subjects at once, all or nothing",
+        complexity: "O(L) with L the number of limits, at most 16",
+        since: "0.1.0",
+        args: &[
+            KEY,
+            Arg {
+                optional: false,
+                ..option(
+                    "ALSO",
+                    Arg {
+                        kind: ArgType::Block,
+                        parts: &[integer("count"), multiple(FURTHER_KEY)],
+                        ..text("also")
+                    },
+                )
+            },
+            multiple(Arg {
+                kind: ArgType::Block,
+                parts: &[integer("count"), multiple(text("limit"))],
+                ..text("limits")
+            }),
+            COST,
+            flag("DETAIL", "detail"),
+        ],
+        entry: entry_finding_keys::<CheckSeveral>(),
     },
     Spec {
         name: "RATELIMIT.PEEK",
@@ -128,19 +160,20 @@ pub static ROWS: &[Spec] = &[
             text("holder"),
             Arg { optional: false, ..option("MAX", integer("max")) },
             duration("LEASE"),
+            option("TOKEN", integer("token")),
         ],
-        entry: entry::<Acquire>(),
+        entry: entry::<AcquirePlace>(),
     },
     Spec {
         name: "RATELIMIT.RELEASE",
         flags: "write fast",
-        arity: 3,
+        arity: -3,
         keys: Keys::At(1, Access::Update),
         summary: "Gives a place back before its lease runs out",
         complexity: "O(log N) with N the number of leases",
         since: "0.1.0",
-        args: &[KEY, text("holder")],
-        entry: entry::<Release>(),
+        args: &[KEY, text("holder"), option("TOKEN", integer("token"))],
+        entry: entry::<ReleasePlace>(),
     },
     Spec {
         name: "RATELIMIT.LOCK",

@@ -12,7 +12,7 @@ pub struct Charge {
     pub rule: Rule,
     /// The period of the charge, for kinds that have periods.
     pub span: Option<Span>,
-    /// 1 to 10^12.
+    /// 0 to 10^12; 0 only in a call with HOLD.
     pub cost: u64,
 }
 

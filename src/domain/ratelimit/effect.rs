@@ -6,13 +6,14 @@ use crate::domain::ratelimit::encoding::limit::{read_limit, read_span, write_lim
 use crate::domain::ratelimit::limit::name::LimitName;
 use crate::domain::ratelimit::limit::parse::Limit;
 use crate::domain::ratelimit::limit::rule::Rule;
+use crate::domain::ratelimit::limit::span::Span;
 use crate::domain::ratelimit::one_or_many::OneOrMany;
 use crate::domain::ratelimit::state::holds::MAX_HOLD_ID_LEN;
 use crate::domain::ratelimit::state::leases::MAX_HOLDER_LEN;
 use crate::domain::ratelimit::state::lockout::{Lock, LockLevel};
 use crate::domain::ratelimit::{MAX_COUNT, MAX_LIMITS};
 use crate::domain::time::UnixMs;
-use crate::domain::value;
+use crate::domain::{token, value};
 
 /// A change of a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,12 +44,19 @@ pub enum Effect {
     Reset {
         counters: Vec<CounterKey>,
     },
+    /// The clock was set back: what lies in the future moves to `now`.
+    Rebased {
+        now: UnixMs,
+        /// The periods of `now` for the calendar limits that move, in the order of the limits.
+        spans: Vec<Span>,
+    },
     /// RESET of everything.
     Cleared,
     Acquired {
         now: UnixMs,
         holder: Box<[u8]>,
         until: UnixMs,
+        token: u64,
     },
     Released {
         now: UnixMs,
@@ -63,6 +71,8 @@ pub struct NewHold {
     pub until: UnixMs,
     /// With UPTO, the cost in the call.
     pub asked: Option<u64>,
+    /// SHADOW allowed a call that a limit denies: the hold opens, and nothing is charged.
+    pub is_shadow: bool,
 }
 
 /// The key of a counter: the name of a limit, or the rule of an unnamed one.
@@ -89,17 +99,23 @@ const SETTLED: u8 = 4;
 const REFUNDED: u8 = 5;
 const RESET: u8 = 6;
 const CLEARED: u8 = 7;
-const ACQUIRED: u8 = 8;
 const RELEASED: u8 = 9;
+const SHADOW_HELD: u8 = 10;
+/// 8 was the same without a token.
+const ACQUIRED: u8 = 11;
+const REBASED: u8 = 12;
 
 impl value::Effect for Effect {
     fn encode(&self) -> Vec<u8> {
         let mut writer = Writer::new();
         match self {
             Effect::Taken { now, charges, hold } => {
-                writer.byte(if hold.is_some() { HELD } else { TAKEN });
+                writer.byte(match hold {
+                    None => TAKEN,
+                    Some(hold) => [HELD, SHADOW_HELD][usize::from(hold.is_shadow)],
+                });
                 writer.int(*now);
-                write_takes(&mut writer, charges, true);
+                write_charges(&mut writer, charges, true);
                 if let Some(hold) = hold {
                     writer.bytes(&hold.id);
                     writer.int(hold.until);
@@ -122,19 +138,26 @@ impl value::Effect for Effect {
             Effect::Refunded { now, refunds } => {
                 writer.byte(REFUNDED);
                 writer.int(*now);
-                write_takes(&mut writer, refunds, false);
+                write_charges(&mut writer, refunds, false);
             }
             Effect::Reset { counters } => {
                 writer.byte(RESET);
                 writer.int(counters.len() as u64);
                 counters.iter().for_each(|counter| write_counter(&mut writer, counter));
             }
+            Effect::Rebased { now, spans } => {
+                writer.byte(REBASED);
+                writer.int(*now);
+                writer.int(spans.len() as u64);
+                spans.iter().for_each(|&span| write_span(&mut writer, span));
+            }
             Effect::Cleared => writer.byte(CLEARED),
-            Effect::Acquired { now, holder, until } => {
+            Effect::Acquired { now, holder, until, token } => {
                 writer.byte(ACQUIRED);
                 writer.int(*now);
                 writer.bytes(holder);
                 writer.int(*until);
+                writer.int(*token);
             }
             Effect::Released { now, holder } => {
                 writer.byte(RELEASED);
@@ -145,6 +168,13 @@ impl value::Effect for Effect {
         writer.finish()
     }
 
+    fn highest_token(&self) -> u64 {
+        match self {
+            Effect::Acquired { token, .. } => *token,
+            _ => 0,
+        }
+    }
+
     fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
         let mut reader = Reader::new(head);
         let change = reader.byte()?;
@@ -152,9 +182,14 @@ impl value::Effect for Effect {
             return Err(Corrupt);
         }
         let effect = match change {
-            TAKEN | HELD => {
-                let (now, charges) = (reader.int()?, read_takes(&mut reader, true)?);
-                let hold = if change == HELD { Some(Box::new(read_hold(&mut reader)?)) } else { None };
+            TAKEN => {
+                let (now, charges) = (reader.int()?, read_charges(&mut reader, true, 1)?);
+                Effect::Taken { now, charges, hold: None }
+            }
+            HELD | SHADOW_HELD => {
+                let (now, charges) = (reader.int()?, read_charges(&mut reader, true, 0)?);
+                let hold = read_hold(&mut reader, change == SHADOW_HELD)?;
+                let hold = Some(Box::new(hold));
                 Effect::Taken { now, charges, hold }
             }
             LOCKED => {
@@ -168,16 +203,27 @@ impl value::Effect for Effect {
                 let costs = (0..count).map(|_| read_cost(&mut reader, 0)).collect::<Result<_, _>>()?;
                 Effect::Settled { now, id, costs }
             }
-            REFUNDED => Effect::Refunded { now: reader.int()?, refunds: read_takes(&mut reader, false)? },
+            REFUNDED => {
+                Effect::Refunded { now: reader.int()?, refunds: read_charges(&mut reader, false, 1)? }
+            }
             RESET => {
                 let count = reader.count(1)?;
                 let counters = (0..count).map(|_| read_counter(&mut reader)).collect::<Result<_, _>>()?;
                 Effect::Reset { counters }
             }
+            REBASED => {
+                let (now, count) = (reader.int()?, reader.count(2)?);
+                let spans = (0..count).map(|_| read_span(&mut reader)).collect::<Result<_, _>>()?;
+                Effect::Rebased { now, spans }
+            }
             CLEARED => Effect::Cleared,
             ACQUIRED => {
                 let (now, holder) = (reader.int()?, read_id(&mut reader, MAX_HOLDER_LEN)?);
-                Effect::Acquired { now, holder, until: reader.int()? }
+                let (until, token) = (reader.int()?, reader.int()?);
+                if token == 0 || token >= token::BOUND || now > until {
+                    return Err(Corrupt);
+                }
+                Effect::Acquired { now, holder, until, token }
             }
             RELEASED => {
                 Effect::Released { now: reader.int()?, holder: read_id(&mut reader, MAX_HOLDER_LEN)? }
@@ -190,18 +236,18 @@ impl value::Effect for Effect {
 }
 
 /// Writes limits and costs; with `spans` also the periods of the charges.
-fn write_takes(writer: &mut Writer, charges: &OneOrMany<Charge>, spans: bool) {
+fn write_charges(writer: &mut Writer, charges: &OneOrMany<Charge>, spans: bool) {
     writer.int(charges.as_slice().len() as u64);
-    for take in charges.as_slice() {
-        write_limit(writer, &take.limit());
-        if let Some(span) = take.span.filter(|_| spans) {
+    for charge in charges.as_slice() {
+        write_limit(writer, &charge.limit());
+        if let Some(span) = charge.span.filter(|_| spans) {
             write_span(writer, span);
         }
-        writer.int(take.cost);
+        writer.int(charge.cost);
     }
 }
 
-fn read_takes(reader: &mut Reader<'_>, spans: bool) -> Result<OneOrMany<Charge>, Corrupt> {
+fn read_charges(reader: &mut Reader<'_>, spans: bool, min_cost: u64) -> Result<OneOrMany<Charge>, Corrupt> {
     let count = reader.count(4)?;
     if !(1..=MAX_LIMITS).contains(&count) {
         return Err(Corrupt);
@@ -210,7 +256,7 @@ fn read_takes(reader: &mut Reader<'_>, spans: bool) -> Result<OneOrMany<Charge>,
         .map(|_| {
             let (name, rule) = read_limit(reader)?;
             let span = if spans && rule.kind.has_periods() { Some(read_span(reader)?) } else { None };
-            Ok(Charge { name, rule, span, cost: read_cost(reader, 1)? })
+            Ok(Charge { name, rule, span, cost: read_cost(reader, min_cost)? })
         })
         .collect::<Result<_, _>>()?;
     let list = charges.as_slice();
@@ -223,10 +269,10 @@ pub(crate) fn read_cost(reader: &mut Reader<'_>, least: u64) -> Result<u64, Corr
     reader.int().and_then(|cost| if (least..=MAX_COUNT).contains(&cost) { Ok(cost) } else { Err(Corrupt) })
 }
 
-fn read_hold(reader: &mut Reader<'_>) -> Result<NewHold, Corrupt> {
+fn read_hold(reader: &mut Reader<'_>, is_shadow: bool) -> Result<NewHold, Corrupt> {
     let id = read_id(reader, MAX_HOLD_ID_LEN)?;
     let until = reader.int()?;
-    Ok(NewHold { id, until, asked: reader.option(|reader| read_cost(reader, 1))? })
+    Ok(NewHold { id, until, asked: reader.option(|reader| read_cost(reader, 1))?, is_shadow })
 }
 
 pub(crate) fn read_id(reader: &mut Reader<'_>, longest: usize) -> Result<Box<[u8]>, Corrupt> {

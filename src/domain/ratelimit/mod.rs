@@ -29,8 +29,8 @@ pub(crate) mod state;
 pub(crate) mod tests;
 pub(crate) mod value;
 
-pub use decide::acquire::{decide_acquire, decide_lock, decide_release, decide_unlock};
-pub use decide::check::{Check, check_effect, current_rows, decide_check, peek};
+pub use decide::acquire::{Acquire, decide_acquire, decide_lock, decide_release, decide_unlock};
+pub use decide::check::{Check, check_effect, current_rows, decide_check, named_rows};
 pub use decide::refund::{decide_refund, decide_reset, decide_settle, hold_rows, parse_counter};
 pub use decide::request::{CheckRequest, RequestedLimit};
 pub use decide::verdict::{CheckVerdict, LimitRow, MAX_SHOWN};
@@ -50,5 +50,5 @@ pub const MAX_LIMITS: usize = 16;
 /// The maximum count, burst and cost.
 pub const MAX_COUNT: u64 = 1_000_000_000_000;
 
-/// The count of `inf`, which never denies: 2^53 - 1, the largest integer of every client language.
-pub const UNLIMITED: u64 = (1 << 53) - 1;
+/// The count of `inf`, which never denies: the largest integer of 14 digits.
+pub const UNLIMITED: u64 = 99_999_999_999_999;

@@ -9,15 +9,23 @@ use crate::domain::ratelimit::state::leases::Leases;
 use crate::domain::ratelimit::state::restrictions::Restrictions;
 use crate::domain::ratelimit::state::subject::{LimitStorage, Subject, SubjectParts};
 use crate::domain::ratelimit::state::usage::LimitUsage;
+use crate::domain::time::UnixMs;
 use crate::domain::value::{Lifetime, Value};
 
 impl Value for Subject {
     type Effect = Effect;
 
-    const ENCODING: u32 = 1;
+    /// 1 had neither tokens of places nor the times of unnamed buckets.
+    const ENCODING: u32 = 2;
 
     fn apply(&mut self, effect: Effect) {
         apply::apply(self, effect);
+    }
+
+    /// The clock was set back since the last change.
+    #[inline]
+    fn overdue(&self, now: UnixMs) -> Option<Effect> {
+        self.is_ahead(now).then(|| self.rebase_effect(now))
     }
 
     /// The subject lives until all limits are unused and all restrictions have expired. The server
@@ -36,11 +44,11 @@ impl Value for Subject {
     }
 
     fn load(&mut self, encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
-        if encoding != Self::ENCODING {
+        if !(1..=Self::ENCODING).contains(&encoding) {
             return Err(Corrupt);
         }
         let mut parts = self.take_parts();
-        let loaded = subject::load(&mut parts, block);
+        let loaded = subject::load(&mut parts, encoding, block);
         self.set_parts(parts);
         loaded
     }
@@ -57,6 +65,10 @@ impl Value for Subject {
             }
         };
         size_of::<Self>() + held
+    }
+
+    fn highest_token(&self) -> u64 {
+        self.restrictions().map_or(0, |restrictions| restrictions.leases.highest_token())
     }
 
     fn free_effort(&self) -> usize {

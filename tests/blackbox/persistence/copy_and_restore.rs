@@ -108,7 +108,7 @@ fn a_copy_and_its_original_go_separate_ways() {
     s.ok("RATELIMIT.CHECK u 10/1h");
     s.ok("COPY u v");
     s.ok("RATELIMIT.CHECK v 10/1h COST 5");
-    s.ok("RATELIMIT.PEEK u 10/1h").at(2).clone().is(8);
+    s.ok("RATELIMIT.PEEK u 10/1h").at(2).clone().is(9);
     s.ok("JOBQ.PUSH q p ID a");
     s.ok("COPY q r");
     s.ok("DEL q");

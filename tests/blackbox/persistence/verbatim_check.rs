@@ -85,7 +85,7 @@ fn a_replayed_call_takes_at_its_own_time_and_is_never_judged_again() {
     assert_eq!(Snapshot::of(&r), before);
     s.crash_and_restart();
     assert_eq!(Snapshot::of(&s), before);
-    s.ok("RATELIMIT.PEEK long 1000/1h").at(2).clone().is(996);
+    s.ok("RATELIMIT.PEEK long 1000/1h").at(2).clone().is(997);
     let before = Snapshot::of(&r);
     r.crash_and_restart();
     assert_eq!(Snapshot::of(&r), before);

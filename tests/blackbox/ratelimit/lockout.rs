@@ -9,11 +9,11 @@ fn a_denial_locks_the_subject_out() {
     s.ok(login);
     s.ok(login);
     let rest = || within(7_190_000..=7_200_000);
-    s.ok(login).is(list![0, 0, 0, rest(), rest(), text("@lock")]);
+    s.ok(login).is(list![0, 0, 0, rest(), rest()]);
     // Everything is denied, nothing is taken, and the lock gets no longer.
     let untouched = Untouched::on(&s);
     for denied in [login, "RATELIMIT.CHECK u other=9/1s", "RATELIMIT.PEEK u other=9/1s"] {
-        untouched.during("u", || s.ok(denied).is(list![0, 0, 0, rest(), rest(), text("@lock")]));
+        untouched.during("u", || s.ok(denied).is(list![0, 0, 0, rest(), rest()]));
     }
     s.ok("RATELIMIT.CHECK u x=9/1s BRIEF").is(within(-7_200_000..=-7_190_000));
     let rows = s.ok("RATELIMIT.PEEK u");
@@ -47,7 +47,7 @@ fn an_operator_locks_and_unlocks() {
     let s = server!();
     s.ok("RATELIMIT.LOCK u 1h").is(status("OK"));
     s.ok("RATELIMIT.CHECK u 9/1s").at(3).clone().is(within(3_590_000..=3_600_000));
-    s.ok("RATELIMIT.ACQUIRE u h MAX 3").is(list![0, 0, 3, within(3_590_000..=3_600_000)]);
+    s.ok("RATELIMIT.ACQUIRE u h MAX 3").is(list![0, 0, 3, within(3_590_000..=3_600_000), 0]);
     s.ok("RATELIMIT.LOCK u 1m").is(status("OK"));
     s.ok("RATELIMIT.CHECK u 9/1s").at(3).clone().is(within(59_000..=60_000));
     s.ok("RATELIMIT.UNLOCK u").is(1);
@@ -84,4 +84,31 @@ fn malformed_lock_outs_are_refused() {
     }
     s.ok("SET string x");
     untouched.refuses("string", "RATELIMIT.LOCK string 1m", "WRONGTYPE");
+}
+
+#[test]
+fn a_lock_never_changes_the_length_of_a_reply() {
+    let s = server!();
+    s.ok("RATELIMIT.POLICY SET p 9/1h");
+    s.ok("RATELIMIT.POLICY SET q a=9/1h b=9/1h");
+    let words = ["9/1h", "a=9/1h", "a=9/1h b=9/1h", "@p", "@q", "9/1h COST 2", "9/1h UPTO COST 99"];
+    let lengths = |command: &str| -> Vec<usize> {
+        let plain = words.map(|words| s.ok(format!("RATELIMIT.{command} u {words}")).items().len());
+        let detail = words.map(|words| s.ok(format!("RATELIMIT.{command} u {words} DETAIL")).items().len());
+        assert_eq!(detail, [7; 7]);
+        plain.into()
+    };
+    let free = lengths("CHECK");
+    assert_eq!(free, [5, 5, 6, 6, 6, 5, 5]);
+    s.ok("RATELIMIT.LOCK u 1h");
+    assert_eq!(lengths("CHECK"), free);
+    // The lock still shows as a row.
+    let rows = s.ok("RATELIMIT.CHECK u 9/1h DETAIL").at(6).clone();
+    assert_eq!(rows.items().len(), 2);
+    rows.at(1).at(0).clone().is("@lock");
+    s.ok("RATELIMIT.CHECK u a=9/1h b=9/1h").at(5).clone().is("@lock");
+    let peeked = |words: &str| s.ok(format!("RATELIMIT.PEEK u {words}")).items().len();
+    assert_eq!([peeked("9/1h"), peeked("a=9/1h b=9/1h"), peeked("@p"), peeked("9/1h DETAIL")], [5, 6, 6, 7]);
+    s.ok("RATELIMIT.UNLOCK u");
+    assert_eq!([peeked("9/1h"), peeked("a=9/1h b=9/1h"), peeked("@p"), peeked("9/1h DETAIL")], [5, 6, 6, 7]);
 }

@@ -2,9 +2,11 @@
 
 mod acquire;
 mod cl_throttle;
+mod clock_set_back;
 mod fixed_period;
 mod hold;
 mod lockout;
+mod mcheck;
 mod options;
 mod policy;
 mod policy_file;

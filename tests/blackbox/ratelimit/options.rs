@@ -51,9 +51,7 @@ fn a_refund_gives_back_and_shows_the_rows() {
     untouched.during("u", || drop(s.ok("RATELIMIT.REFUND u a=10/1h c=1/1s COST 2")));
     untouched.during("v", || s.ok("RATELIMIT.REFUND v a=10/1h COST 2").at(0).at(3).clone().is(10));
     s.ok("EXISTS v").is(0);
-    for rest in
-        ["a=10/1h", "COST 1", "a=10/1h COST 0", "a=10/1h COST b=1", "a=10/1h COST 1 DETAIL", "a=10/0s COST 1"]
-    {
+    for rest in ["a=10/1h", "COST 1", "a=10/1h COST b=1", "a=10/1h COST 1 DETAIL", "a=10/0s COST 1"] {
         untouched.refuses("u", format!("RATELIMIT.REFUND u {rest}"), "ERR");
     }
 }
@@ -86,4 +84,63 @@ fn reset_forgets_some_or_all() {
     s.ok("RATELIMIT.RESET v").is(0);
     s.ok("EXISTS u v").is(0);
     s.ok("RATELIMIT.RESET u").is(0);
+}
+
+#[test]
+fn peek_tells_the_present_of_limits_used_and_never_used() {
+    let s = server!();
+    s.ok("RATELIMIT.PEEK u 5/1m").is(list![1, 5, 5, 0, 0]);
+    s.ok("RATELIMIT.PEEK u a=5/1m b=7/1h:bucket DETAIL").at(6).clone().is(list![
+        list!["a", 1, 5, 5, 0, 0, 0, 60_000, "5/1m"],
+        list!["b", 1, 7, 7, 0, 0, 0, 3_600_000, "7/1h:bucket"]
+    ]);
+    s.ok("RATELIMIT.PEEK u 5/1m COST 6").is(list![0, 5, 5, -1, 0]);
+    s.ok("EXISTS u").is(0);
+    s.ok("RATELIMIT.CHECK u 5/1h COST 5");
+    let rest = || within(3_590_000..=3_600_000);
+    s.ok("RATELIMIT.PEEK u 5/1h").is(list![0, 5, 0, rest(), rest()]);
+    s.ok("RATELIMIT.PEEK u 5/1h COST 0").is(list![1, 5, 0, 0, rest()]);
+    s.ok("RATELIMIT.PEEK u 5/1h COST 0 DETAIL").at(6).clone().is(list![list![
+        "5/1h",
+        1,
+        5,
+        0,
+        0,
+        rest(),
+        5,
+        3_600_000,
+        "5/1h"
+    ]]);
+}
+
+#[test]
+fn a_limit_of_zero_denies_always() {
+    let s = server!();
+    s.ok("RATELIMIT.CHECK u 0/1d").is(list![0, 0, 0, -1, 0]);
+    s.ok("RATELIMIT.CHECK u 0/1d BRIEF").is(-99_999_999_999_999i64);
+    s.ok("RATELIMIT.CHECK u a=9/1m pro=0/day@UTC").is(list![0, 0, 0, -1, within(0..=86_400_000), "pro"]);
+    s.ok("RATELIMIT.CHECK u 0/1h:fixed LOCKOUT 1h").at(3).clone().is(-1);
+    s.ok("RATELIMIT.POLICY SET free export=0/1d");
+    s.ok("RATELIMIT.CHECK u @free").is(list![0, 0, 0, -1, 0, "export"]);
+    s.ok("EXISTS u").is(0);
+    for limit in ["0/1d:bucket", "0/1d:burst=5", "5/1d:burst=0"] {
+        s.refuses(format!("RATELIMIT.CHECK u {limit}"), "ERR");
+    }
+    s.refuses("JOBQ.CONFIG SET q rate 0/1s", "ERR");
+}
+
+#[test]
+fn a_cost_of_zero_by_name_leaves_that_limit_alone() {
+    let s = server!();
+    s.ok("RATELIMIT.CHECK u calls=9/1h tokens=5/1h COST tokens=5");
+    s.ok("RATELIMIT.CHECK u calls=9/1h tokens=5/1h COST tokens=0").is(list![1, 9, 7, 0, 3_600_000, "calls"]);
+    s.ok("RATELIMIT.CHECK u calls=9/1h tokens=5/1h").at(0).clone().is(0);
+    s.ok("RATELIMIT.CHECK u calls=9/1h export=0/1d COST export=0").at(0).clone().is(1);
+    let untouched = Untouched::on(&s);
+    for cost in ["0", "calls=0,tokens=0"] {
+        untouched.refuses("u", format!("RATELIMIT.CHECK u calls=9/1h tokens=5/1h COST {cost}"), "ERR");
+    }
+    untouched.during("u", || s.ok("RATELIMIT.REFUND u calls=9/1h COST 0"));
+    s.ok("RATELIMIT.CHECK u calls=9/1h tokens=9/1h COST tokens=0 HOLD h 1m");
+    s.ok("RATELIMIT.SETTLE u h COST tokens=2").at(1).at(6).clone().is(7);
 }

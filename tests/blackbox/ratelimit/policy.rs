@@ -188,7 +188,7 @@ fn a_call_names_a_policy_and_the_reply_names_the_limit() {
     let s = server!();
     s.ok("RATELIMIT.POLICY SET ai 10/1m");
     s.ok("RATELIMIT.CHECK u @ai COST 3").is(list![3, 10, 7, 0, 60_000, "@ai"]);
-    s.ok("RATELIMIT.PEEK u @ai").is(list![1, 10, 6, 0, any(), "@ai"]);
+    s.ok("RATELIMIT.PEEK u @ai").is(list![1, 10, 7, 0, any(), "@ai"]);
     s.ok("RATELIMIT.CHECK u @ai BRIEF").is(6);
     s.ok("RATELIMIT.CHECK u @ai COST @ai=2").at(2).clone().is(4);
     s.ok("RATELIMIT.CHECK v 5/1m @ai b=7/1m DETAIL").at(6).clone().is(list![

@@ -52,7 +52,7 @@ fn at_a_new_start_the_file_wins_over_what_was_saved_and_leaves_the_rest_alone() 
     has(&s, "ai", &["20/1m"]);
     has(&s, "own", &["5/1m"]);
     has(&s, "same", &["1/1s"]);
-    s.ok("RATELIMIT.PEEK u @ai").at(2).clone().is(15);
+    s.ok("RATELIMIT.PEEK u @ai").at(2).clone().is(16);
 }
 
 #[test]

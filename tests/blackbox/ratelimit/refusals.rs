@@ -8,7 +8,7 @@ fn malformed_limits_are_refused() {
     s.ok("RATELIMIT.CHECK u 10/1h");
     let untouched = Untouched::on(&s);
     for limit in [
-        "0/1m",
+        "0/1m:bucket",
         "-1/1m",
         "1.5/1m",
         "x/1m",

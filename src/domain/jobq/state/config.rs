@@ -240,6 +240,9 @@ fn rate(name: &str, text: &[u8]) -> Result<Rule, Refusal> {
     if limit.name.is_some() {
         return Err(Refusal::err(format!("{name} '{}': a limit without a name, such as 10/1s", shown(text))));
     }
+    if limit.rule.count == 0 {
+        return Err(Refusal::err(format!("{name} '{}': a count of at least 1", shown(text))));
+    }
     Ok(limit.rule)
 }
 

@@ -122,6 +122,24 @@ impl SlidingWindow {
         }
     }
 
+    /// Whether the clock was set back since the last charge.
+    #[inline]
+    pub fn is_ahead(&self, now: UnixMs) -> bool {
+        self.newest > now && self.sum > 0
+    }
+
+    /// Moves entries that lie in the future to `now`.
+    pub fn rebase(&mut self, now: UnixMs) {
+        if !self.is_ahead(now) {
+            return;
+        }
+        let entries: Vec<_> = self.entries().map(|(time, cost)| (time.min(now), cost)).collect();
+        self.replace(&entries);
+        if let Some(retained) = &mut self.retained {
+            retained.until = retained.until.min(now.saturating_add(retained.longest()));
+        }
+    }
+
     /// A log with one entry.
     pub fn single(at: UnixMs, cost: u64) -> Self {
         let mut window = SlidingWindow::default();

@@ -28,7 +28,8 @@ pub struct TokenBucket {
     pub high: u16,
     /// The fraction of the TAT in units of 1/count ms, below count.
     pub part: u64,
-    /// The time of the last charge, at most the TAT. Only a change of the rule reads it.
+    /// The time of the last charge, at most the TAT; 0 if it is not known. A change of the rule and a
+    /// clock that was set back read it.
     pub at: UnixMs,
 }
 
@@ -110,6 +111,31 @@ impl TokenBucket {
         *self = TokenBucket { at: self.at.min(now), ..Self::with_debt(debt, rule, now) };
     }
 
+    /// Whether the clock was set back since the last charge.
+    #[inline]
+    pub fn is_ahead(&self, rule: &Rule, now: UnixMs) -> bool {
+        self.at > now || self.at == 0 && self.debt(rule, now) > capacity_units(rule)
+    }
+
+    /// Moves a last charge that lies in the future to `now`. Where its time is not known, nothing was
+    /// overdrawn: the bucket owes at most its capacity.
+    pub fn rebase(&mut self, rule: &Rule, now: UnixMs) {
+        if self.at > now {
+            let tat = self.tat() - u128::from(self.at - now);
+            *self = TokenBucket { low: tat as u64, high: (tat >> 64) as u16, part: self.part, at: now };
+        } else if self.is_ahead(rule, now) {
+            *self = TokenBucket { at: 0, ..Self::with_debt(capacity_units(rule), rule, now) };
+        }
+    }
+
+    /// Forgets the time of the last charge of an unnamed bucket, whose rule never changes, unless
+    /// SETTLE has charged more than the capacity.
+    pub fn forget_time(&mut self, rule: &Rule) {
+        if self.debt(rule, self.at) <= capacity_units(rule) {
+            self.at = 0;
+        }
+    }
+
     /// Returns the first millisecond at which nothing is owed.
     #[inline]
     pub fn unused_at(&self) -> UnixMs {
@@ -120,6 +146,12 @@ impl TokenBucket {
     pub fn is_unused(&self, now: UnixMs) -> bool {
         self.tat() + u128::from(self.part > 0) <= u128::from(now)
     }
+}
+
+/// The largest debt that a call leaves, in units of `1/rule.count` ms.
+#[inline]
+fn capacity_units(rule: &Rule) -> u128 {
+    u128::from(rule.capacity()) * u128::from(rule.period_ms)
 }
 
 #[inline]

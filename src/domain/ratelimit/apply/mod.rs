@@ -7,6 +7,7 @@ use crate::domain::ratelimit::charge::Charge;
 use crate::domain::ratelimit::effect::{CounterKey, Effect, NewHold};
 use crate::domain::ratelimit::one_or_many::OneOrMany;
 use crate::domain::ratelimit::state::holds::{Hold, HoldCharge};
+use crate::domain::ratelimit::state::leases::Lease;
 use crate::domain::ratelimit::state::restrictions::Restrictions;
 use crate::domain::ratelimit::state::subject::{Subject, SubjectParts};
 use crate::domain::ratelimit::state::usage::LimitUsage;
@@ -14,8 +15,8 @@ use crate::domain::time::UnixMs;
 
 pub fn apply(subject: &mut Subject, effect: Effect) {
     if let Effect::Taken { now, charges, hold: None } = &effect
-        && let [take] = charges.as_slice()
-        && subject.charge_in_place(take, *now)
+        && let [charge] = charges.as_slice()
+        && subject.charge_in_place(charge, *now)
     {
         return;
     }
@@ -28,10 +29,15 @@ fn change(parts: &mut SubjectParts, effect: Effect) {
     match effect {
         Effect::Taken { now, charges, hold } => {
             parts.purge(now);
-            for take in charges.as_slice() {
-                settle::drain(parts, &take.limit(), now);
-                settle::detach_holds(parts, &take.limit(), now);
-                take_one(parts, take, charges.as_slice().len(), now);
+            let is_shadow = hold.as_ref().is_some_and(|hold| hold.is_shadow);
+            for charge in charges.as_slice() {
+                if is_shadow || charge.cost == 0 {
+                    keep_limit(parts, charge, now);
+                    continue;
+                }
+                settle::drain(parts, &charge.limit(), now);
+                settle::detach_holds(parts, &charge.limit(), now);
+                add_charge(parts, charge, charges.as_slice().len(), now);
             }
             if let Some(hold) = hold {
                 parts.restrictions.holds.add(opened(*hold, charges, now));
@@ -57,10 +63,11 @@ fn change(parts: &mut SubjectParts, effect: Effect) {
             parts.purge(now);
         }
         Effect::Reset { counters } => reset(parts, &counters),
+        Effect::Rebased { now, spans } => parts.rebase(now, &spans),
         Effect::Cleared => *parts = SubjectParts::default(),
-        Effect::Acquired { now, holder, until } => {
+        Effect::Acquired { now, holder, until, token } => {
             parts.purge(now);
-            parts.restrictions.leases.hold(&holder, until);
+            parts.restrictions.leases.hold(&holder, Lease { end: until, at: now, token });
         }
         Effect::Released { now, holder } => {
             parts.purge(now);
@@ -69,31 +76,46 @@ fn change(parts: &mut SubjectParts, effect: Effect) {
     }
 }
 
-fn take_one(parts: &mut SubjectParts, take: &Charge, together: usize, now: UnixMs) {
+fn add_charge(parts: &mut SubjectParts, charge: &Charge, together: usize, now: UnixMs) {
     let list = &mut parts.list;
-    match list.binary_search_by(|held| held.limit().cmp_key(&take.limit())) {
-        Ok(at) => list[at].take(&take.rule, take.span, take.cost, now),
+    match list.binary_search_by(|held| held.limit().cmp_key(&charge.limit())) {
+        Ok(at) => list[at].take(&charge.rule, charge.span, charge.cost, now),
         // The key holds 16 other limits only if the effect was decided on another state. The charge
         // is dropped then.
         Err(_) if list.len() == MAX_LIMITS => {}
         Err(at) => {
-            let mut held = LimitUsage::unused(take.name.clone(), take.rule);
-            held.take(&take.rule, take.span, take.cost, now);
+            let mut held = LimitUsage::unused(charge.name.clone(), charge.rule);
+            held.take(&charge.rule, charge.span, charge.cost, now);
             list.reserve_exact(if list.is_empty() { together } else { 1 });
             list.insert(at, held);
         }
     }
 }
 
+/// Keeps a limit that a hold charges nothing, so that SETTLE can charge it.
+fn keep_limit(parts: &mut SubjectParts, charge: &Charge, now: UnixMs) {
+    let list = &mut parts.list;
+    let found = list.binary_search_by(|held| held.limit().cmp_key(&charge.limit()));
+    if let Err(at) = found
+        && list.len() < MAX_LIMITS
+    {
+        let mut held = LimitUsage::unused(charge.name.clone(), charge.rule);
+        if charge.rule.kind.has_periods() {
+            held.take(&charge.rule, charge.span, 0, now);
+        }
+        list.insert(at, held);
+    }
+}
+
 fn opened(hold: NewHold, charges: OneOrMany<Charge>, now: UnixMs) -> Hold {
-    let charge = |take: Charge| HoldCharge {
-        asked: hold.asked.unwrap_or(take.cost),
-        taken: take.cost,
-        cost: take.cost,
+    let charge = |charge: Charge| HoldCharge {
+        asked: hold.asked.unwrap_or(charge.cost),
+        taken: if hold.is_shadow { 0 } else { charge.cost },
+        cost: if hold.is_shadow { 0 } else { charge.cost },
         counted: true,
-        refundable: settle::units(&take.rule, take.cost),
-        name: take.name,
-        rule: take.rule,
+        refundable: if hold.is_shadow { 0 } else { settle::units(&charge.rule, charge.cost) },
+        name: charge.name,
+        rule: charge.rule,
     };
     let (upto, charges) = (hold.asked.is_some(), charges.into_iter().map(charge).collect());
     Hold { id: hold.id, at: now, until: hold.until, upto, charges }

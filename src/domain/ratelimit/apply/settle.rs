@@ -64,7 +64,9 @@ pub fn detach_holds(parts: &mut SubjectParts, limit: &Limit<'_>, now: UnixMs) {
         _ => None,
     };
     parts.restrictions.holds.for_each_charge_to(*limit, |at, charge| {
-        charge.counted &= !anew && left_until.is_none_or(|left| at > left);
+        let is_contained = !anew && left_until.is_none_or(|left| at > left);
+        // Every count contains a charge of 0.
+        charge.counted &= is_contained || charge.cost == 0;
     });
 }
 

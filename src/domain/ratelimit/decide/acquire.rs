@@ -2,9 +2,24 @@
 
 use crate::domain::decision::Decision;
 use crate::domain::ratelimit::effect::Effect;
+use crate::domain::ratelimit::state::leases::Lease;
 use crate::domain::ratelimit::state::lockout::Lock;
 use crate::domain::ratelimit::state::subject::Subject;
+use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time::UnixMs;
+use crate::domain::token::TokenClock;
+
+/// An ACQUIRE with all of its options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acquire<'a> {
+    pub holder: &'a [u8],
+    /// How many places there are, 1 to 10,000.
+    pub max: u64,
+    /// The length of the lease in ms.
+    pub lease: u64,
+    /// TOKEN: renew the place with this token, and take no other.
+    pub token: Option<u64>,
+}
 
 /// The answer of ACQUIRE.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,20 +29,27 @@ pub struct AcquireOutcome {
     pub max: u64,
     /// Until a place is free and no lock holds; 0 if allowed.
     pub retry_after_ms: u64,
+    /// The token of the place; 0 if denied.
+    pub token: u64,
 }
 
-/// Decides RATELIMIT.ACQUIRE: leases one of `max` places (1 to 10,000) for `lease` ms. A holder
-/// renews its own lease, even if `max` is lower by now.
+/// Decides RATELIMIT.ACQUIRE: leases one of `max` places. A holder renews its own lease and keeps its
+/// token, even if `max` is lower by now. A place that was lost and taken anew has another token.
+///
+/// Returns `FENCED` if the call names a token that is not the token of a live lease of the holder.
 pub fn decide_acquire(
     state: Option<&Subject>,
-    holder: &[u8],
-    max: u64,
-    lease: u64,
+    call: &Acquire<'_>,
     now: UnixMs,
-) -> Decision<AcquireOutcome, Effect> {
+    tokens: &TokenClock,
+) -> Result<Decision<AcquireOutcome, Effect>, Refusal> {
+    let Acquire { holder, max, lease, .. } = *call;
     let leases = state.and_then(Subject::restrictions).map(|restrictions| &restrictions.leases);
     let in_use = leases.map_or(0, |leases| leases.in_use(now)) as u64;
-    let held = leases.and_then(|leases| leases.end_of(holder, now));
+    let held = leases.and_then(|leases| leases.live(holder, now));
+    if call.token.is_some_and(|token| held.is_none_or(|held| held.token != token)) {
+        return Err(fenced(holder));
+    }
     let locked = state.and_then(|subject| subject.lock(now)).map_or(0, |lock| lock.until - now);
     let wait_for_place = if held.is_none() && in_use >= max {
         // Leases above `max` must end first.
@@ -37,26 +59,41 @@ pub fn decide_acquire(
     };
     let retry_after_ms = locked.max(wait_for_place);
     if retry_after_ms > 0 {
-        return Decision::answer(AcquireOutcome { allowed: false, in_use, max, retry_after_ms });
+        let outcome = AcquireOutcome { allowed: false, in_use, max, retry_after_ms, token: 0 };
+        return Ok(Decision::answer(outcome));
     }
     let until = now.saturating_add(lease);
     let in_use = in_use + u64::from(held.is_none());
-    let places = AcquireOutcome { allowed: true, in_use, max, retry_after_ms: 0 };
-    if held == Some(until) {
-        return Decision::answer(places);
+    let token = held.map_or_else(|| tokens.next(now), |held| held.token);
+    let outcome = AcquireOutcome { allowed: true, in_use, max, retry_after_ms: 0, token };
+    if held == Some(Lease { end: until, at: now, token }) {
+        return Ok(Decision::answer(outcome));
     }
-    Decision::change(places, Effect::Acquired { now, holder: holder.into(), until })
+    Ok(Decision::change(outcome, Effect::Acquired { now, holder: holder.into(), until, token }))
+}
+
+fn fenced(holder: &[u8]) -> Refusal {
+    let text = format!("the place of '{}' has another token, or was lost", shown(holder));
+    Refusal::new(Code::Fenced, text)
 }
 
 /// Decides RATELIMIT.RELEASE: frees the place of the holder. Replies whether it had one.
-pub fn decide_release(state: Option<&Subject>, holder: &[u8], now: UnixMs) -> Decision<bool, Effect> {
-    let held = state
-        .and_then(Subject::restrictions)
-        .and_then(|restrictions| restrictions.leases.end_of(holder, now));
-    match held {
-        None => Decision::answer(false),
-        Some(_) => Decision::change(true, Effect::Released { now, holder: holder.into() }),
+///
+/// Returns `FENCED` if the call names a token and the place has another.
+pub fn decide_release(
+    state: Option<&Subject>,
+    holder: &[u8],
+    token: Option<u64>,
+    now: UnixMs,
+) -> Result<Decision<bool, Effect>, Refusal> {
+    let restrictions = state.and_then(Subject::restrictions);
+    let Some(held) = restrictions.and_then(|restrictions| restrictions.leases.live(holder, now)) else {
+        return Ok(Decision::answer(false));
+    };
+    if token.is_some_and(|token| token != held.token) {
+        return Err(fenced(holder));
     }
+    Ok(Decision::change(true, Effect::Released { now, holder: holder.into() }))
 }
 
 /// Decides RATELIMIT.LOCK: denies everything for `length` ms from now. Replaces an earlier lock.

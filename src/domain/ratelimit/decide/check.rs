@@ -48,8 +48,7 @@ impl Check<'_> {
 
 /// The effect of a plain CHECK ([`Check::is_plain`]) that was allowed at `now`, whatever the state.
 pub fn check_effect(request: &CheckRequest<'_>, now: UnixMs) -> Effect {
-    let charges = OneOrMany::map_slice(request.items(), |item| charge_for(None, item, now));
-    Effect::Taken { now, charges, hold: None }
+    Effect::Taken { now, charges: charges(None, request, false, now), hold: None }
 }
 
 type Decided<'a> = Result<Decision<CheckVerdict<'a>, Effect>, Refusal>;
@@ -90,12 +89,32 @@ fn decide<'a>(
         return Ok(deny(state, check, rows, lock, now));
     }
     rows.as_mut_slice().iter_mut().for_each(LimitRow::apply_cost);
-    let charges = OneOrMany::map_slice(request.items(), |item| charge_for(state, item, now));
-    let hold = check.hold.map(|(id, length)| {
-        let asked = check.upto.then_some(check.request.cost());
-        Box::new(NewHold { id: id.into(), until: now.saturating_add(length), asked })
-    });
+    let hold = new_hold(check, false, now);
+    let charges = charges(state, request, hold.is_some(), now);
     Ok(Decision::change(CheckVerdict::new(rows), Effect::Taken { now, charges, hold }))
+}
+
+fn new_hold(check: &Check<'_>, is_shadow: bool, now: UnixMs) -> Option<Box<NewHold>> {
+    let (id, length) = check.hold?;
+    let asked = check.upto.then_some(check.request.cost());
+    Some(Box::new(NewHold { id: id.into(), until: now.saturating_add(length), asked, is_shadow }))
+}
+
+/// Returns the charges of an allowed call. A hold also keeps the limits of cost 0, so that SETTLE
+/// can charge them.
+#[inline]
+fn charges(
+    state: Option<&Subject>,
+    request: &CheckRequest<'_>,
+    has_hold: bool,
+    now: UnixMs,
+) -> OneOrMany<Charge> {
+    let items = request.items();
+    if has_hold || items.iter().all(|item| item.cost > 0) {
+        return OneOrMany::map_slice(items, |item| charge_for(state, item, now));
+    }
+    let charged = items.iter().filter(|item| item.cost > 0);
+    charged.map(|item| charge_for(state, item, now)).collect()
 }
 
 fn deny<'a>(
@@ -116,7 +135,15 @@ fn deny<'a>(
         let cost =
             verdict.binding().map_or(0, |row| if row.is_lock() { check.request.cost() } else { row.cost });
         let cost = if check.upto { check.request.cost() } else { cost };
-        return Decision::answer(verdict.with_shadow_cost(cost));
+        let verdict = verdict.with_shadow_cost(cost);
+        return match new_hold(check, true, now) {
+            // The hold charges nothing, so that SETTLE of the call that passed finds it.
+            hold @ Some(_) => {
+                let charges = charges(state, &check.request, true, now);
+                Decision::change(verdict, Effect::Taken { now, charges, hold })
+            }
+            None => Decision::answer(verdict),
+        };
     }
     if let Some(lock) = &lock {
         return Decision::answer(with_lock(rows, lock));
@@ -174,34 +201,25 @@ fn answer_known_hold<'a>(
         row.mark_granted(charge.taken);
         row
     });
-    Ok(Decision::answer(CheckVerdict::new(rows.collect())))
+    let verdict = CheckVerdict::new(rows.collect());
+    let is_shadow = check.shadow && charges.iter().all(|charge| charge.taken == 0);
+    let cost = if check.upto { check.request.cost() } else { items.first().map_or(0, |item| item.cost) };
+    Ok(Decision::answer(if is_shadow { verdict.with_shadow_cost(cost) } else { verdict }))
 }
 
-/// Answers RATELIMIT.PEEK: what a CHECK of the same request would answer now. A request without
-/// limits gets a row for each limit in use, and one for a lock.
-pub fn peek<'a>(
-    state: Option<&'a Subject>,
-    request: &CheckRequest<'a>,
-    now: UnixMs,
-) -> Result<CheckVerdict<'a>, Refusal> {
-    if request.items().is_empty() {
-        current_rows(state, request, now)
-    } else {
-        Ok(decide_check(state, &Check::plain(request.clone()), now)?.reply)
-    }
-}
-
-/// Returns a row for each limit in its present state, evaluated for the costs of the request.
+/// Answers RATELIMIT.PEEK: a row for each limit in its present state, and whether it would allow the
+/// cost of the request now. A request without limits gets a row for each limit in use. A lock adds
+/// one row.
 pub fn current_rows<'a>(
     state: Option<&'a Subject>,
     request: &CheckRequest<'a>,
     now: UnixMs,
 ) -> Result<CheckVerdict<'a>, Refusal> {
-    let mut rows: Vec<LimitRow<'a>> = Vec::new();
     if !request.items().is_empty() {
-        refuse_too_many(state, request, now)?;
-        rows.extend(request.items().iter().map(|item| evaluate_row(state, item, now)));
-    } else if let Some(subject) = state {
+        return named_rows(state, request, now);
+    }
+    let mut rows: Vec<LimitRow<'a>> = Vec::new();
+    if let Some(subject) = state {
         subject.for_each_limit(|limit, held| {
             if !held.is_unused(now) {
                 rows.push(build_row(held, limit, request.cost(), now));
@@ -210,6 +228,18 @@ pub fn current_rows<'a>(
     }
     let lock = state.and_then(|subject| subject.lock(now));
     Ok(CheckVerdict::new(rows.into_iter().chain(lock.map(|lock| LimitRow::locked(&lock, now))).collect()))
+}
+
+/// Like [`current_rows`], but for a request that names its limits. The rows do not borrow the state.
+pub fn named_rows<'a>(
+    state: Option<&Subject>,
+    request: &CheckRequest<'a>,
+    now: UnixMs,
+) -> Result<CheckVerdict<'a>, Refusal> {
+    refuse_too_many(state, request, now)?;
+    let rows = request.items().iter().map(|item| evaluate_row(state, item, now));
+    let lock = state.and_then(|subject| subject.lock(now));
+    Ok(CheckVerdict::new(rows.chain(lock.map(|lock| LimitRow::locked(&lock, now))).collect()))
 }
 
 pub(crate) fn refuse_too_many(
@@ -248,9 +278,14 @@ fn evaluate_row<'a>(state: Option<&Subject>, item: &RequestedLimit<'a>, now: Uni
 pub(crate) fn build_row<'a>(held: &LimitUsage, limit: Limit<'a>, cost: u64, now: UnixMs) -> LimitRow<'a> {
     let rule = &limit.rule;
     let period_ms = held.span(rule, now).map_or(rule.period_ms, |span| span.length());
-    let mut row = LimitRow::new(limit, cost, held.evaluate(rule, cost, now), period_ms);
+    let mut status = held.evaluate(rule, cost, now);
+    if cost == 0 {
+        status.retry_after_ms = Some(0);
+    }
+    let mut row = LimitRow::new(limit, cost, status, period_ms);
     if row.allowed {
-        row.reset_after_taking = held.reset_after_taking(rule, cost, now);
+        row.reset_after_taking =
+            if cost == 0 { row.reset_after_ms } else { held.reset_after_taking(rule, cost, now) };
     }
     row
 }

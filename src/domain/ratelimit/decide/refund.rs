@@ -53,9 +53,9 @@ pub fn decide_settle(
     let mut settled: Vec<u64> = charges.iter().map(|charge| charge.cost).collect();
     if cost::is_by_name(costs) {
         let limits = charges.iter().map(|charge| charge.limit());
-        cost::by_name(costs, 0, "hold", limits, |at, cost| settled[at] = cost)?;
+        cost::by_name(costs, "hold", limits, |at, cost| settled[at] = cost)?;
     } else {
-        settled.fill(cost::for_all(costs, 0)?);
+        settled.fill(cost::for_all(costs)?);
     }
     if charges.iter().zip(&settled).all(|(charge, cost)| charge.cost == *cost) {
         return Ok(Decision::answer(()));

@@ -4,9 +4,9 @@ use crate::domain::ratelimit::MAX_LIMITS;
 use crate::domain::ratelimit::limit::cost;
 use crate::domain::ratelimit::limit::parse::Limit;
 use crate::domain::ratelimit::one_or_many::OneOrMany;
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Refusal, shown};
 
-/// One limit of a call and its cost, 1 to 10^12.
+/// One limit of a call and its cost, 0 to 10^12. A cost of 0 takes nothing, and never denies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestedLimit<'a> {
     pub limit: Limit<'a>,
@@ -62,23 +62,51 @@ impl<'a> CheckRequest<'a> {
         Ok(())
     }
 
-    /// Parses the value of COST: `n` for every limit, or `name=n[,name=n]` with 1 for unlisted
-    /// limits.
+    /// Parses the value of COST in CHECK: `n` for every limit, or `name=n[,name=n]` with 1 for
+    /// unlisted limits. Returns an error if every cost is 0.
     pub fn set_cost(&mut self, text: &[u8]) -> Result<(), Refusal> {
-        self.set_cost_with_default(text, 1)
+        self.set_cost_with_default(text, 1)?;
+        if !self.has_cost() && !self.items().is_empty() {
+            return Err(takes_nothing(text));
+        }
+        Ok(())
     }
 
-    /// Like [`CheckRequest::set_cost`], but with another cost for unlisted limits.
+    /// Like [`CheckRequest::set_cost`], but with another cost for unlisted limits, and every cost may
+    /// be 0.
     pub fn set_cost_with_default(&mut self, text: &[u8], unlisted: u64) -> Result<(), Refusal> {
         if !cost::is_by_name(text) {
-            self.cost = cost::for_all(text, 1)?;
+            self.cost = cost::for_all(text)?;
             self.items.as_mut_slice().iter_mut().for_each(|item| item.cost = self.cost);
             return Ok(());
         }
         let items = self.items.as_mut_slice();
         items.iter_mut().for_each(|item| item.cost = unlisted);
         let limits: OneOrMany<Limit<'a>> = items.iter().map(|item| item.limit).collect();
-        cost::by_name(text, 1, "call", limits.as_slice().iter().copied(), |at, cost| items[at].cost = cost)
+        cost::by_name(text, "call", limits.as_slice().iter().copied(), |at, cost| items[at].cost = cost)
+    }
+
+    /// Parses the value of COST for several requests of one call, at most 16 limits in all. A cost by
+    /// name counts in each request that has the name.
+    pub fn set_cost_of_all(requests: &mut [Self], text: &[u8]) -> Result<(), Refusal> {
+        if cost::is_by_name(text) {
+            let mut costs = vec![1; requests.iter().map(|request| request.items().len()).sum()];
+            let limits = requests.iter().flat_map(|request| request.items()).map(|item| item.limit);
+            cost::by_name(text, "call", limits, |at, cost| costs[at] = cost)?;
+            let items = requests.iter_mut().flat_map(|request| request.items.as_mut_slice());
+            items.zip(costs).for_each(|(item, cost)| item.cost = cost);
+        } else {
+            requests.iter_mut().try_for_each(|request| request.set_cost_with_default(text, 1))?;
+        }
+        if requests.iter().all(|request| !request.has_cost()) {
+            return Err(takes_nothing(text));
+        }
+        Ok(())
+    }
+
+    /// Whether any limit has a cost.
+    pub fn has_cost(&self) -> bool {
+        self.items().iter().any(|item| item.cost > 0)
     }
 
     /// The same limits, each at this cost.
@@ -95,6 +123,11 @@ impl<'a> CheckRequest<'a> {
     pub fn cost(&self) -> u64 {
         self.cost
     }
+}
+
+fn takes_nothing(text: &[u8]) -> Refusal {
+    let fault = "takes nothing of any limit, use RATELIMIT.PEEK to read limits";
+    Refusal::err(format!("COST '{}': {fault}", shown(text)))
 }
 
 #[cfg(test)]
@@ -119,17 +152,18 @@ mod tests {
         assert_eq!(costs(&limits, "b=3"), Ok(vec![1, 3, 1, 1]));
         assert_eq!(costs(&limits, "7/1m=2,10/1s:burst=20=4,a=6"), Ok(vec![6, 1, 4, 2]));
         assert_eq!(costs(&limits, "1000000000000"), Ok(vec![MAX_COUNT; 4]));
+        assert_eq!(costs(&limits, "a=0,b=0,7/1m=0"), Ok(vec![0, 0, 1, 0]));
     }
 
     #[test]
     fn a_wrong_cost_is_explained() {
         let limits = ["a=10/1m", "7/60s"];
         for (cost, fault) in [
-            ("0", "must be between 1 and 1000000000000"),
-            ("a=0", "must be between 1 and 1000000000000"),
+            ("0", "takes nothing of any limit, use RATELIMIT.PEEK to read limits"),
+            ("a=0,7/1m=0", "takes nothing of any limit, use RATELIMIT.PEEK to read limits"),
             ("-1", "'-1' is not a whole number"),
             ("", "'' is not a whole number"),
-            ("18446744073709551617", "must be between 1 and 1000000000000"),
+            ("18446744073709551617", "must be between 0 and 1000000000000"),
             ("c=1", "no limit of this call is named 'c'"),
             ("8/1m=1", "no limit of this call is named '8/1m'"),
             ("=1", "no limit of this call is named ''"),

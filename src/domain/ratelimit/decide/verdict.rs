@@ -10,9 +10,9 @@ use crate::domain::time::UnixMs;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-/// The largest duration and amount in a reply: 2^53 - 2. Every client language holds it, and it
-/// differs from "never" in a BRIEF reply (minus 2^53 - 1).
-pub const MAX_SHOWN: u64 = (1 << 53) - 2;
+/// The largest duration and amount in a reply. It has 14 digits, because Lua prints numbers with 14
+/// digits. It differs from the count of `inf` and from "never" in a BRIEF reply.
+pub const MAX_SHOWN: u64 = UNLIMITED - 1;
 
 /// One limit in the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,13 +94,15 @@ impl<'a> LimitRow<'a> {
     }
 
     /// Whether this row binds more than `other`. A denied row binds before an allowed one. Among
-    /// denied rows, -1 binds first, then the longest retry. Among allowed rows, the smallest
-    /// remaining/capacity binds; the fractions are compared exactly.
+    /// denied rows, -1 binds first, then the longest retry. Among allowed rows, those with a cost bind
+    /// first, then the smallest remaining/capacity; the fractions are compared exactly.
     fn binds_before(&self, other: &Self) -> bool {
         let order = self.allowed.cmp(&other.allowed).then_with(|| {
             if self.allowed {
-                let left = |a: &Self, b: &Self| u128::from(a.remaining) * u128::from(b.capacity);
-                left(self, other).cmp(&left(other, self))
+                // A limit of count 0 has nothing left.
+                let left = |a: &Self, b: &Self| u128::from(a.remaining) * u128::from(b.capacity.max(1));
+                let is_free = |row: &Self| row.cost == 0;
+                is_free(self).cmp(&is_free(other)).then(left(self, other).cmp(&left(other, self)))
             } else {
                 let wait = |row: &Self| u64::try_from(row.retry_after_ms).unwrap_or(u64::MAX);
                 wait(other).cmp(&wait(self))
@@ -144,7 +146,6 @@ impl<'a> CheckVerdict<'a> {
     }
 
     /// Whether every limit allows.
-    #[cfg(test)]
     pub fn allowed(&self) -> bool {
         self.binding().is_none_or(|row| row.allowed)
     }
@@ -153,6 +154,16 @@ impl<'a> CheckVerdict<'a> {
     /// limits, at a subject that holds none.
     pub fn binding(&self) -> Option<&LimitRow<'a>> {
         self.rows().get(self.binding)
+    }
+
+    /// Returns the index of the verdict that binds among those of several subjects: the first of equal
+    /// ones.
+    pub fn binding_of(verdicts: &[CheckVerdict<'_>]) -> usize {
+        let binds_before = |next: usize, first: usize| {
+            let (next, first) = (verdicts[next].binding(), verdicts[first].binding());
+            next.zip(first).is_some_and(|(next, first)| next.binds_before(first))
+        };
+        (1..verdicts.len()).fold(0, |first, next| if binds_before(next, first) { next } else { first })
     }
 
     /// The cost charged to the binding limit; 0 if the call is denied.

@@ -2,6 +2,7 @@
 
 use crate::domain::calendar::time_zone::Zone;
 use crate::domain::codec::{Corrupt, Reader, Writer};
+use crate::domain::ratelimit::UNLIMITED;
 use crate::domain::ratelimit::limit::calendar::{Calendar, CalendarUnit};
 use crate::domain::ratelimit::limit::name::LimitName;
 use crate::domain::ratelimit::limit::parse::Limit;
@@ -64,7 +65,7 @@ pub(crate) fn read_limit(reader: &mut Reader<'_>) -> Result<(Option<LimitName>, 
         0 => None,
         _ => Some(LimitName::new(reader.bytes()?).ok_or(Corrupt)?),
     };
-    let count = reader.int()?;
+    let count = reader.int().map(|count| if count == OLD_UNLIMITED { UNLIMITED } else { count })?;
     let rule = match flags >> 1 {
         WINDOW => Rule { count, period_ms: reader.int()?, kind: LimitKind::Window },
         BUCKET => Rule { count, period_ms: reader.int()?, kind: LimitKind::Bucket { burst: reader.int()? } },
@@ -80,6 +81,9 @@ pub(crate) fn read_limit(reader: &mut Reader<'_>) -> Result<(Option<LimitName>, 
     };
     if rule.is_sound() { Ok((name, rule)) } else { Err(Corrupt) }
 }
+
+/// The count of `inf` in files of early development builds.
+const OLD_UNLIMITED: u64 = (1 << 53) - 1;
 
 /// The minimum size at which a block ends. It ends behind the limit that reaches this size.
 pub(crate) const BLOCK_BYTES: usize = 64 * 1024;

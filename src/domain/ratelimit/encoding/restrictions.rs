@@ -6,8 +6,9 @@ use crate::domain::ratelimit::effect::{read_cost, read_id, read_level, read_lock
 use crate::domain::ratelimit::encoding::limit::{BLOCK_BYTES, read_limit, write_limit};
 use crate::domain::ratelimit::one_or_many::OneOrMany;
 use crate::domain::ratelimit::state::holds::{Hold, HoldCharge, MAX_HOLD_ID_LEN, MAX_HOLDS};
-use crate::domain::ratelimit::state::leases::{MAX_HOLDER_LEN, MAX_LEASES};
+use crate::domain::ratelimit::state::leases::{Lease, MAX_HOLDER_LEN, MAX_LEASES};
 use crate::domain::ratelimit::state::restrictions::Restrictions;
+use crate::domain::token;
 
 /// Tags, above every first byte of a limit.
 const LOCK: u8 = 8;
@@ -34,10 +35,12 @@ pub fn save(restrictions: &Restrictions, writer: &mut Writer, emit: &mut dyn FnM
         save_hold(writer, hold);
         block(writer);
     }
-    for (holder, end) in restrictions.leases.iter() {
+    for (holder, lease) in restrictions.leases.iter() {
         writer.byte(LEASE);
         writer.bytes(holder);
-        writer.int(end);
+        writer.int(lease.end);
+        writer.int(lease.at);
+        writer.int(lease.token);
         block(writer);
     }
 }
@@ -67,7 +70,7 @@ pub fn is_next(reader: &Reader<'_>) -> bool {
 }
 
 /// Reads one restriction. They come in the order of [`save`].
-pub fn load(restrictions: &mut Restrictions, reader: &mut Reader<'_>) -> Result<(), Corrupt> {
+pub fn load(restrictions: &mut Restrictions, encoding: u32, reader: &mut Reader<'_>) -> Result<(), Corrupt> {
     let tag = reader.byte()?;
     let (holds, leases) = (!restrictions.holds.is_empty(), !restrictions.leases.is_empty());
     match tag {
@@ -87,11 +90,18 @@ pub fn load(restrictions: &mut Restrictions, reader: &mut Reader<'_>) -> Result<
             if restrictions.leases.last_holder().is_some_and(|last| *last >= *holder) {
                 return Err(Corrupt);
             }
-            restrictions.leases.hold(&holder, reader.int()?);
+            restrictions.leases.hold(&holder, load_lease(encoding, reader)?);
         }
         _ => return Err(Corrupt),
     }
     Ok(())
+}
+
+/// Encoding 1 had neither times nor tokens; such leases have long ended where files are kept.
+fn load_lease(encoding: u32, reader: &mut Reader<'_>) -> Result<Lease, Corrupt> {
+    let end = reader.int()?;
+    let (at, token) = if encoding > 1 { (reader.int()?, reader.int()?) } else { (0, 1) };
+    if token == 0 || token >= token::BOUND || at > end { Err(Corrupt) } else { Ok(Lease { end, at, token }) }
 }
 
 fn load_hold(reader: &mut Reader<'_>) -> Result<Hold, Corrupt> {
@@ -110,7 +120,7 @@ fn load_hold(reader: &mut Reader<'_>) -> Result<Hold, Corrupt> {
 
 fn load_charge(reader: &mut Reader<'_>) -> Result<HoldCharge, Corrupt> {
     let (name, rule) = read_limit(reader)?;
-    let (asked, taken, cost) = (read_cost(reader, 1)?, read_cost(reader, 1)?, read_cost(reader, 0)?);
+    let (asked, taken, cost) = (read_cost(reader, 0)?, read_cost(reader, 0)?, read_cost(reader, 0)?);
     let counted = reader.bool()?;
     let (high, low) = (reader.int()?, reader.int()?);
     // A cost of 10^12 in the units of any bucket takes at most 79 bits.

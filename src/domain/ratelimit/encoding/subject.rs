@@ -3,11 +3,11 @@
 //! ```text
 //! block   := (limit | extra)*                    limits in their order, across blocks too, then extras
 //! limit   := flags name? count (period burst? | unit zone anchor) use
-//! bucket  := TAT's low bits, high bits, part     if named: and the time of the last charge
+//! bucket  := TAT's low bits, high bits, part, time of the last charge or 0
 //! window  := n (time cost)*                      the first time absolute, then differences
 //!            if named: and retained?
 //! period  := start length used
-//! extra   := LOCK from length | LEVEL count until | HOLD id at until upto charges | LEASE holder end
+//! extra   := LOCK from length | LEVEL count until | HOLD id at until upto charges | LEASE holder end at token
 //! charge  := flags name? … asked taken cost counted refundable
 //! ```
 
@@ -35,9 +35,7 @@ pub(crate) fn save(subject: &Subject, emit: &mut dyn FnMut(&[u8])) {
                 writer.int(bucket.low);
                 writer.int(u64::from(bucket.high));
                 writer.int(bucket.part);
-                if named {
-                    writer.int(bucket.at);
-                }
+                writer.int(bucket.at);
             }
             Usage::Window(window) => save_window(&mut writer, window, named),
             Usage::Period(period) => {
@@ -75,12 +73,12 @@ fn save_window(writer: &mut Writer, window: &SlidingWindow, named: bool) {
 }
 
 /// Loads one block in addition to the blocks before it.
-pub(crate) fn load(parts: &mut SubjectParts, block: &[u8]) -> Result<(), Corrupt> {
+pub(crate) fn load(parts: &mut SubjectParts, encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
     let SubjectParts { list, restrictions } = parts;
     let mut reader = Reader::new(block);
     while !reader.is_empty() {
         if restrictions::is_next(&reader) {
-            restrictions::load(restrictions, &mut reader)?;
+            restrictions::load(restrictions, encoding, &mut reader)?;
             continue;
         }
         if !restrictions.is_empty() {
@@ -92,7 +90,7 @@ pub(crate) fn load(parts: &mut SubjectParts, block: &[u8]) -> Result<(), Corrupt
             LimitKind::Bucket { .. } => {
                 let (low, high) = (reader.int()?, reader.narrow()?);
                 let part = reader.int()?;
-                let at = if named { reader.int()? } else { 0 };
+                let at = if named || encoding > 1 { reader.int()? } else { 0 };
                 if part >= rule.count || (high == 0 && at > low) {
                     return Err(Corrupt);
                 }

@@ -10,17 +10,16 @@ pub fn is_by_name(text: &[u8]) -> bool {
     text.contains(&b'=')
 }
 
-/// Parses one cost for all limits, `least` to 10^12.
-pub fn for_all(text: &[u8], least: u64) -> Result<u64, Refusal> {
-    parse_amount(text, least).map_err(|fault| refusal(text, &fault))
+/// Parses one cost for all limits, 0 to 10^12.
+pub fn for_all(text: &[u8]) -> Result<u64, Refusal> {
+    parse_amount(text, 0).map_err(|fault| refusal(text, &fault))
 }
 
-/// Calls `set` with the index and the cost of each listed limit, `least` to 10^12. `of` names the
+/// Calls `set` with the index and the cost of each listed limit, of every subject that has it, 0 to 10^12. `of` names the
 /// owner of the limits in errors. An unnamed limit is listed by its spec (`10/1m=3`). Returns an
 /// error for an unknown name and for a name that is listed twice.
 pub fn by_name<'l>(
     text: &[u8],
-    least: u64,
     of: &str,
     limits: impl Iterator<Item = Limit<'l>> + Clone,
     mut set: impl FnMut(usize, u64),
@@ -31,19 +30,23 @@ pub fn by_name<'l>(
             return Err(refusal(text, "expected n or name=n[,name=n]"));
         };
         let (name, cost) = (&part[..at], &part[at + 1..]);
-        let cost = parse_amount(cost, least).map_err(|fault| refusal(text, &fault))?;
+        let cost = parse_amount(cost, 0).map_err(|fault| refusal(text, &fault))?;
         let unnamed = Rule::parse(name).ok();
-        let found = limits.clone().take(MAX_LIMITS).position(|limit| match limit.name {
+        let is_named = |limit: &Limit<'_>| match limit.name {
             Some(given) => given == name,
             None => Some(limit.rule) == unnamed,
-        });
-        let Some(index) = found else {
-            return Err(refusal(text, &format!("no limit of this {of} is named '{}'", shown(name))));
         };
-        if std::mem::replace(&mut listed[index], true) {
-            return Err(refusal(text, &format!("'{}' is listed twice", shown(name))));
+        let mut is_found = false;
+        for (index, _) in limits.clone().take(MAX_LIMITS).enumerate().filter(|(_, limit)| is_named(limit)) {
+            is_found = true;
+            if std::mem::replace(&mut listed[index], true) {
+                return Err(refusal(text, &format!("'{}' is listed twice", shown(name))));
+            }
+            set(index, cost);
         }
-        set(index, cost);
+        if !is_found {
+            return Err(refusal(text, &format!("no limit of this {of} is named '{}'", shown(name))));
+        }
     }
     Ok(())
 }

@@ -22,7 +22,7 @@ impl Rule {
         let count = if unlimited {
             UNLIMITED
         } else {
-            parse_amount(count, 1).map_err(|fault| format!("count {fault}"))?
+            parse_amount(count, 0).map_err(|fault| format!("count {fault}"))?
         };
         let rule = match split_at_byte(rest, b'@') {
             Some((word, zone)) => parse_calendar_limit(count, word, zone)?,
@@ -59,7 +59,12 @@ fn parse_duration_limit(count: u64, text: &[u8]) -> Result<Rule, String> {
             _ => return Err("after the period only :burst=n, :bucket or :fixed may follow".into()),
         },
     };
-    Ok(Rule { count, period_ms, kind })
+    match kind {
+        LimitKind::Bucket { .. } if count == 0 => {
+            Err(format!("the count of a bucket must be between 1 and {MAX_COUNT}"))
+        }
+        _ => Ok(Rule { count, period_ms, kind }),
+    }
 }
 
 /// `word@zone[:anchor=d]`.

@@ -27,7 +27,7 @@ impl LimitKind {
 /// What a limit allows. The name is not a part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rule {
-    /// 1 to 10^12, or [`UNLIMITED`] for `inf`, which only fixed and calendar periods have.
+    /// 0 (a bucket 1) to 10^12, or [`UNLIMITED`] for `inf`, which only fixed and calendar periods have.
     pub count: u64,
     /// 1 ms to 3650 days, in milliseconds. For a calendar period, its maximum length.
     pub period_ms: u64,
@@ -58,7 +58,8 @@ impl Rule {
 
     /// Whether every part is in its range. Decoders check it.
     pub fn is_sound(&self) -> bool {
-        let counts = 1..=MAX_COUNT;
+        let min = u64::from(matches!(self.kind, LimitKind::Bucket { .. }));
+        let counts = min..=MAX_COUNT;
         let period = match self.kind {
             LimitKind::Calendar(calendar) => {
                 (1..=calendar.unit.highest_anchor()).contains(&calendar.anchor)

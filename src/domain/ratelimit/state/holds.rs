@@ -17,7 +17,7 @@ pub const MAX_HOLD_ID_LEN: usize = 128;
 pub struct HoldCharge {
     pub name: Option<LimitName>,
     pub rule: Rule,
-    /// The cost in the call, 1 to 10^12.
+    /// The cost in the call, 0 to 10^12.
     pub asked: u64,
     /// The cost charged by the call. UPTO can lower it.
     pub taken: u64,
@@ -122,6 +122,18 @@ impl Holds {
     /// Removes expired holds. Their charges are final.
     pub fn purge(&mut self, now: UnixMs) {
         self.retain(|hold| hold.until > now);
+    }
+
+    pub fn is_ahead(&self, now: UnixMs) -> bool {
+        self.list.iter().any(|hold| hold.at > now)
+    }
+
+    /// Moves holds whose call lies in the future to `now`, with their length.
+    pub fn rebase(&mut self, now: UnixMs) {
+        for hold in &mut self.list {
+            let shift = hold.at.saturating_sub(now);
+            (hold.at, hold.until) = (hold.at - shift, hold.until.saturating_sub(shift));
+        }
     }
 
     /// Removes limits from all holds, after RESET.

@@ -9,14 +9,26 @@ pub const MAX_LEASES: usize = 10_000;
 /// The maximum length of a holder in bytes. The minimum is 1.
 pub const MAX_HOLDER_LEN: usize = 128;
 
+/// A place that a holder has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    pub end: UnixMs,
+    /// The time of the last ACQUIRE; 0 if it is not known.
+    pub at: UnixMs,
+    /// Stays the same while the lease is renewed.
+    pub token: u64,
+}
+
 /// All leases of a subject. Expired leases stay until the next change removes them, but do not
 /// count.
 #[derive(Debug, Clone, Default)]
 pub struct Leases {
-    by_holder: BTreeMap<Box<[u8]>, UnixMs>,
+    by_holder: BTreeMap<Box<[u8]>, Lease>,
     by_end: BTreeSet<(UnixMs, Box<[u8]>)>,
     /// Bytes of all holders.
     bytes: usize,
+    /// No lease was acquired later.
+    latest: UnixMs,
 }
 
 impl Leases {
@@ -33,9 +45,14 @@ impl Leases {
         self.len() - self.by_end.iter().take_while(|(end, _)| *end <= now).count()
     }
 
-    /// Returns the end of the lease of `holder`, if it is live.
-    pub fn end_of(&self, holder: &[u8], now: UnixMs) -> Option<UnixMs> {
-        self.by_holder.get(holder).copied().filter(|&end| end > now)
+    /// Returns the lease of `holder`, if it is live.
+    pub fn live(&self, holder: &[u8], now: UnixMs) -> Option<Lease> {
+        self.by_holder.get(holder).copied().filter(|lease| lease.end > now)
+    }
+
+    /// Returns the highest token, 0 without leases.
+    pub fn highest_token(&self) -> u64 {
+        self.by_holder.values().map(|lease| lease.token).max().unwrap_or(0)
     }
 
     /// Returns the end of the live lease after `others` earlier ones.
@@ -51,19 +68,38 @@ impl Leases {
 
     /// Adds or renews a lease. An effect that was decided on another state can find no room. The
     /// lease is dropped then.
-    pub fn hold(&mut self, holder: &[u8], end: UnixMs) {
+    pub fn hold(&mut self, holder: &[u8], lease: Lease) {
         self.release(holder);
         if self.len() < MAX_LEASES {
             self.bytes += holder.len();
-            self.by_holder.insert(holder.into(), end);
-            self.by_end.insert((end, holder.into()));
+            self.by_holder.insert(holder.into(), lease);
+            self.by_end.insert((lease.end, holder.into()));
+            self.latest = self.latest.max(lease.at);
         }
     }
 
+    pub fn is_ahead(&self, now: UnixMs) -> bool {
+        self.latest > now
+    }
+
+    /// Moves leases that were acquired in the future to `now`, with their length.
+    pub fn rebase(&mut self, now: UnixMs) {
+        if !self.is_ahead(now) {
+            return;
+        }
+        for lease in self.by_holder.values_mut() {
+            let shift = lease.at.saturating_sub(now);
+            (lease.at, lease.end) = (lease.at - shift, lease.end.saturating_sub(shift));
+        }
+        let ends = self.by_holder.iter().map(|(holder, lease)| (lease.end, holder.clone()));
+        self.by_end = ends.collect();
+        self.latest = now;
+    }
+
     pub fn release(&mut self, holder: &[u8]) {
-        if let Some((holder, end)) = self.by_holder.remove_entry(holder) {
+        if let Some((holder, lease)) = self.by_holder.remove_entry(holder) {
             self.bytes -= holder.len();
-            self.by_end.remove(&(end, holder));
+            self.by_end.remove(&(lease.end, holder));
         }
     }
 
@@ -79,8 +115,8 @@ impl Leases {
     }
 
     /// Iterates in the order of the holders.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], UnixMs)> {
-        self.by_holder.iter().map(|(holder, end)| (&holder[..], *end))
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], Lease)> {
+        self.by_holder.iter().map(|(holder, lease)| (&holder[..], *lease))
     }
 
     /// Returns the last holder in byte order.
@@ -91,7 +127,7 @@ impl Leases {
     /// Estimates the bytes on the heap: two trees, half full, and each holder in both trees as an
     /// allocation of its own.
     pub fn heap_bytes(&self) -> usize {
-        let entry = size_of::<Box<[u8]>>() + size_of::<UnixMs>();
-        self.len() * (2 * 2 * entry + 2 * 8) + 2 * self.bytes
+        let entries = 2 * size_of::<Box<[u8]>>() + size_of::<Lease>() + size_of::<UnixMs>();
+        self.len() * (2 * entries + 2 * 8) + 2 * self.bytes
     }
 }

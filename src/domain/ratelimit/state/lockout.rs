@@ -17,6 +17,13 @@ impl Lock {
     pub fn new(from: UnixMs, length: u64) -> Self {
         Lock { from, until: from.saturating_add(length) }
     }
+
+    /// Moves a lock that begins in the future to `now`. Returns by how much.
+    pub fn rebase(&mut self, now: UnixMs) -> u64 {
+        let shift = self.from.saturating_sub(now);
+        (self.from, self.until) = (self.from - shift, self.until - shift);
+        shift
+    }
 }
 
 /// How often LOCKOUT locked the subject. Reset some time after the last lock.

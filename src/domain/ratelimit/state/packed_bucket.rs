@@ -3,6 +3,7 @@
 use crate::domain::ratelimit::algorithm::token_bucket::TokenBucket;
 use crate::domain::ratelimit::limit::rule::{LimitKind, Rule};
 use crate::domain::ratelimit::state::usage::{LimitUsage, Usage};
+use crate::domain::time::UnixMs;
 
 /// An unnamed bucket as unaligned bytes. Its rule never changes, so it does not keep
 /// [`TokenBucket::at`].
@@ -71,6 +72,12 @@ impl PackedBucket {
     pub fn bucket(&self) -> TokenBucket {
         let (low, high) = (u64::from_le_bytes(self.low), u16::from_le_bytes(self.high));
         TokenBucket { low, high, part: unpacked(self.part), at: 0 }
+    }
+
+    /// Whether the clock was set back since the last charge.
+    #[inline]
+    pub fn is_ahead(&self, now: UnixMs) -> bool {
+        self.bucket().is_ahead(&self.rule(), now)
     }
 
     #[inline]

@@ -26,6 +26,23 @@ impl Restrictions {
         self.leases.purge(now);
     }
 
+    /// Whether the clock was set back since any of it was added.
+    pub fn is_ahead(&self, now: UnixMs) -> bool {
+        self.lock.is_some_and(|lock| lock.from > now) || self.holds.is_ahead(now) || self.leases.is_ahead(now)
+    }
+
+    /// Moves what begins in the future to `now`, with its length.
+    pub fn rebase(&mut self, now: UnixMs) {
+        if let Some(lock) = &mut self.lock {
+            let shift = lock.rebase(now);
+            if let Some(level) = &mut self.level {
+                level.until = level.until.saturating_sub(shift);
+            }
+        }
+        self.holds.rebase(now);
+        self.leases.rebase(now);
+    }
+
     /// Returns the time at which all of it has expired.
     pub fn last_end(&self) -> Option<UnixMs> {
         let lock = self.lock.map(|lock| lock.until);

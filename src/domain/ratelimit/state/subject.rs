@@ -2,13 +2,16 @@
 
 use crate::domain::ratelimit::algorithm::token_bucket::TokenBucket;
 use crate::domain::ratelimit::charge::Charge;
+use crate::domain::ratelimit::effect::Effect;
 use crate::domain::ratelimit::limit::parse::Limit;
 use crate::domain::ratelimit::limit::rule::LimitKind;
+use crate::domain::ratelimit::limit::span::Span;
 use crate::domain::ratelimit::state::lockout::Lock;
 use crate::domain::ratelimit::state::packed_bucket::PackedBucket;
 use crate::domain::ratelimit::state::restrictions::Restrictions;
 use crate::domain::ratelimit::state::usage::{LimitUsage, Usage};
 use crate::domain::time::UnixMs;
+use crate::domain::value::Value;
 
 /// A subject: its limits in use. The next change drops unused limits, so that only limits in use
 /// take memory.
@@ -22,7 +25,8 @@ pub(crate) enum LimitStorage {
     #[default]
     None,
     Bucket(PackedBucket),
-    /// In the order of [`Limit::cmp_key`], at most 16. Never a single unnamed bucket.
+    /// In the order of [`Limit::cmp_key`], at most 16. Never a single unnamed bucket that owes at
+    /// most its capacity.
     Many(Vec<LimitUsage>),
     /// Limits and restrictions.
     WithRestrictions(Box<SubjectParts>),
@@ -45,6 +49,16 @@ impl SubjectParts {
         list.retain(|held| !held.is_unused(now) || restrictions.holds.is_charged(&held.limit()));
     }
 
+    /// Moves what lies in the future to `now`. `spans` are the periods for calendar limits that move.
+    pub fn rebase(&mut self, now: UnixMs, spans: &[Span]) {
+        let mut spans = spans.iter().copied();
+        for held in self.list.iter_mut().filter(|held| held.is_ahead(now)) {
+            let is_calendar = matches!(held.rule.kind, LimitKind::Calendar(_));
+            held.rebase(if is_calendar { spans.next() } else { None }, now);
+        }
+        self.restrictions.rebase(now);
+    }
+
     pub fn find_mut(&mut self, limit: &Limit<'_>) -> Option<&mut LimitUsage> {
         let at = self.list.binary_search_by(|held| held.limit().cmp_key(limit)).ok()?;
         Some(&mut self.list[at])
@@ -63,6 +77,38 @@ impl Subject {
             LimitStorage::Many(many) => find_in(many, limit).map(with),
             LimitStorage::WithRestrictions(parts) => find_in(&parts.list, limit).map(with),
         }
+    }
+
+    /// Whether the clock was set back since the last change: something lies in the future.
+    #[inline]
+    pub(crate) fn is_ahead(&self, now: UnixMs) -> bool {
+        match &self.0 {
+            LimitStorage::None => false,
+            LimitStorage::Bucket(one) => one.is_ahead(now),
+            LimitStorage::Many(many) => many.iter().any(|held| held.is_ahead(now)),
+            LimitStorage::WithRestrictions(parts) => {
+                parts.list.iter().any(|held| held.is_ahead(now)) || parts.restrictions.is_ahead(now)
+            }
+        }
+    }
+
+    /// The effect that moves what lies in the future to `now`, so that no wait is longer than its own
+    /// period.
+    #[cold]
+    pub(crate) fn rebase_effect(&self, now: UnixMs) -> Effect {
+        let mut spans = Vec::new();
+        self.for_each_limit(|_, held| spans.extend(held.calendar_span(now)));
+        Effect::Rebased { now, spans }
+    }
+
+    /// The state that a read at `now` has to see, where that differs from the kept one: the clock was
+    /// set back. Writes apply [`Subject::rebase_effect`] first.
+    #[inline]
+    pub fn rebased(state: Option<&Self>, now: UnixMs) -> Option<Self> {
+        let ahead = state.filter(|subject| subject.is_ahead(now))?;
+        let mut copy = ahead.clone();
+        copy.apply(ahead.rebase_effect(now));
+        Some(copy)
     }
 
     /// Returns the restrictions, if there are any.
@@ -130,13 +176,18 @@ impl Subject {
     /// Stores the parts in their smallest form.
     pub(crate) fn set_parts(&mut self, mut parts: SubjectParts) {
         let list = &mut parts.list;
+        for held in list.iter_mut().filter(|held| held.name.is_none()) {
+            if let Usage::Bucket(bucket) = &mut held.usage {
+                bucket.forget_time(&held.rule);
+            }
+        }
         if list.capacity() > list.len() * 2 {
             list.shrink_to_fit();
         }
         self.0 = match &list[..] {
             _ if !parts.restrictions.is_empty() => LimitStorage::WithRestrictions(Box::new(parts)),
             [] => LimitStorage::None,
-            [LimitUsage { name: None, rule, usage: Usage::Bucket(bucket) }] => {
+            [LimitUsage { name: None, rule, usage: Usage::Bucket(bucket) }] if bucket.at == 0 => {
                 LimitStorage::Bucket(PackedBucket::new(bucket, rule))
             }
             _ => LimitStorage::Many(parts.list),
@@ -145,25 +196,24 @@ impl Subject {
 
     /// Charges the only limit of the subject in place. Returns false if the charge is for another
     /// limit.
-    pub(crate) fn charge_in_place(&mut self, take: &Charge, now: UnixMs) -> bool {
-        let bucket = take.name.is_none() && matches!(take.rule.kind, LimitKind::Bucket { .. });
+    pub(crate) fn charge_in_place(&mut self, charge: &Charge, now: UnixMs) -> bool {
+        let bucket = charge.name.is_none() && matches!(charge.rule.kind, LimitKind::Bucket { .. });
         match &mut self.0 {
             LimitStorage::None if bucket => {
                 let mut fresh = TokenBucket::default();
-                fresh.take(&take.rule, take.cost, now);
-                self.0 = LimitStorage::Bucket(PackedBucket::new(&fresh, &take.rule));
+                fresh.take(&charge.rule, charge.cost, now);
+                self.0 = LimitStorage::Bucket(PackedBucket::new(&fresh, &charge.rule));
                 true
             }
-            LimitStorage::Bucket(one) if bucket && one.is_of(&take.rule) => {
+            LimitStorage::Bucket(one) if bucket && one.is_of(&charge.rule) => {
                 let mut bucket = one.bucket();
-                bucket.take(&take.rule, take.cost, now);
+                bucket.take(&charge.rule, charge.cost, now);
                 one.set(&bucket);
                 true
             }
             LimitStorage::Many(many) => match &mut many[..] {
-                [one] if one.limit().shares_counter(&take.limit()) => {
-                    // Only a named limit can change its kind, so an unnamed bucket never gets here.
-                    one.take(&take.rule, take.span, take.cost, now);
+                [one] if one.limit().shares_counter(&charge.limit()) && !bucket => {
+                    one.take(&charge.rule, charge.span, charge.cost, now);
                     true
                 }
                 _ => false,

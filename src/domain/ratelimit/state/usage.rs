@@ -205,6 +205,39 @@ impl LimitUsage {
         }
     }
 
+    /// Whether the clock was set back since the last charge.
+    #[inline]
+    pub fn is_ahead(&self, now: UnixMs) -> bool {
+        match &self.usage {
+            Usage::Window(window) => window.is_ahead(now),
+            Usage::Bucket(bucket) => bucket.is_ahead(&self.rule, now),
+            Usage::Period(period) => period.used > 0 && period.span.start > now,
+        }
+    }
+
+    /// Moves what lies in the future to `now`. A calendar period needs the one that `now` lies in, see
+    /// [`LimitUsage::calendar_span`].
+    pub fn rebase(&mut self, calendar: Option<Span>, now: UnixMs) {
+        match &mut self.usage {
+            Usage::Window(window) => window.rebase(now),
+            Usage::Bucket(bucket) => bucket.rebase(&self.rule, now),
+            Usage::Period(period) if period.span.start > now => {
+                let moved = Span { start: now, end: now.saturating_add(self.rule.period_ms) };
+                period.span = calendar.unwrap_or(moved);
+            }
+            Usage::Period(_) => {}
+        }
+    }
+
+    /// Returns the calendar period of `now` for a use that lies in a later one. Only the server that
+    /// decides calls it.
+    pub fn calendar_span(&self, now: UnixMs) -> Option<Span> {
+        match self.rule.kind {
+            LimitKind::Calendar(calendar) if self.is_ahead(now) => Some(calendar.span(now)),
+            _ => None,
+        }
+    }
+
     pub fn unused_at(&self) -> UnixMs {
         match &self.usage {
             Usage::Window(window) => window.unused_at(self.rule.period_ms),

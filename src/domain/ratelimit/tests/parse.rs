@@ -25,6 +25,7 @@ fn every_form_is_read() {
 fn unnamed_limits_that_mean_the_same_have_one_canonical_text() {
     assert_eq!(limit("10/60s").rule.spec(), "10/1m");
     assert_eq!(limit("010/60000ms").rule.spec(), "10/1m");
+    assert_eq!(limit("0/24h").rule.spec(), "0/1d");
     assert_eq!(limit("10/1s:burst=10").rule.spec(), "10/1s:bucket");
     assert_eq!(limit("10/1s:burst=20").rule.spec(), "10/1s:burst=20");
     assert!(limit("10/60s").shares_counter(&limit("10/1m")));
@@ -39,9 +40,9 @@ fn the_error_names_the_part_that_is_wrong() {
         ("10/3651d", "period must be between 1ms and 3650d"),
         ("10/60", "period: write 60s or 60ms"),
         ("10/1m/2", "period: expected a duration such as 250ms, 30s, 15m, 24h or 7d"),
-        ("0/1m", "count must be between 1 and 1000000000000"),
-        ("1000000000001/1m", "count must be between 1 and 1000000000000"),
-        ("99999999999999999999999/1m", "count must be between 1 and 1000000000000"),
+        ("0/1m:bucket", "the count of a bucket must be between 1 and 1000000000000"),
+        ("1000000000001/1m", "count must be between 0 and 1000000000000"),
+        ("99999999999999999999999/1m", "count must be between 0 and 1000000000000"),
         ("-1/1m", "count '-1' is not a whole number"),
         ("/1m", "count '' is not a whole number"),
         ("10/1s:burst=0", "burst must be between 1 and 1000000000000"),

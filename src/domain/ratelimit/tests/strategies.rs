@@ -71,8 +71,14 @@ fn times() -> impl Strategy<Value = UnixMs> {
 
 /// Effects of every kind, with few names, so that they meet.
 pub fn any_effects() -> impl Strategy<Value = Effect> {
-    let hold = (ids(), times(), prop::option::of(1..=MAX_COUNT))
-        .prop_map(|(id, until, asked)| Some(Box::new(NewHold { id, until, asked })));
+    let hold = (ids(), times(), prop::option::of(1..=MAX_COUNT)).prop_map(|(id, until, asked)| NewHold {
+        id,
+        until,
+        asked,
+        is_shadow: false,
+    });
+    let hold =
+        (hold, any::<bool>()).prop_map(|(hold, is_shadow)| Some(Box::new(NewHold { is_shadow, ..hold })));
     let held = (effects(), hold).prop_map(|(effect, hold)| match effect {
         Effect::Taken { now, charges, .. } => Effect::Taken { now, charges, hold },
         other => other,
@@ -104,7 +110,10 @@ pub fn any_effects() -> impl Strategy<Value = Effect> {
         1 => refunded,
         1 => reset,
         1 => Just(Effect::Cleared),
-        2 => (times(), ids(), times()).prop_map(|(now, holder, until)| Effect::Acquired { now, holder, until }),
+        1 => (times(), prop::collection::vec(spans(), 0..3)).prop_map(|(now, spans)| Effect::Rebased { now, spans }),
+        2 => (times(), ids(), 0..=LONGEST, 1u64..1 << 40).prop_map(|(now, holder, lease, token)| {
+            Effect::Acquired { now, holder, until: now.saturating_add(lease), token }
+        }),
         1 => (times(), ids()).prop_map(|(now, holder)| Effect::Released { now, holder }),
     ]
 }
