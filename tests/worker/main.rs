@@ -4,6 +4,9 @@
 mod support;
 
 mod cluster;
+mod handlers;
+mod http;
 mod permissions;
 mod process;
 mod shards;
+mod stopping;

@@ -31,6 +31,32 @@ impl Worker {
         Worker { child, folder }
     }
 
+    /// With these flags and no others, of which one says what the handler is.
+    pub fn run(url: &str, flags: &[&str]) -> Worker {
+        let folder = TempDir::new().expect("a temporary directory");
+        let child = Command::new(env!("CARGO_BIN_EXE_workgate"))
+            .args(["work", "--redis", url])
+            .args(flags)
+            .stdin(Stdio::null())
+            .stderr(fs::File::create(folder.path().join("log")).expect("a log"))
+            .spawn()
+            .expect("the worker starts");
+        Worker { child, folder }
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).expect("it lives");
+    }
+
+    /// The status that it ended with, once it has.
+    #[track_caller]
+    pub fn status(&mut self) -> Option<i32> {
+        self.ends();
+        self.child.wait().ok().and_then(|status| status.code())
+    }
+
     /// What has been run up to now, `queue id` each, in order.
     pub fn ran(&self) -> Vec<String> {
         let text = fs::read_to_string(ran(self.folder.path())).unwrap_or_default();

@@ -16,45 +16,54 @@ mod args;
 mod cli;
 mod handler;
 mod job;
+mod log;
 mod redis;
 #[path = "../shared/reply.rs"]
 mod reply;
 mod shutdown;
 mod worker;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
-
-use clap::Parser;
-use tracing_subscriber::EnvFilter;
 
 use cli::{Cli, Command};
 
+/// Why the program ends without success.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Failure {
+    pub text: String,
+    status: u8,
+}
+
+impl Failure {
+    /// It could not go on: status 1.
+    pub fn of(text: impl Into<String>) -> Self {
+        Failure { text: text.into(), status: 1 }
+    }
+
+    /// What was given is wrong: status 2, as for a wrong flag.
+    pub fn usage(text: impl Into<String>) -> Self {
+        Failure { text: text.into(), status: 2 }
+    }
+}
+
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            EnvFilter::try_from_env("WORKGATE_LOG").unwrap_or_else(|_| EnvFilter::new("workgate=info")),
-        )
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        .init();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            eprintln!("workgate: cannot start: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    let outcome = match cli.command {
+    let outcome = Cli::read().and_then(run);
+    outcome.unwrap_or_else(|failure| {
+        eprintln!("workgate: {}", failure.text);
+        ExitCode::from(failure.status)
+    })
+}
+
+fn run(cli: Cli) -> Result<ExitCode, Failure> {
+    log::begin(&cli.log)?;
+    // The one that this program is built with; connections to clusters take the process's default.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::of(format!("cannot start: {error}")))?;
+    match cli.command {
         Command::Work(args) => runtime.block_on(worker::main(args)),
-    };
-    match outcome {
-        Ok(code) => code,
-        Err(failure) => {
-            eprintln!("workgate: {failure}");
-            ExitCode::FAILURE
-        }
     }
 }

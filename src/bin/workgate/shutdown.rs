@@ -5,11 +5,15 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
+const QUIET: &str = "SIGUSR1";
+
 /// How far stopping has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// Jobs are taken.
     Running,
+    /// No more jobs are taken, until the worker is told to stop.
+    Quiet,
     /// No more jobs are taken; handlers run on.
     Draining,
     /// The grace is over: handlers are stopped and their jobs given back.
@@ -48,9 +52,18 @@ impl Shutdown {
         });
     }
 
-    /// The first signal drains, the end of the grace stops, a second signal kills.
+    /// SIGUSR1 quiets. The first other signal drains, the end of the grace stops, a second signal kills.
     pub async fn obey(self, mut signals: mpsc::Receiver<&'static str>, grace: Duration) {
-        let Some(name) = signals.recv().await else { return };
+        let name = loop {
+            match signals.recv().await {
+                Some(QUIET) => {
+                    tracing::info!("{QUIET}: taking no more jobs; handlers go on, and so does the worker");
+                    self.advance(Phase::Quiet);
+                }
+                Some(name) => break name,
+                None => return,
+            }
+        };
         tracing::info!(
             "{name}: taking no more jobs, handlers may finish for {grace:?}; once more kills them"
         );
@@ -60,11 +73,10 @@ impl Shutdown {
                 tracing::warn!("grace is over, stopping handlers and giving their jobs back");
                 self.advance(Phase::Stopping);
             }
-            Some(name) = signals.recv() => return self.kill(name),
+            name = stopped(&mut signals) => return self.kill(name),
         }
-        if let Some(name) = signals.recv().await {
-            self.kill(name);
-        }
+        let name = stopped(&mut signals).await;
+        self.kill(name);
     }
 
     fn kill(&self, name: &str) {
@@ -87,10 +99,25 @@ impl Watch {
     }
 }
 
-/// SIGTERM and SIGINT, as they come.
+/// The next signal that is not SIGUSR1.
+async fn stopped(signals: &mut mpsc::Receiver<&'static str>) -> &'static str {
+    loop {
+        match signals.recv().await {
+            Some(QUIET) => {}
+            Some(name) => return name,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// SIGTERM, SIGINT and SIGUSR1, as they come.
 pub fn signals() -> std::io::Result<mpsc::Receiver<&'static str>> {
     let (tell, told) = mpsc::channel(4);
-    for (kind, name) in [(SignalKind::terminate(), "SIGTERM"), (SignalKind::interrupt(), "SIGINT")] {
+    for (kind, name) in [
+        (SignalKind::terminate(), "SIGTERM"),
+        (SignalKind::interrupt(), "SIGINT"),
+        (SignalKind::user_defined1(), QUIET),
+    ] {
         let mut stream = signal(kind)?;
         let tell = tell.clone();
         tokio::spawn(async move {
@@ -141,5 +168,22 @@ mod tests {
         tell.send("SIGINT").await.unwrap();
         tell.send("SIGTERM").await.unwrap();
         tokio::time::timeout(Duration::from_secs(5), watch.reached(Phase::Killing)).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn sigusr1_quiets_and_does_not_count_as_a_stop() {
+        let shutdown = Shutdown::new();
+        let mut watch = shutdown.watch();
+        let (tell, told) = mpsc::channel(4);
+        tokio::spawn(shutdown.clone().obey(told, Duration::from_secs(3_600)));
+        for _ in 0..2 {
+            tell.send(QUIET).await.unwrap();
+        }
+        watch.reached(Phase::Quiet).await;
+        tell.send("SIGTERM").await.unwrap();
+        watch.reached(Phase::Draining).await;
+        tell.send(QUIET).await.unwrap();
+        tell.send("SIGTERM").await.unwrap();
+        watch.reached(Phase::Killing).await;
     }
 }

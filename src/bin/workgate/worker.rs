@@ -1,18 +1,22 @@
-//! The worker: takes jobs while slots are free, runs an attempt for each, and drains at the end.
+//! `workgate work`: takes jobs while slots are free, hands them to the handler, and drains at the end.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::task::{AbortHandle, JoinError, JoinSet};
 use tokio::time::sleep;
 
+use crate::Failure;
 use crate::cli::work::WorkArgs;
-use crate::handler::Handler;
-use crate::job::commands::{self, Queue};
-use crate::job::fetcher::{BLOCK, CancelFetch, Fetcher, Popped};
-use crate::job::run::Worker;
+use crate::handler::{Context, Control, Finished, Handler, Report, Unit};
+use crate::job::Job;
+use crate::job::commands::{self, Commands};
+use crate::job::fetcher::{BLOCK, CancelFetch, Fetched, Fetcher, Popped};
+use crate::job::in_flight::InFlight;
+use crate::job::settle::{Settlement, settle_all};
 use crate::job::slots::{SlotAllocator, Turn, Wait};
 use crate::job::sources::{Source, sources};
 use crate::redis::connection::{Fault, Server};
@@ -29,9 +33,12 @@ const UNTIL_EMPTY_BLOCK: Duration = Duration::from_millis(500);
 /// How long one POP waits while other sources have no slot to wait with.
 const MOMENT: Duration = Duration::from_millis(200);
 
-/// Runs the worker until it is told to stop, is done (`--until-empty`) or cannot go on.
-pub async fn main(args: WorkArgs) -> Result<ExitCode, String> {
-    let signals = signals().map_err(|error| format!("cannot listen for signals: {error}"))?;
+/// In a cluster a node that is away holds up its own settlements only: so many may be on their way.
+const MOST_FLUSHES: usize = 32;
+
+/// Runs the worker until it is told to stop, is done (`--until-empty`, `--once`) or cannot go on.
+pub async fn main(args: WorkArgs) -> Result<ExitCode, Failure> {
+    let signals = signals().map_err(|error| Failure::of(format!("cannot listen for signals: {error}")))?;
     let shutdown = Shutdown::new();
     tokio::spawn(shutdown.clone().obey(signals, args.grace));
     let watch = shutdown.watch();
@@ -40,51 +47,76 @@ pub async fn main(args: WorkArgs) -> Result<ExitCode, String> {
 }
 
 /// As [`main`], with the signals left to the caller.
-pub async fn work(args: WorkArgs, shutdown: &Shutdown) -> Result<(), String> {
-    let server = Server::at(&args.redis)?;
+pub async fn work(args: WorkArgs, shutdown: &Shutdown) -> Result<(), Failure> {
+    let server = args.server.open().map_err(Failure::usage)?;
+    let kind = args.handler()?;
     let mut watch = shutdown.watch();
-    let found = found(&server, &args, &mut watch).await.map_err(|fault| explained(&fault))?;
-    let Some((link, sources)) = found else { return Ok(()) };
-    let link = Arc::new(link);
-    let worker = Arc::new(Worker {
-        queue: Queue::over(link.clone()),
-        handler: Handler { command: args.exec.clone(), redis: args.redis.clone() },
+    let Some((shared, sources)) = find(&server, &args, &mut watch).await? else { return Ok(()) };
+    let shared = Arc::new(shared);
+    let commands = Commands { connection: shared.clone() };
+    let in_flight = Arc::new(InFlight::default());
+    let context = Context {
+        commands: commands.clone(),
+        in_flight: in_flight.clone(),
+        redis: args.server.redis.clone(),
+        worker: args.name.clone(),
         lease: args.lease,
-        timeout: args.timeout,
-    });
+    };
+    let handed_to = format!("{kind}");
+    let handler = Handler::start(kind, args.units(), args.batch, context).map_err(Failure::usage)?;
     let keys: Vec<String> = sources.iter().flat_map(Source::keys).map(str::to_owned).collect();
     tracing::info!(
-        "{} takes jobs from {}, {} at a time, each handed to: {}",
+        "{} takes jobs from {}, {} at a time, each handed to {handed_to}",
         args.name,
         shown(&keys),
-        args.concurrency,
-        args.exec
+        args.slots(),
     );
-    let mut attempts = JoinSet::new();
-    let taken = Taking::new(&args, &worker, &watch, &mut attempts).all(server, link, sources, &keys).await;
-    // Also after a refusal: what runs is finished.
-    if let Err(fault) = &taken
-        && !attempts.is_empty()
-    {
-        tracing::error!("taking no more jobs, waiting for running handlers: {fault}");
-    }
-    while let Some(ended) = attempts.join_next().await {
-        report(ended);
+    let (sender, reports) = mpsc::unbounded_channel();
+    let taking = Taking {
+        slots: SlotAllocator::with_slots(args.slots(), usize::from(args.batch.unwrap_or(1))),
+        args: &args,
+        handler: Arc::new(handler),
+        commands: commands.clone(),
+        in_flight: in_flight.clone(),
+        watch: &watch,
+        cancel_fetch: CancelFetch::new(),
+        sender,
+        reports,
+        units: JoinSet::new(),
+        finished: Vec::new(),
+        resting: 0,
+        flushes: JoinSet::new(),
+        asked: JoinSet::new(),
+        opening: BTreeMap::new(),
+        idle: BTreeMap::new(),
+        busy: BTreeMap::new(),
+    };
+    let handler = taking.handler.clone();
+    let taken = tokio::select! {
+        taken = taking.all(server, shared, sources, &keys) => taken,
+        () = in_flight.keep(&commands) => Ok(()),
+    };
+    if watch.now() < Phase::Killing {
+        let mut killed = watch.clone();
+        tokio::select! {
+            () = handler.close() => {}
+            () = killed.reached(Phase::Killing) => {}
+        }
     }
     tracing::info!("stopped");
-    taken.map_err(|fault| explained(&fault))
+    taken.map_err(|fault| Failure::of(explained(&fault)))
 }
 
 /// The server or its cluster, and what is read there; None when the worker stops before it answers.
-async fn found(
+async fn find(
     server: &Server,
     args: &WorkArgs,
     watch: &mut Watch,
-) -> Result<Option<(SharedConnection, Vec<Source>)>, Fault> {
+) -> Result<Option<(SharedConnection, Vec<Source>)>, Failure> {
     let look = async || {
-        let link = SharedConnection::found(server.clone()).await?;
-        let sources = sources(&link, &args.queues, args.shards).await?;
-        Ok((link, sources))
+        let shared = SharedConnection::found(server.clone()).await?;
+        let sources = sources(&shared, &args.queues, args.shards).await?;
+        Ok((shared, sources))
     };
     let mut backoff = Backoff::default();
     loop {
@@ -94,7 +126,8 @@ async fn found(
                     tracing::warn!("cannot take jobs, trying again: {text}");
                 }
                 Err(Fault::Unreachable(_)) => {}
-                found => return found.map(Some),
+                Err(fault) => return Err(Failure::of(explained(&fault))),
+                Ok(found) => return Ok(Some(found)),
             },
             () = watch.reached(Phase::Draining) => return Ok(None),
         }
@@ -118,17 +151,27 @@ fn shown(keys: &[String]) -> String {
 enum Back {
     /// Whether its connection is open: else the worker stops.
     Ready(usize, Fetcher, Result<bool, Fault>),
-    Popped(Turn, Fetcher, Result<Popped, Fault>),
+    Fetched(Turn, Fetcher, Settlement, Fetched),
 }
 
 /// Taking jobs from all sources, each on a connection of its own.
 struct Taking<'a> {
     args: &'a WorkArgs,
-    worker: &'a Arc<Worker>,
+    handler: Arc<Handler>,
+    commands: Commands,
+    in_flight: Arc<InFlight>,
     watch: &'a Watch,
-    attempts: &'a mut JoinSet<()>,
     slots: SlotAllocator,
     cancel_fetch: CancelFetch,
+    sender: UnboundedSender<Report>,
+    reports: UnboundedReceiver<Report>,
+    units: JoinSet<()>,
+    /// Jobs that are to be settled.
+    finished: Vec<Finished>,
+    /// Slots of handlers that have ended: they are free when their jobs are settled.
+    resting: usize,
+    /// Settlements on their way apart from a POP; each gives slots back.
+    flushes: JoinSet<usize>,
     /// What is asked at the moment.
     asked: JoinSet<Back>,
     /// Of these, those that only open a connection.
@@ -139,75 +182,79 @@ struct Taking<'a> {
     busy: BTreeMap<usize, Source>,
 }
 
-impl<'a> Taking<'a> {
-    fn new(
-        args: &'a WorkArgs,
-        worker: &'a Arc<Worker>,
-        watch: &'a Watch,
-        attempts: &'a mut JoinSet<()>,
-    ) -> Self {
-        Taking {
-            args,
-            worker,
-            watch,
-            attempts,
-            slots: SlotAllocator::with_slots(usize::from(args.concurrency)),
-            cancel_fetch: CancelFetch::new(),
-            asked: JoinSet::new(),
-            opening: BTreeMap::new(),
-            idle: BTreeMap::new(),
-            busy: BTreeMap::new(),
-        }
-    }
-
-    /// Until the worker stops, or is done (`--until-empty`), or a server refuses.
+impl Taking<'_> {
+    /// Until the worker stops, or is done (`--until-empty`, `--once`), or a server refuses; then until
+    /// what runs is finished and settled.
     async fn all(
         mut self,
         server: Server,
-        link: Arc<SharedConnection>,
+        shared: Arc<SharedConnection>,
         sources: Vec<Source>,
         keys: &[String],
     ) -> Result<(), Fault> {
         for (number, source) in sources.into_iter().enumerate() {
-            let fetcher = Fetcher::new(server.clone(), link.clone(), source.slot);
+            let fetcher = Fetcher::new(server.clone(), shared.clone(), source.slot);
             self.busy.insert(number, source);
             self.prepare(number, fetcher);
         }
-        let mut refused = None;
+        let mut refused: Option<Fault> = None;
         let mut done = false;
         loop {
-            let goes_on = refused.is_none() && !done && self.watch.now() == Phase::Running;
+            let phase = self.watch.now();
+            let goes_on = refused.is_none() && !done && phase == Phase::Running;
             if goes_on {
                 self.ask();
-            } else if self.asked.is_empty() {
-                return refused.map_or(Ok(()), Err);
             } else {
                 // What was asked before may still bring jobs.
                 self.cancel_fetch.all();
                 self.opening.values().for_each(AbortHandle::abort);
             }
-            let mut stop = self.watch.clone();
+            if self.flush() {
+                continue;
+            }
+            let ends = refused.is_some() || done || phase >= Phase::Draining;
+            if ends && self.is_still() {
+                return refused.map_or(Ok(()), Err);
+            }
+            let mut next_phase = self.watch.clone();
+            let later = if phase == Phase::Running { Phase::Quiet } else { Phase::Draining };
             let found_none = tokio::select! {
                 Some(back) = self.asked.join_next() => match back {
                     Ok(back) => match self.take(back) {
-                        Ok(jobs) => jobs == Some(0),
+                        Ok(Some(jobs)) => {
+                            done |= self.args.once && jobs > 0;
+                            jobs == 0
+                        }
+                        Ok(None) => false,
                         Err(fault) => {
+                            if refused.is_none() && !self.units.is_empty() {
+                                tracing::error!("taking no more jobs, waiting for running handlers: {fault}");
+                            }
                             refused.get_or_insert(fault);
                             false
                         }
                     },
-                    Err(error) if error.is_cancelled() => false,
-                    Err(error) => std::panic::resume_unwind(error.into_panic()),
+                    Err(error) => broke_off(error),
                 },
-                Some(ended) = self.attempts.join_next() => {
-                    report(ended);
-                    self.slots.freed();
+                Some(report) = self.reports.recv() => {
+                    self.hear(report);
+                    while let Ok(report) = self.reports.try_recv() {
+                        self.hear(report);
+                    }
                     false
                 }
-                () = stop.reached(Phase::Draining), if goes_on => false,
+                Some(unit) = self.units.join_next() => unit.map_or_else(broke_off, |()| false),
+                Some(flushed) = self.flushes.join_next() => match flushed {
+                    Ok(slots) => {
+                        self.slots.freed(slots);
+                        false
+                    }
+                    Err(error) => broke_off(error),
+                },
+                () = next_phase.reached(later), if phase < Phase::Draining => false,
             };
-            if found_none && goes_on && self.args.until_empty && self.attempts.is_empty() {
-                match is_empty(self.worker, keys).await {
+            if found_none && goes_on && self.args.until_empty && self.is_unused() {
+                match is_empty(&self.commands, keys).await {
                     Ok(empty) => done = empty,
                     Err(fault) => refused = Some(fault),
                 }
@@ -215,29 +262,78 @@ impl<'a> Taking<'a> {
         }
     }
 
-    /// Sends a POP to each source whose turn it is.
+    /// Whether nothing runs and nothing is to be settled.
+    fn is_unused(&self) -> bool {
+        self.units.is_empty()
+            && self.reports.is_empty()
+            && self.finished.is_empty()
+            && self.flushes.is_empty()
+    }
+
+    fn is_still(&self) -> bool {
+        self.asked.is_empty() && self.is_unused()
+    }
+
+    /// Sends a POP to each source whose turn it is. Settlements go with it where all queues are one server's.
     fn ask(&mut self) {
-        while let Some(turn) = self.slots.next() {
+        let is_single = matches!(&*self.commands.connection, SharedConnection::Single(_));
+        let with_settlements = is_single && !self.finished.is_empty() && self.slots.has_idle();
+        let mut settlement = Settlement::default();
+        if with_settlements {
+            self.slots.freed(std::mem::take(&mut self.resting));
+        }
+        while let Some(turn) = self.slots.next(with_settlements) {
             let Some((mut fetcher, mut source)) = self.idle.remove(&turn.source) else { continue };
+            if with_settlements {
+                settlement = Settlement::of(std::mem::take(&mut self.finished), &self.in_flight);
+            }
             let block = match turn.wait {
                 Wait::No => None,
                 Wait::Moment => Some(MOMENT),
                 // One that ends when the queue is empty looks more often whether it is.
                 Wait::Long if self.args.until_empty => Some(UNTIL_EMPTY_BLOCK),
+                // Its slots could not be called back to where jobs are.
+                Wait::Long if !is_single && !fetcher.can_be_cancelled() => Some(UNTIL_EMPTY_BLOCK),
                 Wait::Long => Some(BLOCK),
             };
             let keys = source.next_keys();
             self.busy.insert(turn.source, source);
             let pop = commands::pop(&keys, turn.count, block, self.args.lease, &self.args.name);
             let (mut watch, mut cancelled) = (self.watch.clone(), self.cancel_fetch.listen());
+            let settlement = std::mem::take(&mut settlement);
             self.asked.spawn(async move {
-                let popped = fetcher.pop(&pop, block, &mut watch, &mut cancelled).await;
-                Back::Popped(turn, fetcher, popped)
+                let fetched =
+                    fetcher.fetch(&settlement.commands, pop, block, &mut watch, &mut cancelled).await;
+                Back::Fetched(turn, fetcher, settlement, fetched)
             });
         }
         if self.slots.wants_slots() {
             self.cancel_fetch.all();
         }
+    }
+
+    /// Settles what no POP takes with it. Whether slots have become free by that.
+    fn flush(&mut self) -> bool {
+        let most = match &*self.commands.connection {
+            SharedConnection::Single(_) => 1,
+            SharedConnection::Cluster(_) => MOST_FLUSHES,
+        };
+        if self.flushes.len() >= most || (self.finished.is_empty() && self.resting == 0) {
+            return false;
+        }
+        let finished = std::mem::take(&mut self.finished);
+        let slots = std::mem::take(&mut self.resting);
+        if finished.is_empty() {
+            self.slots.freed(slots);
+            return true;
+        }
+        let (commands, in_flight, watch) =
+            (self.commands.clone(), self.in_flight.clone(), self.watch.clone());
+        self.flushes.spawn(async move {
+            settle_all(&commands, &in_flight, finished, watch).await;
+            slots
+        });
+        false
     }
 
     fn prepare(&mut self, number: usize, mut fetcher: Fetcher) {
@@ -247,6 +343,11 @@ impl<'a> Taking<'a> {
             Back::Ready(number, fetcher, ready)
         });
         self.opening.insert(number, opening);
+    }
+
+    fn hear(&mut self, report: Report) {
+        self.finished.extend(report.finished);
+        self.resting += report.slots;
     }
 
     /// How many jobs a POP brought, which are begun.
@@ -260,27 +361,53 @@ impl<'a> Taking<'a> {
                 }
                 Ok(None)
             }
-            Back::Popped(turn, fetcher, popped) => match popped? {
-                Popped::Jobs(jobs) => {
-                    let count = jobs.len();
-                    self.slots.back(turn, count);
-                    self.rest(turn.source, fetcher);
-                    for (job, left) in jobs {
-                        let (worker, watch) = (self.worker.clone(), self.watch.clone());
-                        self.attempts.spawn(async move { worker.attempt(job, left, watch).await });
+            Back::Fetched(turn, fetcher, settlement, fetched) => {
+                self.finished.extend(settlement.conclude(fetched.settled, &self.in_flight));
+                match fetched.popped? {
+                    Popped::Jobs(jobs) => {
+                        let count = jobs.len();
+                        let slots = self.begin(jobs, turn);
+                        self.slots.back(turn, count, slots);
+                        self.rest(turn.source, fetcher);
+                        Ok(Some(count))
                     }
-                    Ok(Some(count))
-                }
-                Popped::Lost => {
-                    self.slots.lost(turn);
-                    if self.watch.now() == Phase::Running {
-                        self.prepare(turn.source, fetcher);
+                    Popped::Lost => {
+                        self.slots.lost(turn);
+                        if self.watch.now() < Phase::Draining {
+                            self.prepare(turn.source, fetcher);
+                        }
+                        Ok(None)
                     }
-                    Ok(None)
+                    Popped::Stopped => Ok(None),
                 }
-                Popped::Stopped => Ok(None),
-            },
+            }
         }
+    }
+
+    /// Spreads the jobs over the handlers that the POP had slots for; how many slots they take.
+    fn begin(&mut self, jobs: Vec<(Job, Duration)>, turn: Turn) -> usize {
+        let batch = usize::from(self.args.batch.unwrap_or(1));
+        let units = (turn.count / batch).max(1);
+        let each = jobs.len().div_ceil(units).max(1);
+        let is_stopping = self.watch.now() >= Phase::Quiet;
+        let mut slots = 0;
+        let mut jobs = jobs.into_iter().peekable();
+        while jobs.peek().is_some() {
+            let portion: Vec<(Job, Duration)> = jobs.by_ref().take(each).collect();
+            slots += batch;
+            let (holds, orders) = self.in_flight.enter(&portion, self.args.lease);
+            let portion = portion.into_iter().map(|(job, _)| job).collect();
+            let mut unit = Unit::new(portion, holds, self.args.batch, self.sender.clone());
+            if is_stopping {
+                // It came after the worker began to stop.
+                unit.end_rest(crate::handler::verdict::Verdict::release);
+                continue;
+            }
+            let control = Control::new(orders, self.watch.clone(), self.args.timeout);
+            let handler = self.handler.clone();
+            self.units.spawn(async move { handler.run(unit, control).await });
+        }
+        slots
     }
 
     fn rest(&mut self, number: usize, fetcher: Fetcher) {
@@ -291,9 +418,9 @@ impl<'a> Taking<'a> {
 }
 
 /// Whether nothing is left to run. An unreachable server is asked again after the next POP.
-async fn is_empty(worker: &Worker, keys: &[String]) -> Result<bool, Fault> {
+async fn is_empty(commands: &Commands, keys: &[String]) -> Result<bool, Fault> {
     for key in keys {
-        match worker.queue.pending(key).await {
+        match commands.pending(key).await {
             Ok(0) => {}
             Ok(_) | Err(Fault::Unreachable(_)) => return Ok(false),
             Err(fault) => return Err(fault),
@@ -302,13 +429,16 @@ async fn is_empty(worker: &Worker, keys: &[String]) -> Result<bool, Fault> {
     Ok(true)
 }
 
-fn report(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(error) = ended {
-        tracing::error!("an attempt broke off, its job returns when its lease has run out: {error}");
+fn broke_off(error: JoinError) -> bool {
+    if !error.is_cancelled() {
+        tracing::error!(
+            "a part of the worker broke off, its jobs return when their leases have run out: {error}"
+        );
     }
+    false
 }
 
-fn explained(fault: &Fault) -> String {
+pub fn explained(fault: &Fault) -> String {
     match fault {
         Fault::Refused { text, .. } if text.contains("unknown command") => {
             format!("{fault}: is the Workgate module loaded there (MODULE LIST)?")
@@ -341,6 +471,11 @@ mod tests {
                 Say::Bytes(format!("*{}\r\n{}", rows.len(), rows.concat()).into_bytes())
             }
             (b"JOBQ.STATS", _) => Say::line(stats),
+            (b"JOBQ.GET", _) => Say::line("*2\r\n+retries\r\n:3"),
+            (b"JOBQ.MACK" | b"JOBQ.MEXTEND", _) => {
+                let count: usize = String::from_utf8_lossy(&command[2]).parse().unwrap();
+                Say::Bytes(format!("*{count}\r\n{}", ":1\r\n".repeat(count)).into_bytes())
+            }
             _ => Say::line("+OK"),
         })
         .await
@@ -351,8 +486,9 @@ mod tests {
     fn args(fake: &TestServer, more: &[&str]) -> WorkArgs {
         let url = fake.url();
         let base = ["workgate", "work", "--redis", &url, "--queue", "q"];
-        let Command::Work(args) = Cli::parse_from(base.iter().chain(more)).command;
-        args
+        match Cli::parse_from(base.iter().chain(more)).command {
+            Command::Work(args) => args,
+        }
     }
 
     #[tokio::test]
@@ -383,7 +519,8 @@ mod tests {
         let (worked, ()) =
             tokio::join!(work(args(&fake, &["--exec", "sleep 0.5", "--concurrency", "2"]), &shutdown), stop);
         worked.unwrap();
-        assert_eq!(fake.seen("JOBQ.ACK").len(), 2);
+        let acknowledged: Vec<String> = fake.seen("JOBQ.MACK");
+        assert_eq!(acknowledged.join(" ").matches(" 7").count(), 2, "{acknowledged:?}");
         assert!(fake.seen("JOBQ.RELEASE").is_empty());
     }
 
@@ -395,7 +532,40 @@ mod tests {
             _ => Say::line("-ERR unknown command 'JOBQ.POP', with args beginning with: 'q'"),
         })
         .await;
-        let error = work(args(&fake, &["--exec", "true"]), &Shutdown::new()).await.unwrap_err();
+        let error = work(args(&fake, &["--exec", "true"]), &Shutdown::new()).await.unwrap_err().text;
         assert!(error.contains("unknown command") && error.contains("MODULE LIST"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn with_once_one_pop_is_run_and_no_more() {
+        let fake = queue_of(20, EMPTY).await;
+        let args = args(&fake, &["--exec", "printf %s $WORKGATE_ID", "--concurrency", "3", "--once"]);
+        work(args, &Shutdown::new()).await.unwrap();
+        assert_eq!(fake.seen("JOBQ.ACK").len(), 3);
+        assert!(fake.seen("JOBQ.RELEASE").is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_job_that_comes_after_the_stop_is_given_back_unrun() {
+        let fake = TestServer::start(|_, command| match (&command[0][..], command.get(1).map(|arg| &arg[..])) {
+            (b"CLIENT", Some(b"ID")) => Say::line(":1"),
+            (b"TIME", _) => Say::line("*2\r\n$1\r\n1\r\n$1\r\n0"),
+            (b"JOBQ.POP", _) => Say::WhenUnblocked(
+                b"*1\r\n*9\r\n$2\r\nj1\r\n:7\r\n$1\r\np\r\n:1\r\n:99000\r\n$1\r\nq\r\n$-1\r\n$-1\r\n$-1\r\n".to_vec(),
+            ),
+            _ => Say::line("+OK"),
+        })
+        .await;
+        let shutdown = Shutdown::new();
+        let stop = async {
+            while fake.seen("JOBQ.POP").is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            shutdown.advance(Phase::Draining);
+        };
+        let (worked, ()) = tokio::join!(work(args(&fake, &["--exec", "echo run"]), &shutdown), stop);
+        worked.unwrap();
+        assert_eq!(fake.seen("JOBQ.RELEASE"), ["JOBQ.RELEASE q j1 7"]);
+        assert!(fake.seen("JOBQ.GET").is_empty(), "no handler was started");
     }
 }

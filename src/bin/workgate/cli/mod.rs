@@ -1,9 +1,12 @@
 //! Flags and help: one file for each subcommand.
 
+mod config;
+pub mod server;
 pub mod work;
 
 use clap::{Parser, Subcommand};
 
+use crate::log::LogArgs;
 use work::WorkArgs;
 
 /// The command line beside the Workgate module.
@@ -12,11 +15,14 @@ use work::WorkArgs;
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
+
+    #[command(flatten)]
+    pub log: LogArgs,
 }
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Takes jobs from a queue and runs a command for each
+    /// Takes jobs from a queue and hands each to a handler
     Work(WorkArgs),
 }
 

@@ -1,12 +1,16 @@
 //! Flags and help of `workgate work`. Exit codes of handlers are stated here, in `handler::exit_status` and in
 //! docs/worker.md.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, builder::NonEmptyStringValueParser};
 
+use crate::Failure;
 use crate::args::duration;
 use crate::args::worker_name;
+use crate::cli::server::ServerArgs;
+use crate::handler::{HttpTarget, Kind};
 use crate::job::sources::MOST_SHARDS;
 
 const AFTER_HELP: &str = "\
@@ -28,15 +32,8 @@ by a second signal. WORKGATE_LOG sets what is logged: error, warn, info (default
 #[derive(Debug, Clone, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct WorkArgs {
-    /// The server, as redis://[user:password@]host[:port][/db] or redis+unix:///path
-    #[arg(
-        long,
-        value_name = "URL",
-        env = "WORKGATE_REDIS",
-        hide_env_values = true,
-        default_value = "redis://127.0.0.1:6379"
-    )]
-    pub redis: String,
+    #[command(flatten)]
+    pub server: ServerArgs,
 
     /// The queue's key; several are served in the order given, but in a cluster those of different slots in turn
     #[arg(long = "queue", value_name = "KEY", required = true, value_parser = NonEmptyStringValueParser::new())]
@@ -52,11 +49,37 @@ pub struct WorkArgs {
 
     /// The handler: a shell command, run once per job
     #[arg(long, value_name = "CMD", value_parser = NonEmptyStringValueParser::new())]
-    pub exec: String,
+    pub exec: Option<String>,
+
+    /// The handler: a shell command, started --concurrency times and given one job after the other, as JSON lines
+    #[arg(long, value_name = "CMD", value_parser = NonEmptyStringValueParser::new())]
+    pub stdio: Option<String>,
+
+    /// The handler: an address to which each job is sent by POST
+    #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
+    pub http: Option<String>,
+
+    /// With --http: statuses that end a job for good
+    #[arg(
+        long,
+        value_name = "STATUS",
+        value_delimiter = ',',
+        default_value = "400,410,422",
+        value_parser = clap::value_parser!(u16).range(300..=599)
+    )]
+    pub http_dead: Vec<u16>,
+
+    /// With --http: certificates to trust in the place of the operating system's, in PEM form
+    #[arg(long, value_name = "FILE")]
+    pub http_ca: Option<PathBuf>,
 
     /// How many handlers run at once
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub concurrency: u16,
+
+    /// With --stdio: how many jobs a handler is given together
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub batch: Option<u16>,
 
     /// How long a job stays with this worker unless renewed; renewed at a third of it, at least 100ms
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = lease)]
@@ -73,6 +96,48 @@ pub struct WorkArgs {
     /// Ends when no job is ready, delayed or active any more
     #[arg(long, visible_alias = "drain")]
     pub until_empty: bool,
+
+    /// Ends after one POP that brought jobs
+    #[arg(long, conflicts_with = "until_empty")]
+    pub once: bool,
+
+    /// A TOML file with any of these flags, as in `queue = ["mails"]`; the command line and the environment overrule it
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+impl WorkArgs {
+    /// The one handler that is given.
+    pub fn handler(&self) -> Result<Kind, Failure> {
+        let kind = match (&self.exec, &self.stdio, &self.http) {
+            (Some(command), None, None) => Kind::Exec(command.clone()),
+            (None, Some(command), None) => Kind::Stdio(command.clone()),
+            (None, None, Some(url)) => {
+                let (dead, ca) = (self.http_dead.clone(), self.http_ca.clone());
+                Kind::Http(HttpTarget { url: url.clone(), dead, ca })
+            }
+            _ => {
+                return Err(Failure::usage(
+                    "one of --exec, --stdio and --http is needed, and no more than one",
+                ));
+            }
+        };
+        if self.batch.is_some() && !matches!(kind, Kind::Stdio(_)) {
+            return Err(Failure::usage("--batch is for --stdio"));
+        }
+        kind.check().map_err(Failure::usage)?;
+        Ok(kind)
+    }
+
+    /// How many handlers run at once.
+    pub fn units(&self) -> u16 {
+        self.concurrency
+    }
+
+    /// How many jobs the worker may hold.
+    pub fn slots(&self) -> usize {
+        usize::from(self.concurrency) * usize::from(self.batch.unwrap_or(1))
+    }
 }
 
 fn lease(text: &str) -> Result<Duration, String> {
@@ -91,7 +156,7 @@ mod tests {
     fn parse(args: &[&str]) -> Result<WorkArgs, String> {
         let base = ["workgate", "work", "--redis", "redis://127.0.0.1:1"];
         match Cli::try_parse_from(base.iter().chain(args)) {
-            Ok(Cli { command: Command::Work(args) }) => Ok(args),
+            Ok(Cli { command: Command::Work(args), .. }) => Ok(args),
             Err(error) => Err(error.to_string()),
         }
     }
@@ -119,7 +184,6 @@ mod tests {
     fn a_bad_flag_is_told_what_is_allowed() {
         for (args, says) in [
             (&["--exec", "true"][..], "--queue"),
-            (&["--queue", "q"], "--exec"),
             (&["--queue", "", "--exec", "true"], "--queue"),
             (&["--queue", "q", "--exec", "true", "--concurrency", "0"], "1..=1000"),
             (&["--queue", "q", "--exec", "true", "--lease", "30"], "write 30s or 30ms"),
@@ -134,6 +198,21 @@ mod tests {
         ] {
             let error = parse(args).unwrap_err();
             assert!(error.contains(says), "{args:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn exactly_one_handler_is_needed() {
+        for (more, fits) in [
+            (&["--exec", "true"][..], true),
+            (&["--stdio", "true", "--batch", "10"], true),
+            (&["--http", "http://h/"], true),
+            (&[], false),
+            (&["--exec", "true", "--http", "http://h/"], false),
+            (&["--exec", "true", "--batch", "2"], false),
+        ] {
+            let args = parse(&[&["--queue", "q"], more].concat()).unwrap();
+            assert_eq!(args.handler().is_ok(), fits, "{more:?}");
         }
     }
 }

@@ -1,4 +1,6 @@
-//! What a handler's end means for its job.
+//! What the end of a handler's process means for its job.
+
+use crate::handler::verdict::Verdict;
 
 /// `EX_DATAERR` of sysexits.h: the input was wrong, so no further run can help.
 pub const EX_DATAERR: i32 = 65;
@@ -10,24 +12,31 @@ pub enum Ended {
     Signal(i32),
 }
 
-/// What the worker tells the queue.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
-    /// JOBQ.ACK with the result.
-    Done(Vec<u8>),
-    /// JOBQ.FAIL: retried by the job's backoff while it has retries left.
-    Retry(String),
-    /// JOBQ.FAIL … DEAD.
-    Dead(String),
+impl Ended {
+    pub fn of(status: std::process::ExitStatus) -> Self {
+        use std::os::unix::process::ExitStatusExt;
+        match (status.code(), status.signal()) {
+            (Some(code), _) => Ended::Code(code),
+            (None, signal) => Ended::Signal(signal.unwrap_or_default()),
+        }
+    }
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Ended::Code(code) => write!(f, "exit {code}"),
+            Ended::Signal(signal) => write!(f, "signal {signal}"),
+        }
+    }
 }
 
 /// 0 is done, 65 is dead, everything else is retried. `stderr` is the end of what the handler wrote there.
 pub fn outcome_of(ended: Ended, stdout: Vec<u8>, stderr: &[u8]) -> Verdict {
     match ended {
         Ended::Code(0) => Verdict::Done(stdout),
-        Ended::Code(EX_DATAERR) => Verdict::Dead(reason(&format!("exit {EX_DATAERR}"), stderr)),
-        Ended::Code(code) => Verdict::Retry(reason(&format!("exit {code}"), stderr)),
-        Ended::Signal(signal) => Verdict::Retry(reason(&format!("signal {signal}"), stderr)),
+        Ended::Code(EX_DATAERR) => Verdict::dead(reason(&ended.to_string(), stderr)),
+        _ => Verdict::retry(reason(&ended.to_string(), stderr)),
     }
 }
 
@@ -53,21 +62,19 @@ mod tests {
 
     #[test]
     fn exit_65_is_never_tried_again() {
-        assert_eq!(
-            outcome_of(Ended::Code(65), vec![], b"no such user\n"),
-            Verdict::Dead("exit 65: no such user".into())
-        );
+        let verdict = outcome_of(Ended::Code(65), vec![], b"no such user\n");
+        assert_eq!(verdict, Verdict::dead("exit 65: no such user"));
     }
 
     #[test]
     fn every_other_end_is_tried_again() {
         for code in (1..=255).filter(|code| *code != 65) {
-            assert_eq!(outcome_of(Ended::Code(code), vec![], b""), Verdict::Retry(format!("exit {code}")));
+            assert_eq!(outcome_of(Ended::Code(code), vec![], b""), Verdict::retry(format!("exit {code}")));
         }
         assert_eq!(
             outcome_of(Ended::Code(75), b"x".to_vec(), b" try later\xff\n"),
-            Verdict::Retry("exit 75: try later\u{fffd}".into())
+            Verdict::retry("exit 75: try later\u{fffd}")
         );
-        assert_eq!(outcome_of(Ended::Signal(9), vec![], b""), Verdict::Retry("signal 9".into()));
+        assert_eq!(outcome_of(Ended::Signal(9), vec![], b""), Verdict::retry("signal 9"));
     }
 }

@@ -6,7 +6,10 @@ use std::time::Duration;
 use redis::{Cmd, Value, cmd};
 
 use crate::args::duration::written;
+use crate::handler::message::Note;
+use crate::handler::verdict::{Failure, Verdict};
 use crate::job::Job;
+use crate::job::in_flight::Hold;
 use crate::redis::connection::Fault;
 use crate::redis::shared_connection::SharedConnection;
 use crate::reply;
@@ -18,62 +21,85 @@ pub enum Held {
     Renewed,
     /// Still held, but somebody asked for the job to be cancelled.
     CancelRequested,
+    /// Gone or taken over.
+    Lost,
 }
 
 /// JOBQ commands over the shared connection. Each is one try.
 #[derive(Debug, Clone)]
-pub struct Queue {
-    link: Arc<SharedConnection>,
+pub struct Commands {
+    pub connection: Arc<SharedConnection>,
 }
 
-impl Queue {
-    pub fn over(link: Arc<SharedConnection>) -> Self {
-        Queue { link }
+impl Commands {
+    #[cfg(test)]
+    pub fn at(server: crate::redis::connection::Server) -> Self {
+        Commands { connection: Arc::new(SharedConnection::to(server)) }
     }
 
-    pub async fn ack(&self, job: &Job, result: &[u8]) -> Result<(), Fault> {
-        let mut command = on(job, "JOBQ.ACK");
-        if !result.is_empty() {
-            command.arg("RESULT").arg(result);
-        }
-        self.link.call(&command).await.map(drop)
-    }
-
-    /// The state the job went to: `delayed`, `dead` or `cancelled`.
-    pub async fn fail(&self, job: &Job, error: &str, dead: bool) -> Result<String, Fault> {
-        let mut command = on(job, "JOBQ.FAIL");
-        command.arg("ERROR").arg(error);
-        if dead {
-            command.arg("DEAD");
-        }
-        let reply = self.link.call(&command).await?;
-        let state = reply::array(&reply).and_then(|fields| reply::text(fields.first()?));
-        state.map(str::to_owned).ok_or_else(|| Fault::unexpected("JOBQ.FAIL", &reply))
-    }
-
-    /// Gives the job back; its attempt is not charged.
-    pub async fn release(&self, job: &Job, delay: Duration) -> Result<(), Fault> {
-        let mut command = on(job, "JOBQ.RELEASE");
-        if !delay.is_zero() {
-            command.arg("DELAY").arg(written(delay));
-        }
-        self.link.call(&command).await.map(drop)
-    }
-
-    pub async fn extend(&self, job: &Job, lease: Duration) -> Result<Held, Fault> {
-        let mut command = on(job, "JOBQ.EXTEND");
+    /// JOBQ.MEXTEND for jobs of one queue.
+    pub async fn extend_all(
+        &self,
+        queue: &[u8],
+        holds: &[Arc<Hold>],
+        lease: Duration,
+    ) -> Result<Vec<Held>, Fault> {
+        let mut command = cmd("JOBQ.MEXTEND");
+        command.arg(queue).arg(holds.len());
+        holds.iter().for_each(|hold| {
+            command.arg(&hold.id).arg(hold.token);
+        });
         command.arg("LEASE").arg(written(lease));
-        match self.link.call(&command).await? {
-            Value::Int(1) => Ok(Held::Renewed),
-            Value::Int(2) => Ok(Held::CancelRequested),
-            other => Err(Fault::unexpected("JOBQ.EXTEND", &other)),
+        let answer = self.connection.call(&command).await?;
+        let read = |value: &Value| match reply::integer(value)? {
+            1 => Some(Held::Renewed),
+            2 => Some(Held::CancelRequested),
+            0 | -1 => Some(Held::Lost),
+            _ => None,
+        };
+        reply::array(&answer)
+            .filter(|answers| answers.len() == holds.len())
+            .and_then(|answers| answers.iter().map(read).collect())
+            .ok_or_else(|| Fault::unexpected("JOBQ.MEXTEND", &answer))
+    }
+
+    /// What a run says before its end; whether its job is still held.
+    pub async fn note(&self, hold: &Hold, note: &Note, lease: Duration) -> Result<bool, Fault> {
+        let command = match note {
+            Note::Progress(progress) => {
+                let mut command = on(hold, "JOBQ.EXTEND");
+                command.arg("LEASE").arg(written(lease)).arg("PROGRESS").arg(progress);
+                command
+            }
+            Note::Extend(lease) => {
+                let mut command = on(hold, "JOBQ.EXTEND");
+                command.arg("LEASE").arg(written(*lease));
+                command
+            }
+            Note::Log(line) => {
+                let mut command = on(hold, "JOBQ.LOG");
+                command.arg(line);
+                command
+            }
+        };
+        match self.connection.call(&command).await {
+            Ok(_) => Ok(true),
+            Err(fault) if fault.is("FENCED") || fault.is("NOJOB") => Ok(false),
+            Err(fault) => Err(fault),
         }
+    }
+
+    /// Whether a failure of this run makes the job dead; `None` when the job is gone.
+    pub async fn is_last_attempt(&self, job: &Job) -> Result<Option<bool>, Fault> {
+        let answer = self.connection.call(cmd("JOBQ.GET").arg(&job.queue).arg(&job.id)).await?;
+        let retries = reply::field(&answer, "retries").and_then(reply::integer);
+        Ok(retries.map(|retries| job.attempt > retries))
     }
 
     /// How many jobs are ready, delayed or active: what `--until-empty` waits for. Blocked jobs do
     /// not count: nothing that is still to run can unblock them.
     pub async fn pending(&self, queue: &str) -> Result<i64, Fault> {
-        let reply = self.link.call(cmd("JOBQ.STATS").arg(queue)).await?;
+        let reply = self.connection.call(cmd("JOBQ.STATS").arg(queue)).await?;
         let count = |state| reply::field(&reply, state).and_then(reply::integer);
         ["ready", "delayed", "active"]
             .into_iter()
@@ -100,24 +126,92 @@ pub fn pop(queues: &[String], count: usize, block: Option<Duration>, lease: Dura
     command
 }
 
-fn on(job: &Job, name: &str) -> Cmd {
+/// JOBQ.MACK for jobs of one queue that have no result.
+pub fn acknowledge_all<'a>(queue: &[u8], holds: impl ExactSizeIterator<Item = &'a Hold>) -> Cmd {
+    let mut command = cmd("JOBQ.MACK");
+    command.arg(queue).arg(holds.len());
+    for hold in holds {
+        command.arg(&hold.id).arg(hold.token);
+    }
+    command
+}
+
+/// The command that settles one job; none for a job that is not ours to settle.
+pub fn settle(hold: &Hold, verdict: &Verdict) -> Option<Cmd> {
+    Some(match verdict {
+        Verdict::Done(result) => {
+            let mut command = on(hold, "JOBQ.ACK");
+            if !result.is_empty() {
+                command.arg("RESULT").arg(result);
+            }
+            command
+        }
+        Verdict::Retry { failure, delay } => {
+            let mut command = fail(hold, failure);
+            if let Some(delay) = delay {
+                command.arg("DELAY").arg(written(*delay));
+            }
+            command
+        }
+        Verdict::Dead(failure) => {
+            let mut command = fail(hold, failure);
+            command.arg("DEAD");
+            command
+        }
+        Verdict::Release { delay, progress } => {
+            let mut command = on(hold, "JOBQ.RELEASE");
+            if !delay.is_zero() {
+                command.arg("DELAY").arg(written(*delay));
+            }
+            if let Some(progress) = progress {
+                command.arg("PROGRESS").arg(progress);
+            }
+            command
+        }
+        Verdict::Abandoned => return None,
+    })
+}
+
+/// FAIL takes no more than this of an error's text.
+const ERROR_AT_MOST: usize = 4 * 1024;
+
+fn fail(hold: &Hold, failure: &Failure) -> Cmd {
+    let mut command = on(hold, "JOBQ.FAIL");
+    let mut length = failure.error.len().min(ERROR_AT_MOST);
+    while !failure.error.is_char_boundary(length) {
+        length -= 1;
+    }
+    command.arg("ERROR").arg(&failure.error[..length]);
+    if let Some(kind) = &failure.kind {
+        command.arg("KIND").arg(kind);
+    }
+    if let Some(progress) = &failure.progress {
+        command.arg("PROGRESS").arg(progress);
+    }
+    command
+}
+
+fn on(hold: &Hold, name: &str) -> Cmd {
     let mut command = cmd(name);
-    command.arg(&job.queue).arg(&job.id).arg(job.token);
+    command.arg(&hold.queue).arg(&hold.id).arg(hold.token);
     command
 }
 
 #[cfg(test)]
-mod tests {
+pub mod tests {
     use super::*;
     use crate::job::tests::job;
-    use crate::redis::connection::Server;
     use crate::redis::test_server::{Say, TestServer};
 
-    fn text(command: &Cmd) -> String {
+    pub fn hold() -> Hold {
+        Hold { run: 1, queue: b"q".to_vec(), id: b"j1".to_vec(), token: 7 }
+    }
+
+    pub fn text(command: &Cmd) -> String {
         let args: Vec<_> = command
             .args_iter()
             .map(|arg| match arg {
-                redis::Arg::Simple(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+                redis::Arg::Simple(bytes) => bytes.escape_ascii().to_string(),
                 _ => panic!("a cursor"),
             })
             .collect();
@@ -135,6 +229,36 @@ mod tests {
         assert_eq!(text(&pop(&all[..1], 1, None, lease, "w")), "JOBQ.POP a COUNT 1 LEASE 1500ms WORKER w");
     }
 
+    #[test]
+    fn each_verdict_has_its_command() {
+        let failure =
+            Failure { error: "no".into(), kind: Some("net".into()), progress: Some(b"3\0".to_vec()) };
+        for (verdict, expected) in [
+            (Verdict::Done(b"r\0".to_vec()), r"JOBQ.ACK q j1 7 RESULT r\x00"),
+            (Verdict::Done(vec![]), "JOBQ.ACK q j1 7"),
+            (Verdict::retry("exit 1"), "JOBQ.FAIL q j1 7 ERROR exit 1"),
+            (
+                Verdict::Retry { failure, delay: Some(Duration::from_secs(6)) },
+                r"JOBQ.FAIL q j1 7 ERROR no KIND net PROGRESS 3\x00 DELAY 6s",
+            ),
+            (Verdict::dead("exit 65"), "JOBQ.FAIL q j1 7 ERROR exit 65 DEAD"),
+            (Verdict::release(), "JOBQ.RELEASE q j1 7"),
+            (
+                Verdict::Release { delay: Duration::from_secs(1), progress: Some(b"p".to_vec()) },
+                "JOBQ.RELEASE q j1 7 DELAY 1s PROGRESS p",
+            ),
+        ] {
+            assert_eq!(text(&settle(&hold(), &verdict).unwrap()), expected);
+        }
+        assert!(settle(&hold(), &Verdict::Abandoned).is_none());
+    }
+
+    #[test]
+    fn an_error_of_any_length_is_taken() {
+        let command = text(&settle(&hold(), &Verdict::retry("\u{e4}".repeat(5_000))).unwrap());
+        assert!(command.len() < 20_000, "each byte is escaped by four");
+    }
+
     #[tokio::test]
     async fn pending_counts_what_can_still_run() {
         let fake = TestServer::start(|_, command| match &command[0][..] {
@@ -142,23 +266,37 @@ mod tests {
             _ => Say::line("+OK"),
         })
         .await;
-        let queue = Queue::over(Arc::new(SharedConnection::to(Server::at(&fake.url()).unwrap())));
-        assert_eq!(queue.pending("q").await, Ok(321));
+        assert_eq!(Commands::at(fake.server()).pending("q").await, Ok(321));
+    }
+
+    #[tokio::test]
+    async fn the_last_attempt_is_the_one_behind_all_retries() {
+        let fake = TestServer::start(|_, command| match (&command[0][..], &command[2][..]) {
+            (b"JOBQ.GET", b"gone") => Say::line("$-1"),
+            (b"JOBQ.GET", _) => Say::line("*2\r\n+retries\r\n:1"),
+            _ => Say::line("+OK"),
+        })
+        .await;
+        let commands = Commands::at(fake.server());
+        let mut job = job(b"");
+        assert_eq!(commands.is_last_attempt(&job).await, Ok(Some(false)));
+        job.attempt = 2;
+        assert_eq!(commands.is_last_attempt(&job).await, Ok(Some(true)));
+        job.id = b"gone".to_vec();
+        assert_eq!(commands.is_last_attempt(&job).await, Ok(None));
     }
 
     #[tokio::test]
     async fn replies_that_break_the_contract_are_told() {
         let fake = TestServer::start(|_, command| match &command[0][..] {
-            b"JOBQ.EXTEND" => Say::line(":3"),
-            b"JOBQ.FAIL" => Say::line("+OK"),
+            b"JOBQ.MEXTEND" => Say::line("*1\r\n:3"),
             b"JOBQ.STATS" => Say::line("*2\r\n+ready\r\n:1"),
             _ => Say::line("+OK"),
         })
         .await;
-        let queue = Queue::over(Arc::new(SharedConnection::to(Server::at(&fake.url()).unwrap())));
-        let job = job(b"");
-        assert!(queue.extend(&job, Duration::from_secs(1)).await.unwrap_err().is("REPLY"));
-        assert!(queue.fail(&job, "", false).await.unwrap_err().is("REPLY"));
-        assert!(queue.pending("q").await.unwrap_err().is("REPLY"));
+        let commands = Commands::at(fake.server());
+        let extended = commands.extend_all(b"q", &[hold().into()], Duration::from_secs(1)).await;
+        assert!(extended.unwrap_err().is("REPLY"));
+        assert!(commands.pending("q").await.unwrap_err().is("REPLY"));
     }
 }

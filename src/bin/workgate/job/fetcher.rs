@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::job::Job;
-use crate::redis::connection::{ANSWER_WITHIN, Connection, Fault, Server};
+use crate::redis::connection::{Connection, Fault, Server};
 use crate::redis::reconnect_backoff::Backoff;
 use crate::redis::shared_connection::SharedConnection;
 use crate::shutdown::{Phase, Watch};
@@ -22,6 +22,14 @@ const ASK_EVERY: Duration = Duration::from_millis(100);
 /// The pause after a POP that was to wait and did not: too many wait there already, say, and the next would come back as
 /// soon.
 const TURNED_AWAY: Duration = Duration::from_millis(250);
+
+/// What one write brought: the answers to the settlements in it, and what its POP brought. An error of
+/// the POP is a refusal, which another try would not change.
+#[derive(Debug)]
+pub struct Fetched {
+    pub settled: Vec<Result<Value, Fault>>,
+    pub popped: Result<Popped, Fault>,
+}
 
 /// What a POP brought.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,6 +82,7 @@ struct Waiting {
     client: i64,
     /// The server's clock minus ours, in milliseconds.
     ahead_ms: i64,
+    can_unblock: bool,
     /// To the same server, for CLIENT UNBLOCK, which must come from another connection.
     control: Arc<SharedConnection>,
 }
@@ -91,12 +100,12 @@ impl Fetcher {
             if !self.backoff.is_fresh() {
                 tokio::select! {
                     () = sleep(self.backoff.next()) => {}
-                    () = watch.reached(Phase::Draining) => return Ok(false),
+                    () = watch.reached(Phase::Quiet) => return Ok(false),
                 }
             }
             let opened = tokio::select! {
                 opened = self.open() => opened,
-                () = watch.reached(Phase::Draining) => return Ok(false),
+                () = watch.reached(Phase::Quiet) => return Ok(false),
             };
             match opened {
                 Ok(waiting) => self.line = Some(waiting),
@@ -104,31 +113,56 @@ impl Fetcher {
                 Err(refused) => return Err(refused),
             }
         }
-        Ok(watch.now() < Phase::Draining)
+        Ok(watch.now() < Phase::Quiet)
     }
 
-    /// Pops once; `block` is how long the command waits. An error is a refusal, which another try would not change.
-    pub async fn pop(
+    /// Sends settlements and a POP behind them in one write; `block` is how long the POP waits.
+    pub async fn fetch(
         &mut self,
-        command: &Cmd,
+        settlements: &[Cmd],
+        pop: Cmd,
         block: Option<Duration>,
         watch: &mut Watch,
         cancelled: &mut FetchCancelled,
-    ) -> Result<Popped, Fault> {
-        let Some(waiting) = self.line.clone() else { return Ok(Popped::Lost) };
-        match once(&waiting, command, block, watch, cancelled).await {
-            Err(Fault::Unreachable(text)) => {
-                self.broke(&text);
-                Ok(Popped::Lost)
+    ) -> Fetched {
+        let lost = || {
+            let away = Fault::Unreachable("the connection broke".into());
+            let settled = settlements.iter().map(|_| Err(away.clone())).collect();
+            Fetched { settled, popped: Ok(Popped::Lost) }
+        };
+        let Some(waiting) = self.line.clone() else { return lost() };
+        let mut commands = settlements.to_vec();
+        commands.push(pop);
+        let answers = once(&waiting, &commands, block, watch, cancelled).await;
+        match answers {
+            Ok(Answer::Stopped) => Fetched { popped: Ok(Popped::Stopped), ..lost() },
+            Err(fault) => {
+                self.broke(&fault.to_string());
+                lost()
             }
-            answer => {
-                if !self.backoff.is_fresh() && answer.is_ok() {
-                    tracing::info!("taking jobs{} again", self.shown_slot());
-                    self.backoff = Backoff::default();
+            Ok(Answer::Replies(mut settled)) => {
+                let answer = settled.pop().unwrap_or_else(|| Err(Fault::Unreachable("no answer".into())));
+                match answer {
+                    Err(Fault::Unreachable(text)) => {
+                        self.broke(&text);
+                        Fetched { settled, popped: Ok(Popped::Lost) }
+                    }
+                    Err(refused) => Fetched { settled, popped: Err(refused) },
+                    Ok(rows) => {
+                        if !self.backoff.is_fresh() {
+                            tracing::info!("taking jobs{} again", self.shown_slot());
+                            self.backoff = Backoff::default();
+                        }
+                        Fetched { settled, popped: waiting.read(rows) }
+                    }
                 }
-                answer
             }
         }
+    }
+
+    /// Whether the waits of this source can be ended one by one.
+    pub fn can_be_cancelled(&self) -> bool {
+        self.line.as_ref().is_some_and(|line| line.can_unblock)
     }
 
     fn broke(&mut self, text: &str) {
@@ -152,7 +186,8 @@ impl Fetcher {
             }
             _ => (self.server.clone(), self.link.clone()),
         };
-        let line = server.connect(BLOCK + ANSWER_WITHIN).await?;
+        // Without a time-out: a job that comes late must not find nobody.
+        let line = server.connect(None).await?;
         let client = match line.call(cmd("CLIENT").arg("ID")).await? {
             Value::Int(id) => id,
             other => return Err(Fault::unexpected("CLIENT ID", &other)),
@@ -160,45 +195,68 @@ impl Fetcher {
         let reply = line.call(&cmd("TIME")).await?;
         let (seconds, micros): (i64, i64) =
             redis::from_redis_value_ref(&reply).map_err(|_| Fault::unexpected("TIME", &reply))?;
-        Ok(Waiting { line, client, ahead_ms: seconds * 1_000 + micros / 1_000 - now_ms(), control })
+        let ahead_ms = seconds * 1_000 + micros / 1_000 - now_ms();
+        let can_unblock = line.facts().await?.can_unblock;
+        Ok(Waiting { line, client, ahead_ms, can_unblock, control })
     }
+}
+
+enum Answer {
+    Replies(Vec<Result<Value, Fault>>),
+    /// The worker ends, and there was no answer.
+    Stopped,
 }
 
 async fn once(
     waiting: &Waiting,
-    command: &Cmd,
+    commands: &[Cmd],
     block: Option<Duration>,
     watch: &mut Watch,
     cancelled: &mut FetchCancelled,
-) -> Result<Popped, Fault> {
+) -> Result<Answer, Fault> {
     let begun = Instant::now();
-    let answer = waiting.line.call(command);
+    let answer = waiting.line.call_all(commands);
     tokio::pin!(answer);
     tokio::select! {
         biased;
-        reply = &mut answer => {
-            let popped = waiting.read(reply?)?;
+        replies = &mut answer => {
+            let replies = replies?;
             let is_early = block.is_some_and(|block| begun.elapsed() < block / 2);
-            if is_early && popped == Popped::Jobs(Vec::new()) {
+            let brought_none = matches!(replies.last(), Some(Ok(Value::Nil)))
+                || replies.last().is_some_and(|last| matches!(last, Ok(Value::Array(rows)) if rows.is_empty()));
+            if is_early && brought_none {
                 tokio::select! {
                     () = sleep(TURNED_AWAY) => {}
-                    () = watch.reached(Phase::Draining) => {}
+                    () = watch.reached(Phase::Quiet) => {}
                     _ = cancelled.changed() => {}
                 }
             }
-            return Ok(popped);
+            return Ok(Answer::Replies(replies));
         }
-        () = watch.reached(Phase::Draining) => {}
-        _ = cancelled.changed() => {}
+        () = watch.reached(Phase::Quiet) => {}
+        _ = cancelled.changed(), if waiting.can_unblock => {}
     }
     // The server may be handing over a job in this moment: dropping the connection would leave it
     // active until its lease ran out. So the wait is ended there, and its answer read here.
+    if !waiting.can_unblock {
+        waiting.line.send_no_more();
+    }
+    let mut given_up = watch.clone();
+    let given_up = async {
+        given_up.reached(Phase::Stopping).await;
+        sleep(BLOCK).await;
+    };
+    tokio::pin!(given_up);
     loop {
         tokio::select! {
             biased;
-            reply = &mut answer => return waiting.read(reply?),
-            () = watch.reached(Phase::Killing) => return Ok(Popped::Stopped),
-            () = waiting.ask_to_end() => {}
+            replies = &mut answer => return match replies {
+                Err(Fault::Unreachable(_)) if !waiting.can_unblock => Ok(Answer::Stopped),
+                replies => replies.map(Answer::Replies),
+            },
+            () = watch.reached(Phase::Killing) => return Ok(Answer::Stopped),
+            () = &mut given_up => return Ok(Answer::Stopped),
+            () = waiting.ask_to_end(), if waiting.can_unblock => {}
         }
     }
 }
@@ -257,7 +315,7 @@ mod tests {
     }
 
     fn fetcher(fake: &TestServer) -> (Fetcher, Cmd) {
-        let server = Server::at(&fake.url()).unwrap();
+        let server = fake.server();
         let pop = commands::pop(&["q".into()], 2, Some(BLOCK), Duration::from_secs(30), "me");
         (Fetcher::new(server.clone(), Arc::new(SharedConnection::to(server)), None), pop)
     }
@@ -269,7 +327,9 @@ mod tests {
             if !fetcher.ready(watch).await? {
                 return Ok(Popped::Stopped);
             }
-            match fetcher.pop(pop, Some(BLOCK), watch, &mut cancel_fetch.listen()).await? {
+            let fetched =
+                fetcher.fetch(&[], pop.clone(), Some(BLOCK), watch, &mut cancel_fetch.listen()).await;
+            match fetched.popped? {
                 Popped::Lost => {}
                 popped => return Ok(popped),
             }
@@ -345,7 +405,7 @@ mod tests {
             while fake.seen("JOBQ.POP").is_empty() {
                 sleep(Duration::from_millis(5)).await;
             }
-            shutdown.advance(Phase::Draining);
+            shutdown.advance(Phase::Quiet);
         };
         let (answer, ()) = tokio::join!(popped(&mut fetcher, &pop, &mut watch), stop);
         assert!(matches!(answer, Ok(Popped::Jobs(jobs)) if jobs.len() == 1));
@@ -361,7 +421,7 @@ mod tests {
         let begun = Instant::now();
         let stop = async {
             sleep(Duration::from_millis(300)).await;
-            shutdown.advance(Phase::Draining);
+            shutdown.advance(Phase::Quiet);
         };
         let (answer, ()) = tokio::join!(popped(&mut fetcher, &pop, &mut watch), stop);
         assert_eq!(answer, Ok(Popped::Stopped));
@@ -387,8 +447,9 @@ mod tests {
             let mut watch = Shutdown::new().watch();
             assert_eq!(fetcher.ready(&mut watch).await, Ok(true));
             let mut cancelled = cancel_fetch.listen();
-            let (answer, ()) = tokio::join!(fetcher.pop(&pop, Some(BLOCK), &mut watch, &mut cancelled), back);
-            assert!(matches!(answer, Ok(Popped::Jobs(got)) if got.len() == jobs));
+            let fetching = fetcher.fetch(&[], pop, Some(BLOCK), &mut watch, &mut cancelled);
+            let (answer, ()) = tokio::join!(fetching, back);
+            assert!(matches!(answer.popped, Ok(Popped::Jobs(got)) if got.len() == jobs));
         }
     }
 
@@ -404,5 +465,23 @@ mod tests {
         let begun = Instant::now();
         assert_eq!(popped(&mut fetcher, &pop, &mut watch).await, Ok(Popped::Jobs(vec![])));
         assert!(begun.elapsed() >= TURNED_AWAY);
+    }
+
+    #[tokio::test]
+    async fn settlements_go_with_the_pop_in_one_write() {
+        let fake = TestServer::start(|_, command| match &command[0][..] {
+            b"JOBQ.POP" => Say::Bytes(ONE_JOB.into()),
+            b"JOBQ.MACK" => Say::line("*1\r\n:1"),
+            _ => common(command),
+        })
+        .await;
+        let (mut fetcher, pop) = fetcher(&fake);
+        let mut watch = Shutdown::new().watch();
+        assert_eq!(fetcher.ready(&mut watch).await, Ok(true));
+        let mut mack = cmd("JOBQ.MACK");
+        mack.arg("q").arg(1).arg("j0").arg(6);
+        let fetched = fetcher.fetch(&[mack], pop, None, &mut watch, &mut CancelFetch::new().listen()).await;
+        assert_eq!(fetched.settled, [Ok(Value::Array(vec![Value::Int(1)]))]);
+        assert!(matches!(fetched.popped, Ok(Popped::Jobs(jobs)) if jobs.len() == 1));
     }
 }

@@ -2,13 +2,11 @@
 
 pub mod commands;
 pub mod fetcher;
-mod lease_renewal;
-pub mod run;
-mod settle;
+pub mod in_flight;
+pub mod settle;
 pub mod slots;
 pub mod sources;
 
-use std::fmt;
 use std::time::Duration;
 
 use redis::Value;
@@ -29,11 +27,14 @@ pub struct Job {
     pub queue: Vec<u8>,
     pub name: Option<Vec<u8>>,
     pub group: Option<Vec<u8>>,
+    pub meta: Option<Vec<u8>>,
+    /// What an earlier run left; servers that do not say have none.
+    pub progress: Option<Vec<u8>>,
 }
 
 impl Job {
-    /// Reads `[id, token, payload, attempt, deadline_ms, queue, name|nil, group|nil, meta|nil]`;
-    /// later versions may append to it.
+    /// Reads `[id, token, payload, attempt, deadline_ms, queue, name|nil, group|nil, meta|nil, progress|nil]`;
+    /// the last may be missing, and later versions may append to it.
     pub fn read(row: &Value) -> Option<Self> {
         let mut fields = reply::array(row)?.iter();
         let job = Job {
@@ -45,6 +46,8 @@ impl Job {
             queue: reply::bytes(fields.next()?)?.to_vec(),
             name: reply::bytes_or_nil(fields.next()?)?.map(<[u8]>::to_vec),
             group: reply::bytes_or_nil(fields.next()?)?.map(<[u8]>::to_vec),
+            meta: reply::bytes_or_nil(fields.next()?)?.map(<[u8]>::to_vec),
+            progress: fields.next().map_or(Some(None), reply::bytes_or_nil)?.map(<[u8]>::to_vec),
         };
         Some(job)
     }
@@ -52,13 +55,6 @@ impl Job {
     /// What is left of the lease; `server_now_ms` is the server's clock.
     pub fn lease_left(&self, server_now_ms: i64) -> Duration {
         Duration::from_millis(self.deadline_ms.saturating_sub(server_now_ms).max(0).unsigned_abs())
-    }
-}
-
-/// For logs: `queue/id`, with what is not printable escaped.
-impl fmt::Display for Job {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.queue.escape_ascii(), self.id.escape_ascii())
     }
 }
 
@@ -80,6 +76,8 @@ pub mod tests {
             queue: b"q".to_vec(),
             name: None,
             group: None,
+            meta: None,
+            progress: None,
         }
     }
 
@@ -100,14 +98,16 @@ pub mod tests {
     #[test]
     fn a_row_keeps_every_byte_and_may_grow_at_the_end() {
         let mut longer = row();
+        longer.push(bulk(b"step 3"));
         longer.push(Value::Int(1));
-        for fields in [row(), longer] {
+        for (fields, progress) in [(row(), None), (longer, Some(b"step 3".to_vec()))] {
             let job = Job::read(&Value::Array(fields)).unwrap();
             assert_eq!(
                 (&job.id[..], &job.payload[..], job.token, job.attempt),
                 (&b"i\0d"[..], &b"\xff\0"[..], 9, 2)
             );
             assert_eq!((job.name.as_deref(), job.group.as_deref()), (Some(&b"mail"[..]), None));
+            assert_eq!((&job.meta, &job.progress), (&None, &progress));
             assert_eq!(job.lease_left(4_000), Duration::from_secs(1));
             assert_eq!(job.lease_left(6_000), Duration::ZERO);
             assert_eq!(job.deadline_ms, 5_000);
@@ -116,7 +116,7 @@ pub mod tests {
 
     #[test]
     fn a_row_of_another_shape_is_not_a_job() {
-        for missing in 0..8 {
+        for missing in 0..9 {
             let mut fields = row();
             fields.truncate(missing);
             assert_eq!(Job::read(&Value::Array(fields)), None);

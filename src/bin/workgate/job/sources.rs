@@ -114,7 +114,9 @@ mod tests {
     }
 
     async fn single(queues: &[&str], shards: Option<u16>) -> Result<Vec<Source>, Fault> {
-        let link = SharedConnection::to(Server::at("redis://127.0.0.1:1").unwrap());
+        let link = SharedConnection::to(
+            Server::at("redis://127.0.0.1:1", crate::redis::tls::TlsFiles::default()).unwrap(),
+        );
         sources(&link, &names(queues), shards).await
     }
 

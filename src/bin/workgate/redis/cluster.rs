@@ -5,7 +5,7 @@ use std::fmt;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
-use redis::{Cmd, Value, cmd};
+use redis::{Cmd, ConnectionAddr, Value, cmd};
 use tokio::sync::Mutex;
 
 use crate::redis::connection::{ANSWER_WITHIN, CONNECT_WITHIN, Fault, Server};
@@ -20,11 +20,13 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn of(server: Server) -> Result<Self, Fault> {
-        let client = ClusterClient::builder([server.info().clone()])
+        let mut builder = ClusterClient::builder(server.places().to_vec())
             .connection_timeout(CONNECT_WITHIN)
-            .response_timeout(ANSWER_WITHIN)
-            .build()?;
-        Ok(Cluster { server, client, live: Mutex::new(None) })
+            .response_timeout(ANSWER_WITHIN);
+        if let Some(certificates) = server.cluster_certificates()? {
+            builder = builder.certs(certificates);
+        }
+        Ok(Cluster { server, client: builder.build()?, live: Mutex::new(None) })
     }
 
     pub async fn call(&self, command: &Cmd) -> Result<Value, Fault> {
@@ -47,10 +49,12 @@ impl Cluster {
             return Err(Fault::Unreachable(format!("no node of the cluster owns slot {slot}")));
         };
         match host {
-            Some(host) => self.server.at_node(&host, port),
+            Some(host) => Ok(self.server.at_node(&host, port)),
             // The node that was asked does not know how others reach it.
-            None => match self.server.info().addr() {
-                redis::ConnectionAddr::Tcp(host, _) => self.server.at_node(host, port),
+            None => match self.server.first().addr() {
+                ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => {
+                    Ok(self.server.at_node(host, port))
+                }
                 _ => Ok(self.server.clone()),
             },
         }
@@ -84,7 +88,7 @@ fn primary_of(range: &Value, slot: i64) -> Option<(Option<String>, u16)> {
 
 impl fmt::Debug for Cluster {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Cluster({})", self.server.info().addr())
+        write!(f, "Cluster({})", self.server.first().addr())
     }
 }
 

@@ -1,19 +1,38 @@
 //! Where the server is, a connection that lives once, and why a command has no useful reply.
 
-use std::fmt;
+use std::net::Shutdown;
+use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, RedisError,
-    ServerErrorKind, Value,
+    AsyncConnectionConfig, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, RedisConnectionInfo, RedisError,
+    ServerErrorKind, TlsCertificates, Value, cmd,
 };
+use rustls::pki_types::ServerName;
+use socket2::{SockRef, Socket, TcpKeepalive};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+use crate::redis::address::{Address, Route, sentinel_settings};
+use crate::redis::tls::TlsFiles;
+use crate::reply;
 
 /// How long a connection attempt may take.
 pub const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long a command that does not block may take. Beyond it the connection counts as dead.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a connection may be silent before the operating system probes it, and how often it probes then.
+const PROBE_AFTER: Duration = Duration::from_secs(10);
+const PROBE_EVERY: Duration = Duration::from_secs(5);
+
+/// How long sent bytes may stay unacknowledged before the connection counts as dead.
+const UNACKNOWLEDGED_FOR: Duration = Duration::from_secs(20);
 
 /// Why a command has no useful reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +47,10 @@ impl Fault {
     /// Whether the server refused with this word.
     pub fn is(&self, word: &str) -> bool {
         matches!(self, Fault::Refused { code, .. } if code == word)
+    }
+
+    pub fn refused(code: &str, text: String) -> Self {
+        Fault::Refused { code: code.into(), text }
     }
 
     /// A reply that does not have the shape its command promises.
@@ -83,42 +106,174 @@ impl From<RedisError> for Fault {
 /// Where the server is; opens nothing by itself.
 #[derive(Debug, Clone)]
 pub struct Server {
-    client: Client,
+    address: Arc<Address>,
+    tls: Arc<TlsFiles>,
 }
 
 impl Server {
-    /// Refuses an address that cannot be read.
-    pub fn at(url: &str) -> Result<Self, String> {
-        Client::open(url).map(|client| Server { client }).map_err(|error| {
-            format!(
-                "--redis: {error}; expected redis://[user:password@]host[:port][/db] or redis+unix:///path"
-            )
-        })
+    /// Refuses an address that cannot be read, and certificates that cannot be read.
+    pub fn at(url: &str, tls: TlsFiles) -> Result<Self, String> {
+        let address = Address::read(url)?;
+        let is_tls = address.places.iter().any(|place| matches!(place.addr(), ConnectionAddr::TcpTls { .. }));
+        if tls.are_given() && !is_tls {
+            return Err("--tls-ca, --tls-cert and --tls-key are for rediss:// addresses".into());
+        }
+        if is_tls {
+            tls.client_config()?;
+        }
+        Ok(Server { address: Arc::new(address), tls: Arc::new(tls) })
     }
 
     /// Another node of its cluster, spoken to alike.
-    pub fn at_node(&self, host: &str, port: u16) -> Result<Self, Fault> {
-        let there = self.info().clone().set_addr(ConnectionAddr::Tcp(host.to_owned(), port));
-        Ok(Server { client: Client::open(there)? })
+    pub fn at_node(&self, host: &str, port: u16) -> Self {
+        let first = self.first();
+        let host = host.to_owned();
+        let addr = match first.addr() {
+            ConnectionAddr::TcpTls { insecure, .. } => {
+                ConnectionAddr::TcpTls { host, port, insecure: *insecure, tls_params: None }
+            }
+            _ => ConnectionAddr::Tcp(host, port),
+        };
+        let address = Address { places: vec![first.clone().set_addr(addr)], route: Route::Direct };
+        Server { address: Arc::new(address), tls: self.tls.clone() }
     }
 
-    pub fn info(&self) -> &ConnectionInfo {
-        self.client.get_connection_info()
+    /// The places of which any leads to the server.
+    pub fn places(&self) -> &[ConnectionInfo] {
+        &self.address.places
     }
 
-    /// One connection, whose commands are answered within `answer_within` or fail.
-    pub async fn connect(&self, answer_within: Duration) -> Result<Connection, Fault> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_WITHIN))
-            .set_response_timeout(Some(answer_within));
-        match self.client.get_multiplexed_async_connection_with_config(&config).await {
-            Ok(connection) => Ok(Connection { connection }),
-            // The address alone: a URL may hold a password.
-            Err(error) => Err(match Fault::from(error) {
-                Fault::Unreachable(text) => Fault::Unreachable(format!("{}: {text}", self.info().addr())),
-                refused => refused,
-            }),
+    pub fn first(&self) -> &ConnectionInfo {
+        &self.address.places[0]
+    }
+
+    pub fn is_named_a_cluster(&self) -> bool {
+        self.address.route == Route::Cluster
+    }
+
+    /// What a cluster's connections are opened with.
+    pub fn cluster_certificates(&self) -> Result<Option<TlsCertificates>, Fault> {
+        match self.first().addr() {
+            ConnectionAddr::TcpTls { .. } => {
+                self.tls.cluster_certificates().map(Some).map_err(|text| Fault::refused("TLS", text))
+            }
+            _ => Ok(None),
         }
+    }
+
+    /// One connection. With `answer_within` its commands are answered in that time or fail; without,
+    /// they wait for as long as the server is there (the operating system probes the connection).
+    pub async fn connect(&self, answer_within: Option<Duration>) -> Result<Connection, Fault> {
+        let mut last = Fault::Unreachable("no address".into());
+        for place in &self.address.places {
+            let connecting = self.connect_by(place, answer_within);
+            last = match timeout(CONNECT_WITHIN, connecting).await {
+                Ok(Ok(connection)) => return Ok(connection),
+                Ok(Err(fault @ Fault::Refused { .. })) => return Err(fault),
+                // The address alone: a URL may hold a password.
+                Ok(Err(Fault::Unreachable(text))) => Fault::Unreachable(format!("{}: {text}", place.addr())),
+                Err(_) => {
+                    Fault::Unreachable(format!("{}: no connection within {CONNECT_WITHIN:?}", place.addr()))
+                }
+            };
+        }
+        Err(last)
+    }
+
+    async fn connect_by(
+        &self,
+        place: &ConnectionInfo,
+        within: Option<Duration>,
+    ) -> Result<Connection, Fault> {
+        let Route::Sentinel { primary, login } = &self.address.route else {
+            return self.open(place.addr(), place.redis_settings(), within).await;
+        };
+        let sentinel = self.open(place.addr(), &sentinel_settings(login), Some(CONNECT_WITHIN)).await?;
+        let found = sentinel.call(cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(primary)).await?;
+        let pair = reply::array(&found).and_then(|pair| {
+            let port = reply::text(pair.get(1)?)?.parse().ok()?;
+            Some((reply::text(&pair[0])?.to_owned(), port))
+        });
+        let Some((host, port)) = pair else {
+            return Err(Fault::Unreachable(format!("the sentinel knows no primary '{primary}'")));
+        };
+        let there = self.at_node(&host, port);
+        let connection = self.open(there.first().addr(), place.redis_settings(), within).await?;
+        // A sentinel may name a primary that has just become a replica.
+        let role = connection.call(&cmd("ROLE")).await?;
+        match reply::array(&role).and_then(|role| reply::text(role.first()?)) {
+            Some("master") => Ok(connection),
+            _ => Err(Fault::Unreachable(format!("{host}:{port} is not the primary of '{primary}' any more"))),
+        }
+    }
+
+    async fn open(
+        &self,
+        addr: &ConnectionAddr,
+        settings: &RedisConnectionInfo,
+        within: Option<Duration>,
+    ) -> Result<Connection, Fault> {
+        let config = AsyncConnectionConfig::new().set_response_timeout(within);
+        match addr {
+            ConnectionAddr::Unix(path) => {
+                let stream = UnixStream::connect(path).await.map_err(unreachable)?;
+                let half = SockRef::from(&stream).try_clone().map_err(unreachable)?;
+                connection(MultiplexedConnection::new_with_config(settings, stream, config).await?, half)
+            }
+            ConnectionAddr::Tcp(host, port) => {
+                let (stream, half) = tcp(host, *port).await?;
+                connection(MultiplexedConnection::new_with_config(settings, stream, config).await?, half)
+            }
+            ConnectionAddr::TcpTls { host, port, .. } => {
+                let (stream, half) = tcp(host, *port).await?;
+                let tls = self.tls.client_config().map_err(|text| Fault::refused("TLS", text))?;
+                let name = ServerName::try_from(host.clone())
+                    .map_err(|error| Fault::refused("TLS", format!("{host}: {error}")))?;
+                let stream =
+                    TlsConnector::from(Arc::new(tls)).connect(name, stream).await.map_err(unreachable)?;
+                connection(MultiplexedConnection::new_with_config(settings, stream, config).await?, half)
+            }
+            _ => Err(Fault::refused("ERR", "this kind of address is not supported".into())),
+        }
+    }
+}
+
+fn unreachable(error: io::Error) -> Fault {
+    Fault::Unreachable(error.to_string())
+}
+
+/// Probed by the operating system, so that a server that is gone is noticed without a time-out on replies.
+async fn tcp(host: &str, port: u16) -> Result<(TcpStream, Socket), Fault> {
+    let stream = TcpStream::connect((host, port)).await.map_err(unreachable)?;
+    let probes = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY).with_retries(3);
+    let socket = SockRef::from(&stream);
+    let half = stream
+        .set_nodelay(true)
+        .and_then(|()| socket.set_tcp_keepalive(&probes))
+        .and_then(|()| socket.set_tcp_user_timeout(Some(UNACKNOWLEDGED_FOR)))
+        .and_then(|()| socket.try_clone())
+        .map_err(unreachable)?;
+    Ok((stream, half))
+}
+
+fn connection(
+    (connection, driver): (MultiplexedConnection, impl Future<Output = ()> + Send + 'static),
+    half: Socket,
+) -> Result<Connection, Fault> {
+    let driver = Arc::new(Driver { task: tokio::spawn(driver), half });
+    Ok(Connection { connection, driver })
+}
+
+/// What moves a connection's bytes; it ends with the last handle of the connection.
+#[derive(Debug)]
+struct Driver {
+    task: JoinHandle<()>,
+    half: Socket,
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
 
@@ -126,12 +281,58 @@ impl Server {
 #[derive(Debug, Clone)]
 pub struct Connection {
     connection: MultiplexedConnection,
+    driver: Arc<Driver>,
 }
 
 impl Connection {
     pub async fn call(&self, command: &Cmd) -> Result<Value, Fault> {
         let mut connection = self.connection.clone();
         Ok(connection.send_packed_command(command).await?.extract_error()?)
+    }
+
+    /// Several commands in one write; one reply for each.
+    pub async fn call_all(&self, commands: &[Cmd]) -> Result<Vec<Result<Value, Fault>>, Fault> {
+        let mut pipeline = redis::Pipeline::with_capacity(commands.len());
+        commands.iter().for_each(|command| {
+            pipeline.add_command(command.clone());
+        });
+        let mut connection = self.connection.clone();
+        let replies = connection.send_packed_commands(&pipeline, 0, commands.len()).await?;
+        Ok(replies.into_iter().map(|reply| reply.extract_error().map_err(Fault::from)).collect())
+    }
+
+    /// Closes our half: the server ends what this client waits for, and what it has sent is still read.
+    pub fn send_no_more(&self) {
+        // One that is closed already is as good.
+        let _ = self.driver.half.shutdown(Shutdown::Write);
+    }
+
+    /// What the server says of itself.
+    pub async fn facts(&self) -> Result<Facts, Fault> {
+        // HELLO without an argument changes nothing and is for every user.
+        match self.call(&cmd("HELLO")).await {
+            Err(Fault::Refused { .. }) => Ok(Facts::default()),
+            answer => Ok(Facts::read(&answer?)),
+        }
+    }
+}
+
+/// What a worker needs to know of a server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Facts {
+    pub is_cluster: bool,
+    /// CLIENT UNBLOCK may be sent. Redis 7.0 dies of it when the client has been postponed, by CLIENT
+    /// PAUSE or a failover.
+    pub can_unblock: bool,
+}
+
+impl Facts {
+    fn read(hello: &Value) -> Self {
+        let said = |name| reply::field(hello, name).and_then(reply::text);
+        let version = said("version").unwrap_or_default();
+        let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+        let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        Facts { is_cluster: said("mode") == Some("cluster"), can_unblock: version >= (7, 2) }
     }
 }
 
@@ -152,7 +353,7 @@ mod tests {
             _ => Say::line("+OK"),
         })
         .await;
-        let link = SharedConnection::to(Server::at(&fake.url()).unwrap());
+        let link = SharedConnection::to(fake.server());
         let fault = link.call(&redis::cmd("FENCE")).await.unwrap_err();
         assert!(fault.is("FENCED"), "{fault}");
         assert_eq!(fault.to_string(), "FENCED the job was taken over");
@@ -166,13 +367,27 @@ mod tests {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("redis://{}", free.local_addr().unwrap());
         drop(free);
-        let link = SharedConnection::to(Server::at(&url).unwrap());
+        let link = SharedConnection::to(Server::at(&url, TlsFiles::default()).unwrap());
         assert!(matches!(link.call(&redis::cmd("PING")).await, Err(Fault::Unreachable(_))));
     }
 
     #[test]
-    fn an_address_that_cannot_be_read_is_refused() {
-        let error = Server::at("localhost:6379").unwrap_err();
-        assert!(error.contains("redis://"), "{error}");
+    fn certificates_are_refused_where_there_is_no_tls_and_where_they_cannot_be_read() {
+        let tls = TlsFiles { ca: Some("/nowhere".into()), ..TlsFiles::default() };
+        assert!(Server::at("redis://h", tls.clone()).unwrap_err().contains("rediss://"));
+        assert!(Server::at("rediss://h", tls).unwrap_err().contains("/nowhere"));
+    }
+
+    #[test]
+    fn a_redis_7_0_is_never_sent_client_unblock() {
+        let hello = |version: &str| {
+            let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
+            Value::Array(vec![text("version"), text(version), text("mode"), text("cluster")])
+        };
+        for (version, can_unblock) in [("7.0.15", false), ("6.2.1", false), ("7.2.0", true), ("9.0.1", true)]
+        {
+            assert_eq!(Facts::read(&hello(version)), Facts { is_cluster: true, can_unblock }, "{version}");
+        }
+        assert_eq!(Facts::read(&Value::Okay), Facts::default());
     }
 }

@@ -1,11 +1,10 @@
 //! The connection that all handlers' commands share: it comes back by itself and, in a cluster, finds each key's node.
 
-use redis::{Cmd, Value, cmd};
+use redis::{Cmd, Value};
 use tokio::sync::Mutex;
 
 use crate::redis::cluster::Cluster;
 use crate::redis::connection::{ANSWER_WITHIN, Connection, Fault, Server};
-use crate::reply;
 
 /// Commands of one key each, over connections that are opened again after they broke.
 #[derive(Debug)]
@@ -22,8 +21,10 @@ impl SharedConnection {
 
     /// As the server says: to it alone, or to all nodes of the cluster that it is of.
     pub async fn found(server: Server) -> Result<Self, Fault> {
-        let line = server.connect(ANSWER_WITHIN).await?;
-        Ok(if is_cluster(&line).await? {
+        let is_cluster = server.is_named_a_cluster() || {
+            server.connect(Some(ANSWER_WITHIN)).await?.facts().await?.is_cluster
+        };
+        Ok(if is_cluster {
             SharedConnection::Cluster(Box::new(Cluster::of(server)?))
         } else {
             SharedConnection::to(server)
@@ -37,15 +38,19 @@ impl SharedConnection {
             SharedConnection::Cluster(cluster) => cluster.call(command).await,
         }
     }
-}
 
-/// HELLO without an argument changes nothing and is for every user.
-async fn is_cluster(line: &Connection) -> Result<bool, Fault> {
-    let reply = match line.call(&cmd("HELLO")).await {
-        Err(Fault::Refused { .. }) => return Ok(false),
-        reply => reply?,
-    };
-    Ok(reply::field(&reply, "mode").and_then(reply::text) == Some("cluster"))
+    /// One reply for each command. To one server they go in one write; in a cluster each finds its node.
+    pub async fn call_all(&self, commands: &[Cmd]) -> Vec<Result<Value, Fault>> {
+        match self {
+            SharedConnection::Single(single) => match single.call_all(commands).await {
+                Ok(replies) => replies,
+                Err(fault) => commands.iter().map(|_| Err(fault.clone())).collect(),
+            },
+            SharedConnection::Cluster(cluster) => {
+                futures_util::future::join_all(commands.iter().map(|command| cluster.call(command))).await
+            }
+        }
+    }
 }
 
 /// One connection to one server, as long as it lives, then the next.
@@ -61,12 +66,27 @@ impl Single {
         let (number, line) = self.line().await?;
         let answer = line.call(command).await;
         if let Err(Fault::Unreachable(_)) = &answer {
-            let mut live = self.live.lock().await;
-            if live.0 == number {
-                live.1 = None;
-            }
+            self.forget(number).await;
         }
         answer
+    }
+
+    async fn call_all(&self, commands: &[Cmd]) -> Result<Vec<Result<Value, Fault>>, Fault> {
+        let (number, line) = self.line().await?;
+        let answers = line.call_all(commands).await;
+        let is_unreachable = |answer: &Result<Value, Fault>| matches!(answer, Err(Fault::Unreachable(_)));
+        if answers.as_ref().map_or(true, |answers| answers.iter().any(is_unreachable)) {
+            self.forget(number).await;
+        }
+        answers
+    }
+
+    /// The next call opens another connection.
+    async fn forget(&self, number: u64) {
+        let mut live = self.live.lock().await;
+        if live.0 == number {
+            live.1 = None;
+        }
     }
 
     async fn line(&self) -> Result<(u64, Connection), Fault> {
@@ -74,7 +94,7 @@ impl Single {
         if let (number, Some(line)) = &*live {
             return Ok((*number, line.clone()));
         }
-        let line = self.server.connect(ANSWER_WITHIN).await?;
+        let line = self.server.connect(Some(ANSWER_WITHIN)).await?;
         live.0 += 1;
         live.1 = Some(line.clone());
         Ok((live.0, line))
@@ -94,7 +114,7 @@ mod tests {
             _ => Say::line("+OK"),
         })
         .await;
-        let link = SharedConnection::to(Server::at(&fake.url()).unwrap());
+        let link = SharedConnection::to(fake.server());
         assert!(matches!(link.call(&redis::cmd("PING")).await, Err(Fault::Unreachable(_))));
         assert_eq!(link.call(&redis::cmd("PING")).await, Ok(Value::SimpleString("PONG".into())));
     }
@@ -111,7 +131,7 @@ mod tests {
                 _ => Say::line("+OK"),
             })
             .await;
-            let link = SharedConnection::found(Server::at(&fake.url()).unwrap()).await.unwrap();
+            let link = SharedConnection::found(fake.server()).await.unwrap();
             assert_eq!(matches!(link, SharedConnection::Cluster(_)), cluster, "{hello}");
         }
     }

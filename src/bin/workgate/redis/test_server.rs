@@ -5,6 +5,12 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::redis::connection::Server;
+use crate::redis::tls::TlsFiles;
+
+/// A server to which CLIENT UNBLOCK may be sent.
+const HELLO: &str = "*4\r\n$7\r\nversion\r\n$5\r\n7.4.1\r\n$4\r\nmode\r\n$10\r\nstandalone\r\n";
+
 pub type Command = Vec<Vec<u8>>;
 
 /// What the server does with a command.
@@ -50,6 +56,10 @@ impl TestServer {
                             unblock.notify_waiters();
                         }
                         let bytes = match answer(number, &command) {
+                            // Unless the test has something to say of it.
+                            Say::Bytes(bytes) if command[0] == b"HELLO" && bytes == b"+OK\r\n" => {
+                                HELLO.into()
+                            }
                             Say::Bytes(bytes) => bytes,
                             Say::Close => return,
                             Say::WhenUnblocked(bytes) => {
@@ -66,6 +76,10 @@ impl TestServer {
             }
         });
         TestServer { port, seen }
+    }
+
+    pub fn server(&self) -> Server {
+        Server::at(&self.url(), TlsFiles::default()).unwrap()
     }
 
     pub fn url(&self) -> String {
