@@ -4,6 +4,7 @@
 //! prints. `<name>` is a part that differs from run to run: the first time it takes what is there, later it
 //! is the same, in commands too; `<ms>` and `<text>` match anything each time.
 
+mod links;
 mod shell;
 #[path = "../support/mod.rs"]
 mod support;
@@ -28,7 +29,8 @@ fn pages() -> Vec<PathBuf> {
         }
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut pages = vec![root.join("README.md"), root.join("CONTRIBUTING.md")];
+    let mut pages =
+        ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"].map(|name| root.join(name)).to_vec();
     collect(&root.join("docs"), &mut pages);
     pages
 }
@@ -117,4 +119,22 @@ fn a_shell_line_that_fails_is_found() {
     assert!(result("<!-- shell: until ready -->\n```sh\ntrue\n```\n").is_err());
     assert!(result("<!-- shell: run by .ci/run -->\n```sh\nmake nothing\n```\n").is_err());
     assert!(result("<!-- shell: sometimes -->\n```sh\ntrue\n```\n").is_err());
+}
+
+#[test]
+fn every_link_to_a_file_leads_somewhere() {
+    let mut links = 0;
+    for page in pages() {
+        let text = std::fs::read_to_string(&page).expect("a page");
+        links += links::relative(&text).len();
+        assert_eq!(links::broken(&page, &text), Vec::<PathBuf>::new(), "in {}", page.display());
+    }
+    assert!(links > 20, "only {links} links were found");
+}
+
+#[test]
+fn a_link_to_a_missing_file_is_found() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = "[a](Cargo.toml#x) [b](https://example.org/x) [c](#here) [d](missing.md)";
+    assert_eq!(links::broken(&page, text).len(), 1);
 }
