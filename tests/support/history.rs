@@ -120,6 +120,7 @@ fn write_jobs(s: &Client) {
     for (name, pattern, options) in [
         ("nightly", "0 2 29 2 *", "TZ Europe/Berlin CATCHUP one"),
         ("weekly", "0 0 1 1 *", "OVERLAP CATCHUP all NAME n META m PRIORITY 3 LEASE 1h BACKOFF fixed:1h"),
+        ("every", "@every 90s", "START 8000000000000 END 8000000900000 RUNS 9"),
         ("deleted", "@yearly", "LIFO"),
     ] {
         let mut set = super::cmd!["JOBQ.CRON", "SET", "jobs:planned", name, pattern, b"\0\xff"];

@@ -1,21 +1,25 @@
 //! CRON: schedules that a queue keeps, by which it pushes jobs itself.
 
+use crate::domain::calendar::recurrence::Recurrence;
 use crate::domain::calendar::time_zone::Zone;
 use crate::domain::jobq;
-use crate::domain::jobq::{CatchUp, MAX_SCHEDULE_NAME_BYTES, Queue, ScheduleView, SetSchedule};
+use crate::domain::jobq::{CatchUp, MAX_SCHEDULE_NAME_BYTES, Queue, RunBounds, ScheduleView, SetSchedule};
 use crate::domain::refusal::{Refusal, shown};
 use crate::module_api::command::{Call, Handler};
 use crate::module_api::reply::Reply;
 
-use super::push::{parse_common_option, payload, refuse_if_evictable, reply_pushed};
+use super::push::{MAX_AT_MS, parse_common_option, payload, refuse_if_evictable, reply_pushed};
 use crate::commands::args::{Words, unknown};
 use crate::runtime::commit;
 
 const CATCH_UPS: [(&str, CatchUp); 3] =
     [("skip", CatchUp::Skip), ("one", CatchUp::One), ("all", CatchUp::All)];
 
-/// `JOBQ.CRON SET key name cron payload [TZ zone=UTC] [CATCHUP skip|one|all] [OVERLAP] [options of PUSH, but for those
-/// of the id and the time]`
+/// More runs than any schedule makes.
+const MAX_RUNS: u64 = 1_000_000_000_000;
+
+/// `JOBQ.CRON SET key name cron payload [TZ zone=UTC] [START unix_ms] [END unix_ms] [RUNS n] [CATCHUP skip|one|all]
+/// [OVERLAP] [options of PUSH, but for those of the id and the time]`
 pub struct CronSet;
 
 impl Handler for CronSet {
@@ -31,14 +35,22 @@ impl Handler for CronSet {
             zone: zone(b"UTC")?,
             catch_up: CatchUp::Skip,
             overlap: false,
+            bounds: RunBounds::default(),
             push: jobq::Push::plain(payload(&mut words)?),
         };
         while let Some(option) = words.option()? {
             match option.folded() {
+                b"TZ" if Recurrence::is_interval(plan.pattern) => {
+                    return Err(Refusal::err("TZ is not for @every: an interval is the same in every zone"));
+                }
                 b"TZ" => plan.zone = zone(words.word("TZ")?)?,
+                b"START" => plan.bounds.start = Some(words.integer("START", 0, MAX_AT_MS)?),
+                b"END" => plan.bounds.end = Some(words.integer("END", 0, MAX_AT_MS)?),
+                b"RUNS" => plan.bounds.max_runs = Some(words.integer("RUNS", 1, MAX_RUNS)?),
                 b"CATCHUP" => plan.catch_up = catch_up(words.word("CATCHUP")?)?,
                 b"OVERLAP" => plan.overlap = true,
-                b"ID" | b"MATCH" | b"DELAY" | b"AT" | b"AFTER" | b"ONDEAD" => {
+                b"ID" | b"MATCH" | b"DELAY" | b"AT" | b"AFTER" | b"ONDEAD" | b"UNIQUE" | b"UNTIL"
+                | b"FOR" | b"ONDUP" => {
                     let given = shown(option.given()).to_ascii_uppercase();
                     let text = format!("{given} is not for schedules: each run has its own id and time");
                     return Err(Refusal::err(text));
@@ -46,6 +58,11 @@ impl Handler for CronSet {
                 _ if parse_common_option(&mut plan.push, &option, &mut words)? => {}
                 _ => return Err(unknown(&option)),
             }
+        }
+        if let RunBounds { start: Some(start), end: Some(end), .. } = plan.bounds
+            && end < start
+        {
+            return Err(Refusal::err(format!("END '{end}': must not be before START '{start}'")));
         }
         commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
             refuse_if_evictable(jobq::decide_set_schedule(queue, &plan, now))
@@ -131,11 +148,13 @@ fn show(schedule: &ScheduleView<'_>, reply: Reply<'_>) {
     let spec = &schedule.entry.spec;
     let number_or_null =
         |number: Option<u64>| number.map_or_else(|| reply.null(), |number| reply.uint(number));
-    reply.map(10);
-    for (field, text) in [(&b"name"[..], schedule.name), (b"cron", &spec.pattern), (b"tz", &spec.zone)] {
+    reply.map(14);
+    for (field, text) in [(&b"name"[..], schedule.name), (b"cron", &spec.pattern)] {
         reply.bulk(field);
         reply.bulk(text);
     }
+    reply.bulk(b"tz");
+    reply.bulk_or_null(Some(&*spec.zone).filter(|_| !Recurrence::is_interval(&spec.pattern)));
     reply.bulk(b"next_ms");
     number_or_null(schedule.entry.next);
     reply.bulk(b"last_ms");
@@ -151,4 +170,11 @@ fn show(schedule: &ScheduleView<'_>, reply: Reply<'_>) {
     reply.int(spec.overlap.into());
     reply.bulk(b"payload_bytes");
     reply.uint(spec.job.payload.len() as u64);
+    let RunBounds { start, end, max_runs } = spec.bounds;
+    for (field, bound) in [(&b"start_ms"[..], start), (b"end_ms", end), (b"runs", max_runs)] {
+        reply.bulk(field);
+        number_or_null(bound);
+    }
+    reply.bulk(b"made");
+    reply.uint(schedule.entry.progress.made);
 }

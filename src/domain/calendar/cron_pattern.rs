@@ -140,6 +140,6 @@ fn nickname_fields(text: &str) -> Result<&'static str, String> {
     let known = NICKNAMES.iter().find(|(nickname, _)| nickname.eq_ignore_ascii_case(text));
     known.map(|(_, fields)| *fields).ok_or_else(|| {
         let nicknames: Vec<&str> = NICKNAMES.iter().map(|(nickname, _)| *nickname).collect();
-        format!("no such nickname: give {}, or five fields", nicknames.join(", "))
+        format!("no such nickname: give {}, @every with an interval, or five fields", nicknames.join(", "))
     })
 }

@@ -4,7 +4,7 @@ use crate::domain::jobq::state::config::Config;
 use crate::domain::jobq::state::job::Payload;
 use crate::domain::jobq::state::new_job::{Bytes, NewJob};
 use crate::domain::jobq::state::pause::Pause;
-use crate::domain::jobq::state::schedules::ScheduleSpec;
+use crate::domain::jobq::state::schedules::{RunProgress, ScheduleSpec};
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::ratelimit;
 use crate::domain::time::UnixMs;
@@ -131,7 +131,7 @@ pub enum Change {
     SetNextRun {
         name: Bytes,
         next: Option<UnixMs>,
-        behind: u32,
+        progress: RunProgress,
     },
     /// A schedule waits for its last run to end.
     HoldSchedule {

@@ -63,7 +63,7 @@ pub use history::minute_counts::{COLUMNS, MAX_MINUTES, Minute};
 pub use state::backoff::Backoff;
 pub use state::config::{Config, MAX_RETRIES};
 pub use state::job::State;
-pub use state::schedules::{CatchUp, MAX_SCHEDULE_NAME_BYTES};
+pub use state::schedules::{CatchUp, MAX_SCHEDULE_NAME_BYTES, RunBounds};
 pub use view::job_and_stats::{JobView, job, stats};
 pub use view::list::{Cursor, List, list};
 pub use view::result::{JobRef, job_result, result_of};

@@ -3,13 +3,12 @@
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::jobq::effect::Effect;
 use crate::domain::jobq::encoding::dependencies;
-use crate::domain::jobq::encoding::effect::{
-    read_pause, read_schedule_entry, write_pause, write_schedule_entry,
-};
+use crate::domain::jobq::encoding::effect::{read_pause, write_pause};
 use crate::domain::jobq::encoding::fields::BLOCK;
 use crate::domain::jobq::encoding::queue::{
     EVENTS, HEAD, JOBS, KEYS, RATE, SCHEDULES, SERIES, TURNS, is_sound, read_job, write_job,
 };
+use crate::domain::jobq::encoding::schedule::{read_schedule_entry, write_schedule_entry};
 use crate::domain::jobq::history::event::{Event, EventSubject};
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::state::config::Config;
@@ -27,7 +26,7 @@ use crate::domain::value::{Lifetime, Value};
 impl Value for Queue {
     type Effect = Effect;
 
-    const ENCODING: u32 = 1;
+    const ENCODING: u32 = 2;
 
     fn apply(&mut self, effect: Effect) {
         self.apply_effect(effect);
@@ -107,7 +106,7 @@ impl Value for Queue {
         self.save_dependency_work(emit);
     }
 
-    fn load(&mut self, _encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
+    fn load(&mut self, encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
         let mut reader = Reader::new(block);
         match reader.byte()? {
             // What came before it could contradict it.
@@ -164,7 +163,7 @@ impl Value for Queue {
             }
             SCHEDULES => {
                 while !reader.is_empty() {
-                    let (name, entry) = read_schedule_entry(&mut reader)?;
+                    let (name, entry) = read_schedule_entry(&mut reader, encoding)?;
                     let known = self.schedules.iter().next_back().is_some_and(|(last, _)| last >= &*name);
                     let serial = entry.last.map(|run| run.serial);
                     let sound = serial.is_none_or(|serial| serial < self.next_serial)

@@ -124,7 +124,7 @@ fn the_list_shows_the_schedules_by_name() {
     b.field("running").clone().is(1);
     // RESP3 has maps.
     let c = s.client3();
-    assert_eq!(c.ok("JOBQ.CRON LIST q").at(1).fields().len(), 10);
+    assert_eq!(c.ok("JOBQ.CRON LIST q").at(1).fields().len(), 14);
 }
 
 #[test]
@@ -283,6 +283,139 @@ fn lists_and_ranges_keep_to_the_rule_where_clocks_change() {
 }
 
 #[test]
+fn an_interval_is_due_at_every_multiple_from_its_set_or_its_start() {
+    let s = server!();
+    let set = |name: &str, options: &[&str]| {
+        let mut call = cmd!["JOBQ.CRON", "SET", "q", name, "@every 90s", "p"];
+        call.extend(options.iter().map(|word| word.as_bytes().to_vec()));
+        s.ok(call).is(status("OK"));
+        next(&s, "q", name)
+    };
+    let before = s.now();
+    let due = set("plain", &[]);
+    assert!((before..=s.now()).contains(&(due - 90_000)), "{before} {due}");
+    schedule(&s, "q", "plain").field("tz").clone().is(nil());
+    let start = before + HOUR + 7;
+    assert_eq!(set("later", &["START", &start.to_string()]), start);
+    let past = before - HOUR - 7;
+    assert_eq!((set("past", &["START", &past.to_string()]) - past) % 90_000, 0);
+    // The same again, and another payload, keep the times.
+    assert_eq!(set("plain", &[]), due);
+    s.ok(cmd!["JOBQ.CRON", "SET", "q", "plain", "@every 90s", "other"]);
+    assert_eq!(next(&s, "q", "plain"), due);
+    s.ok("JOBQ.CRON DEL q later");
+    s.ok("JOBQ.CRON DEL q past");
+    clock_at(&s, due);
+    eventually("the first run is there", || pushed(&s, "q") == 1);
+    assert_eq!(next(&s, "q", "plain"), due + 90_000);
+    assert_eq!(work_off(&s, "q"), [format!("plain@{due}")]);
+    clock_at(&s, due + 90_000);
+    eventually("the second run is there", || pushed(&s, "q") == 2);
+    assert_eq!(work_off(&s, "q"), [format!("plain@{}", due + 90_000)]);
+}
+
+#[test]
+fn a_schedule_makes_its_runs_from_start_to_end_and_no_more_than_runs() {
+    let s = server!();
+    let start = s.now() + 3_000_000;
+    let end = start + 2_000;
+    for (name, options) in [
+        ("window", format!("START {start} END {end}")),
+        ("runs", format!("START {start} RUNS 2")),
+        ("both", format!("START {start} END {end} RUNS 9")),
+    ] {
+        let mut call = cmd!["JOBQ.CRON", "SET", name, "s", "@every 1s", "p", "OVERLAP", "CATCHUP", "all"];
+        call.extend(options.split(' ').map(|word| word.as_bytes().to_vec()));
+        s.ok(call.clone()).is(status("OK"));
+        assert_eq!(next(&s, name, "s"), start);
+        let untouched = Untouched::on(&s);
+        untouched.during(name, || s.ok(call.clone()).is(status("OK")));
+    }
+    let shown = schedule(&s, "both", "s");
+    for (field, number) in [("start_ms", start), ("end_ms", end), ("runs", 9), ("made", 0)] {
+        shown.field(field).clone().is(number);
+    }
+    schedule(&s, "window", "s").field("runs").clone().is(nil());
+    schedule(&s, "runs", "s").field("end_ms").clone().is(nil());
+    // A run by hand does not count.
+    let by_hand = s.ok("JOBQ.CRON RUN runs s").at(0).text();
+    clock_at(&s, start + HOUR);
+    for (name, made) in [("window", 3), ("runs", 2), ("both", 3)] {
+        eventually("all runs are there", || schedule(&s, name, "s").field("made").int() == made);
+        schedule(&s, name, "s").field("next_ms").clone().is(nil());
+        let mut worked = work_off(&s, name);
+        worked.retain(|id| *id != by_hand);
+        let all: Vec<String> = (0..made).map(|nth| format!("s@{}", start + nth * 1_000)).collect();
+        assert_eq!(worked, all);
+    }
+    // The pattern stays, so the count does: one more.
+    let now = s.now();
+    s.ok(cmd!["JOBQ.CRON", "SET", "runs", "s", "@every 1s", "other", "START", start, "RUNS", 3, "OVERLAP"]);
+    assert!(next(&s, "runs", "s") > now);
+    eventually("the third run is there", || schedule(&s, "runs", "s").field("made").int() == 3);
+    schedule(&s, "runs", "s").field("next_ms").clone().is(nil());
+    // Another pattern begins to count anew.
+    s.ok(cmd!["JOBQ.CRON", "SET", "runs", "s", "@every 2h", "other", "RUNS", 3]);
+    schedule(&s, "runs", "s").field("made").clone().is(0);
+}
+
+#[test]
+fn wrong_intervals_and_windows_are_refused_and_change_nothing() {
+    let s = server!();
+    s.ok(cmd!["JOBQ.CRON", "SET", "q", "s", "@daily", "p"]);
+    let untouched = Untouched::on(&s);
+    for (pattern, options, says) in [
+        ("@every 500ms", "", "ERR cron '@every 500ms': the interval must be between 1s and 3650d"),
+        ("@every 90", "", "ERR cron '@every 90': the interval '90': write 90s or 90ms"),
+        ("@every", "", "ERR cron '@every': the interval ''"),
+        ("@every 90s", "TZ UTC", "ERR TZ is not for @every"),
+        ("@daily", "START soon", "ERR START"),
+        ("@daily", "START -1", "ERR START"),
+        ("@daily", "START 5 START 5", "ERR"),
+        ("@daily", "END", "ERR END"),
+        ("@daily", "START 6 END 5", "ERR END '5': must not be before START '6'"),
+        ("@daily", "END 5", "ERR END '5': the schedule would never be due"),
+        ("@daily", "START 4102444801000 END 4102444802000", "ERR END '4102444802000': the schedule would"),
+        ("@daily", "RUNS 0", "ERR RUNS"),
+        ("@daily", "RUNS many", "ERR RUNS"),
+    ] {
+        let mut call = cmd!["JOBQ.CRON", "SET", "q", "t", pattern, "p"];
+        call.extend(options.split_ascii_whitespace().map(|word| word.as_bytes().to_vec()));
+        untouched.refuses("q", call, says);
+    }
+}
+
+#[test]
+fn catch_up_makes_the_runs_of_the_last_minute_before_the_return_too() {
+    let s = server!();
+    for (queue, catch_up) in [("all", "all"), ("one", "one"), ("skip", "skip")] {
+        s.ok(cmd!["JOBQ.CRON", "SET", queue, "s", "*/20 * * * * *", "p", "CATCHUP", catch_up]);
+    }
+    let due = next(&s, "all", "s");
+    for queue in ["all", "one", "skip"] {
+        s.ok(format!("JOBQ.PAUSE {queue} PUSHES"));
+    }
+    // 105 s after the last time that was not missed.
+    clock_at(&s, due + 85_000);
+    for queue in ["all", "one", "skip"] {
+        s.ok(format!("JOBQ.RESUME {queue}"));
+    }
+    eventually("the others are up to date", || {
+        ["one", "skip"].iter().all(|queue| next(&s, queue, "s") > due + 85_000)
+    });
+    let first = |queue: &str| work_off(&s, queue).first().cloned();
+    assert_eq!(first("one"), Some(format!("s@{due}")));
+    assert!(first("skip").is_none_or(|id| id >= format!("s@{}", due + 100_000)));
+    let mut worked = Vec::new();
+    eventually("all that were missed are worked off", || {
+        worked.extend(work_off(&s, "all"));
+        worked.len() >= 5
+    });
+    let missed: Vec<String> = (0..5).map(|nth| format!("s@{}", due + nth * 20_000)).collect();
+    assert_eq!(worked[..5], missed);
+}
+
+#[test]
 fn a_queue_has_at_most_a_thousand_schedules_which_all_fire() {
     let s = server!();
     let set = |i: usize| cmd!["JOBQ.CRON", "SET", "q", format!("s{i}"), "0 0 1 1 *", "p"];
@@ -366,6 +499,10 @@ fn what_a_primary_has_decided_its_replica_and_its_file_repeat() {
     let r = s.replica(&[]);
     s.ok(cmd!["JOBQ.CRON", "SET", "q", "all", "0 * * * *", "p", "CATCHUP", "all", "TZ", "Europe/Berlin"]);
     s.ok(cmd!["JOBQ.CRON", "SET", "q", "one", "*/7 * * * *", "p", "CATCHUP", "one", "OVERLAP", "META", "m"]);
+    let bounds = ["START", "5", "END", "8000000000000", "RUNS", "3"];
+    let mut every = cmd!["JOBQ.CRON", "SET", "q", "every", "@every 1000s", "p", "CATCHUP", "all"];
+    every.extend(bounds.map(|word| word.as_bytes().to_vec()));
+    s.ok(every);
     s.ok(cmd!["JOBQ.CRON", "SET", "q", "gone", "@daily", "p"]);
     s.ok("JOBQ.CRON RUN q gone");
     s.ok("JOBQ.CRON DEL q gone");
@@ -382,6 +519,7 @@ fn what_a_primary_has_decided_its_replica_and_its_file_repeat() {
     drop(late);
     s.ok("JOBQ.CRON DEL q all");
     s.ok("JOBQ.CRON DEL q one");
+    s.ok("JOBQ.CRON DEL q every");
     let want = Snapshot::of(&s);
     s.ok("DEBUG RELOAD");
     assert_eq!(Snapshot::of(&s), want);

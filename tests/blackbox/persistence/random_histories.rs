@@ -168,8 +168,9 @@ impl History<'_> {
             (15, _) => {
                 let (name, catch_up) = (id % 3, ["skip", "one", "all"][id % 3]);
                 let pattern = if id < 3 { "@monthly" } else { "@yearly" };
+                let bounds = if id % 2 == 0 { "START 5 END 9000000000000 RUNS 3" } else { "RUNS 7" };
                 drop(self.run(format!(
-                    "JOBQ.CRON SET {key} s{name} {pattern} {d} CATCHUP {catch_up} TZ Asia/Tokyo"
+                    "JOBQ.CRON SET {key} s{name} {pattern} {d} CATCHUP {catch_up} TZ Asia/Tokyo {bounds}"
                 )))
             }
             (16, _) => drop(self.run(format!("JOBQ.CRON RUN {key} s{}", id % 3))),

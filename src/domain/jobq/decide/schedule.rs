@@ -1,6 +1,6 @@
 //! CRON SET, DEL and RUN: schedules that a queue keeps.
 
-use crate::domain::calendar::cron::Schedule;
+use crate::domain::calendar::recurrence::Recurrence;
 use crate::domain::calendar::time_zone::Zone;
 use crate::domain::decision::Decision;
 use crate::domain::jobq::decide::push::{Push, Pushed, refuse_big, refuse_closed, refuse_full};
@@ -8,7 +8,9 @@ use crate::domain::jobq::effect::{Change, Effect};
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::queue::schedule_runs::run_id;
 use crate::domain::jobq::state::config::Config;
-use crate::domain::jobq::state::schedules::{CatchUp, MAX_SCHEDULES, ScheduleEntry, ScheduleSpec};
+use crate::domain::jobq::state::schedules::{
+    CatchUp, MAX_SCHEDULES, RunBounds, RunProgress, ScheduleEntry, ScheduleSpec,
+};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time::UnixMs;
 
@@ -21,12 +23,13 @@ pub struct SetSchedule<'a> {
     pub zone: Zone,
     pub catch_up: CatchUp,
     pub overlap: bool,
+    pub bounds: RunBounds,
     /// What every run pushes; it has no id and no time.
     pub push: Push<'a>,
 }
 
-/// Decides a CRON SET. One of the same name is replaced; while pattern and zone stay as they are, so does its next
-/// time. The same again changes nothing.
+/// Decides a CRON SET. It replaces a schedule of the same name. While pattern, zone and START stay as they are, so
+/// does the next time. The same again changes nothing.
 ///
 /// Refuses (`ERR`) what is no pattern or is never due, (`TOOBIG`) a payload that the queue does not take, and (`FULL`)
 /// more schedules than a queue may have.
@@ -35,17 +38,14 @@ pub fn decide_set_schedule(
     plan: &SetSchedule<'_>,
     now: UnixMs,
 ) -> Result<Decision<(), Effect>, Refusal> {
-    let schedule = Schedule::parse(plan.pattern, plan.zone).map_err(Refusal::err)?;
+    let recurrence = Recurrence::parse(plan.pattern, plan.zone).map_err(Refusal::err)?;
     let now = queue.map_or(now, |queue| queue.clamp(now));
-    let Some(first) = schedule.next_after(now) else {
-        let (pattern, zone) = (shown(plan.pattern), plan.zone.name());
-        return Err(Refusal::err(format!("cron '{pattern}': is never due in {zone}")));
-    };
     let spec = ScheduleSpec {
         pattern: plan.pattern.into(),
         zone: plan.zone.name().as_bytes().into(),
         catch_up: plan.catch_up,
         overlap: plan.overlap,
+        bounds: plan.bounds,
         job: plan.push.job(0, queue.map_or(&Config::default(), |queue| &queue.config)),
     };
     let known = queue.and_then(|queue| queue.schedules.get(plan.name));
@@ -57,10 +57,37 @@ pub fn decide_set_schedule(
         let text = format!("the queue has {MAX_SCHEDULES} schedules, the most that it may have");
         return Err(Refusal::new(Code::Full, text));
     }
-    let kept = known.filter(|known| known.spec.has_same_times(&spec)).and_then(|known| known.next);
-    let next = kept.or(Some(first));
+    let next = first_due(known, &spec, &recurrence, now);
+    // One whose pattern stays may have come to its end.
+    if next.is_none() && known.is_none_or(|known| known.spec.pattern != spec.pattern) {
+        return Err(refuse_never_due(plan));
+    }
     let change = Change::SetSchedule { name: plan.name.into(), spec: Box::new(spec), next };
     Ok(Decision::change((), Effect { now, change }))
+}
+
+/// When a schedule that gets a new spec is due next. The next time of one with the same times stays, since it
+/// may have come already.
+fn first_due(
+    known: Option<&ScheduleEntry>,
+    spec: &ScheduleSpec,
+    recurrence: &Recurrence,
+    now: UnixMs,
+) -> Option<UnixMs> {
+    let (set_at, progress) = known.map_or((now, RunProgress::default()), |known| known.kept_by(spec, now));
+    if !spec.has_runs_left(progress.made) {
+        return None;
+    }
+    let kept = known.filter(|known| known.spec.has_same_times(spec)).and_then(|known| known.next);
+    let kept = kept.filter(|next| spec.bounds.end.is_none_or(|end| *next <= end));
+    kept.or_else(|| spec.next_due(recurrence, now, set_at))
+}
+
+fn refuse_never_due(plan: &SetSchedule<'_>) -> Refusal {
+    Refusal::err(match plan.bounds.end {
+        Some(end) => format!("END '{end}': the schedule would never be due before it ends"),
+        None => format!("cron '{}': is never due in {}", shown(plan.pattern), plan.zone.name()),
+    })
 }
 
 /// Decides a CRON DEL: whether there was such a schedule. Jobs that it has pushed stay.

@@ -1,28 +1,19 @@
 //! The binary form of an effect.
 
-use crate::domain::calendar::cron::MAX_PATTERN_BYTES;
 use crate::domain::codec::{Corrupt, Reader, Writer};
-use crate::domain::jobq::MAX_AFTER;
 use crate::domain::jobq::effect::{AfterFail, Change, Effect, Grant, Grants, JobUpdate};
-use crate::domain::jobq::encoding::fields::{
-    Bytes, read_at_most, read_below, read_bytes, read_chosen_id, read_duration, read_name, read_near,
-    read_on_dead, read_priority, read_until,
+use crate::domain::jobq::encoding::fields::{read_below, read_bytes, read_near, read_priority};
+use crate::domain::jobq::encoding::new_job::{read_new, write_new};
+use crate::domain::jobq::encoding::schedule::{
+    read_run_bounds, read_schedule_name, read_schedule_spec, write_run_bounds, write_schedule_spec,
 };
-use crate::domain::jobq::state::backoff::Backoff;
 use crate::domain::jobq::state::config::Config;
 use crate::domain::jobq::state::job::Payload;
-use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, NewKey};
 use crate::domain::jobq::state::pause::Pause;
-use crate::domain::jobq::state::schedules::{
-    CatchUp, MAX_SCHEDULE_NAME_BYTES, Run, ScheduleEntry, ScheduleSpec,
-};
+use crate::domain::jobq::state::schedules::{RunBounds, RunProgress};
 use crate::domain::jobq::state::serial::{MAX_CLOCK, MAX_STORED_TIME, Serial};
-use crate::domain::jobq::state::unique_keys::Until;
 use crate::domain::value::Effect as _;
 use crate::domain::{ratelimit, token, value};
-
-/// Time zones have shorter names.
-const MAX_ZONE_BYTES: usize = 64;
 
 const ADVANCE: u8 = 1;
 const PUSH: u8 = 2;
@@ -42,6 +33,10 @@ const DELETE_SCHEDULE: u8 = 22;
 const RUN_SCHEDULE: u8 = 23;
 const SET_NEXT_RUN: u8 = 24;
 const HOLD_SCHEDULE: u8 = 25;
+/// [`SET_SCHEDULE`] with START, END or RUNS.
+const SET_BOUNDED_SCHEDULE: u8 = 26;
+/// [`SET_NEXT_RUN`] with more of the progress than the number of missed runs.
+const SET_NEXT_RUN_AND_PROGRESS: u8 = 27;
 const UPDATE: u8 = 14;
 const LOG: u8 = 15;
 const PURGE: u8 = 16;
@@ -188,9 +183,13 @@ fn write_change(writer: &mut Writer, change: &Change) {
             writer.option(*pause, write_pause);
         }
         Change::SetSchedule { name, spec, next } => {
-            writer.byte(SET_SCHEDULE);
+            let is_bounded = spec.bounds != RunBounds::default();
+            writer.byte(if is_bounded { SET_BOUNDED_SCHEDULE } else { SET_SCHEDULE });
             writer.bytes(name);
             write_schedule_spec(writer, spec);
+            if is_bounded {
+                write_run_bounds(writer, spec.bounds);
+            }
             writer.option(*next, Writer::int);
         }
         Change::DeleteSchedule { name } => {
@@ -202,11 +201,17 @@ fn write_change(writer: &mut Writer, change: &Change) {
             writer.bytes(name);
             writer.int(*due);
         }
-        Change::SetNextRun { name, next, behind } => {
-            writer.byte(SET_NEXT_RUN);
+        Change::SetNextRun { name, next, progress } => {
+            let RunProgress { made, behind, missed_until } = *progress;
+            let has_more = (made, missed_until) != (0, 0);
+            writer.byte(if has_more { SET_NEXT_RUN_AND_PROGRESS } else { SET_NEXT_RUN });
             writer.bytes(name);
             writer.option(*next, Writer::int);
-            writer.int((*behind).into());
+            writer.int(behind.into());
+            if has_more {
+                writer.int(made);
+                writer.int(missed_until);
+            }
         }
         Change::HoldSchedule { name } => {
             writer.byte(HOLD_SCHEDULE);
@@ -256,18 +261,23 @@ fn read_change(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
         REDRIVE => Change::Redrive { serials: read_serials(reader)? },
         CONFIGURE => Change::Configure(Box::new(Config::read(reader)?)),
         PAUSE => Change::Pause(reader.option(read_pause)?),
-        SET_SCHEDULE => Change::SetSchedule {
-            name: read_schedule_name(reader)?,
-            spec: Box::new(read_schedule_spec(reader)?),
-            next: reader.option(read_near)?,
-        },
+        tag @ (SET_SCHEDULE | SET_BOUNDED_SCHEDULE) => {
+            let (name, mut spec) = (read_schedule_name(reader)?, read_schedule_spec(reader)?);
+            if tag == SET_BOUNDED_SCHEDULE {
+                spec.bounds = read_run_bounds(reader)?;
+            }
+            Change::SetSchedule { name, spec: Box::new(spec), next: reader.option(read_near)? }
+        }
         DELETE_SCHEDULE => Change::DeleteSchedule { name: read_schedule_name(reader)? },
         RUN_SCHEDULE => Change::RunSchedule { name: read_schedule_name(reader)?, due: read_near(reader)? },
-        SET_NEXT_RUN => Change::SetNextRun {
-            name: read_schedule_name(reader)?,
-            next: reader.option(read_near)?,
-            behind: reader.narrow()?,
-        },
+        tag @ (SET_NEXT_RUN | SET_NEXT_RUN_AND_PROGRESS) => {
+            let (name, next) = (read_schedule_name(reader)?, reader.option(read_near)?);
+            let mut progress = RunProgress { behind: reader.narrow()?, ..RunProgress::default() };
+            if tag == SET_NEXT_RUN_AND_PROGRESS {
+                (progress.made, progress.missed_until) = (reader.int()?, read_near(reader)?);
+            }
+            Change::SetNextRun { name, next, progress }
+        }
         HOLD_SCHEDULE => Change::HoldSchedule { name: read_schedule_name(reader)? },
         UPDATE => Change::Update { serial: read_near(reader)?, update: read_job_update(reader)? },
         LOG => Change::Log { serial: read_near(reader)?, line: read_bytes(reader)? },
@@ -334,145 +344,6 @@ fn write_step(writer: &mut Writer, before: &mut u64, value: u64) {
 fn read_step(reader: &mut Reader<'_>, before: u64, bound: u64) -> Result<u64, Corrupt> {
     let value = before.checked_add_signed(reader.signed()?).ok_or(Corrupt)?;
     if value < bound { Ok(value) } else { Err(Corrupt) }
-}
-
-fn write_new(writer: &mut Writer, job: &NewJob) {
-    writer.int(job.due);
-    writer.option(job.id.as_deref(), Writer::bytes);
-    writer.option(job.name.as_deref(), Writer::bytes);
-    writer.option(job.meta.as_deref(), Writer::bytes);
-    writer.int(job.retries.into());
-    writer.option(job.backoff.as_deref(), |writer, backoff| backoff.write(writer));
-    writer.int(job.lease);
-    writer.signed(job.priority.into());
-    writer.bool(job.lifo);
-    writer.option(job.group.as_deref(), Writer::bytes);
-    writer.int(job.expire);
-    writer.option(job.keep, Writer::int);
-    writer.option(job.unique.as_ref(), write_key);
-    writer.option(job.dependencies.as_ref(), write_dependencies);
-}
-
-fn read_new(reader: &mut Reader<'_>) -> Result<NewJob, Corrupt> {
-    Ok(NewJob {
-        payload: Payload::default(),
-        due: read_near(reader)?,
-        id: reader.option(read_chosen_id)?,
-        name: reader.option(read_bytes)?,
-        meta: reader.option(read_bytes)?,
-        retries: reader.narrow()?,
-        backoff: reader.option(|reader| Backoff::read(reader).map(Box::new))?,
-        lease: read_duration(reader)?,
-        priority: read_priority(reader)?,
-        lifo: reader.bool()?,
-        group: reader.option(read_name)?,
-        expire: read_duration(reader)?,
-        keep: reader.option(read_duration)?,
-        unique: reader.option(read_key)?,
-        dependencies: reader.option(read_dependencies)?,
-    })
-}
-
-/// What a schedule says, its payload included.
-fn write_schedule_spec(writer: &mut Writer, spec: &ScheduleSpec) {
-    writer.bytes(&spec.pattern);
-    writer.bytes(&spec.zone);
-    writer.byte(spec.catch_up as u8);
-    writer.bool(spec.overlap);
-    write_new(writer, &spec.job);
-    writer.bytes(&spec.job.payload);
-}
-
-fn read_schedule_spec(reader: &mut Reader<'_>) -> Result<ScheduleSpec, Corrupt> {
-    let mut spec = ScheduleSpec {
-        pattern: read_at_most(MAX_PATTERN_BYTES, reader)?,
-        zone: read_at_most(MAX_ZONE_BYTES, reader)?,
-        catch_up: *CatchUp::ALL.get(usize::from(reader.byte()?)).ok_or(Corrupt)?,
-        overlap: reader.bool()?,
-        job: read_new(reader)?,
-    };
-    spec.job.payload = reader.bytes()?.into();
-    // Every run has an id and a time of its own.
-    let NewJob { id, due, unique, dependencies, .. } = &spec.job;
-    let plain = id.is_none() && *due == 0 && unique.is_none() && dependencies.is_none();
-    if plain { Ok(spec) } else { Err(Corrupt) }
-}
-
-/// A schedule as it is saved.
-pub(crate) fn write_schedule_entry(writer: &mut Writer, name: &[u8], entry: &ScheduleEntry) {
-    writer.bytes(name);
-    write_schedule_spec(writer, &entry.spec);
-    writer.option(entry.next, Writer::int);
-    writer.option(entry.last, |writer, run| {
-        writer.int(run.due);
-        writer.int(run.serial);
-    });
-    writer.int(entry.behind.into());
-    writer.bool(entry.held);
-}
-
-pub(crate) fn read_schedule_entry(reader: &mut Reader<'_>) -> Result<(Bytes, ScheduleEntry), Corrupt> {
-    let name = read_schedule_name(reader)?;
-    let entry = ScheduleEntry {
-        spec: read_schedule_spec(reader)?,
-        next: reader.option(read_near)?,
-        last: reader.option(|reader| Ok(Run { due: read_near(reader)?, serial: read_near(reader)? }))?,
-        behind: reader.narrow()?,
-        held: reader.bool()?,
-    };
-    Ok((name, entry))
-}
-
-fn read_schedule_name(reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
-    read_chosen_id(reader)
-        .and_then(|name| if name.len() <= MAX_SCHEDULE_NAME_BYTES { Ok(name) } else { Err(Corrupt) })
-}
-
-fn write_dependencies(writer: &mut Writer, dependencies: &NewDependencies) {
-    writer.byte(dependencies.on_dead as u8);
-    writer.option(dependencies.dependency_error.as_deref(), Writer::bytes);
-    writer.int(dependencies.after.len() as u64);
-    dependencies.after.iter().for_each(|&root| writer.int(root));
-}
-
-fn read_dependencies(reader: &mut Reader<'_>) -> Result<NewDependencies, Corrupt> {
-    let (on_dead, dependency_error) = (read_on_dead(reader)?, reader.option(read_bytes)?);
-    let count = reader.count(1)?;
-    if count > MAX_AFTER {
-        return Err(Corrupt);
-    }
-    Ok(NewDependencies {
-        after: (0..count).map(|_| read_near(reader)).collect::<Result<_, _>>()?,
-        on_dead,
-        dependency_error,
-    })
-}
-
-fn write_key(writer: &mut Writer, unique: &NewKey) {
-    writer.bytes(&unique.key);
-    writer.byte(unique.until as u8);
-    writer.int(unique.window);
-    match unique.claim {
-        KeyClaim::Free => writer.byte(0),
-        KeyClaim::Wait => writer.byte(1),
-        KeyClaim::Dead => writer.byte(3),
-        KeyClaim::Replace(serial) => {
-            writer.byte(2);
-            writer.int(serial);
-        }
-    }
-}
-
-fn read_key(reader: &mut Reader<'_>) -> Result<NewKey, Corrupt> {
-    let (key, until, window) = (read_bytes(reader)?, read_until(reader)?, read_duration(reader)?);
-    let claim = match reader.byte()? {
-        0 => KeyClaim::Free,
-        1 => KeyClaim::Wait,
-        3 => KeyClaim::Dead,
-        2 => KeyClaim::Replace(read_near(reader)?),
-        _ => return Err(Corrupt),
-    };
-    if until == Until::Time && window == 0 { Err(Corrupt) } else { Ok(NewKey { key, until, window, claim }) }
 }
 
 fn write_job_update(writer: &mut Writer, given: &JobUpdate) {

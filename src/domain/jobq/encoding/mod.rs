@@ -3,4 +3,6 @@
 pub(crate) mod dependencies;
 pub(crate) mod effect;
 pub(crate) mod fields;
+pub(crate) mod new_job;
 pub(crate) mod queue;
+pub(crate) mod schedule;

@@ -8,7 +8,7 @@ use crate::domain::jobq::ready::priority_lanes::Rank;
 use crate::domain::jobq::state::job::{Job, JobHeader, JobOptions, LastOutcome, State};
 use crate::domain::jobq::state::lifetime::JobLifetime;
 use crate::domain::jobq::state::new_job::NewJob;
-use crate::domain::jobq::state::schedules::{MAX_SCHEDULES, Run, ScheduleEntry, ScheduleSpec};
+use crate::domain::jobq::state::schedules::{MAX_SCHEDULES, Run, RunProgress, ScheduleEntry, ScheduleSpec};
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::jobq::state::totals::increment;
 use crate::domain::jobq::state::unique_keys::KeyRole;
@@ -119,14 +119,14 @@ impl Queue {
                     }
                 });
             }
-            Change::SetSchedule { name, spec, next } => self.set_schedule(name, *spec, next),
+            Change::SetSchedule { name, spec, next } => self.set_schedule(name, *spec, next, now),
             Change::DeleteSchedule { name } => {
                 self.log_queue_event(Event::Unscheduled.with_text(Some(&name)));
                 self.schedules.remove(&name);
             }
             Change::RunSchedule { name, due } => self.run_schedule(&name, due, now),
-            Change::SetNextRun { name, next, behind } => self.schedules.change(&name, |entry| {
-                (entry.next, entry.behind, entry.held) = (next, behind, false);
+            Change::SetNextRun { name, next, progress } => self.schedules.change(&name, |entry| {
+                (entry.next, entry.progress, entry.held) = (next, progress, false);
             }),
             Change::HoldSchedule { name } => {
                 let last = self.schedules.get(&name).and_then(|entry| entry.last);
@@ -232,15 +232,16 @@ impl Queue {
         });
     }
 
-    fn set_schedule(&mut self, name: Box<[u8]>, spec: ScheduleSpec, next: Option<UnixMs>) {
+    fn set_schedule(&mut self, name: Box<[u8]>, spec: ScheduleSpec, next: Option<UnixMs>, now: UnixMs) {
         let known = self.schedules.get(&name);
         if known.is_none() && self.schedules.len() >= MAX_SCHEDULES {
             return;
         }
         let last = known.and_then(|known| known.last);
-        let behind = known.filter(|known| known.spec.has_same_times(&spec)).map_or(0, |known| known.behind);
+        let (set_at, progress) =
+            known.map_or((now, RunProgress::default()), |known| known.kept_by(&spec, now));
         self.log_queue_event(Event::Scheduled.with_text(Some(&name)));
-        self.schedules.put(name, ScheduleEntry { spec, next, last, behind, held: false });
+        self.schedules.put(name, ScheduleEntry { spec, next, last, set_at, progress, held: false });
     }
 
     /// Where the id is known, that job is the run.

@@ -3,8 +3,6 @@
 //! Only a primary asks; it is the one who knows the time zones. What it finds are changes that hold the times, so
 //! that whoever applies them needs no calendar.
 
-use crate::domain::calendar::cron::Schedule;
-use crate::domain::calendar::time_zone::Zone;
 use crate::domain::jobq::effect::Change;
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::queue::as_of::state_at;
@@ -13,7 +11,7 @@ use crate::domain::jobq::state::schedules::{CatchUp, ScheduleEntry, ScheduleSpec
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::time::{MINUTE, UnixMs};
 
-/// A run that is later than this is missed.
+/// A run that is later than this is missed, and so is every run that is due after it by then.
 pub const MISSED_AFTER_MS: u64 = MINUTE;
 /// The most missed runs that are made one after the other; the others are left out.
 pub const MAX_CATCH_UP_RUNS: u32 = 1_000;
@@ -28,13 +26,6 @@ pub(crate) fn run_id(name: &[u8], due: UnixMs) -> Box<[u8]> {
     [name, format!("@{due}").as_bytes()].concat().into()
 }
 
-impl ScheduleSpec {
-    /// When they are due; `None` when this build knows the pattern or the zone no more.
-    pub(crate) fn schedule(&self) -> Option<Schedule> {
-        Schedule::parse(&self.pattern, Zone::named(&self.zone)?).ok()
-    }
-}
-
 /// What is to be done about a time that has come.
 #[derive(Debug, PartialEq, Eq)]
 enum RunDecision {
@@ -43,13 +34,6 @@ enum RunDecision {
     Skip,
     /// When the last run has ended.
     Wait,
-}
-
-/// Where a schedule stands while it is judged.
-struct ScheduleProgress {
-    next: Option<UnixMs>,
-    behind: u32,
-    unfinished: bool,
 }
 
 impl Queue {
@@ -96,19 +80,20 @@ impl Queue {
         room: &mut u64,
         changes: &mut Vec<Change>,
     ) -> usize {
-        let schedule = entry.spec.schedule();
-        let after = |time: UnixMs| schedule.as_ref().and_then(|schedule| schedule.next_after(time));
-        let mut progress = ScheduleProgress {
-            next: entry.next,
-            behind: entry.behind,
-            unfinished: entry.last.is_some_and(|run| self.is_unfinished(run.serial, now)),
-        };
+        let recurrence = entry.spec.recurrence();
+        let after = |time| entry.spec.next_due(recurrence.as_ref()?, time, entry.set_at);
+        let (mut next, mut progress) = (entry.next, entry.progress);
+        let mut unfinished = entry.last.is_some_and(|run| self.is_unfinished(run.serial, now));
         for done in 0..most {
-            let Some(due) = progress.next.filter(|due| *due <= now) else { return most - done };
-            let missed = now - due > MISSED_AFTER_MS;
+            let Some(due) = next.filter(|due| *due <= now) else { return most - done };
+            // Once one is missed, so are all that are due by now, however late they are.
+            if now - due > MISSED_AFTER_MS {
+                progress.missed_until = now;
+            }
+            let missed = due <= progress.missed_until;
             // Where the id is known, that job is the run.
             let known = self.find(&run_id(name, due));
-            let decision = match entry.spec.decide_run(&progress, missed) {
+            let decision = match entry.spec.decide_run(missed, unfinished, progress.behind) {
                 // The queue may not become longer.
                 RunDecision::Run if known.is_none() && *room == 0 => RunDecision::Skip,
                 decision => decision,
@@ -119,29 +104,31 @@ impl Queue {
             }
             if decision == RunDecision::Run {
                 *room -= u64::from(known.is_none());
-                progress.unfinished = known.is_none_or(|(serial, _)| self.is_unfinished(serial, now));
+                unfinished = known.is_none_or(|(serial, _)| self.is_unfinished(serial, now));
+                progress.made = progress.made.saturating_add(1);
                 changes.push(Change::RunSchedule { name: name.into(), due });
             }
             let each = entry.spec.catch_up == CatchUp::All && decision == RunDecision::Run;
-            progress.behind = if each && missed { progress.behind.saturating_add(1) } else { 0 };
-            // What is left out or stood for ends where the times begin that are not missed.
-            progress.next = after(if missed && !each { now - MISSED_AFTER_MS - 1 } else { due });
-            changes.push(Change::SetNextRun {
-                name: name.into(),
-                next: progress.next,
-                behind: progress.behind,
-            });
+            // What is left out, or stood for by one run, ends where the times begin that are not missed.
+            let judged = if missed && !each { progress.missed_until } else { due };
+            if missed && each {
+                progress.behind = progress.behind.saturating_add(1);
+            } else {
+                (progress.behind, progress.missed_until) = (0, 0);
+            }
+            next = if entry.spec.has_runs_left(progress.made) { after(judged) } else { None };
+            changes.push(Change::SetNextRun { name: name.into(), next, progress });
         }
         0
     }
 }
 
 impl ScheduleSpec {
-    fn decide_run(&self, progress: &ScheduleProgress, missed: bool) -> RunDecision {
-        let taken = progress.unfinished && !self.overlap;
+    fn decide_run(&self, missed: bool, unfinished: bool, behind: u32) -> RunDecision {
+        let taken = unfinished && !self.overlap;
         match (missed, self.catch_up) {
             (true, CatchUp::Skip) => RunDecision::Skip,
-            (true, CatchUp::All) if progress.behind >= MAX_CATCH_UP_RUNS => RunDecision::Skip,
+            (true, CatchUp::All) if behind >= MAX_CATCH_UP_RUNS => RunDecision::Skip,
             (true, CatchUp::All) if taken => RunDecision::Wait,
             _ if taken => RunDecision::Skip,
             _ => RunDecision::Run,

@@ -1,5 +1,7 @@
 //! The schedules that a queue keeps, in the order in which they are due.
 
+use crate::domain::calendar::recurrence::Recurrence;
+use crate::domain::calendar::time_zone::Zone;
 use crate::domain::jobq::state::new_job::NewJob;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::time::UnixMs;
@@ -27,6 +29,17 @@ impl CatchUp {
     pub const ALL: [CatchUp; 3] = [CatchUp::Skip, CatchUp::One, CatchUp::All];
 }
 
+/// START, END and RUNS: between which times a schedule is due, and how many runs it makes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RunBounds {
+    /// No run is due before this time. An interval is counted from it.
+    pub start: Option<UnixMs>,
+    /// No run is due after this time.
+    pub end: Option<UnixMs>,
+    /// The number of runs after which there is no other.
+    pub max_runs: Option<u64>,
+}
+
 /// What a schedule says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScheduleSpec {
@@ -37,14 +50,34 @@ pub struct ScheduleSpec {
     pub catch_up: CatchUp,
     /// A run is made though the last one is unfinished.
     pub overlap: bool,
+    pub bounds: RunBounds,
     /// What every run pushes, but for the id and the time.
     pub job: NewJob,
 }
 
 impl ScheduleSpec {
-    /// Whether both are due at the same times.
+    /// Whether both are due at the same times, as long as neither has ended.
     pub(crate) fn has_same_times(&self, other: &ScheduleSpec) -> bool {
-        (&self.pattern, &self.zone) == (&other.pattern, &other.zone)
+        (&self.pattern, &self.zone, self.bounds.start) == (&other.pattern, &other.zone, other.bounds.start)
+    }
+
+    /// Whether a schedule that has made so many runs may make another.
+    pub(crate) fn has_runs_left(&self, made: u64) -> bool {
+        self.bounds.max_runs.is_none_or(|max| made < max)
+    }
+
+    /// What the pattern says; `None` if this build no longer knows the pattern or the zone.
+    pub(crate) fn recurrence(&self) -> Option<Recurrence> {
+        Recurrence::parse(&self.pattern, Zone::named(&self.zone)?).ok()
+    }
+
+    /// The first time after `now` at which the schedule is due, from START to END. Without START, an
+    /// interval is counted from `set_at`.
+    pub(crate) fn next_due(&self, recurrence: &Recurrence, now: UnixMs, set_at: UnixMs) -> Option<UnixMs> {
+        let RunBounds { start, end, .. } = self.bounds;
+        let now = start.map_or(now, |start| now.max(start.saturating_sub(1)));
+        let due = recurrence.next_after(now, start.unwrap_or(set_at))?;
+        Some(due).filter(|due| end.is_none_or(|end| *due <= end))
     }
 
     fn memory_bytes(&self) -> usize {
@@ -62,6 +95,17 @@ pub struct Run {
     pub serial: Serial,
 }
 
+/// What a schedule has done so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RunProgress {
+    /// The number of runs that it has made at their times, late or not.
+    pub made: u64,
+    /// The number of missed runs that it has made one after the other.
+    pub behind: u32,
+    /// Every run that was due up to this time counts as missed. 0 if none does.
+    pub missed_until: UnixMs,
+}
+
 /// A schedule and where it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScheduleEntry {
@@ -69,8 +113,9 @@ pub struct ScheduleEntry {
     /// When it is due; `None` when it never will be again.
     pub next: Option<UnixMs>,
     pub last: Option<Run>,
-    /// How many missed runs were made one after the other.
-    pub behind: u32,
+    /// When a SET gave it its times.
+    pub set_at: UnixMs,
+    pub progress: RunProgress,
     /// It is due, and waits for its last run to end.
     pub held: bool,
 }
@@ -84,6 +129,16 @@ enum SchedulePosition {
 }
 
 impl ScheduleEntry {
+    /// What stays when a SET at `now` gives it another spec: since when it has its times, and its progress.
+    /// While the pattern is the same, the runs that it has made count.
+    pub(crate) fn kept_by(&self, spec: &ScheduleSpec, now: UnixMs) -> (UnixMs, RunProgress) {
+        if self.spec.has_same_times(spec) {
+            return (self.set_at, self.progress);
+        }
+        let made = if self.spec.pattern == spec.pattern { self.progress.made } else { 0 };
+        (now, RunProgress { made, ..RunProgress::default() })
+    }
+
     fn position(&self) -> SchedulePosition {
         match (self.held, self.last, self.next) {
             (true, Some(run), _) => SchedulePosition::Held(run.serial),

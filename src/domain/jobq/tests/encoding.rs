@@ -3,13 +3,14 @@
 use super::harness::*;
 use crate::domain::codec::{Corrupt, Writer};
 use crate::domain::jobq::effect::{AfterFail, Change, Grant, JobUpdate};
+use crate::domain::jobq::encoding::queue::SCHEDULES;
 use crate::domain::jobq::ready::aging::Aging;
 use crate::domain::jobq::state::dependencies::{Dependencies, DependencyOutcome};
 use crate::domain::jobq::state::job::{Job, JobHeader, JobHistory, JobOptions, LastOutcome, Payload};
 use crate::domain::jobq::state::job_log::Log;
 use crate::domain::jobq::state::lifetime::JobLifetime;
 use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, NewKey};
-use crate::domain::jobq::state::schedules::{Run, ScheduleEntry, ScheduleSpec};
+use crate::domain::jobq::state::schedules::{Run, RunBounds, RunProgress, ScheduleEntry, ScheduleSpec};
 use crate::domain::jobq::state::serial::MAX_CLOCK;
 use crate::domain::jobq::state::totals::Totals;
 use crate::domain::jobq::state::unique_keys::{KeyRole, Unique};
@@ -116,9 +117,12 @@ fn full_entry() -> ScheduleEntry {
         dependencies: None,
     };
     let (pattern, zone) = (Box::from(*b"* * * * *"), Box::from(*b"UTC"));
-    let spec = ScheduleSpec { pattern, zone, catch_up: CatchUp::One, overlap: true, job };
+    let bounds = RunBounds { start: Some(8), end: Some(9), max_runs: Some(10) };
+    let spec = ScheduleSpec { pattern, zone, catch_up: CatchUp::One, overlap: true, bounds, job };
+    let progress = RunProgress { made: 11, behind: 7, missed_until: 12 };
     // It waits for the one job that there is.
-    ScheduleEntry { spec, next: Some(5), last: Some(Run { due: 6, serial: 3 }), behind: 7, held: true }
+    let last = Some(Run { due: 6, serial: 3 });
+    ScheduleEntry { spec, next: Some(5), last, set_at: 13, progress, held: true }
 }
 
 fn with_schedule(name: &[u8], entry: ScheduleEntry) -> Queue {
@@ -127,13 +131,19 @@ fn with_schedule(name: &[u8], entry: ScheduleEntry) -> Queue {
     queue
 }
 
-const CHANGES_OF_A_SCHEDULE: [fn(&mut ScheduleEntry); 22] = [
+const CHANGES_OF_A_SCHEDULE: [fn(&mut ScheduleEntry); 28] = [
     |entry| entry.next = None,
     |entry| entry.next = Some(0),
     |entry| (entry.last, entry.held) = (None, false),
     |entry| entry.last = Some(Run { due: 7, serial: 3 }),
     |entry| (entry.last, entry.held) = (Some(Run { due: 6, serial: 2 }), false),
-    |entry| entry.behind = 0,
+    |entry| entry.progress.behind = 0,
+    |entry| entry.progress.made = 0,
+    |entry| entry.progress.missed_until = 0,
+    |entry| entry.set_at = 0,
+    |entry| entry.spec.bounds.start = None,
+    |entry| entry.spec.bounds.end = None,
+    |entry| entry.spec.bounds.max_runs = None,
     |entry| entry.held = false,
     |entry| entry.spec.pattern = Box::from(*b"@daily"),
     |entry| entry.spec.zone = Box::from(*b"Europe/Berlin"),
@@ -328,8 +338,13 @@ fn a_queue_that_no_history_leaves_is_corrupt() {
 #[test]
 fn a_schedule_that_no_history_leaves_is_corrupt() {
     let far = 1 << 53;
-    let changes: [fn(&mut ScheduleEntry); 9] = [
+    let changes: [fn(&mut ScheduleEntry); 14] = [
         |entry| entry.next = Some(1 << 53),
+        |entry| entry.set_at = 1 << 53,
+        |entry| entry.progress.missed_until = 1 << 53,
+        |entry| entry.spec.bounds.end = Some(1 << 53),
+        |entry| entry.spec.bounds.end = Some(7),
+        |entry| entry.spec.bounds.max_runs = Some(0),
         |entry| entry.last = Some(Run { due: 1 << 53, serial: 3 }),
         |entry| (entry.last, entry.held) = (Some(Run { due: 6, serial: 22 }), false),
         // There is nothing to wait for.
@@ -375,11 +390,55 @@ fn a_schedule_that_no_history_leaves_is_corrupt() {
         Change::DeleteSchedule { name: vec![b's'; MAX_SCHEDULE_NAME_BYTES + 1].into() },
         Change::RunSchedule { name: name(), due: far },
         Change::RunSchedule { name: Box::from(*b"#s"), due: 0 },
-        Change::SetNextRun { name: name(), next: Some(far), behind: 0 },
+        Change::SetNextRun { name: name(), next: Some(far), progress: RunProgress::default() },
+        Change::SetNextRun {
+            name: name(),
+            next: None,
+            progress: RunProgress { missed_until: far, ..RunProgress::default() },
+        },
+        Change::SetSchedule { name: name(), spec: spec(|entry| entry.spec.bounds.end = Some(7)), next: None },
         Change::HoldSchedule { name: Box::default() },
     ] {
         let effect = Effect { now: 0, change };
         assert_eq!(Effect::decode(&effect.encode(), None), Err(Corrupt), "{effect:?}");
+    }
+}
+
+/// A schedule as encoding 1 had it: without what was added at its end.
+#[test]
+fn a_schedule_of_the_first_encoding_is_read() {
+    let mut entry = full_entry();
+    entry.spec.bounds = RunBounds::default();
+    (entry.set_at, entry.progress) = (0, RunProgress { behind: 7, ..RunProgress::default() });
+    let queue = with_schedule(b"s", entry);
+    let mut blocks = saved(&queue);
+    let schedules = blocks.iter_mut().find(|block| block[0] == SCHEDULES).expect("its block");
+    // No START, END and RUNS; 0 as the time of its SET, of its runs, and up to which they are missed.
+    assert!(schedules.ends_with(&[0; 6]));
+    schedules.truncate(schedules.len() - 6);
+    assert!(loaded(&blocks).is_err());
+    let mut old = Queue::default();
+    blocks.iter().for_each(|block| old.load(1, block).expect("a block of encoding 1"));
+    old.loaded().expect("a queue of encoding 1");
+    assert_eq!(saved(&old), saved(&queue));
+}
+
+#[test]
+fn an_effect_without_bounds_and_counts_is_written_as_it_was_before_there_were_any() {
+    let mut entry = full_entry();
+    entry.spec.bounds = RunBounds::default();
+    let name = || Box::from(*b"s");
+    let progress = RunProgress { behind: 7, ..RunProgress::default() };
+    for (tag, change) in [
+        (21, Change::SetSchedule { name: name(), spec: Box::new(entry.spec), next: Some(5) }),
+        (24, Change::SetNextRun { name: name(), next: Some(5), progress }),
+        (26, Change::SetSchedule { name: name(), spec: Box::new(full_entry().spec), next: Some(5) }),
+        (27, Change::SetNextRun { name: name(), next: None, progress: full_entry().progress }),
+    ] {
+        let effect = Effect { now: 0, change };
+        let bytes = effect.encode();
+        assert_eq!(bytes[1], tag, "{effect:?}");
+        assert_eq!(Effect::decode(&bytes, None), Ok(effect));
     }
 }
 

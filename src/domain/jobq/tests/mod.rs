@@ -8,6 +8,7 @@ pub(crate) mod lifecycle;
 pub(crate) mod list;
 pub(crate) mod model;
 pub(crate) mod properties;
+pub(crate) mod schedule_bounds;
 pub(crate) mod schedules;
 pub(crate) mod untrusted_input;
 pub(crate) mod update;

@@ -104,6 +104,7 @@ enum Step {
         retries: u16,
         group: Option<u8>,
         lifetime: (Option<u64>, Option<u64>),
+        bounds: RunBounds,
     },
     DeleteSchedule(u8),
     Run(u8),
@@ -140,23 +141,34 @@ const SETTINGS: [(&str, &str); 21] = [
 ];
 
 /// Patterns and zones: due often, at times, and where clocks change.
-const WHENS: [(&str, &str); 6] = [
+const WHENS: [(&str, &str); 8] = [
     ("* * * * * *", "UTC"),
     ("*/20 * * * * *", "UTC"),
+    ("@every 7s", "UTC"),
     ("* * * * *", "UTC"),
+    ("@every 5h", "UTC"),
     ("0 * * * *", "America/Sao_Paulo"),
     ("30 2 * * *", "Europe/Berlin"),
     ("0 0 29 2 *", "Pacific/Apia"),
 ];
 
+/// A START and an END near the times of a short history, and a few RUNS.
+fn bounds() -> impl Strategy<Value = RunBounds> {
+    let near = |ms: u64| prop::option::weighted(0.2, START - 60_000..START + ms);
+    (near(60_000), near(5 * DAY), prop::option::weighted(0.2, 1..4u64)).prop_map(|(start, end, max_runs)| {
+        RunBounds { start, end: end.map(|end| end.max(start.unwrap_or(0))), max_runs }
+    })
+}
+
 fn plans() -> impl Strategy<Value = Step> {
     // Those that are due often do not make each run that they missed: in four days there are many.
-    let catch_up = |nth: usize| prop::sample::select(CatchUp::ALL[..if nth < 3 { 2 } else { 3 }].to_vec());
+    let catch_up = |nth: usize| prop::sample::select(CatchUp::ALL[..if nth < 4 { 2 } else { 3 }].to_vec());
     let when = (0..WHENS.len()).prop_flat_map(move |nth| (Just(WHENS[nth]), catch_up(nth)));
     let lifetime =
         (prop::option::weighted(0.3, MINUTE + 1..2 * MINUTE), prop::option::weighted(0.3, 0..60u64));
-    (0..3u8, when, any::<bool>(), 0..2u16, prop::option::weighted(0.3, 0..3u8), lifetime).prop_map(
-        |(name, (when, catch_up), overlap, retries, group, lifetime)| Step::SetSchedule {
+    (0..3u8, when, any::<bool>(), 0..2u16, prop::option::weighted(0.3, 0..3u8), lifetime, bounds()).prop_map(
+        |(name, (when, catch_up), overlap, retries, group, lifetime, bounds)| Step::SetSchedule {
+            bounds,
             name,
             when,
             catch_up,
@@ -451,6 +463,7 @@ impl Play {
                 retries,
                 group,
                 lifetime,
+                bounds,
             } => {
                 let push = Push {
                     retries: Some(retries),
@@ -461,11 +474,11 @@ impl Play {
                 };
                 let zone = Zone::named(zone.as_bytes()).expect("a zone");
                 let name = [b's' + name];
-                let plan =
-                    SetSchedule { name: &name, pattern: pattern.as_bytes(), zone, catch_up, overlap, push };
-                self.world.set_schedule(&plan).expect("a good plan");
-                self.model.set_schedule(&plan, now);
-                self.again(&Ok(()), |world| world.set_schedule(&plan));
+                let pattern = pattern.as_bytes();
+                let plan = SetSchedule { name: &name, pattern, zone, catch_up, overlap, bounds, push };
+                let answer = code(self.world.set_schedule(&plan));
+                assert_eq!(answer, self.model.set_schedule(&plan, now));
+                self.again(&answer, |world| world.set_schedule(&plan));
             }
             Step::DeleteSchedule(name) => {
                 let name = [b's' + name];
@@ -563,8 +576,8 @@ impl Play {
         for ((name, entry), timed) in queue.schedules.iter().zip(expected) {
             let last = entry.last.map(|run| (run.due, run.serial));
             assert_eq!(
-                (name, entry.next, last, entry.behind, entry.held),
-                (&timed.name[..], timed.next, timed.last, timed.behind, timed.held)
+                (name, entry.next, last, entry.progress, entry.held),
+                (&timed.name[..], timed.next, timed.last, timed.progress(), timed.held)
             );
         }
     }

@@ -4,7 +4,7 @@ use super::harness::*;
 use crate::domain::codec::Corrupt;
 use crate::domain::jobq::effect::{AfterFail, Change, Grant, JobUpdate};
 use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, NewKey};
-use crate::domain::jobq::state::schedules::ScheduleSpec;
+use crate::domain::jobq::state::schedules::{RunBounds, RunProgress, ScheduleSpec};
 use crate::domain::jobq::state::serial::MAX_CLOCK;
 use crate::domain::jobq::*;
 use crate::domain::ratelimit::tests::strategies::any_effects;
@@ -110,18 +110,28 @@ fn schedule_names() -> impl Strategy<Value = Box<[u8]>> {
     (b'a'..b'd').prop_map(|name| Box::from([name]))
 }
 
+fn run_bounds() -> impl Strategy<Value = RunBounds> {
+    let bound = || prop::option::of(times());
+    (bound(), bound(), prop::option::of(1..=u64::MAX)).prop_map(|(start, end, max_runs)| RunBounds {
+        start,
+        end: end.map(|end| end.max(start.unwrap_or(0))),
+        max_runs,
+    })
+}
+
 fn spec() -> impl Strategy<Value = Box<ScheduleSpec>> {
-    let pattern = prop::sample::select(vec!["* * * * * *", "0 0 * * *", "nonsense", ""]);
+    let pattern = prop::sample::select(vec!["* * * * * *", "0 0 * * *", "@every 2s", "nonsense", ""]);
     let zone = prop::sample::select(vec!["UTC", "Europe/Berlin", "Nowhere"]);
     let catch_up = prop::sample::select(CatchUp::ALL.to_vec());
-    (pattern, zone, catch_up, any::<bool>(), new_jobs()).prop_map(
-        |(pattern, zone, catch_up, overlap, job)| {
+    (pattern, zone, catch_up, any::<bool>(), run_bounds(), new_jobs()).prop_map(
+        |(pattern, zone, catch_up, overlap, bounds, job)| {
             let (pattern, zone) = (pattern.as_bytes().into(), zone.as_bytes().into());
             Box::new(ScheduleSpec {
                 pattern,
                 zone,
                 catch_up,
                 overlap,
+                bounds,
                 job: NewJob { id: None, due: 0, unique: None, dependencies: None, ..job },
             })
         },
@@ -134,8 +144,11 @@ fn changes_of_schedules() -> impl Strategy<Value = Change> {
         2 => (schedule_names(), spec(), next()).prop_map(|(name, spec, next)| Change::SetSchedule { name, spec, next }),
         1 => schedule_names().prop_map(|name| Change::DeleteSchedule { name }),
         3 => (schedule_names(), times()).prop_map(|(name, due)| Change::RunSchedule { name, due }),
-        1 => (schedule_names(), next(), any::<u32>())
-            .prop_map(|(name, next, behind)| Change::SetNextRun { name, next, behind }),
+        1 => (schedule_names(), next(), any::<u32>(), any::<u64>(), times()).prop_map(
+            |(name, next, behind, made, missed_until)| {
+                Change::SetNextRun { name, next, progress: RunProgress { made, behind, missed_until } }
+            },
+        ),
         2 => schedule_names().prop_map(|name| Change::HoldSchedule { name }),
     ]
 }

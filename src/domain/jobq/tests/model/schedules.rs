@@ -1,6 +1,7 @@
 //! The naive model's schedules: whatever is due is judged each time that time passes.
 
-use crate::domain::calendar::cron::Schedule;
+use crate::domain::calendar::recurrence::Recurrence;
+use crate::domain::jobq::state::schedules::RunProgress;
 use crate::domain::jobq::tests::model::{Model, Row};
 use crate::domain::jobq::*;
 use crate::domain::refusal::Code;
@@ -13,9 +14,12 @@ const AT_ONCE: usize = 8;
 #[derive(Debug, Clone)]
 pub(crate) struct Timed {
     pub name: Vec<u8>,
-    /// Pattern and zone.
-    when: (Vec<u8>, &'static str),
-    schedule: Schedule,
+    /// Pattern, zone and START.
+    when: (Vec<u8>, &'static str, Option<UnixMs>),
+    recurrence: Recurrence,
+    /// From when an interval without a START is counted.
+    set_at: UnixMs,
+    bounds: RunBounds,
     catch_up: CatchUp,
     overlap: bool,
     /// What every run is like.
@@ -23,13 +27,34 @@ pub(crate) struct Timed {
     pub next: Option<UnixMs>,
     /// The time and the serial of the last run.
     pub last: Option<(UnixMs, u64)>,
-    pub behind: u32,
+    behind: u32,
+    /// All that is due up to then is missed.
+    missed_until: UnixMs,
+    /// The runs that it has made, but for those by hand.
+    made: u64,
     /// It waits for its last run to end.
     pub held: bool,
 }
 
 fn id_of(name: &[u8], due: UnixMs) -> Vec<u8> {
     format!("{}@{due}", String::from_utf8_lossy(name)).into_bytes()
+}
+
+impl Timed {
+    pub fn progress(&self) -> RunProgress {
+        RunProgress { made: self.made, behind: self.behind, missed_until: self.missed_until }
+    }
+
+    /// Its first time after another one, if it is to have any.
+    fn due_after(&self, time: UnixMs) -> Option<UnixMs> {
+        let RunBounds { start, end, max_runs } = self.bounds;
+        let mut due = self.recurrence.next_after(time, start.unwrap_or(self.set_at))?;
+        while start.is_some_and(|start| due < start) {
+            due = self.recurrence.next_after(due, start.unwrap_or(self.set_at))?;
+        }
+        let is_over = end.is_some_and(|end| end < due) || max_runs.is_some_and(|max| self.made >= max);
+        if is_over { None } else { Some(due) }
+    }
 }
 
 impl Model {
@@ -81,7 +106,10 @@ impl Model {
         let mut taken = self.is_taken(&timed);
         for _ in 0..AT_ONCE {
             let Some(due) = timed.next.filter(|due| *due <= now) else { break };
-            let missed = due + MINUTE < now;
+            if due + MINUTE < now {
+                timed.missed_until = now;
+            }
+            let missed = due <= timed.missed_until;
             let in_the_way = taken && !timed.overlap;
             let all = missed && timed.catch_up == CatchUp::All && timed.behind < 1_000;
             if all && in_the_way {
@@ -99,13 +127,16 @@ impl Model {
                 *room -= 1;
                 timed.last = Some((due, self.add_run(&timed, due, now)));
                 timed.held = false;
+                timed.made += 1;
                 taken = true;
             }
             timed.behind = if runs && all { timed.behind + 1 } else { 0 };
             // All that is missed goes with the first of it, but where each is made.
             let each = runs && timed.catch_up == CatchUp::All;
-            let from = if missed && !each { now - MINUTE - 1 } else { due };
-            timed.next = timed.schedule.next_after(from);
+            timed.next = timed.due_after(if missed && !each { timed.missed_until } else { due });
+            if !(missed && each) {
+                timed.missed_until = 0;
+            }
         }
         self.schedules[nth] = timed;
     }
@@ -123,35 +154,52 @@ impl Model {
         serial
     }
 
-    pub fn set_schedule(&mut self, plan: &SetSchedule<'_>, now: UnixMs) {
+    pub fn set_schedule(&mut self, plan: &SetSchedule<'_>, now: UnixMs) -> Result<(), Code> {
         let now = self.advance(now);
-        let like = self.row_of(&plan.push, 0, b"", 0);
-        let when = (plan.pattern.to_vec(), plan.zone.name());
-        let known = self.schedules.iter().position(|timed| timed.name == plan.name);
-        let known = known.map(|nth| self.schedules[nth].clone());
-        let says = |timed: &Timed| (timed.when.clone(), timed.catch_up, timed.overlap, timed.like.clone());
+        let known = self.schedules.iter().find(|timed| timed.name == plan.name).cloned();
         let mut timed = Timed {
             name: plan.name.to_vec(),
-            schedule: Schedule::parse(plan.pattern, plan.zone).expect("a good pattern"),
-            when,
+            when: (plan.pattern.to_vec(), plan.zone.name(), plan.bounds.start),
+            recurrence: Recurrence::parse(plan.pattern, plan.zone).expect("a good pattern"),
+            set_at: now,
+            bounds: plan.bounds,
             catch_up: plan.catch_up,
             overlap: plan.overlap,
-            like,
+            like: self.row_of(&plan.push, 0, b"", 0),
             next: None,
             last: known.as_ref().and_then(|known| known.last),
             behind: 0,
+            missed_until: 0,
+            made: 0,
             held: false,
         };
+        let says = |timed: &Timed| {
+            (timed.when.clone(), timed.bounds, timed.catch_up, timed.overlap, timed.like.clone())
+        };
         if known.as_ref().is_some_and(|known| says(known) == says(&timed)) {
-            return;
+            return Ok(());
         }
-        if let Some(known) = known.filter(|known| known.when == timed.when) {
-            (timed.next, timed.behind) = (known.next, known.behind);
+        let mut may_have_ended = false;
+        if let Some(known) = known.filter(|known| known.when.0 == timed.when.0) {
+            may_have_ended = true;
+            timed.made = known.made;
+            if known.when == timed.when {
+                (timed.set_at, timed.behind, timed.missed_until) =
+                    (known.set_at, known.behind, known.missed_until);
+                // The next time stays, if it is still to be.
+                let goes_on = timed.bounds.max_runs.is_none_or(|max| timed.made < max);
+                let end = timed.bounds.end.unwrap_or(UnixMs::MAX);
+                timed.next = known.next.filter(|next| goes_on && *next <= end);
+            }
         }
-        timed.next = timed.next.or_else(|| timed.schedule.next_after(now));
+        timed.next = timed.next.or_else(|| timed.due_after(now));
+        if timed.next.is_none() && !may_have_ended {
+            return Err(Code::Err);
+        }
         self.schedules.retain(|known| known.name != timed.name);
         self.schedules.push(timed);
         self.changed(now);
+        Ok(())
     }
 
     pub fn delete_schedule(&mut self, name: &[u8], now: UnixMs) -> bool {
