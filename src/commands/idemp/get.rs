@@ -1,6 +1,6 @@
 //! IDEMP.GET: the record without claiming it.
 
-use crate::domain::idemp::{Record, RecordState};
+use crate::domain::idemp::{Fingerprint, Record, RecordState};
 use crate::domain::refusal::Refusal;
 use crate::module_api::command::{Call, Handler};
 
@@ -34,7 +34,7 @@ impl Handler for IdempGet {
             reply.bulk(b"owner");
             reply.bulk_or_null(view.owner);
             reply.bulk(b"fingerprint");
-            reply.bulk_or_null(view.fingerprint.as_ref().map(|print| &print.as_bytes()[..]));
+            reply.bulk_or_null(view.fingerprint.as_ref().map(Fingerprint::hex).as_deref().map(str::as_bytes));
             reply.bulk(b"token");
             reply.uint(view.token);
             reply.bulk(b"attempt");

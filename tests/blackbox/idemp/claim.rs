@@ -207,3 +207,22 @@ fn a_policy_that_may_drop_claims_is_warned_of() {
     s.ok("CONFIG SET maxmemory-policy noeviction");
     assert!(!told(&s).0);
 }
+
+#[test]
+fn a_fingerprint_is_shown_in_hexadecimal_digits() {
+    let s = server!();
+    // printf '\1abc' | sha256sum, printf '\2abc' | sha256sum, printf '\3{"a":1}' | sha256sum
+    for (option, shown) in [
+        ("FINGERPRINT abc", "1e18834c426d00e57788444cb3ccd62c771b420c095bb0c4e040a8c122c4570d"),
+        ("PAYLOAD abc", "909ac45e439911193205994d09399c29fede977ab212605f29ead5250a812e73"),
+        ("JSON {\"a\":1}", "b83f17d08b873d194b2b9fb332dc7a8a64026103f61d7602a96571aea34f6a23"),
+    ] {
+        s.ok("DEL k");
+        let t = s.ok(format!("IDEMP.CLAIM k {option}")).at(2).int();
+        s.ok("IDEMP.GET k").field("fingerprint").clone().is(shown);
+        s.ok(format!("IDEMP.COMPLETE k {t} r"));
+        s.ok("IDEMP.GET k").field("fingerprint").clone().is(shown);
+    }
+    s.ok("IDEMP.CLAIM plain");
+    s.ok("IDEMP.GET plain").field("fingerprint").clone().is(nil());
+}

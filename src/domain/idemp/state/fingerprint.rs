@@ -36,8 +36,9 @@ impl Fingerprint {
         Ok(Fingerprint::of(JSON, &canonical_json::canonical(text)?))
     }
 
-    pub fn as_bytes(&self) -> &[u8; Fingerprint::SIZE] {
-        &self.0
+    /// The digest in 64 lower-case hexadecimal digits.
+    pub fn hex(&self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     fn of(kind: u8, bytes: &[u8]) -> Self {
@@ -62,19 +63,15 @@ fn check_limit(what: &str, bytes: &[u8], limit: usize) -> Result<(), Refusal> {
 mod tests {
     use super::*;
 
-    fn hex(fingerprint: Fingerprint) -> String {
-        fingerprint.0.iter().map(|byte| format!("{byte:02x}")).collect()
-    }
-
     /// The expected digests come from `printf '\1abc' | sha256sum` and `printf '\2abc' | sha256sum`.
     #[test]
     fn it_is_the_sha_256_of_the_kind_and_the_bytes() {
         assert_eq!(
-            hex(Fingerprint::from_fingerprint(b"abc")),
+            Fingerprint::from_fingerprint(b"abc").hex(),
             "1e18834c426d00e57788444cb3ccd62c771b420c095bb0c4e040a8c122c4570d"
         );
         assert_eq!(
-            hex(Fingerprint::from_payload(b"abc", 3).unwrap()),
+            Fingerprint::from_payload(b"abc", 3).unwrap().hex(),
             "909ac45e439911193205994d09399c29fede977ab212605f29ead5250a812e73"
         );
     }
@@ -84,7 +81,7 @@ mod tests {
     fn json_is_hashed_in_its_canonical_form() {
         for text in [r#"{"a":[1,2],"b":null}"#, " { \"b\" : null,\r\n\"\\u0061\": [1.0, 2e0] } "] {
             let print = Fingerprint::from_json(text.as_bytes(), 100).unwrap();
-            assert_eq!(hex(print), "ebe6a289f41ba6e749ef9468a2ebd85a285aec8cfa7a6c100eb34c8fef010b12");
+            assert_eq!(print.hex(), "ebe6a289f41ba6e749ef9468a2ebd85a285aec8cfa7a6c100eb34c8fef010b12");
         }
         assert_eq!(Fingerprint::from_json(b"[1]", 2).unwrap_err().code, Code::TooBig);
     }
