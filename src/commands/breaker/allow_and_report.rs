@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use crate::domain::breaker;
-use crate::domain::breaker::{Breaker, MAX_CALLS, State};
+use crate::domain::breaker::{Breaker, MAX_CALLS, MAX_INSTANCE_LEN, State};
 use crate::domain::refusal::Refusal;
 use crate::domain::token;
 use crate::module_api::command::{Call, Handler};
@@ -38,7 +38,7 @@ impl Handler for BreakerAllow {
     }
 }
 
-/// `BREAKER.REPORT key [OK n] [FAIL n] [SLOW n] [PERMIT p]`
+/// `BREAKER.REPORT key [OK n] [FAIL n] [SLOW n] [PERMIT p] [BY instance]`
 pub struct BreakerReport;
 
 impl Handler for BreakerReport {
@@ -47,13 +47,14 @@ impl Handler for BreakerReport {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
-        let mut report = breaker::CallReport { ok: 0, failed: 0, slow: 0, permit: None };
+        let mut report = breaker::CallReport { ok: 0, failed: 0, slow: 0, permit: None, by: None };
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"OK" => report.ok = words.integer("OK", 0, MAX_CALLS)?,
                 b"FAIL" => report.failed = words.integer("FAIL", 0, MAX_CALLS)?,
                 b"SLOW" => report.slow = words.integer("SLOW", 0, MAX_CALLS)?,
                 b"PERMIT" => report.permit = Some(words.integer("PERMIT", 0, token::BOUND - 1)?),
+                b"BY" => report.by = Some(words.id_of("BY", MAX_INSTANCE_LEN)?),
                 _ => return Err(unknown(&option)),
             }
         }

@@ -18,7 +18,7 @@ impl Handler for BreakerGet {
         let reply = call.reply;
         commit::read::<Breaker, _>(call.ctx, call.args.name(1), |state, now| {
             let view = breaker::view(state, now);
-            reply.map(11);
+            reply.map(13);
             reply.bulk(b"state");
             reply.word(state_word(view.state));
             reply.bulk(b"forced");
@@ -39,6 +39,8 @@ impl Handler for BreakerGet {
                 ("probes_ok", view.probes_ok),
                 ("probes_out", view.probes_out),
                 ("failed_rounds", view.failed_rounds),
+                ("failing_instances", view.failing_instances),
+                ("slow_instances", view.slow_instances),
             ] {
                 reply.bulk(name.as_bytes());
                 reply.uint(number);

@@ -42,6 +42,7 @@ pub static ROWS: &[Spec] = &[
             option("FAIL", integer("failed")),
             option("SLOW", integer("slow")),
             option("PERMIT", integer("permit")),
+            option("BY", text("instance")),
         ],
         entry: entry::<BreakerReport>(),
     },

@@ -1,11 +1,13 @@
 //! How a breaker changes: resolved tokens, times and totals only.
 
 use crate::domain::breaker::encoding::{
-    read_config, read_count, read_force, read_level, read_slice, write_config, write_force, write_slice,
+    read_config, read_count, read_force, read_instance, read_level, read_slice, write_config, write_force,
+    write_instance, write_slice,
 };
 use crate::domain::breaker::state::breaker::ForcedState;
 use crate::domain::breaker::state::call_window::WindowSlice;
 use crate::domain::breaker::state::config::BreakerConfig;
+use crate::domain::breaker::state::instances::Instance;
 use crate::domain::codec::ranges::{read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
@@ -14,10 +16,14 @@ use crate::domain::value;
 /// A change of a [`Breaker`](crate::domain::breaker::Breaker). All spans are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// The newest slice of the window with its new totals.
-    Count(WindowSlice),
+    /// The newest slice of the window with its new totals, and the instance where a quorum counts it.
+    Count {
+        slice: WindowSlice,
+        instance: Option<Instance>,
+    },
     Open {
         counted: Option<WindowSlice>,
+        instance: Option<Instance>,
         since: UnixMs,
         span: u64,
         level: u32,
@@ -74,13 +80,15 @@ impl value::Effect for Effect {
     fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
         match self {
-            Effect::Count(slice) => {
+            Effect::Count { slice, instance } => {
                 w.byte(COUNT);
                 write_slice(&mut w, slice);
+                w.option(instance.as_ref(), write_instance);
             }
-            Effect::Open { counted, since, span, level } => {
+            Effect::Open { counted, instance, since, span, level } => {
                 w.byte(OPEN);
                 w.option(counted.as_ref(), write_slice);
+                w.option(instance.as_ref(), write_instance);
                 w.int(*since);
                 w.int(*span);
                 w.int(u64::from(*level));
@@ -129,9 +137,10 @@ impl value::Effect for Effect {
         }
         let r = &mut Reader::new(head);
         let effect = match r.byte()? {
-            COUNT => Effect::Count(read_slice(r)?),
+            COUNT => Effect::Count { slice: read_slice(r)?, instance: r.option(read_instance)? },
             OPEN => Effect::Open {
                 counted: r.option(read_slice)?,
+                instance: r.option(read_instance)?,
                 since: read_time(r)?,
                 span: read_span(r)?,
                 level: read_level(r)?,
@@ -169,7 +178,7 @@ impl value::Effect for Effect {
             Effect::Close { generation, .. }
             | Effect::Reset { generation, .. }
             | Effect::Force { generation, .. } => *generation,
-            Effect::Count(_)
+            Effect::Count { .. }
             | Effect::Open { .. }
             | Effect::ProbeSucceeded { .. }
             | Effect::EndForce

@@ -5,6 +5,7 @@ use crate::domain::breaker::state::call_window::{
     COUNT_BOUND, CallCounts, CallWindow, SLICES_PER_WINDOW, WindowSlice,
 };
 use crate::domain::breaker::state::config::{BreakerConfig, PROBES_RANGE};
+use crate::domain::breaker::state::instances::{Instance, Instances, MAX_INSTANCE_LEN, MAX_INSTANCES};
 use crate::domain::codec::ranges::{TIME, below, read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::token;
@@ -38,6 +39,38 @@ pub(crate) fn read_slice(r: &mut Reader<'_>) -> Result<WindowSlice, Corrupt> {
     }
 }
 
+pub(crate) fn write_instance(w: &mut Writer, instance: &Instance) {
+    w.bytes(&instance.name);
+    w.option(instance.failed_in, Writer::int);
+    w.option(instance.slow_in, Writer::int);
+}
+
+pub(crate) fn read_instance(r: &mut Reader<'_>) -> Result<Instance, Corrupt> {
+    let name = r.bytes()?;
+    let read_index = |r: &mut Reader<'_>| below(r, TIME / 50);
+    let (failed_in, slow_in) = (r.option(read_index)?, r.option(read_index)?);
+    if name.len() > MAX_INSTANCE_LEN || failed_in.max(slow_in).is_none() {
+        return Err(Corrupt);
+    }
+    Ok(Instance { name: Box::from(name), failed_in, slow_in })
+}
+
+fn read_instances(r: &mut Reader<'_>) -> Result<Instances, Corrupt> {
+    let count = r.count(3)?;
+    if count > MAX_INSTANCES {
+        return Err(Corrupt);
+    }
+    let mut instances: Vec<Instance> = Vec::with_capacity(count);
+    for _ in 0..count {
+        let instance = read_instance(r)?;
+        if instances.last().is_some_and(|last| last.name >= instance.name) {
+            return Err(Corrupt);
+        }
+        instances.push(instance);
+    }
+    Ok(Instances(instances))
+}
+
 pub(crate) fn write_config(w: &mut Writer, mut config: BreakerConfig) {
     for (number, _) in config.fields() {
         w.int(*number);
@@ -45,8 +78,13 @@ pub(crate) fn write_config(w: &mut Writer, mut config: BreakerConfig) {
 }
 
 pub(crate) fn read_config(r: &mut Reader<'_>) -> Result<BreakerConfig, Corrupt> {
+    read_config_fields(r, BreakerConfig::NAMES.len())
+}
+
+/// Reads the first `count` fields.
+fn read_config_fields(r: &mut Reader<'_>, count: usize) -> Result<BreakerConfig, Corrupt> {
     let mut config = BreakerConfig::default();
-    for (number, (least, most)) in config.fields() {
+    for (number, (least, most)) in config.fields().into_iter().take(count) {
         *number = r.int()?;
         if !(least..=most).contains(number) {
             return Err(Corrupt);
@@ -165,12 +203,18 @@ pub(crate) fn write(breaker: &Breaker) -> Vec<u8> {
     for slice in &breaker.window.slices {
         write_slice(&mut w, slice);
     }
+    w.int(breaker.instances.0.len() as u64);
+    for instance in &breaker.instances.0 {
+        write_instance(&mut w, instance);
+    }
     w.finish()
 }
 
-pub(crate) fn read(block: &[u8]) -> Result<Breaker, Corrupt> {
+/// Encoding 1 knew neither the quorum nor instances.
+pub(crate) fn read(encoding: u32, block: &[u8]) -> Result<Breaker, Corrupt> {
     let r = &mut Reader::new(block);
-    let config = r.option(read_config)?;
+    let fields = BreakerConfig::NAMES.len() - usize::from(encoding == 1);
+    let config = r.option(|r| read_config_fields(r, fields))?;
     if config == Some(BreakerConfig::default()) {
         return Err(Corrupt);
     }
@@ -182,6 +226,7 @@ pub(crate) fn read(block: &[u8]) -> Result<Breaker, Corrupt> {
         })?,
         level: read_level(r)?,
         window: read_window(r)?,
+        instances: if encoding == 1 { Instances::default() } else { read_instances(r)? },
     };
     if r.is_empty() && breaker != Breaker::default() { Ok(breaker) } else { Err(Corrupt) }
 }

@@ -30,4 +30,5 @@ pub use decide::report::{CallReport, MAX_CALLS, decide_report};
 pub use effect::Effect;
 pub use state::breaker::{Breaker, ForcedState, State};
 pub use state::config::BreakerConfig;
+pub use state::instances::MAX_INSTANCE_LEN;
 pub use view::view;

@@ -5,6 +5,7 @@ use crate::domain::breaker::state::breaker::{
 };
 use crate::domain::breaker::state::call_window::{CallWindow, WindowSlice, slice_length};
 use crate::domain::breaker::state::config::BreakerConfig;
+use crate::domain::breaker::state::instances::Instances;
 use crate::domain::breaker::{Effect, encoding};
 use crate::domain::codec::Corrupt;
 use crate::domain::time::UnixMs;
@@ -13,14 +14,14 @@ use crate::domain::value::{Lifetime, Value};
 impl Value for Breaker {
     type Effect = Effect;
 
-    const ENCODING: u32 = 1;
+    const ENCODING: u32 = 2;
 
     fn apply(&mut self, effect: Effect) {
         match effect {
-            Effect::Count(slice) => self.count(slice),
-            Effect::Open { counted, since, span, level } => {
+            Effect::Count { slice, instance } => self.count(slice, instance),
+            Effect::Open { counted, instance, since, span, level } => {
                 if let Some(slice) = counted {
-                    self.count(slice);
+                    self.count(slice, instance);
                 }
                 self.phase = BreakerPhase::Open { since, span };
                 self.level = level;
@@ -60,6 +61,10 @@ impl Value for Breaker {
             Effect::Configure(config) => {
                 if slice_length(config.window) != self.slice_length() {
                     self.window = CallWindow::default();
+                    self.instances = Instances::default();
+                }
+                if config.quorum == 1 {
+                    self.instances = Instances::default();
                 }
                 self.config = config;
             }
@@ -103,11 +108,11 @@ impl Value for Breaker {
         }
     }
 
-    fn load(&mut self, _encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
+    fn load(&mut self, encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
         if *self != Breaker::default() {
             return Err(Corrupt);
         }
-        *self = encoding::read(block)?;
+        *self = encoding::read(encoding, block)?;
         Ok(())
     }
 
@@ -119,10 +124,11 @@ impl Value for Breaker {
         size_of::<Breaker>()
             + self.window.slices.capacity() * size_of::<WindowSlice>()
             + permits * size_of::<ProbePermit>()
+            + self.instances.heap_bytes()
     }
 
     fn free_effort(&self) -> usize {
-        3
+        3 + self.instances.0.len()
     }
 
     /// Probes belong to the original: the copy sends its own.

@@ -22,6 +22,9 @@ pub struct BreakerView {
     pub probes_out: u64,
     /// Rounds of probes that failed in a row.
     pub failed_rounds: u64,
+    /// Instances that saw failures and slow calls; 0 while the quorum is 1.
+    pub failing_instances: u64,
+    pub slow_instances: u64,
 }
 
 pub fn view(breaker: Option<&Breaker>, now: UnixMs) -> BreakerView {
@@ -31,6 +34,7 @@ pub fn view(breaker: Option<&Breaker>, now: UnixMs) -> BreakerView {
     }
     let state = breaker.state(now);
     let sum = breaker.sum(now);
+    let (failing_instances, slow_instances) = breaker.instances.counts(now, breaker.slice_length());
     let (probes_ok, probes_out) = match &breaker.phase {
         BreakerPhase::HalfOpen { ok, permits, .. } => {
             (*ok, permits.iter().filter(|permit| permit.left(now) > 0).count() as u64)
@@ -49,6 +53,8 @@ pub fn view(breaker: Option<&Breaker>, now: UnixMs) -> BreakerView {
         probes_ok,
         probes_out,
         failed_rounds: u64::from(breaker.level),
+        failing_instances,
+        slow_instances,
     }
 }
 

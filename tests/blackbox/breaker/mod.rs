@@ -1,4 +1,5 @@
 //! BREAKER.
 
 mod lifecycle;
+mod quorum;
 mod refusals;

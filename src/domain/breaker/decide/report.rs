@@ -4,6 +4,7 @@ use crate::domain::breaker::effect::Effect;
 use crate::domain::breaker::encoding::MAX_LEVEL;
 use crate::domain::breaker::state::breaker::{Breaker, BreakerPhase, ForcedState, State};
 use crate::domain::breaker::state::call_window::{CallCounts, percent};
+use crate::domain::breaker::state::instances::Instance;
 use crate::domain::decision::Decision;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
@@ -13,12 +14,14 @@ use crate::domain::token::TokenClock;
 pub const MAX_CALLS: u64 = 1_000_000_000;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CallReport {
+pub struct CallReport<'a> {
     pub ok: u64,
     pub failed: u64,
     /// Of both kinds.
     pub slow: u64,
     pub permit: Option<u64>,
+    /// Which instance reports.
+    pub by: Option<&'a [u8]>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +35,7 @@ pub struct ReportReply {
 
 pub fn decide_report(
     breaker: Option<&Breaker>,
-    report: &CallReport,
+    report: &CallReport<'_>,
     now: UnixMs,
     tokens: &TokenClock,
 ) -> Result<Decision<ReportReply, Effect>, Refusal> {
@@ -54,7 +57,7 @@ pub fn decide_report(
         (State::Closed, BreakerPhase::Closed { generation, .. })
             if report.permit.is_none_or(|permit| permit >= *generation) =>
         {
-            count_calls(breaker, counts, now)
+            count_calls(breaker, counts, report.by, now)
         }
         (State::HalfOpen, BreakerPhase::HalfOpen { ok, slow, permits }) => {
             match permits.iter().find(|permit| Some(permit.token) == report.permit) {
@@ -76,17 +79,41 @@ fn ignore_report(breaker: &Breaker, state: State, now: UnixMs) -> Decision<Repor
     Decision::answer(build_reply(state, false, breaker.sum(now)))
 }
 
-fn count_calls(breaker: &Breaker, counts: CallCounts, now: UnixMs) -> Decision<ReportReply, Effect> {
+/// What a quorum notes of a report with failures or slow calls.
+fn instance(breaker: &Breaker, counts: CallCounts, by: Option<&[u8]>, slice_index: u64) -> Option<Instance> {
+    let seen_in = |calls: u64| (calls > 0).then_some(slice_index);
+    let (failed_in, slow_in) = (seen_in(counts.failed), seen_in(counts.slow));
+    let is_noted = breaker.config.quorum > 1 && failed_in.max(slow_in).is_some();
+    is_noted.then(|| Instance { name: Box::from(by.unwrap_or_default()), failed_in, slow_in })
+}
+
+fn count_calls(
+    breaker: &Breaker,
+    counts: CallCounts,
+    by: Option<&[u8]>,
+    now: UnixMs,
+) -> Decision<ReportReply, Effect> {
     let slice = breaker.window.current_slice_with(now, breaker.slice_length(), counts);
     let sum = breaker.sum(now).plus(counts);
-    let held = breaker.forced(now).is_some_and(|forced| forced.what == ForcedState::Closed);
-    if held || !breaker.config.trips(sum.calls(), sum.failed, sum.slow) {
-        return Decision::change(build_reply(State::Closed, false, sum), Effect::Count(slice));
+    let instance = instance(breaker, counts, by, slice.index);
+    let (failing, slow) = match &instance {
+        Some(instance) => {
+            let mut instances = breaker.instances.clone();
+            instances.note(instance.clone());
+            instances.counts(now, breaker.slice_length())
+        }
+        None if breaker.config.quorum > 1 => breaker.instances.counts(now, breaker.slice_length()),
+        // Whoever saw them is enough.
+        None => (1, 1),
+    };
+    let is_forced_closed = breaker.forced(now).is_some_and(|forced| forced.what == ForcedState::Closed);
+    if is_forced_closed || !breaker.config.trips(sum, failing, slow) {
+        return Decision::change(build_reply(State::Closed, false, sum), Effect::Count { slice, instance });
     }
     let span = breaker.config.open_time(0);
     Decision::change(
         build_reply(State::Open, true, sum),
-        Effect::Open { counted: Some(slice), since: now, span, level: 0 },
+        Effect::Open { counted: Some(slice), instance, since: now, span, level: 0 },
     )
 }
 
@@ -104,7 +131,7 @@ fn report_probe(
     if counts.failed > 0 || finished && slow * 100 >= config.slow_pct * ok {
         let level = (breaker.level + 1).min(MAX_LEVEL);
         let span = config.open_time(level);
-        let open = Effect::Open { counted: None, since: now, span, level };
+        let open = Effect::Open { counted: None, instance: None, since: now, span, level };
         return Decision::change(build_reply(State::Open, true, breaker.sum(now)), open);
     }
     if finished {

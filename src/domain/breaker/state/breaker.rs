@@ -2,6 +2,7 @@
 
 use crate::domain::breaker::state::call_window::{CallCounts, CallWindow, WindowSlice, slice_length};
 use crate::domain::breaker::state::config::{BreakerConfig, PROBES_RANGE};
+use crate::domain::breaker::state::instances::{Instance, Instances};
 use crate::domain::time::{DAY, UnixMs};
 
 /// A breaker that is open or half-open and that nobody asks any more is forgotten after this long.
@@ -16,6 +17,8 @@ pub struct Breaker {
     /// How many rounds of probes have failed in a row.
     pub(crate) level: u32,
     pub(crate) window: CallWindow,
+    /// Kept while the quorum is above 1.
+    pub(crate) instances: Instances,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,6 +123,7 @@ impl Breaker {
         self.phase = BreakerPhase::Closed { generation, since };
         self.level = 0;
         self.window = CallWindow::default();
+        self.instances = Instances::default();
     }
 
     pub(crate) fn probe(&mut self, permit: ProbePermit, instead_of: Option<u64>) {
@@ -139,6 +143,7 @@ impl Breaker {
         if self.window.has_future_times(now, length) {
             self.window.rebase(now, length);
         }
+        self.instances.rebase(now, length);
         match &mut self.phase {
             BreakerPhase::Closed { since, .. } | BreakerPhase::Open { since, .. } => *since = now.min(*since),
             BreakerPhase::HalfOpen { permits, .. } => {
@@ -159,9 +164,13 @@ impl Breaker {
         phase_is
             || self.forced.is_some_and(|forced| forced.since > now)
             || self.window.has_future_times(now, self.slice_length())
+            || self.instances.has_future_times(now, self.slice_length())
     }
 
-    pub(crate) fn count(&mut self, slice: WindowSlice) {
+    pub(crate) fn count(&mut self, slice: WindowSlice, instance: Option<Instance>) {
         self.window.put(slice);
+        if let Some(instance) = instance {
+            self.instances.note(instance);
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! What can be set for one breaker.
 
+use crate::domain::breaker::state::call_window::CallCounts;
 use crate::domain::time::{DAY, HOUR, LONGEST, MINUTE, SECOND};
 
 /// The settings of a breaker; durations in milliseconds.
@@ -23,6 +24,8 @@ pub struct BreakerConfig {
     pub probes: u64,
     /// How long a probe holds its place without a report.
     pub probe_lease: u64,
+    /// How many instances must have seen failures before they open it.
+    pub quorum: u64,
 }
 
 pub const WINDOW_RANGE: (u64, u64) = (SECOND, DAY);
@@ -30,6 +33,7 @@ pub const MIN_CALLS_RANGE: (u64, u64) = (1, 1_000_000);
 pub const PERCENT_RANGE: (u64, u64) = (1, 100);
 pub const FACTOR_RANGE: (u64, u64) = (1, 100);
 pub const PROBES_RANGE: (u64, u64) = (1, 100);
+pub const QUORUM_RANGE: (u64, u64) = (1, 100);
 pub const SPAN_RANGE: (u64, u64) = (1, LONGEST);
 
 impl Default for BreakerConfig {
@@ -44,13 +48,14 @@ impl Default for BreakerConfig {
             max: HOUR,
             probes: 1,
             probe_lease: 10 * SECOND,
+            quorum: 1,
         }
     }
 }
 
 impl BreakerConfig {
     /// The fields with their ranges, in the order in which they are saved.
-    pub(crate) fn fields(&mut self) -> [(&mut u64, (u64, u64)); 9] {
+    pub(crate) fn fields(&mut self) -> [(&mut u64, (u64, u64)); 10] {
         [
             (&mut self.window, WINDOW_RANGE),
             (&mut self.min_calls, MIN_CALLS_RANGE),
@@ -61,6 +66,7 @@ impl BreakerConfig {
             (&mut self.max, SPAN_RANGE),
             (&mut self.probes, PROBES_RANGE),
             (&mut self.probe_lease, SPAN_RANGE),
+            (&mut self.quorum, QUORUM_RANGE),
         ]
     }
 
@@ -72,15 +78,25 @@ impl BreakerConfig {
     }
 
     /// The names of the fields, in the order of [`BreakerConfig::fields`].
-    pub const NAMES: [&str; 9] =
-        ["window", "min_calls", "fail_pct", "slow_pct", "open", "factor", "max", "probes", "probe_lease"];
+    pub const NAMES: [&str; 10] = [
+        "window",
+        "min_calls",
+        "fail_pct",
+        "slow_pct",
+        "open",
+        "factor",
+        "max",
+        "probes",
+        "probe_lease",
+        "quorum",
+    ];
 
     fn is_duration(at: usize) -> bool {
         matches!(Self::NAMES[at], "window" | "open" | "max" | "probe_lease")
     }
 
     /// Name, number, and whether it is a duration, of every field.
-    pub fn shown(mut self) -> [(&'static str, u64, bool); 9] {
+    pub fn shown(mut self) -> [(&'static str, u64, bool); 10] {
         let numbers = self.fields().map(|(number, _)| *number);
         std::array::from_fn(|at| (Self::NAMES[at], numbers[at], Self::is_duration(at)))
     }
@@ -93,9 +109,12 @@ impl BreakerConfig {
             .unwrap_or(most)
     }
 
-    /// Whether so many calls open the breaker.
-    pub(crate) fn trips(&self, calls: u64, failures: u64, slow: u64) -> bool {
+    /// Whether these calls open the breaker, with failures and slow calls that so many instances saw.
+    pub(crate) fn trips(&self, counts: CallCounts, failing_instances: u64, slow_instances: u64) -> bool {
+        let calls = counts.calls();
         let reaches = |part: u64, pct: u64| u128::from(part) * 100 >= u128::from(pct) * u128::from(calls);
-        calls >= self.min_calls && (reaches(failures, self.fail_pct) || reaches(slow, self.slow_pct))
+        calls >= self.min_calls
+            && (reaches(counts.failed, self.fail_pct) && failing_instances >= self.quorum
+                || reaches(counts.slow, self.slow_pct) && slow_instances >= self.quorum)
     }
 }

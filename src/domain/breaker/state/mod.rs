@@ -3,3 +3,4 @@
 pub(crate) mod breaker;
 pub(crate) mod call_window;
 pub(crate) mod config;
+pub(crate) mod instances;

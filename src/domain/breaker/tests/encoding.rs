@@ -4,6 +4,7 @@ use crate::domain::breaker::Effect;
 use crate::domain::breaker::state::breaker::{ActiveForce, Breaker, BreakerPhase, ForcedState, ProbePermit};
 use crate::domain::breaker::state::call_window::{CallCounts, CallWindow, SLICES_PER_WINDOW, WindowSlice};
 use crate::domain::breaker::state::config::BreakerConfig;
+use crate::domain::breaker::state::instances::{Instance, Instances, MAX_INSTANCES};
 use crate::domain::codec::Corrupt;
 use crate::domain::time::LONGEST;
 use crate::domain::token;
@@ -17,8 +18,18 @@ fn slices() -> impl Strategy<Value = WindowSlice> {
         .prop_map(|(index, ok, failed, slow)| WindowSlice { index, counts: CallCounts { ok, failed, slow } })
 }
 
+fn instances() -> impl Strategy<Value = Instance> {
+    let index = || 0..1u64 << 40;
+    ("[a-c]{0,2}", index(), prop::option::of(index()), any::<bool>()).prop_map(
+        |(name, first, second, swap)| {
+            let (failed_in, slow_in) = if swap { (second, Some(first)) } else { (Some(first), second) };
+            Instance { name: name.into_bytes().into(), failed_in, slow_in }
+        },
+    )
+}
+
 fn configs() -> impl Strategy<Value = BreakerConfig> {
-    (prop::collection::vec(any::<u64>(), 9), any::<bool>()).prop_map(|(numbers, plain)| {
+    (prop::collection::vec(any::<u64>(), 10), any::<bool>()).prop_map(|(numbers, plain)| {
         let mut config = BreakerConfig::default();
         if !plain {
             for ((number, (least, most)), random) in config.fields().into_iter().zip(numbers) {
@@ -37,9 +48,13 @@ fn effects() -> impl Strategy<Value = Effect> {
     let token = 1..token::BOUND;
     let span = 0..=LONGEST;
     prop_oneof![
-        slices().prop_map(Effect::Count),
-        (prop::option::of(slices()), TIME, span.clone(), 0..=64u32)
-            .prop_map(|(counted, since, span, level)| Effect::Open { counted, since, span, level }),
+        (slices(), prop::option::of(instances()))
+            .prop_map(|(slice, instance)| Effect::Count { slice, instance }),
+        (prop::option::of((slices(), prop::option::of(instances()))), TIME, span.clone(), 0..=64u32)
+            .prop_map(|(counted, since, span, level)| {
+                let (counted, instance) = counted.unzip();
+                Effect::Open { counted, instance: instance.flatten(), since, span, level }
+            }),
         (token.clone(), TIME, span.clone(), prop::option::of(token.clone()))
             .prop_map(|(token, since, lease, instead_of)| Effect::Probe { token, since, lease, instead_of }),
         (token.clone(), TIME, TIME).prop_map(|(token, ok, slow)| Effect::ProbeSucceeded { token, ok, slow }),
@@ -138,12 +153,15 @@ fn every_field_reaches_the_saved_bytes() {
     let permit = ProbePermit { token: 9, since: 3, lease: 4 };
     let half = |ok, slow, permit: ProbePermit| BreakerPhase::HalfOpen { ok, slow, permits: vec![permit] };
     let forced = |what, since, span| Some(ActiveForce { what, since, span });
+    let instance = Instance { name: Box::from(*b"i"), failed_in: Some(100), slow_in: Some(99) };
+    let of = |instance: Instance| Instances(vec![instance]);
     let base = Breaker {
         config: BreakerConfig::default(),
         phase: half(2, 1, permit),
         forced: forced(ForcedState::Closed, 5, Some(6)),
         level: 1,
         window: with(slice),
+        instances: Instances(vec![instance.clone()]),
     };
     let counts = slice.counts;
     let mut all = vec![
@@ -166,6 +184,10 @@ fn every_field_reaches_the_saved_bytes() {
         Breaker { forced: forced(ForcedState::Closed, 5, Some(7)), ..base.clone() },
         Breaker { forced: forced(ForcedState::Closed, 5, None), ..base.clone() },
         Breaker { level: 2, ..base.clone() },
+        Breaker { instances: Instances::default(), ..base.clone() },
+        Breaker { instances: of(Instance { name: Box::from(*b"j"), ..instance.clone() }), ..base.clone() },
+        Breaker { instances: of(Instance { failed_in: None, ..instance.clone() }), ..base.clone() },
+        Breaker { instances: of(Instance { slow_in: Some(98), ..instance.clone() }), ..base.clone() },
         Breaker { window: CallWindow::default(), ..base.clone() },
         Breaker { window: with(WindowSlice { index: 101, ..slice }), ..base.clone() },
         Breaker {
@@ -199,7 +221,10 @@ fn every_field_reaches_the_saved_bytes() {
 fn a_breaker_is_small_however_much_is_reported() {
     let mut breaker = Breaker::default();
     for index in 0..1_000 {
-        breaker.apply(Effect::Count(WindowSlice { index, counts: CallCounts { ok: 1, failed: 0, slow: 0 } }));
+        breaker.apply(Effect::Count {
+            slice: WindowSlice { index, counts: CallCounts { ok: 1, failed: 0, slow: 0 } },
+            instance: None,
+        });
     }
     assert_eq!(breaker.window.slices.len() as u64, SLICES_PER_WINDOW);
     for token in 1..1_000 {
@@ -207,4 +232,40 @@ fn a_breaker_is_small_however_much_is_reported() {
     }
     assert!(breaker.memory() < 8 * 1024, "{}", breaker.memory());
     assert!(saved(&Breaker::default()).is_empty());
+}
+
+#[test]
+fn of_too_many_instances_the_one_that_was_silent_longest_goes() {
+    let mut instances = Instances::default();
+    for index in 0..200u64 {
+        let name = Box::from(index.to_be_bytes());
+        instances.note(Instance { name, failed_in: Some(1_000 + index / 100), slow_in: None });
+    }
+    assert_eq!(instances.0.len(), MAX_INSTANCES);
+    assert_eq!(instances.counts(1_001, 1), (MAX_INSTANCES as u64, 0));
+    let first = instances.0.first().map(|instance| instance.name.clone());
+    assert_eq!(first.as_deref(), Some(&72u64.to_be_bytes()[..]));
+    instances.note(Instance { name: Box::default(), failed_in: None, slow_in: Some(1_021) });
+    assert_eq!(
+        (instances.0.len(), instances.counts(1_021, 1)),
+        (1, (0, 1)),
+        "the window has left the others"
+    );
+}
+
+#[test]
+fn a_breaker_that_was_saved_before_quorums_loads() {
+    let config = BreakerConfig { fail_pct: 20, ..BreakerConfig::default() };
+    let breaker = Breaker { config, ..Breaker::default() };
+    let mut block = saved(&breaker).remove(0);
+    assert_eq!(block.pop(), Some(0), "no instances");
+    // The quorum is the last of the configuration's fields, in front of the phase.
+    let mut unset =
+        saved(&Breaker { config: BreakerConfig { quorum: 2, ..config }, ..breaker.clone() }).remove(0);
+    unset.pop();
+    let quorum = block.iter().zip(&unset).position(|(one, other)| one != other).unwrap();
+    block.remove(quorum);
+    let mut loaded = Breaker::default();
+    assert_eq!(loaded.load(1, &block), Ok(()));
+    assert_eq!(loaded, breaker);
 }

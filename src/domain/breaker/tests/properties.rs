@@ -54,7 +54,7 @@ impl World {
     }
 
     fn report(&mut self, ok: u64, failed: u64, permit: Option<u64>) -> ReportReply {
-        let report = CallReport { ok, failed, slow: 0, permit };
+        let report = CallReport { ok, failed, slow: 0, permit, by: None };
         self.run(|state, now, tokens| decide_report(state, &report, now, tokens))
     }
 }
@@ -259,4 +259,86 @@ fn it_ends_with_its_window_and_an_open_one_after_a_day() {
     assert_eq!(end(&world), 30_000 + 86_400_000);
     world.run(decide_reset);
     assert_eq!(end(&world), 60_000);
+}
+
+#[derive(Debug, Clone)]
+struct QuorumStep {
+    wait: u64,
+    by: Option<u8>,
+    ok: u64,
+    failed: u64,
+}
+
+fn quorum_steps() -> impl Strategy<Value = Vec<QuorumStep>> {
+    let step = (0..90u64, prop::option::of(0..5u8), 0..3u64, 0..3u64)
+        .prop_filter("something is reported", |(_, _, ok, failed)| ok + failed > 0)
+        .prop_map(|(wait, by, ok, failed)| QuorumStep { wait, by, ok, failed });
+    prop::collection::vec(step, 1..60)
+}
+
+proptest! {
+    /// Against every report that was made, one by one: it opens with the first one that completes the quorum.
+    #[test]
+    fn it_opens_only_when_the_quorum_of_instances_saw_failures(steps in quorum_steps(), quorum in 1..5u64) {
+        let config = BreakerConfig { quorum, min_calls: 4, fail_pct: 30, ..config() };
+        let mut world = World::new(config);
+        let mut reports: Vec<(UnixMs, QuorumStep)> = Vec::new();
+        let length = slice_length(config.window);
+        for step in steps {
+            world.now += step.wait;
+            let now = world.now;
+            let name = step.by.map(|by| [b'i', by]);
+            let report = CallReport {
+                ok: step.ok,
+                failed: step.failed,
+                slow: 0,
+                permit: None,
+                by: name.as_ref().map(|name| &name[..]),
+            };
+            let got = world.run(|state, now, tokens| decide_report(state, &report, now, tokens));
+            reports.push((now, step));
+            let counted = || reports.iter().filter(|(at, _)| at / length + SLICES_PER_WINDOW > now / length);
+            let calls: u64 = counted().map(|(_, step)| step.ok + step.failed).sum();
+            let failed: u64 = counted().map(|(_, step)| step.failed).sum();
+            let failing: std::collections::HashSet<Option<u8>> =
+                counted().filter(|(_, step)| step.failed > 0).map(|(_, step)| step.by).collect();
+            let opens = calls >= 4 && failed * 100 >= 30 * calls && failing.len() as u64 >= quorum;
+            prop_assert_eq!(got.state == State::Open, opens);
+            if quorum > 1 {
+                prop_assert_eq!(view(world.primary.as_ref(), now).failing_instances, failing.len() as u64);
+            }
+            if opens {
+                return Ok(());
+            }
+        }
+    }
+}
+
+#[test]
+fn a_probe_that_fails_opens_alone_and_slow_calls_have_a_quorum_too() {
+    let config = BreakerConfig { quorum: 3, min_calls: 1, slow_pct: 50, fail_pct: 100, ..config() };
+    let mut world = World::new(config);
+    let report = |world: &mut World, by: &[u8], failed, slow, permit| {
+        let report = CallReport { ok: 1 - failed, failed, slow, permit, by: Some(by) };
+        world.run(|state, now, tokens| decide_report(state, &report, now, tokens)).state
+    };
+    assert_eq!(report(&mut world, b"a", 0, 1, None), State::Closed);
+    assert_eq!(report(&mut world, b"b", 0, 1, None), State::Closed);
+    assert_eq!(report(&mut world, b"b", 0, 1, None), State::Closed, "the same instance again");
+    assert_eq!(report(&mut world, b"c", 0, 1, None), State::Open);
+    world.now += 100;
+    let probe = world.allow();
+    assert_eq!(report(&mut world, b"a", 1, 0, Some(probe.permit)), State::Open);
+}
+
+#[test]
+fn another_window_or_a_quorum_of_one_forgets_the_instances() {
+    for change in [BreakerConfig { window: 2_000, quorum: 2, ..config() }, config()] {
+        let mut world = World::new(BreakerConfig { quorum: 2, ..config() });
+        let report = CallReport { ok: 0, failed: 1, slow: 0, permit: None, by: Some(b"a") };
+        world.run(|state, now, tokens| decide_report(state, &report, now, tokens));
+        assert_eq!(view(world.primary.as_ref(), world.now).failing_instances, 1);
+        world.send(Effect::Configure(change));
+        assert_eq!(view(world.primary.as_ref(), world.now).failing_instances, 0);
+    }
 }
