@@ -4,6 +4,7 @@ use crate::module_api::blocking;
 use crate::module_api::context::Ctx;
 use crate::module_api::events::Event;
 
+use crate::commands::cache::invalidate;
 use crate::commands::jobq::queue_registry;
 use crate::runtime::{eviction, global_state};
 
@@ -15,6 +16,9 @@ pub fn of(ctx: Ctx<'_>, event: Event) {
         }
         Event::LoadEnded | Event::Promoted => {
             global_state::history_may_be_lost(ctx.now_ms());
+            if event == Event::LoadEnded {
+                invalidate::load_ended(ctx);
+            }
             queue_registry::load_ended();
             // Where this server may write now, what is due has waited for that.
             queue_registry::arm(ctx);

@@ -177,8 +177,8 @@ fn invalidate(s: &Client) {
     }
     s.ok("CACHE.GETSET prefix:lease LEASE 1h");
     s.ok("CACHE.SET prefix:endless v");
-    s.ok("CACHE.INVALIDATE TAG gone gone:grace nobody");
-    s.ok("CACHE.INVALIDATE PREFIX prefix: cache:none");
+    s.ok("CACHE.INVALIDATE TAG 3 gone gone:grace nobody");
+    s.ok("CACHE.INVALIDATE PREFIX 2 prefix: cache:none");
     // One that somebody has met since.
     s.ok("CACHE.GETSET cache:gone:grace LEASE 1h");
 }

@@ -19,7 +19,8 @@ use crate::runtime::blocking;
 use crate::runtime::blocking::{Decided, Waitable};
 use crate::runtime::commit;
 
-/// `CACHE.GETSET key [LEASE d] [BLOCK d] [TOUCH d]`, or `… VALUE v [TTL d] [GRACE d] [TAGS n tag …]`
+/// `CACHE.GETSET key [LEASE d] [BLOCK d] [TOUCH d] [WITHMETA]`, or
+/// `… VALUE v [TTL d] [GRACE d] [META b] [TAGS n tag …] [WITHMETA]`
 pub struct CacheGetSet;
 
 impl Handler for CacheGetSet {
@@ -37,24 +38,23 @@ impl Handler for CacheGetSet {
                 b"VALUE" => options.value = Some(words.word("value")?),
                 b"TTL" => options.ttl = Some(words.duration("TTL")?),
                 b"GRACE" => options.grace = Some(words.duration_or_zero("GRACE")?),
+                b"WITHMETA" => options.with_meta = true,
+                b"META" => options.client_meta = Some(words.word("META")?),
                 b"TAGS" => options.tags = Some(set::read_tags(&mut words)?),
                 _ => return Err(unknown(&option)),
             }
         }
         options.check()?;
         if options.value.is_some() {
-            let GetSetOptions { value, ttl, grace, tags, .. } = options;
-            return get_or_store(
-                call,
-                key,
-                &cache::SetRequest { value, token: None, ttl, grace },
-                tags.unwrap_or_default(),
-            );
+            let GetSetOptions { value, ttl, grace, client_meta, tags, with_meta, .. } = options;
+            let set = cache::SetRequest { value, token: None, ttl, grace, client_meta };
+            return get_or_store(call, key, &set, tags.unwrap_or_default(), with_meta);
         }
         let LoadTerms { lease, early, class } = effective_policy::for_load(key);
         let request =
             cache::GetSetRequest { lease: options.lease.unwrap_or(lease), touch: options.touch, early };
-        blocking::answer(call, key, BlockingGetSet { request, class }, options.block)
+        let with_meta = options.with_meta;
+        blocking::answer(call, key, BlockingGetSet { request, class, with_meta }, options.block)
     }
 }
 
@@ -67,7 +67,9 @@ struct GetSetOptions<'a> {
     value: Option<&'a [u8]>,
     ttl: Option<u64>,
     grace: Option<u64>,
+    client_meta: Option<&'a [u8]>,
     tags: Option<Tags>,
+    with_meta: bool,
 }
 
 impl GetSetOptions<'_> {
@@ -77,8 +79,12 @@ impl GetSetOptions<'_> {
             options.iter().find(|(_, value)| value.is_some()).map(|(name, _)| *name)
         };
         let of_load = given(&[("LEASE", self.lease), ("TOUCH", self.touch), ("BLOCK", self.block)]);
-        let of_value =
-            given(&[("TTL", self.ttl), ("GRACE", self.grace), ("TAGS", self.tags.as_ref().map(|_| 0))]);
+        let of_value = given(&[
+            ("TTL", self.ttl),
+            ("GRACE", self.grace),
+            ("META", self.client_meta.map(|_| 0)),
+            ("TAGS", self.tags.as_ref().map(|_| 0)),
+        ]);
         match (self.value, of_load, of_value) {
             (Some(_), Some(name), _) => {
                 Err(Refusal::err(format!("{name} cannot stand with VALUE: nothing is left to load")))
@@ -97,26 +103,28 @@ fn get_or_store(
     key: Name<'_>,
     set: &cache::SetRequest<'_>,
     tags: Tags,
+    with_meta: bool,
 ) -> Result<(), Refusal> {
     let (terms, class) = effective_policy::for_value(key);
     let outcome = commit::write::<CacheEntry, _>(call.ctx, key, |entry, now, tokens| {
         let decision = cache::decide_getset_value(entry, set, &terms, now, tokens)?;
         let Decision { reply, effect } = cache::attach_tags(decision, tags);
-        send(class, &reply, call.reply);
+        send(class, &reply, with_meta, call.reply);
         Ok(Decision { reply: (), effect })
     });
     match outcome {
         Err(refusal) if refusal.code == Code::WrongType => {
-            send(class, &plain_string::hit(call.ctx, key, None).ok_or(refusal)?, call.reply);
+            let hit = plain_string::hit(call.ctx, key, None).ok_or(refusal)?;
+            send(class, &hit, with_meta, call.reply);
             Ok(())
         }
         outcome => outcome,
     }
 }
 
-fn send(class: StatsClass, answer: &cache::GetSetReply<'_>, reply: Reply<'_>) {
+fn send(class: StatsClass, answer: &cache::GetSetReply<'_>, with_meta: bool, reply: Reply<'_>) {
     stats::count_answer(class, answer.state);
-    reply.array(4);
+    reply.array(if with_meta { 5 } else { 4 });
     reply.word(match answer.state {
         State::Hit => c"HIT",
         State::Refresh | State::EarlyRefresh => c"REFRESH",
@@ -129,6 +137,9 @@ fn send(class: StatsClass, answer: &cache::GetSetReply<'_>, reply: Reply<'_>) {
     reply.bulk_or_null(answer.value.as_deref());
     reply.uint(answer.token);
     reply.int(answer.ms);
+    if with_meta {
+        reply.bulk_or_null(answer.client_meta.as_deref());
+    }
 }
 
 /// A GETSET that may wait.
@@ -136,6 +147,7 @@ struct BlockingGetSet {
     request: cache::GetSetRequest,
     /// Where it is counted.
     class: StatsClass,
+    with_meta: bool,
 }
 
 impl Waitable for BlockingGetSet {
@@ -177,11 +189,11 @@ impl Waitable for BlockingGetSet {
     }
 
     fn nothing(&self) -> cache::GetSetReply<'static> {
-        cache::GetSetReply { state: State::Busy, value: None, token: 0, ms: 1 }
+        cache::GetSetReply { state: State::Busy, value: None, token: 0, ms: 1, client_meta: None }
     }
 
     fn reply(&self, answer: &cache::GetSetReply<'_>, _key: Name<'_>, reply: Reply<'_>) {
-        send(self.class, answer, reply);
+        send(self.class, answer, self.with_meta, reply);
     }
 
     fn put_back(&self, answer: &cache::GetSetReply<'_>, ctx: Ctx<'_>, key: Name<'_>) {

@@ -4,13 +4,11 @@ use crate::domain::cache;
 use crate::domain::cache::{CacheEntry, Invalidation, Invalidations, LatestExpiry, Scope, Tags};
 use crate::domain::refusal::Refusal;
 use crate::module_api::command::{Call, Handler};
+use crate::module_api::context::Ctx;
 use crate::module_api::main_thread::MainThread;
 
-use crate::commands::args::Words;
-use crate::runtime::global_tables;
-
-/// Names in one call.
-const MAX_NAMES: usize = 1_000;
+use crate::commands::args::{MOST_ITEMS, Words, unknown};
+use crate::runtime::{global_tables, token_clock};
 
 /// Until when anything lasts that this server holds or has held since its start.
 static LATEST_EXPIRY: MainThread<LatestExpiry> = MainThread::new(LatestExpiry::NONE);
@@ -27,7 +25,9 @@ pub fn pending_invalidation(entry: &CacheEntry, key: &[u8]) -> Option<cache::Eff
 
 /// The newest invalidation that concerns a value with these tags under `key`.
 pub fn newest_invalidation(key: &[u8], tags: &Tags) -> Option<Invalidation> {
-    global_tables::read(|invalidations: &Invalidations| invalidations.newest_for(key, tags.iter()))
+    global_tables::read(|invalidations: &Invalidations| {
+        invalidations.newest_for(key, tags.iter()).of_any_level()
+    })
 }
 
 /// How many tags and prefixes are remembered as invalidated.
@@ -35,7 +35,13 @@ pub fn remembered_counts() -> (usize, usize) {
     global_tables::read(Invalidations::counts)
 }
 
-/// `CACHE.INVALIDATE TAG tag [tag …]`
+/// After a load the events of the invalidations say nothing about what this server holds.
+pub fn load_ended(ctx: Ctx<'_>) {
+    let next_token = token_clock::tokens(|tokens| tokens.next(ctx.now_ms()));
+    global_tables::read(|invalidations: &Invalidations| invalidations.events().forget(next_token));
+}
+
+/// `CACHE.INVALIDATE TAG n tag … [HARD]`
 pub struct InvalidateTag;
 
 impl Handler for InvalidateTag {
@@ -46,7 +52,7 @@ impl Handler for InvalidateTag {
     }
 }
 
-/// `CACHE.INVALIDATE PREFIX prefix [prefix …]`
+/// `CACHE.INVALIDATE PREFIX n prefix … [HARD]`
 pub struct InvalidatePrefix;
 
 impl Handler for InvalidatePrefix {
@@ -60,13 +66,22 @@ impl Handler for InvalidatePrefix {
 fn invalidate(call: Call<'_>, scope: Scope) -> Result<(), Refusal> {
     let mut words = Words::of(call.args);
     words.word("subcommand")?;
-    let names: Vec<&[u8]> = std::iter::from_fn(|| words.next_if(|_| true)).take(MAX_NAMES + 1).collect();
-    if names.len() > MAX_NAMES {
-        return Err(Refusal::err(format!("too many names: at most {MAX_NAMES} in a call")));
+    let (count_name, name) = match scope {
+        Scope::Tag => ("numtags", "tag"),
+        Scope::Prefix => ("numprefixes", "prefix"),
+    };
+    let count = words.integer(count_name, 1, MOST_ITEMS as u64)?;
+    let names = words.many(count, |words| words.word(name))?;
+    let mut hard = false;
+    while let Some(option) = words.option()? {
+        match option.folded() {
+            b"HARD" => hard = true,
+            _ => return Err(unknown(&option)),
+        }
     }
     let latest_expiry = LATEST_EXPIRY.with(|latest_expiry| *latest_expiry);
     global_tables::write::<Invalidations, _>(call.ctx, |_, now, tokens| {
-        cache::decide_invalidate(scope, &names, latest_expiry, now, tokens)
+        cache::decide_invalidate(scope, hard, &names, latest_expiry, now, tokens)
     })?;
     call.reply.ok();
     Ok(())

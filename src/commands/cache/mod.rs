@@ -1,6 +1,7 @@
 //! CACHE: cache-aside without the stampede.
 
 pub(crate) mod effective_policy;
+pub(crate) mod events;
 pub(crate) mod expire;
 pub(crate) mod get;
 pub(crate) mod getset;
@@ -12,6 +13,7 @@ pub(crate) mod set;
 pub(crate) mod stats;
 pub(crate) mod value_type;
 
+pub use events::CacheEvents;
 pub use expire::CacheExpire;
 pub use get::CacheGet;
 pub use getset::CacheGetSet;

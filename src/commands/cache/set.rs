@@ -11,7 +11,7 @@ use crate::runtime::commit;
 
 use crate::commands::cache::{effective_policy, invalidate, stats};
 
-/// `CACHE.SET key value [TOKEN t] [TTL d] [GRACE d] [TAGS n tag …]`
+/// `CACHE.SET key value [TOKEN t] [TTL d] [GRACE d] [META b] [TAGS n tag …]`
 pub struct CacheSet;
 
 impl Handler for CacheSet {
@@ -22,12 +22,14 @@ impl Handler for CacheSet {
         let key = words.name("key")?;
         let value = words.word("value")?;
         let mut with = Tags::default();
-        let mut set = cache::SetRequest { value: Some(value), token: None, ttl: None, grace: None };
+        let mut set =
+            cache::SetRequest { value: Some(value), token: None, ttl: None, grace: None, client_meta: None };
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"TOKEN" => set.token = Some(words.token()?),
                 b"TTL" => set.ttl = Some(words.duration("TTL")?),
                 b"GRACE" => set.grace = Some(words.duration_or_zero("GRACE")?),
+                b"META" => set.client_meta = Some(words.word("META")?),
                 b"TAGS" => with = read_tags(&mut words)?,
                 _ => return Err(unknown(&option)),
             }
@@ -45,7 +47,8 @@ impl Handler for CacheAbsent {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = Words::of(call.args);
         let key = words.name("key")?;
-        let mut set = cache::SetRequest { value: None, token: None, ttl: None, grace: None };
+        let mut set =
+            cache::SetRequest { value: None, token: None, ttl: None, grace: None, client_meta: None };
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"TOKEN" => set.token = Some(words.token()?),

@@ -1,8 +1,9 @@
 //! CACHE.
 
-use super::arg_spec::{KEY, duration, integer, multiple, option, optional, text};
+use super::arg_spec::{KEY, duration, flag, integer, multiple, option, optional, text};
 use crate::commands::cache::{
-    CacheAbsent, CacheExpire, CacheGet, CacheGetSet, CacheRelease, CacheSet, invalidate, policy, stats,
+    CacheAbsent, CacheEvents, CacheExpire, CacheGet, CacheGetSet, CacheRelease, CacheSet, invalidate, policy,
+    stats,
 };
 use crate::commands::table::effects;
 use crate::domain::cache::CacheEntry;
@@ -32,7 +33,9 @@ pub static ROWS: &[Spec] = &[
             option("VALUE", text("value")),
             duration("TTL"),
             duration("GRACE"),
+            option("META", text("meta")),
             TAGS,
+            flag("WITHMETA", "withmeta"),
         ],
         entry: entry::<CacheGetSet>(),
     },
@@ -50,6 +53,7 @@ pub static ROWS: &[Spec] = &[
             option("TOKEN", integer("token")),
             duration("TTL"),
             duration("GRACE"),
+            option("META", text("meta")),
             TAGS,
         ],
         entry: entry::<CacheSet>(),
@@ -101,24 +105,35 @@ pub static ROWS: &[Spec] = &[
     Spec {
         name: "CACHE.INVALIDATE|TAG",
         flags: "write",
-        arity: -3,
+        arity: -4,
         keys: Keys::EveryShard,
-        summary: "Makes all values stale that have a tag, and the fills in flight that will have it worthless",
+        summary: "Makes all values with a tag stale or missing, and fences their loads",
         complexity: "O(N log(M)) with N the number of tags and M of those that are remembered",
         since: "0.1.0",
-        args: &[multiple(text("tag"))],
+        args: &[integer("numtags"), multiple(text("tag")), flag("HARD", "hard")],
         entry: entry::<invalidate::InvalidateTag>(),
     },
     Spec {
         name: "CACHE.INVALIDATE|PREFIX",
         flags: "write",
-        arity: -3,
+        arity: -4,
         keys: Keys::EveryShard,
-        summary: "Makes all values stale whose keys begin with a prefix, and the fills in flight worthless",
+        summary: "Makes all values under a prefix of key names stale or missing, and fences their loads",
         complexity: "O(N log(M)) with N the number of prefixes and M of those that are remembered",
         since: "0.1.0",
-        args: &[multiple(text("prefix"))],
+        args: &[integer("numprefixes"), multiple(text("prefix")), flag("HARD", "hard")],
         entry: entry::<invalidate::InvalidatePrefix>(),
+    },
+    Spec {
+        name: "CACHE.EVENTS",
+        flags: "readonly admin fast",
+        arity: -2,
+        keys: Keys::None,
+        summary: "Lists the tags and prefixes that were invalidated on this server",
+        complexity: "O(log(M)+N) with M the events that are kept and N those that are listed",
+        since: "0.1.0",
+        args: &[integer("since"), option("COUNT", integer("count"))],
+        entry: entry::<CacheEvents>(),
     },
     Spec {
         name: "CACHE.POLICY|SET",

@@ -1,7 +1,6 @@
 //! How an entry changes: resolved tokens and times only.
 
-use crate::domain::cache::state::tags::Tags;
-use crate::domain::cache::state::value_meta::{ValueMeta, check_bytes};
+use crate::domain::cache::state::value_meta::{Annotations, ValueMeta, check_bytes};
 use crate::domain::codec::ranges::{read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
@@ -18,11 +17,13 @@ pub enum Effect {
     Release { token: u64, at: UnixMs, delay: u64 },
     /// A value, or its absence, is stored and all leases end. The bytes are the payload.
     Set { meta: ValueMeta, bytes: Box<[u8]> },
-    /// The same, with tags.
-    SetTagged { meta: ValueMeta, tags: Tags, bytes: Box<[u8]> },
+    /// The same, with tags or META.
+    SetAnnotated { meta: ValueMeta, annotations: Annotations, bytes: Box<[u8]> },
     /// Fills in flight are fenced: what was granted before `grant` stores nothing. What may be served
     /// stale is stale from `at`, the rest is dropped.
     Expire { token: u64, at: UnixMs },
+    /// Value and leases are dropped, and what was granted before `token` stores nothing.
+    Drop { token: u64 },
     /// A fresh value stays fresh until then.
     Touch { fresh_until: UnixMs },
 }
@@ -34,7 +35,8 @@ const SET: u8 = 3;
 const RELEASE: u8 = 4;
 const EXPIRE: u8 = 5;
 const TOUCH: u8 = 6;
-const SET_TAGGED: u8 = 7;
+const SET_ANNOTATED: u8 = 7;
+const DROP: u8 = 8;
 
 impl value::Effect for Effect {
     fn encode(&self) -> Vec<u8> {
@@ -48,15 +50,16 @@ impl value::Effect for Effect {
             Effect::Refresh { token, since, lease } => head(REFRESH, &[*token, *since, *lease]),
             Effect::Release { token, at, delay } => head(RELEASE, &[*token, *at, *delay]),
             Effect::Expire { token, at } => head(EXPIRE, &[*token, *at]),
+            Effect::Drop { token } => head(DROP, &[*token]),
             Effect::Touch { fresh_until } => head(TOUCH, &[*fresh_until]),
             Effect::Set { meta, bytes: _ } => {
                 w.byte(SET);
                 meta.write(&mut w);
             }
-            Effect::SetTagged { meta, tags, bytes: _ } => {
-                w.byte(SET_TAGGED);
+            Effect::SetAnnotated { meta, annotations, bytes: _ } => {
+                w.byte(SET_ANNOTATED);
                 meta.write(&mut w);
-                tags.write(&mut w);
+                annotations.write(&mut w);
             }
         }
         w.finish()
@@ -64,7 +67,7 @@ impl value::Effect for Effect {
 
     fn payload(&self) -> Option<&[u8]> {
         match self {
-            Effect::Set { bytes, .. } | Effect::SetTagged { bytes, .. } => Some(bytes),
+            Effect::Set { bytes, .. } | Effect::SetAnnotated { bytes, .. } => Some(bytes),
             _ => None,
         }
     }
@@ -88,10 +91,11 @@ impl value::Effect for Effect {
                 let meta = ValueMeta::read(&mut r)?;
                 Effect::Set { meta, bytes: check_bytes(&meta, bytes)? }
             }
-            (SET_TAGGED, Some(bytes)) => {
+            (DROP, None) => Effect::Drop { token: read_token(&mut r)? },
+            (SET_ANNOTATED, Some(bytes)) => {
                 let meta = ValueMeta::read(&mut r)?;
-                let tags = Tags::read(&mut r)?;
-                Effect::SetTagged { meta, tags, bytes: check_bytes(&meta, bytes)? }
+                let annotations = Annotations::read(&mut r)?;
+                Effect::SetAnnotated { meta, annotations, bytes: check_bytes(&meta, bytes)? }
             }
             _ => return Err(Corrupt),
         };
@@ -109,8 +113,8 @@ impl value::Effect for Effect {
             Effect::Fill { token, .. } | Effect::Refresh { token, .. } | Effect::Release { token, .. } => {
                 *token
             }
-            Effect::Set { meta, .. } | Effect::SetTagged { meta, .. } => meta.token,
-            Effect::Expire { token, .. } => *token,
+            Effect::Set { meta, .. } | Effect::SetAnnotated { meta, .. } => meta.token,
+            Effect::Expire { token, .. } | Effect::Drop { token } => *token,
             Effect::Touch { .. } => 0,
         }
     }

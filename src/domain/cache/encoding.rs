@@ -2,8 +2,7 @@
 
 use crate::domain::cache::state::entry::CacheEntry;
 use crate::domain::cache::state::lease::Lease;
-use crate::domain::cache::state::tags::Tags;
-use crate::domain::cache::state::value_meta::{ValueMeta, check_bytes};
+use crate::domain::cache::state::value_meta::{Annotations, ValueMeta, check_bytes};
 use crate::domain::codec::ranges::{read_span, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 
@@ -12,8 +11,8 @@ const HAS_VALUE: u8 = 1;
 const HAS_LEASE: u8 = 2;
 /// The lease has been given back.
 const RELEASED: u8 = 4;
-/// Of the value.
-const HAS_TAGS: u8 = 8;
+/// The value has tags or META.
+const IS_ANNOTATED: u8 = 8;
 
 /// The one block of an entry that holds something.
 pub(crate) fn write(entry: &CacheEntry) -> Vec<u8> {
@@ -23,8 +22,9 @@ pub(crate) fn write(entry: &CacheEntry) -> Vec<u8> {
         Some(_) => HAS_LEASE,
         None => 0,
     };
-    let tags = if entry.tags().is_empty() { 0 } else { HAS_TAGS };
-    w.byte(if entry.bytes.is_some() { HAS_VALUE | tags } else { 0 } | lease);
+    let annotations = entry.rare.annotations().filter(|annotations| !annotations.is_empty());
+    let annotated = if annotations.is_some() { IS_ANNOTATED } else { 0 };
+    w.byte(if entry.bytes.is_some() { HAS_VALUE | annotated } else { 0 } | lease);
     if let Some(lease) = entry.lease() {
         w.int(lease.token);
         w.int(lease.since);
@@ -33,8 +33,8 @@ pub(crate) fn write(entry: &CacheEntry) -> Vec<u8> {
     if let (Some(meta), Some(bytes)) = (entry.meta(), &entry.bytes) {
         meta.write(&mut w);
         w.bytes(bytes);
-        if !entry.tags().is_empty() {
-            entry.tags().write(&mut w);
+        if let Some(annotations) = annotations {
+            annotations.write(&mut w);
         }
     }
     w.finish()
@@ -44,8 +44,8 @@ pub(crate) fn read(block: &[u8]) -> Result<CacheEntry, Corrupt> {
     let mut r = Reader::new(block);
     let parts = r.byte()?;
     let has = |part| parts & part != 0;
-    let known = parts <= HAS_VALUE | HAS_LEASE | RELEASED | HAS_TAGS;
-    if !known || has(RELEASED) && !has(HAS_LEASE) || has(HAS_TAGS) && !has(HAS_VALUE) {
+    let known = parts <= HAS_VALUE | HAS_LEASE | RELEASED | IS_ANNOTATED;
+    if !known || has(RELEASED) && !has(HAS_LEASE) || has(IS_ANNOTATED) && !has(HAS_VALUE) {
         return Err(Corrupt);
     }
     let mut lease = None;
@@ -58,8 +58,8 @@ pub(crate) fn read(block: &[u8]) -> Result<CacheEntry, Corrupt> {
     let entry = if has(HAS_VALUE) {
         let meta = ValueMeta::read(&mut r)?;
         let bytes = check_bytes(&meta, r.bytes()?)?;
-        let tags = if has(HAS_TAGS) { Tags::read(&mut r)? } else { Tags::default() };
-        CacheEntry::with_value(meta, bytes, lease).with_tags(tags)
+        let annotations = if has(IS_ANNOTATED) { Annotations::read(&mut r)? } else { Annotations::default() };
+        CacheEntry::with_value(meta, bytes, lease).annotated(annotations)
     } else {
         lease.map(CacheEntry::with_lease).ok_or(Corrupt)?
     };

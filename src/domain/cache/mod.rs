@@ -32,6 +32,7 @@ pub use decide::getset::{GetSetReply, GetSetRequest, State, decide_getset, decid
 pub use decide::release::decide_release;
 pub use decide::set::{EffectivePolicy, SetRequest, decide_expire, decide_set};
 pub use effect::Effect;
+pub use invalidation::events::InvalidationEvent;
 pub use invalidation::registry::Invalidation;
 pub use invalidation::{Invalidations, LatestExpiry, Scope, decide_invalidate};
 pub use policy::table::{CachePolicies, decide_delete_policy, decide_set_policy};

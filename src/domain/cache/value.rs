@@ -22,7 +22,7 @@ impl CacheEntry {
 impl Value for CacheEntry {
     type Effect = Effect;
 
-    const ENCODING: u32 = 1;
+    const ENCODING: u32 = 2;
 
     fn apply(&mut self, effect: Effect) {
         match effect {
@@ -30,15 +30,16 @@ impl Value for CacheEntry {
                 *self = CacheEntry::with_lease(Lease { token, since, span: lease, released: false });
             }
             Effect::Refresh { token, since, lease } => {
-                self.lease_and_tags.set_lease(Some(Lease { token, since, span: lease, released: false }));
+                self.rare.set_lease(Some(Lease { token, since, span: lease, released: false }));
             }
             Effect::Release { token, at, delay } => {
-                self.lease_and_tags.set_lease(Some(Lease { token, since: at, span: delay, released: true }));
+                self.rare.set_lease(Some(Lease { token, since: at, span: delay, released: true }));
             }
             Effect::Set { meta, bytes } => *self = CacheEntry::with_value(meta, bytes, None),
-            Effect::SetTagged { meta, tags, bytes } => {
-                *self = CacheEntry::with_value(meta, bytes, None).with_tags(tags);
+            Effect::SetAnnotated { meta, annotations, bytes } => {
+                *self = CacheEntry::with_value(meta, bytes, None).annotated(annotations);
             }
+            Effect::Drop { token: _ } => *self = CacheEntry::default(),
             Effect::Expire { token, at } => self.expire(token, at),
             Effect::Touch { fresh_until } => self.touch(fresh_until),
         }
@@ -70,19 +71,17 @@ impl Value for CacheEntry {
     }
 
     fn memory(&self) -> usize {
-        size_of::<CacheEntry>()
-            + self.bytes.as_ref().map_or(0, |bytes| bytes.len())
-            + self.lease_and_tags.heap_bytes()
+        size_of::<CacheEntry>() + self.bytes.as_ref().map_or(0, |bytes| bytes.len()) + self.rare.heap_bytes()
     }
 
     fn free_effort(&self) -> usize {
-        1 + usize::from(self.bytes.is_some()) + 2 * usize::from(!self.lease_and_tags.is_empty())
+        1 + usize::from(self.bytes.is_some()) + 3 * usize::from(!self.rare.is_empty())
     }
 
     /// The copy has the value but not the lease: whoever loads, loads for the original.
     fn duplicate(&self) -> Self {
         let mut copy = self.clone();
-        copy.lease_and_tags.set_lease(None);
+        copy.rare.set_lease(None);
         copy.classify(0);
         copy
     }

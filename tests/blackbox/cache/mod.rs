@@ -1,8 +1,10 @@
 //! CACHE.
 
+mod events;
 mod expiry;
 mod getset;
 mod invalidate;
+mod meta;
 mod plain_string;
 mod policy;
 mod refusals;

@@ -62,7 +62,7 @@ fn every_answer_is_counted_for_its_policy() {
     }
     s.ok("CACHE.STATS a:").field("hit_ratio").clone().is("0.7500");
     assert_eq!((stat(&s, Some(""), "misses"), stat(&s, None, "misses")), (1, 4));
-    s.ok("CACHE.INVALIDATE PREFIX a:");
+    s.ok("CACHE.INVALIDATE PREFIX 1 a:");
     s.ok("CACHE.GETSET a:none");
     assert_eq!(stat(&s, Some("a:"), "invalidated"), 1);
     s.refuses("CACHE.STATS c:", "NOPOLICY no policy for the prefix 'c:'");

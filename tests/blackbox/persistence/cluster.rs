@@ -57,8 +57,8 @@ fn an_invalidation_that_is_sent_everywhere_reaches_all_keys() {
         set(&mut c, prefixed, "other");
         set(&mut c, kept, "other");
     }
-    everywhere(&mut c, cmd("CACHE.INVALIDATE").arg("TAG").arg("author:ada"));
-    everywhere(&mut c, cmd("CACHE.INVALIDATE").arg("PREFIX").arg("page:"));
+    everywhere(&mut c, cmd("CACHE.INVALIDATE").arg("TAG").arg(1).arg("author:ada"));
+    everywhere(&mut c, cmd("CACHE.INVALIDATE").arg("PREFIX").arg(1).arg("page:"));
     for (node, key) in cluster.nodes.iter().zip(&kept) {
         node.ok(format!("CACHE.GET {key}")).is("v");
     }
@@ -76,7 +76,7 @@ fn a_value_that_moves_with_its_slot_takes_its_invalidation_along() {
     let slot = from.ok(format!("CLUSTER KEYSLOT {key}")).int();
     from.ok(format!("CACHE.SET {key} v TTL 1h GRACE 30m TAGS 1 t"));
     // Only the node that the value leaves has heard of it.
-    from.ok("CACHE.INVALIDATE TAG t");
+    from.ok("CACHE.INVALIDATE TAG 1 t");
     let [source, target] = [from, to].map(|node| node.ok("CLUSTER MYID").text());
     let atomic = from.call(format!("CLUSTER MIGRATESLOTS SLOTSRANGE {slot} {slot} NODE {target}"));
     if atomic.is_error() {

@@ -199,7 +199,7 @@ impl History<'_> {
             (6, _) => drop(self.run(format!("CACHE.ABSENT {key} TTL {d}"))),
             (7, _) => drop(self.run(format!("CACHE.GETSET {key} VALUE v TTL {d}"))),
             (8, _) if n_is_rare(&mut self.numbers) => {
-                drop(self.run("CACHE.INVALIDATE PREFIX cache:1".to_owned()))
+                drop(self.run("CACHE.INVALIDATE PREFIX 1 cache:1".to_owned()))
             }
             _ => {
                 let reply = self.run(format!("CACHE.GETSET {key} LEASE {d}"));

@@ -42,6 +42,8 @@ pub struct GetSetReply<'a> {
     /// HIT, ABSENT and STORED: how long that stays fresh, -1 for ever. STALE: how much of its grace is left. FILL and
     /// REFRESH: the lease. BUSY: when to try again.
     pub ms: i64,
+    /// The META of the value, for readers that ask for it.
+    pub client_meta: Option<Cow<'a, [u8]>>,
 }
 
 impl<'a> GetSetReply<'a> {
@@ -53,12 +55,20 @@ impl<'a> GetSetReply<'a> {
             value: Some(Cow::Borrowed(value)),
             token: 0,
             ms: left.map_or(-1, signed),
+            client_meta: None,
         }
+    }
+
+    /// The same reply, with the META of the value that it serves.
+    fn with_meta_of(self, entry: Option<&'a CacheEntry>) -> Self {
+        let client_meta = entry.filter(|_| self.value.is_some()).and_then(CacheEntry::client_meta);
+        GetSetReply { client_meta: client_meta.map(Cow::Borrowed), ..self }
     }
 
     /// Frees the reply from the entry, so that the entry can change before the reply is sent.
     pub fn into_owned(self) -> GetSetReply<'static> {
-        GetSetReply { value: self.value.map(|value| Cow::Owned(value.into_owned())), ..self }
+        let owned = |bytes: Option<Cow<'a, [u8]>>| bytes.map(|bytes| Cow::Owned(bytes.into_owned()));
+        GetSetReply { value: owned(self.value), client_meta: owned(self.client_meta), ..self }
     }
 }
 
@@ -90,11 +100,12 @@ pub fn decide_getset<'a>(
     let freshness = entry.map_or(Freshness::Nothing, |entry| entry.freshness(now));
     let held = entry.and_then(|entry| entry.lease()).map_or(0, |lease| lease.left(now));
     let value = || entry.and_then(CacheEntry::value);
-    let reply = |state, value, token, ms| GetSetReply { state, value, token, ms: signed(ms) };
+    let reply =
+        |state, value, token, ms| GetSetReply { state, value, token, ms: signed(ms), client_meta: None };
     // Above what the entry has seen, even if the clock has not heard of it.
     let token = || tokens.next(now).max(state.map_or(0, Value::highest_token) + 1);
     let lease = request.lease;
-    Ok(match freshness {
+    let decision = match freshness {
         Freshness::Fresh(left) if held > 0 || !is_elected_early(entry, request, left) => {
             serve_fresh(value(), left, request.touch, now)
         }
@@ -116,7 +127,8 @@ pub fn decide_getset<'a>(
                 Effect::Fill { token, since: now, lease },
             )
         }
-    })
+    };
+    Ok(decision.map(|reply| reply.with_meta_of(entry)))
 }
 
 /// Decides a GETSET that brings its value: what is fresh stands, else the value is stored as by a SET without
@@ -131,14 +143,22 @@ pub fn decide_getset_value<'a>(
     if let Some(entry) = state
         && let Freshness::Fresh(left) = entry.freshness(now)
     {
-        return Ok(serve_fresh(entry.value(), left, None, now));
+        return Ok(serve_fresh(entry.value(), left, None, now).map(|reply| reply.with_meta_of(state)));
     }
     let stored = decide_set(state, &SetRequest { token: None, ..*set }, terms, now, tokens)?;
     let ms = match &stored.effect {
-        Some(Effect::Set { meta, .. }) if meta.fresh_until != NEVER => signed(meta.fresh_until - now),
+        Some(Effect::Set { meta, .. } | Effect::SetAnnotated { meta, .. }) if meta.fresh_until != NEVER => {
+            signed(meta.fresh_until - now)
+        }
         _ => -1,
     };
-    let reply = GetSetReply { state: State::Stored, value: set.value.map(Cow::Borrowed), token: 0, ms };
+    let reply = GetSetReply {
+        state: State::Stored,
+        value: set.value.map(Cow::Borrowed),
+        token: 0,
+        ms,
+        client_meta: set.client_meta.map(Cow::Borrowed),
+    };
     Ok(Decision { reply, effect: stored.effect })
 }
 
@@ -161,10 +181,18 @@ fn serve_fresh<'a>(
 ) -> Decision<GetSetReply<'a>, Effect> {
     let ms = left.map_or(-1, signed);
     match (value, touch) {
-        (None, _) => Decision::answer(GetSetReply { state: State::Absent, value: None, token: 0, ms }),
-        (value, None) => Decision::answer(GetSetReply { state: State::Hit, value, token: 0, ms }),
+        (None, _) => Decision::answer(GetSetReply {
+            state: State::Absent,
+            value: None,
+            token: 0,
+            ms,
+            client_meta: None,
+        }),
+        (value, None) => {
+            Decision::answer(GetSetReply { state: State::Hit, value, token: 0, ms, client_meta: None })
+        }
         (value, Some(touch)) => Decision::change(
-            GetSetReply { state: State::Hit, value, token: 0, ms: signed(touch) },
+            GetSetReply { state: State::Hit, value, token: 0, ms: signed(touch), client_meta: None },
             Effect::Touch { fresh_until: now.saturating_add(touch) },
         ),
     }

@@ -4,7 +4,8 @@ use crate::domain::cache::Effect;
 use crate::domain::cache::policy::{CachePolicy, DEFAULT_COMPRESS_BYTES};
 use crate::domain::cache::state::compression;
 use crate::domain::cache::state::entry::CacheEntry;
-use crate::domain::cache::state::value_meta::{MAX_LOAD_MS, NEVER, ValueForm, ValueMeta};
+use crate::domain::cache::state::tags::Tags;
+use crate::domain::cache::state::value_meta::{Annotations, MAX_LOAD_MS, NEVER, ValueForm, ValueMeta};
 use crate::domain::decision::Decision;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::time::{MINUTE, UnixMs};
@@ -22,6 +23,8 @@ pub struct SetRequest<'a> {
     pub ttl: Option<u64>,
     /// How long it may be served stale after that, ms; nothing: as the policy says, or not at all.
     pub grace: Option<u64>,
+    /// What readers get with the value, such as its ETag and content type.
+    pub client_meta: Option<&'a [u8]>,
 }
 
 /// The terms under which it is stored.
@@ -87,16 +90,13 @@ pub fn decide_set(
     now: UnixMs,
     tokens: &TokenClock,
 ) -> Result<Decision<bool, Effect>, Refusal> {
-    let (length, limit) = (set.value.map_or(0, <[u8]>::len), terms.limit());
-    if length > limit {
-        let text = format!("value of {length} bytes: at most {limit} are stored");
-        return Err(Refusal::new(Code::TooBig, text));
-    }
+    check_size("value", set.value, terms.limit())?;
+    check_size("META", set.client_meta, terms.limit())?;
     let entry = state.filter(|entry| entry.is_live(now));
     let grant = match set.token {
         // An own token, so that every value has its place in the order of grants.
         None => tokens.next(now).max(state.map_or(0, Value::highest_token) + 1),
-        Some(token) => match token_status(entry, token, set.value) {
+        Some(token) => match token_status(entry, token, set) {
             TokenStatus::MayStore => token,
             TokenStatus::AlreadyStored => return Ok(Decision::answer(true)),
             TokenStatus::Superseded => return Ok(Decision::answer(false)),
@@ -110,16 +110,39 @@ pub fn decide_set(
         grace: terms.grace(set),
         load: entry.map_or(0, |entry| load_time(entry, grant, now)),
     };
-    Ok(Decision::change(true, Effect::Set { meta, bytes }))
+    Ok(Decision::change(
+        true,
+        match set.client_meta {
+            Some(client_meta) => {
+                let annotations =
+                    Annotations { tags: Tags::default(), client_meta: Some(Box::from(client_meta)) };
+                Effect::SetAnnotated { meta, annotations, bytes }
+            }
+            None => Effect::Set { meta, bytes },
+        },
+    ))
 }
 
-fn token_status(entry: Option<&CacheEntry>, token: u64, value: Option<&[u8]>) -> TokenStatus {
+fn check_size(what: &str, bytes: Option<&[u8]>, limit: usize) -> Result<(), Refusal> {
+    match bytes.map(<[u8]>::len) {
+        Some(length) if length > limit => {
+            Err(Refusal::new(Code::TooBig, format!("{what} of {length} bytes: at most {limit} are stored")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn token_status(entry: Option<&CacheEntry>, token: u64, set: &SetRequest<'_>) -> TokenStatus {
     let Some(entry) = entry else { return TokenStatus::Superseded };
     let filled = entry.meta().is_some_and(|meta| meta.token == token);
     match entry.lease() {
         Some(lease) if lease.token == token && !lease.released => TokenStatus::MayStore,
         None if filled => TokenStatus::MayStore,
-        Some(_) if filled && entry.value().as_deref() == value => TokenStatus::AlreadyStored,
+        Some(_)
+            if filled && entry.value().as_deref() == set.value && entry.client_meta() == set.client_meta =>
+        {
+            TokenStatus::AlreadyStored
+        }
         _ => TokenStatus::Superseded,
     }
 }

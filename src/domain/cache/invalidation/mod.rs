@@ -4,6 +4,7 @@
 //! Nothing is looked for when it happens: a mark is kept, and whoever meets an entry compares its grant with
 //! the marks of its tags and of its name.
 
+pub(crate) mod events;
 pub(crate) mod registry;
 
 use crate::domain::codec::ranges::{read_time, read_token};
@@ -14,6 +15,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::{HOUR, UnixMs};
 use crate::domain::token::TokenClock;
 use crate::domain::value;
+use events::{InvalidationEvent, InvalidationEvents};
 use registry::{FOREVER, Invalidation, InvalidationLog, read_until};
 
 /// The longest tag, in bytes.
@@ -55,26 +57,75 @@ impl LatestExpiry {
     }
 }
 
-/// What was invalidated on a server.
+/// The soft and the hard invalidations of one scope.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
+struct Levels {
+    /// What was granted before is stale for its GRACE.
+    soft: InvalidationLog,
+    /// What was granted before is missing.
+    hard: InvalidationLog,
+}
+
+impl Levels {
+    fn is_empty(&self) -> bool {
+        self.soft.is_empty() && self.hard.is_empty()
+    }
+
+    fn len(&self) -> usize {
+        self.soft.len() + self.hard.len()
+    }
+}
+
+/// The newest invalidations that concern an entry. Each concerns it if it was granted before.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct NewestInvalidations {
+    pub soft: Option<Invalidation>,
+    pub hard: Option<Invalidation>,
+}
+
+impl NewestInvalidations {
+    /// The newest of both levels.
+    pub fn of_any_level(self) -> Option<Invalidation> {
+        self.soft.max(self.hard)
+    }
+}
+
+/// What was invalidated on a server.
+#[derive(Debug, Default, Clone)]
 pub struct Invalidations {
-    tags: InvalidationLog,
-    prefixes: InvalidationLog,
+    tags: Levels,
+    prefixes: Levels,
+    /// Of this server alone: not saved, and empty after a load.
+    events: InvalidationEvents,
 }
 
 impl Invalidations {
-    /// The newest invalidation that concerns an entry under `key` with these tags. It does so if it was
-    /// granted before.
-    pub fn newest_for<'t>(&self, key: &[u8], tags: impl Iterator<Item = &'t [u8]>) -> Option<Invalidation> {
+    /// The newest invalidations that concern an entry under `key` with these tags.
+    pub fn newest_for<'t>(
+        &self,
+        key: &[u8],
+        tags: impl Iterator<Item = &'t [u8]> + Clone,
+    ) -> NewestInvalidations {
         if self.is_empty() {
-            return None;
+            return NewestInvalidations::default();
         }
-        tags.map(|tag| self.tags.newest_of(tag)).fold(self.prefixes.newest_covering(key), Ord::max)
+        let newest = |tag_log: &InvalidationLog, prefix_log: &InvalidationLog| {
+            tags.clone().map(|tag| tag_log.newest_of(tag)).fold(prefix_log.newest_covering(key), Ord::max)
+        };
+        NewestInvalidations {
+            soft: newest(&self.tags.soft, &self.prefixes.soft),
+            hard: newest(&self.tags.hard, &self.prefixes.hard),
+        }
     }
 
-    /// How many tags and prefixes are remembered.
+    /// How many tags and prefixes are remembered; a name counts once for each level.
     pub fn counts(&self) -> (usize, usize) {
         (self.tags.len(), self.prefixes.len())
+    }
+
+    /// The invalidations that this server has seen.
+    pub fn events(&self) -> &InvalidationEvents {
+        &self.events
     }
 }
 
@@ -82,6 +133,8 @@ impl Invalidations {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidationEffect {
     pub scope: Scope,
+    /// What was granted before is missing, and not stale for its GRACE.
+    pub hard: bool,
     pub names: Vec<Box<[u8]>>,
     pub invalidation: Invalidation,
     /// When nothing is left that it concerns; nothing: never.
@@ -91,6 +144,7 @@ pub struct InvalidationEffect {
 /// Sent again it invalidates again, also what was loaded in between.
 pub fn decide_invalidate(
     scope: Scope,
+    hard: bool,
     names: &[&[u8]],
     latest_expiry: LatestExpiry,
     now: UnixMs,
@@ -113,19 +167,23 @@ pub fn decide_invalidate(
     let invalidation = Invalidation { token: tokens.next(now), at: now };
     let until = (end != FOREVER).then(|| end.max(now).saturating_add(MARGIN_MS));
     let names = names.iter().map(|name| Box::from(*name)).collect();
-    Ok(Decision::change((), InvalidationEffect { scope, names, invalidation, until }))
+    Ok(Decision::change((), InvalidationEffect { scope, hard, names, invalidation, until }))
 }
 
 /// First byte of the encoded form.
 const TAG: u8 = 1;
 const PREFIX: u8 = 2;
+const HARD_TAG: u8 = 3;
+const HARD_PREFIX: u8 = 4;
 
 impl value::Effect for InvalidationEffect {
     fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
-        w.byte(match self.scope {
-            Scope::Tag => TAG,
-            Scope::Prefix => PREFIX,
+        w.byte(match (self.scope, self.hard) {
+            (Scope::Tag, false) => TAG,
+            (Scope::Prefix, false) => PREFIX,
+            (Scope::Tag, true) => HARD_TAG,
+            (Scope::Prefix, true) => HARD_PREFIX,
         });
         w.int(self.invalidation.token);
         w.int(self.invalidation.at);
@@ -137,9 +195,9 @@ impl value::Effect for InvalidationEffect {
 
     fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
         let mut r = Reader::new(head);
-        let (scope, longest) = match (r.byte()?, payload) {
-            (TAG, None) => (Scope::Tag, MAX_TAG_LEN),
-            (PREFIX, None) => (Scope::Prefix, MAX_PREFIX_LEN),
+        let (scope, hard, longest) = match (r.byte()?, payload) {
+            (kind @ (TAG | HARD_TAG), None) => (Scope::Tag, kind == HARD_TAG, MAX_TAG_LEN),
+            (kind @ (PREFIX | HARD_PREFIX), None) => (Scope::Prefix, kind == HARD_PREFIX, MAX_PREFIX_LEN),
             _ => return Err(Corrupt),
         };
         let invalidation = Invalidation { token: read_token(&mut r)?, at: read_time(&mut r)? };
@@ -149,31 +207,45 @@ impl value::Effect for InvalidationEffect {
             names.push(Box::from(r.bytes()?));
         }
         r.end()?;
-        if names.iter().any(|name| name.len() > longest) {
+        if names.is_empty() || names.iter().any(|name| name.len() > longest) {
             return Err(Corrupt);
         }
-        Ok(InvalidationEffect { scope, names, invalidation, until })
+        Ok(InvalidationEffect { scope, hard, names, invalidation, until })
     }
 
+    /// Each name takes a token, as the number of its event.
     fn highest_token(&self) -> u64 {
-        self.invalidation.token
+        self.invalidation.token + (self.names.len() as u64 - 1)
     }
 }
 
 impl Table for Invalidations {
     type Effect = InvalidationEffect;
 
-    const ENCODING: u32 = 1;
+    const ENCODING: u32 = 2;
 
     fn apply(&mut self, effect: InvalidationEffect) {
-        let until = effect.until.unwrap_or(FOREVER);
-        for name in &effect.names {
-            match effect.scope {
-                Scope::Tag => self.tags.add(name, effect.invalidation, until, MAX_REMEMBERED_TAGS),
-                Scope::Prefix => {
-                    self.prefixes.add_prefix(name, effect.invalidation, until, MAX_REMEMBERED_PREFIXES)
+        let InvalidationEffect { scope, hard, names, invalidation, until } = effect;
+        let until = until.unwrap_or(FOREVER);
+        for (name, seq) in names.into_iter().zip(invalidation.token..) {
+            match (scope, hard) {
+                (Scope::Tag, false) => {
+                    self.tags.soft.add(&name, invalidation, until, MAX_REMEMBERED_TAGS);
+                }
+                // The soft one is older and says less.
+                (Scope::Tag, true) => {
+                    self.tags.soft.remove(&name);
+                    self.tags.hard.add(&name, invalidation, until, MAX_REMEMBERED_TAGS);
+                }
+                (Scope::Prefix, false) => {
+                    self.prefixes.soft.add_prefix(&name, invalidation, until, MAX_REMEMBERED_PREFIXES);
+                }
+                (Scope::Prefix, true) => {
+                    self.prefixes.soft.remove_covered(&name);
+                    self.prefixes.hard.add_prefix(&name, invalidation, until, MAX_REMEMBERED_PREFIXES);
                 }
             }
+            self.events.record(InvalidationEvent { seq, at: invalidation.at, scope, name, hard });
         }
     }
 
@@ -183,17 +255,27 @@ impl Table for Invalidations {
 
     fn save(&self) -> Vec<u8> {
         let mut w = Writer::new();
-        self.tags.write(&mut w);
-        self.prefixes.write(&mut w);
+        for levels in [&self.tags, &self.prefixes] {
+            levels.soft.write(&mut w);
+            levels.hard.write(&mut w);
+        }
         w.finish()
     }
 
-    fn load(_encoding: u32, bytes: &[u8]) -> Result<Self, Corrupt> {
+    fn load(encoding: u32, bytes: &[u8]) -> Result<Self, Corrupt> {
         let mut r = Reader::new(bytes);
-        let tags = InvalidationLog::read(&mut r, MAX_TAG_LEN)?;
-        let prefixes = InvalidationLog::read(&mut r, MAX_PREFIX_LEN)?;
+        let mut read = |longest| {
+            let soft = InvalidationLog::read(&mut r, longest)?;
+            let hard = if encoding > 1 {
+                InvalidationLog::read(&mut r, longest)?
+            } else {
+                InvalidationLog::default()
+            };
+            Ok(Levels { soft, hard })
+        };
+        let (tags, prefixes) = (read(MAX_TAG_LEN)?, read(MAX_PREFIX_LEN)?);
         r.end()?;
-        Ok(Invalidations { tags, prefixes })
+        Ok(Invalidations { tags, prefixes, events: InvalidationEvents::default() })
     }
 }
 

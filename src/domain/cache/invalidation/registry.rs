@@ -93,8 +93,14 @@ impl InvalidationLog {
         }
     }
 
-    /// As [`InvalidationLog::add`], for names that stand for all which begin with them.
+    /// Like [`InvalidationLog::add`], for a name that covers all names which begin with it.
     pub fn add_prefix(&mut self, name: &[u8], invalidation: Invalidation, until: UnixMs, most: usize) {
+        self.remove_covered(name);
+        self.add(name, invalidation, until, most);
+    }
+
+    /// Removes all names that begin with this one.
+    pub fn remove_covered(&mut self, name: &[u8]) {
         let covered: Vec<Rc<[u8]>> = self
             .by_name
             .range::<[u8], _>((Included(name), Unbounded))
@@ -102,7 +108,6 @@ impl InvalidationLog {
             .take_while(|other| other.starts_with(name))
             .collect();
         covered.iter().for_each(|other| self.remove(other));
-        self.add(name, invalidation, until, most);
     }
 
     fn oldest(&self) -> Option<Retained> {
@@ -110,7 +115,7 @@ impl InvalidationLog {
         self.by_name.get(name).copied()
     }
 
-    fn remove(&mut self, name: &[u8]) {
+    pub fn remove(&mut self, name: &[u8]) {
         if let Some((name, retained)) = self.by_name.remove_entry(name) {
             self.by_age.remove(&(retained.invalidation.token, name));
         }

@@ -3,8 +3,10 @@
 use crate::domain::cache::state::compression;
 use crate::domain::cache::state::lease::Lease;
 use crate::domain::cache::state::tags::Tags;
-use crate::domain::cache::state::value_meta::{LeaseAndTags, NEVER, PackedMeta, ValueForm, ValueMeta};
-use crate::domain::cache::{Effect, Invalidations, LatestExpiry};
+use crate::domain::cache::state::value_meta::{
+    Annotations, NEVER, PackedMeta, RareParts, ValueForm, ValueMeta,
+};
+use crate::domain::cache::{Effect, Invalidation, Invalidations, LatestExpiry};
 use crate::domain::time::UnixMs;
 use crate::domain::value::{Lifetime, Value};
 use std::borrow::Cow;
@@ -18,7 +20,7 @@ pub struct CacheEntry {
     pub(crate) bytes: Option<Box<[u8]>>,
     /// Means nothing without bytes.
     pub(crate) packed_meta: PackedMeta,
-    pub(crate) lease_and_tags: LeaseAndTags,
+    pub(crate) rare: RareParts,
 }
 
 /// What an entry is worth to a reader.
@@ -36,29 +38,26 @@ impl CacheEntry {
         CacheEntry {
             bytes: Some(bytes),
             packed_meta: PackedMeta::pack(meta),
-            lease_and_tags: LeaseAndTags::new(lease, Tags::default()),
+            rare: RareParts::new(lease, Annotations::default()),
         }
     }
 
-    /// Its value with these tags.
-    pub(crate) fn with_tags(self, tags: Tags) -> Self {
-        CacheEntry { lease_and_tags: LeaseAndTags::new(self.lease().copied(), tags), ..self }
+    /// The same entry, with these annotations of its value.
+    pub(crate) fn annotated(self, annotations: Annotations) -> Self {
+        CacheEntry { rare: RareParts::new(self.lease().copied(), annotations), ..self }
     }
 
     pub(crate) fn lease(&self) -> Option<&Lease> {
-        self.lease_and_tags.lease()
+        self.rare.lease()
     }
 
     /// Of the value.
     pub(crate) fn tags(&self) -> &Tags {
-        self.lease_and_tags.tags()
+        self.rare.tags()
     }
 
     pub(crate) fn with_lease(lease: Lease) -> Self {
-        CacheEntry {
-            lease_and_tags: LeaseAndTags::new(Some(lease), Tags::default()),
-            ..CacheEntry::default()
-        }
+        CacheEntry { rare: RareParts::new(Some(lease), Annotations::default()), ..CacheEntry::default() }
     }
 
     /// What is known of the value, if there is one or its absence.
@@ -112,13 +111,13 @@ impl CacheEntry {
     /// All fills in flight are fenced; what may be served stale is stale for its grace from `at`, and
     /// not longer than it would have been.
     pub(crate) fn expire(&mut self, token: u64, at: UnixMs) {
-        self.lease_and_tags.set_lease(None);
+        self.rare.set_lease(None);
         match self.meta() {
             Some(meta) if meta.grace > 0 => {
                 let fresh_until = meta.fresh_until.min(at);
                 self.packed_meta = PackedMeta::pack(ValueMeta { token, fresh_until, ..meta });
             }
-            _ => (self.bytes, self.lease_and_tags) = (None, LeaseAndTags::default()),
+            _ => (self.bytes, self.rare) = (None, RareParts::default()),
         }
     }
 
@@ -129,13 +128,24 @@ impl CacheEntry {
         }
     }
 
+    /// The META that came with the value.
+    pub fn client_meta(&self) -> Option<&[u8]> {
+        self.rare.client_meta()
+    }
+
     /// What the newest invalidation that concerns the entry under `key` makes of it, where it makes a
     /// difference. It does so for a value, and a lease, that was granted before.
     pub fn invalidated(&self, key: &[u8], invalidations: &Invalidations) -> Option<Effect> {
-        let invalidation = invalidations.newest_for(key, self.tags().iter())?;
-        let value = self.meta().is_some_and(|meta| meta.token < invalidation.token);
-        let lease = self.lease().is_some_and(|lease| lease.token < invalidation.token);
-        (value || lease).then_some(Effect::Expire { token: invalidation.token, at: invalidation.at })
+        let newest = invalidations.newest_for(key, self.tags().iter());
+        let is_before = |invalidation: &Invalidation| {
+            self.meta().is_some_and(|meta| meta.token < invalidation.token)
+                || self.lease().is_some_and(|lease| lease.token < invalidation.token)
+        };
+        if let Some(hard) = newest.hard.filter(is_before) {
+            return Some(Effect::Drop { token: hard.token });
+        }
+        let soft = newest.soft.filter(is_before)?;
+        Some(Effect::Expire { token: soft.token, at: soft.at })
     }
 
     /// Until when it may be of use to anyone.

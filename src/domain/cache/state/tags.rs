@@ -2,6 +2,7 @@
 
 use crate::domain::cache::invalidation::MAX_TAG_LEN;
 use crate::domain::cache::invalidation::registry::Invalidation;
+use crate::domain::cache::state::value_meta::Annotations;
 use crate::domain::cache::{CacheEntry, Effect};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::decision::Decision;
@@ -49,7 +50,7 @@ impl Tags {
         self.0.is_none()
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &[u8]> {
+    pub fn iter(&self) -> impl Iterator<Item = &[u8]> + Clone {
         let mut reader = Reader::new(self.packed());
         std::iter::from_fn(move || reader.bytes().ok())
     }
@@ -95,8 +96,16 @@ fn is_tag(tag: &[u8]) -> bool {
 
 /// Gives the tags to the value that a decision stores, if it stores one.
 pub fn attach_tags<R>(decision: Decision<R, Effect>, tags: Tags) -> Decision<R, Effect> {
+    if tags.is_empty() {
+        return decision;
+    }
     let effect = decision.effect.map(|effect| match effect {
-        Effect::Set { meta, bytes } if !tags.is_empty() => Effect::SetTagged { meta, tags, bytes },
+        Effect::Set { meta, bytes } => {
+            Effect::SetAnnotated { meta, annotations: Annotations { tags, client_meta: None }, bytes }
+        }
+        Effect::SetAnnotated { meta, annotations, bytes } => {
+            Effect::SetAnnotated { meta, annotations: Annotations { tags, ..annotations }, bytes }
+        }
         other => other,
     });
     Decision { reply: decision.reply, effect }

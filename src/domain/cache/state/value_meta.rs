@@ -130,21 +130,52 @@ impl PackedMeta {
     }
 }
 
-/// A lease and tags, which few entries have: one word of an entry that has neither.
+/// What a caller says of a value: its tags, and the META that readers get with it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct LeaseAndTags(Option<Box<Parts>>);
+pub struct Annotations {
+    pub tags: Tags,
+    /// `None` without META, which differs from an empty one.
+    pub client_meta: Option<Box<[u8]>>,
+}
+
+impl Annotations {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tags.is_empty() && self.client_meta.is_none()
+    }
+
+    pub(crate) fn write(&self, w: &mut Writer) {
+        w.option((!self.tags.is_empty()).then_some(&self.tags), |w, tags| tags.write(w));
+        w.option(self.client_meta.as_deref(), Writer::bytes);
+    }
+
+    /// Reads what [`Annotations::write`] wrote of annotations that hold something.
+    pub(crate) fn read(r: &mut Reader<'_>) -> Result<Self, Corrupt> {
+        let tags = r.option(Tags::read)?.unwrap_or_default();
+        let client_meta = r.option(Reader::bytes)?.map(Box::from);
+        let annotations = Annotations { tags, client_meta };
+        if annotations.is_empty() { Err(Corrupt) } else { Ok(annotations) }
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        self.tags.heap_bytes() + self.client_meta.as_ref().map_or(0, |meta| meta.len())
+    }
+}
+
+/// A lease, tags and META, which few entries have: one word of an entry that has none of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct RareParts(Option<Box<Parts>>);
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Parts {
     lease: Option<Lease>,
     /// Of the value.
-    tags: Tags,
+    annotations: Annotations,
 }
 
-impl LeaseAndTags {
-    pub fn new(lease: Option<Lease>, tags: Tags) -> Self {
-        let empty = lease.is_none() && tags.is_empty();
-        LeaseAndTags((!empty).then(|| Box::new(Parts { lease, tags })))
+impl RareParts {
+    pub fn new(lease: Option<Lease>, annotations: Annotations) -> Self {
+        let empty = lease.is_none() && annotations.is_empty();
+        RareParts((!empty).then(|| Box::new(Parts { lease, annotations })))
     }
 
     pub fn lease(&self) -> Option<&Lease> {
@@ -152,17 +183,25 @@ impl LeaseAndTags {
     }
 
     pub fn tags(&self) -> &Tags {
-        self.0.as_ref().map_or(Tags::NONE, |both| &both.tags)
+        self.0.as_ref().map_or(Tags::NONE, |parts| &parts.annotations.tags)
+    }
+
+    pub fn annotations(&self) -> Option<&Annotations> {
+        self.0.as_ref().map(|parts| &parts.annotations)
+    }
+
+    pub fn client_meta(&self) -> Option<&[u8]> {
+        self.0.as_ref()?.annotations.client_meta.as_deref()
     }
 
     pub fn set_lease(&mut self, lease: Option<Lease>) {
-        let tags = self.0.take().map_or_else(Tags::default, |both| both.tags);
-        *self = LeaseAndTags::new(lease, tags);
+        let annotations = self.0.take().map_or_else(Annotations::default, |parts| parts.annotations);
+        *self = RareParts::new(lease, annotations);
     }
 
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
-        self.0.as_ref().map_or(0, |both| size_of::<Parts>() + both.tags.heap_bytes())
+        self.0.as_ref().map_or(0, |parts| size_of::<Parts>() + parts.annotations.heap_bytes())
     }
 
     pub fn is_empty(&self) -> bool {

@@ -5,7 +5,7 @@ use crate::domain::cache::state::compression;
 use crate::domain::cache::state::entry::CacheEntry;
 use crate::domain::cache::state::lease::Lease;
 use crate::domain::cache::state::tags::Tags;
-use crate::domain::cache::state::value_meta::{MAX_LOAD_MS, NEVER, ValueForm, ValueMeta};
+use crate::domain::cache::state::value_meta::{Annotations, MAX_LOAD_MS, NEVER, ValueForm, ValueMeta};
 use crate::domain::codec::Corrupt;
 use crate::domain::time::LONGEST;
 use crate::domain::token;
@@ -38,6 +38,13 @@ fn values() -> impl Strategy<Value = (ValueMeta, Box<[u8]>)> {
     })
 }
 
+/// Tags, META or both.
+fn some_annotations() -> impl Strategy<Value = Annotations> {
+    (prop::option::of(some_tags()), prop::option::of(bytes()))
+        .prop_filter("something", |(tags, meta)| tags.is_some() || meta.is_some())
+        .prop_map(|(tags, client_meta)| Annotations { tags: tags.unwrap_or_default(), client_meta })
+}
+
 /// One or several.
 fn some_tags() -> impl Strategy<Value = Tags> {
     prop::collection::vec("[a-z]{1,4}", 1..4).prop_map(|tags| {
@@ -56,7 +63,12 @@ fn effects() -> impl Strategy<Value = Effect> {
         (token, time.clone()).prop_map(|(token, at)| Effect::Expire { token, at }),
         time.prop_map(|fresh_until| Effect::Touch { fresh_until }),
         values().prop_map(|(meta, bytes)| Effect::Set { meta, bytes }),
-        (values(), some_tags()).prop_map(|((meta, bytes), tags)| Effect::SetTagged { meta, tags, bytes }),
+        (values(), some_annotations()).prop_map(|((meta, bytes), annotations)| Effect::SetAnnotated {
+            meta,
+            annotations,
+            bytes
+        }),
+        (1..token::BOUND).prop_map(|token| Effect::Drop { token }),
     ]
 }
 
@@ -65,9 +77,9 @@ fn entries() -> impl Strategy<Value = CacheEntry> {
         .prop_map(|(token, since, span, released)| Lease { token, since, span, released });
     prop_oneof![
         lease.clone().prop_map(CacheEntry::with_lease),
-        (values(), prop::option::of(lease), prop_oneof![Just(Tags::default()), some_tags()]).prop_map(
-            |((meta, bytes), lease, tags)| CacheEntry::with_value(meta, bytes, lease).with_tags(tags)
-        ),
+        (values(), prop::option::of(lease), prop_oneof![Just(Annotations::default()), some_annotations()])
+            .prop_map(|((meta, bytes), lease, annotations)| CacheEntry::with_value(meta, bytes, lease)
+                .annotated(annotations)),
     ]
 }
 
@@ -134,13 +146,14 @@ proptest! {
         }
         let mut missing = CacheEntry::default();
         missing.apply(effect.clone());
-        let makes_none = matches!(effect, Effect::Expire { .. } | Effect::Touch { .. });
+        let makes_none =
+            matches!(effect, Effect::Expire { .. } | Effect::Touch { .. } | Effect::Drop { .. });
         prop_assert_eq!(missing.lifetime() == Lifetime::Over, makes_none);
     }
 
     #[test]
     fn random_bytes_never_panic(
-        kind in 0u8..8,
+        kind in 0u8..9,
         bytes in prop::collection::vec(any::<u8>(), 0..60),
         payload in any::<bool>(),
     ) {
@@ -174,6 +187,9 @@ fn every_field_reaches_the_saved_bytes() {
         leased(Lease { since: 4, ..lease }),
         leased(Lease { span: 5, ..lease }),
         leased(Lease { released: true, ..lease }),
+        of(meta).annotated(Annotations { client_meta: Some(Box::default()), ..Annotations::default() }),
+        of(meta).annotated(Annotations { client_meta: Some(Box::from(*b"m")), ..Annotations::default() }),
+        of(meta).annotated(Annotations { tags: Tags::new(&[b"t"]).unwrap(), client_meta: None }),
         CacheEntry::with_lease(lease),
     ];
     for (i, one) in all.iter().enumerate() {

@@ -133,11 +133,11 @@ pub(crate) fn blocks(entry: Option<&CacheEntry>) -> Vec<Vec<u8>> {
 
 /// A SET with a TTL of 100 ms and a grace of 50 ms.
 pub(crate) fn with(token: u64, value: &[u8]) -> SetRequest<'_> {
-    SetRequest { value: Some(value), token: Some(token), ttl: Some(100), grace: Some(50) }
+    SetRequest { value: Some(value), token: Some(token), ttl: Some(100), grace: Some(50), client_meta: None }
 }
 
 pub(crate) fn plain(value: &[u8]) -> SetRequest<'_> {
-    SetRequest { value: Some(value), token: None, ttl: Some(100), grace: Some(50) }
+    SetRequest { value: Some(value), token: None, ttl: Some(100), grace: Some(50), client_meta: None }
 }
 
 pub(crate) fn brief<'a>(reply: &'a GetSetReply<'static>) -> (State, Option<&'a [u8]>, i64) {

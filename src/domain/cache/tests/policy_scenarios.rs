@@ -9,7 +9,7 @@ fn under(policy: CachePolicy) -> EffectivePolicy {
 }
 
 fn bare(value: Option<&[u8]>) -> SetRequest<'_> {
-    SetRequest { value, token: None, ttl: None, grace: None }
+    SetRequest { value, token: None, ttl: None, grace: None, client_meta: None }
 }
 
 #[test]

@@ -139,10 +139,22 @@ impl HarnessAndModel {
             Step::Set { by, value, ttl, grace } => {
                 let (token, bytes) = (by.map(|by| self.token(by)), value.map(|value| [value]));
                 let value = bytes.as_ref().map(|bytes| &bytes[..]);
-                return Some(self.set(&SetRequest { value, token, ttl, grace: Some(grace) }));
+                return Some(self.set(&SetRequest {
+                    value,
+                    token,
+                    ttl,
+                    grace: Some(grace),
+                    client_meta: None,
+                }));
             }
             Step::Bring { value, ttl, grace } => {
-                let set = SetRequest { value: Some(&[value]), token: None, ttl, grace: Some(grace) };
+                let set = SetRequest {
+                    value: Some(&[value]),
+                    token: None,
+                    ttl,
+                    grace: Some(grace),
+                    client_meta: None,
+                };
                 return Some(self.bring(&set));
             }
             Step::Release { by, delay } => {
@@ -169,7 +181,13 @@ impl HarnessAndModel {
         assert_eq!(blocks(primary.as_ref()), blocks(replica.as_ref()), "replica = primary");
         // Of all tokens at most one can store something new.
         let live = self.granted.iter().filter(|token| {
-            let set = SetRequest { value: Some(b"other"), token: Some(**token), ttl: None, grace: None };
+            let set = SetRequest {
+                value: Some(b"other"),
+                token: Some(**token),
+                ttl: None,
+                grace: None,
+                client_meta: None,
+            };
             let decision = decide_set(primary.as_ref(), &set, &DEFAULT_TERMS, *now, tokens).unwrap();
             assert_eq!(decision.reply, decision.effect.is_some());
             decision.reply

@@ -195,6 +195,48 @@ fn a_copy_has_the_value_but_not_the_lease() {
 #[test]
 fn a_plain_string_can_be_answered_as_a_hit() {
     let hit = GetSetReply::hit(b"plain", Some(7));
-    assert_eq!(hit, GetSetReply { state: State::Hit, value: Some(Cow::Borrowed(b"plain")), token: 0, ms: 7 });
+    assert_eq!(
+        hit,
+        GetSetReply {
+            state: State::Hit,
+            value: Some(Cow::Borrowed(b"plain")),
+            token: 0,
+            ms: 7,
+            client_meta: None
+        }
+    );
     assert_eq!(GetSetReply::hit(b"plain", None).ms, -1);
+}
+
+#[test]
+fn meta_goes_with_its_value_and_with_no_other() {
+    let mut world = World::new();
+    let meta = |reply: &GetSetReply<'static>| reply.client_meta.as_ref().map(|meta| meta.to_vec());
+    let with_meta = |token, client_meta| SetRequest { client_meta, ..with(token, b"v") };
+    let token = world.granted(State::Fill, 10);
+    assert_eq!(meta(&world.getset(10)), None, "BUSY");
+    assert!(world.set(&with_meta(token, Some(b"etag"))));
+    assert_eq!(meta(&world.getset(10)).as_deref(), Some(&b"etag"[..]));
+    world.now += 100;
+    let refresh = world.getset(10);
+    assert_eq!((refresh.state, meta(&refresh).as_deref()), (State::Refresh, Some(&b"etag"[..])));
+    assert_eq!(meta(&world.getset(10)).as_deref(), Some(&b"etag"[..]), "STALE");
+    assert!(world.set(&with_meta(token, Some(b"etag"))), "a re-send of what is there");
+    assert!(!world.set(&with_meta(token, Some(b"other"))) && !world.set(&with_meta(token, None)));
+    assert!(world.set(&with(refresh.token, b"w")));
+    assert_eq!(meta(&world.getset(10)), None, "each value has its own");
+    world.now += 150;
+    let stored = world.bring(&SetRequest { client_meta: Some(b""), ..plain(b"x") });
+    assert_eq!((stored.state, stored.ms, meta(&stored).as_deref()), (State::Stored, 100, Some(&b""[..])));
+    let copy = world.entry().duplicate();
+    assert_eq!(copy.client_meta(), Some(&b""[..]));
+}
+
+#[test]
+fn a_meta_over_the_limit_is_too_big() {
+    let mut world = World::new();
+    let set = SetRequest { client_meta: Some(b"123"), ..plain(b"v") };
+    let terms = EffectivePolicy { limit: 2, ..DEFAULT_TERMS };
+    let refusal = world.run(|state, now, tokens| decide_set(state, &set, &terms, now, tokens)).unwrap_err();
+    assert_eq!(refusal.to_string(), "TOOBIG META of 3 bytes: at most 2 are stored");
 }

@@ -24,11 +24,15 @@ enum Step {
         ttl: Option<u64>,
         grace: u64,
     },
-    InvalidateTag(usize),
+    InvalidateTag {
+        tag: usize,
+        hard: bool,
+    },
     /// The first letters of a key.
     InvalidatePrefix {
         key: usize,
         length: usize,
+        hard: bool,
     },
     Forward(u64),
     Delete(usize),
@@ -43,8 +47,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (key(), 1..3 * HOUR).prop_map(|(key, lease)| Step::Read { key, lease }),
         6 => (key(), prop::option::weighted(0.8, 0..3usize), some_tags, prop::option::of(1..2 * HOUR), 0..HOUR)
             .prop_map(|(key, by, tags, ttl, grace)| Step::Set { key, by, tags, ttl, grace }),
-        3 => (0..TAGS.len()).prop_map(Step::InvalidateTag),
-        2 => (key(), 0..4usize).prop_map(|(key, length)| Step::InvalidatePrefix { key, length }),
+        3 => (0..TAGS.len(), any::<bool>()).prop_map(|(tag, hard)| Step::InvalidateTag { tag, hard }),
+        2 => (key(), 0..4usize, any::<bool>())
+            .prop_map(|(key, length, hard)| Step::InvalidatePrefix { key, length, hard }),
         3 => prop_oneof![1..MINUTE, HOUR..5 * HOUR].prop_map(Step::Forward),
         1 => key().prop_map(Step::Delete),
         1 => Just(Step::Restart),
@@ -117,7 +122,7 @@ impl ServerModel {
 
     fn set(&mut self, key: usize, token: Option<u64>, tags: &Tags, ttl: Option<u64>, grace: u64) -> bool {
         self.run(key, |entry, invalidations, now, tokens| {
-            let set = SetRequest { value: Some(b"v"), token, ttl, grace: Some(grace) };
+            let set = SetRequest { value: Some(b"v"), token, ttl, grace: Some(grace), client_meta: None };
             let decide = || {
                 decide_set(
                     entry,
@@ -130,21 +135,22 @@ impl ServerModel {
             if tags.is_empty() {
                 return decide().unwrap();
             }
-            let invalidation = invalidations.newest_for(KEYS[key].as_bytes(), tags.iter());
+            let invalidation = invalidations.newest_for(KEYS[key].as_bytes(), tags.iter()).of_any_level();
             decide_set_with_tags(entry, tags.clone(), token, invalidation, now, decide).unwrap()
         })
     }
 
-    fn invalidate(&mut self, scope: Scope, name: &[u8]) {
-        let effect =
-            decide_invalidate(scope, &[name], self.latest_expiry, self.now, &self.tokens).unwrap().effect;
+    fn invalidate(&mut self, scope: Scope, hard: bool, name: &[u8]) {
+        let effect = decide_invalidate(scope, hard, &[name], self.latest_expiry, self.now, &self.tokens)
+            .unwrap()
+            .effect;
         let effect = effect.unwrap();
         self.tokens.saw(effect.highest_token());
         self.invalidations.apply(effect);
     }
 
     fn restart(&mut self) {
-        self.invalidations = Invalidations::load(1, &self.invalidations.save()).unwrap();
+        self.invalidations = Invalidations::load(2, &self.invalidations.save()).unwrap();
         self.latest_expiry = LatestExpiry::NONE;
         for entry in self.entries.values_mut() {
             let mut loaded = CacheEntry::default();
@@ -173,13 +179,19 @@ enum Gone {
 struct History {
     stored: BTreeMap<usize, StoredValue>,
     granted: BTreeMap<usize, Vec<(u64, usize)>>,
-    gone: Vec<(usize, Gone)>,
+    /// The step, whether it was hard, and the name.
+    gone: Vec<(usize, bool, Gone)>,
 }
 
 impl History {
     fn is_gone(&self, key: usize, stored: &StoredValue) -> bool {
-        self.gone.iter().any(|(step, gone)| {
+        self.is_gone_by(key, stored, false)
+    }
+
+    fn is_gone_by(&self, key: usize, stored: &StoredValue, only_hard: bool) -> bool {
+        self.gone.iter().any(|(step, hard, gone)| {
             *step > stored.began
+                && (*hard || !only_hard)
                 && match gone {
                     Gone::Tag(tag) => stored.tags.contains(tag),
                     Gone::Prefix(prefix) => KEYS[key].starts_with(prefix.as_str()),
@@ -200,6 +212,13 @@ proptest! {
                         stored.fresh_until.is_none_or(|end| server.now < end) && !history.is_gone(key, stored)
                     });
                     prop_assert_eq!(state == State::Hit, fresh, "{:?} in step {}", state, number);
+                    let is_missing = |stored: &StoredValue| history.is_gone_by(key, stored, true);
+                    if history.stored.get(&key).is_some_and(is_missing) {
+                        prop_assert!(
+                            !matches!(state, State::Stale | State::Refresh),
+                            "{state:?} in step {number} after a hard invalidation"
+                        );
+                    }
                     if token > 0 {
                         history.granted.entry(key).or_default().push((token, number));
                     }
@@ -229,14 +248,14 @@ proptest! {
                         }
                     }
                 }
-                Step::InvalidateTag(tag) => {
-                    server.invalidate(Scope::Tag, TAGS[tag].as_bytes());
-                    history.gone.push((number, Gone::Tag(tag)));
+                Step::InvalidateTag { tag, hard } => {
+                    server.invalidate(Scope::Tag, hard, TAGS[tag].as_bytes());
+                    history.gone.push((number, hard, Gone::Tag(tag)));
                 }
-                Step::InvalidatePrefix { key, length } => {
+                Step::InvalidatePrefix { key, length, hard } => {
                     let prefix = &KEYS[key][..length.min(KEYS[key].len())];
-                    server.invalidate(Scope::Prefix, prefix.as_bytes());
-                    history.gone.push((number, Gone::Prefix(prefix.into())));
+                    server.invalidate(Scope::Prefix, hard, prefix.as_bytes());
+                    history.gone.push((number, hard, Gone::Prefix(prefix.into())));
                 }
                 Step::Forward(ms) => server.now += ms,
                 Step::Delete(key) => {
