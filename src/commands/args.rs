@@ -4,34 +4,34 @@ use crate::domain::integer::integer;
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time;
 use crate::module_api::args::Args;
-use crate::module_api::server_string::Name;
+use crate::module_api::server_string::ServerStr;
 
 /// Ids of jobs, owners, holders: at most this many bytes.
-pub const LONGEST_ID: usize = 128;
+pub const MAX_ID_LEN: usize = 128;
 
 /// Lists hold at most this many items.
-pub const MOST_ITEMS: usize = 1_000;
+pub const MAX_ITEMS: usize = 1_000;
 
 /// The arguments that are left.
-pub struct Words<'a> {
+pub struct ArgReader<'a> {
     args: Args<'a>,
     next: usize,
     seen: Seen,
 }
 
-impl<'a> Words<'a> {
+impl<'a> ArgReader<'a> {
     /// Begins after the command's name.
     pub fn of(args: Args<'a>) -> Self {
-        Words { args, next: 1, seen: Seen::default() }
+        ArgReader { args, next: 1, seen: Seen::default() }
     }
 
-    /// Where the next argument stands; [`Words::back_to`] returns there.
+    /// Where the next argument stands; [`ArgReader::rewind_to`] returns there.
     pub fn position(&self) -> usize {
         self.next
     }
 
-    /// Reads again from an earlier [`Words::position`] on.
-    pub fn back_to(&mut self, position: usize) {
+    /// Reads again from an earlier [`ArgReader::position`] on.
+    pub fn rewind_to(&mut self, position: usize) {
         self.next = position;
     }
 
@@ -39,13 +39,13 @@ impl<'a> Words<'a> {
         self.args.get(self.next)
     }
 
-    /// Goes past the argument that [`Words::peek`] has shown.
+    /// Goes past the argument that [`ArgReader::peek`] has shown.
     pub fn skip(&mut self) {
         self.next += 1;
     }
 
     /// The next argument, which must be there; `what` names it in the error.
-    pub fn word(&mut self, what: &str) -> Result<&'a [u8], Refusal> {
+    pub fn next_arg(&mut self, what: &str) -> Result<&'a [u8], Refusal> {
         let word = self.peek().ok_or_else(|| missing(what))?;
         self.next += 1;
         Ok(word)
@@ -59,7 +59,7 @@ impl<'a> Words<'a> {
     }
 
     /// The next argument as the server's own string.
-    pub fn name(&mut self, what: &str) -> Result<Name<'a>, Refusal> {
+    pub fn name(&mut self, what: &str) -> Result<ServerStr<'a>, Refusal> {
         if self.next >= self.args.len() {
             return Err(missing(what));
         }
@@ -82,21 +82,21 @@ impl<'a> Words<'a> {
 
     /// A duration of at least 1 ms.
     pub fn duration(&mut self, what: &str) -> Result<u64, Refusal> {
-        time::duration(what, self.word(what)?)
+        time::duration(what, self.next_arg(what)?)
     }
 
     /// A duration; `0s` is allowed.
     pub fn duration_or_zero(&mut self, what: &str) -> Result<u64, Refusal> {
-        time::duration_or_zero(what, self.word(what)?)
+        time::duration_or_zero(what, self.next_arg(what)?)
     }
 
     /// A whole number within a range.
     pub fn integer(&mut self, what: &str, least: u64, most: u64) -> Result<u64, Refusal> {
-        integer(what, self.word(what)?, least, most)
+        integer(what, self.next_arg(what)?, least, most)
     }
 
     /// So many items, one after the other, each as `read` reads it.
-    pub fn many<T>(
+    pub fn next_n<T>(
         &mut self,
         count: u64,
         read: impl Fn(&mut Self) -> Result<T, Refusal>,
@@ -111,7 +111,7 @@ impl<'a> Words<'a> {
 
     /// A whole number of 32 bits, which may be negative.
     pub fn signed(&mut self, what: &str) -> Result<i32, Refusal> {
-        let text = self.word(what)?;
+        let text = self.next_arg(what)?;
         let digits = text.strip_prefix(b"-").unwrap_or(text);
         let canonical = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
         let number = canonical.then(|| std::str::from_utf8(text).ok()?.parse().ok()).flatten();
@@ -128,12 +128,12 @@ impl<'a> Words<'a> {
 
     /// A short name that a caller chose: 1 to 128 bytes, any of them.
     pub fn id(&mut self, what: &str) -> Result<&'a [u8], Refusal> {
-        self.id_of(what, LONGEST_ID)
+        self.id_of(what, MAX_ID_LEN)
     }
 
     /// A short name that a caller chose, up to `longest` bytes.
     pub fn id_of(&mut self, what: &str, longest: usize) -> Result<&'a [u8], Refusal> {
-        let id = self.word(what)?;
+        let id = self.next_arg(what)?;
         if (1..=longest).contains(&id.len()) {
             Ok(id)
         } else {

@@ -24,10 +24,10 @@ pub fn init(context: &Context, args: &[RedisString]) -> Status {
         ctx.log(Level::Warning, "workgate: takes no arguments; use CONFIG SET workgate.<name>");
         return Status::Err;
     }
-    if !panic_guard::quietly(false, || register(ctx)) {
+    if !panic_guard::catch_panic_or(false, || register(ctx)) {
         return Status::Err;
     }
-    panic_guard::quietly((), || eviction::look(ctx));
+    panic_guard::catch_panic_or((), || eviction::read_settings(ctx));
     Status::Ok
 }
 
@@ -48,8 +48,8 @@ fn check_server(version: Option<u32>) -> Result<(), String> {
 }
 
 fn register(ctx: Ctx<'_>) -> bool {
-    ctx.promise();
-    ctx.make_home();
+    ctx.set_module_options();
+    ctx.init_detached();
     register_types(ctx)
         && register_commands(ctx)
         && config::register(ctx, settings::ALL, settings::SWITCHES, settings::TEXTS)
@@ -59,10 +59,10 @@ fn register(ctx: Ctx<'_>) -> bool {
 }
 
 /// The tables beside the keys.
-const TABLES: &[global_tables::Row] = &[
-    global_tables::Row::of::<ratelimit::LimitPolicies>(),
-    global_tables::Row::of::<cache::CachePolicies>(),
-    global_tables::Row::of::<cache::Invalidations>(),
+const TABLES: &[global_tables::TableRow] = &[
+    global_tables::TableRow::of::<ratelimit::LimitPolicies>(),
+    global_tables::TableRow::of::<cache::CachePolicies>(),
+    global_tables::TableRow::of::<cache::Invalidations>(),
 ];
 
 fn register_types(ctx: Ctx<'_>) -> bool {

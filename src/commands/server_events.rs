@@ -36,7 +36,7 @@ pub fn of(ctx: Ctx<'_>, event: Event) {
             blocking::db_stale(ctx, first);
             blocking::db_stale(ctx, second);
         }
-        Event::Configured => eviction::look(ctx),
+        Event::Configured => eviction::read_settings(ctx),
         Event::RewriteBegan => global_state::rewrite_began(ctx),
         Event::Demoted => {}
     }

@@ -70,7 +70,7 @@ pub trait Value: Default {
 
     /// Hands `each` the subjects that changed since the last call, for those who wait for news of one of
     /// them. A note of the server's: no part of the state.
-    fn stirred(&mut self, _each: &mut dyn FnMut(u64)) {}
+    fn take_changed_subjects(&mut self, _each: &mut dyn FnMut(u64)) {}
 
     /// After the last block: rebuilds indexes and checks the invariants.
     fn loaded(&mut self) -> Result<(), Corrupt> {

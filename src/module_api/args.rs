@@ -3,7 +3,7 @@
 use std::ffi::c_int;
 use std::slice;
 
-use super::server_string::Name;
+use super::server_string::ServerStr;
 use crate::module_api::raw;
 
 /// Arguments by position; 0 is the command's name.
@@ -25,13 +25,13 @@ impl<'a> Args<'a> {
     }
 
     /// The argument at `index` as the server's own string. Panics (into the guard) beyond the end.
-    pub fn name(self, index: usize) -> Name<'a> {
+    pub fn name(self, index: usize) -> ServerStr<'a> {
         // SAFETY: alive for 'a by the promise given to `new`.
-        unsafe { Name::new(self.strings[index]) }
+        unsafe { ServerStr::new(self.strings[index]) }
     }
 
     pub fn get(self, index: usize) -> Option<&'a [u8]> {
         // SAFETY: alive for 'a by the promise given to `new`.
-        self.strings.get(index).map(|string| unsafe { Name::new(*string) }.bytes())
+        self.strings.get(index).map(|string| unsafe { ServerStr::new(*string) }.bytes())
     }
 }

@@ -1,12 +1,12 @@
 //! Whose a key is, in a cluster.
 
 use super::context::Ctx;
-use super::server_string::Name;
+use super::server_string::ServerStr;
 use crate::module_api::{api, raw};
 
 /// Whether this server owns the key's slot. One that imports a slot holds its keys before they are its own; until
 /// then the node that they come from decides what becomes of them.
-pub fn owns(ctx: Ctx<'_>, key: Name<'_>) -> bool {
+pub fn owns(ctx: Ctx<'_>, key: ServerStr<'_>) -> bool {
     if !ctx.is_cluster() {
         return true;
     }

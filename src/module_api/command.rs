@@ -6,7 +6,7 @@ use std::fmt::Display;
 
 use super::args::Args;
 use super::context::{Ctx, Level};
-use super::panic_guard::{guarded, quietly};
+use super::panic_guard::{catch_panic, catch_panic_or};
 use super::reply::Reply;
 use crate::module_api::{api, raw};
 
@@ -18,8 +18,8 @@ pub struct Call<'a> {
     pub reply: Reply<'a>,
 }
 
-/// What a command does. It either has replied in full or gives the error to reply with.
-pub trait Handler {
+/// What the server runs for a command. It either has replied in full or returns the error to reply with.
+pub trait Program {
     type Refusal: Display;
 
     fn run(call: Call<'_>) -> Result<(), Self::Refusal>;
@@ -29,24 +29,24 @@ pub trait Handler {
 pub type Entry =
     unsafe extern "C" fn(*mut raw::RedisModuleCtx, *mut *mut raw::RedisModuleString, c_int) -> c_int;
 
-/// The entry from C of a handler.
-pub const fn entry<H: Handler>() -> Entry {
-    enter::<H>
+/// The entry from C of a program.
+pub const fn entry<P: Program>() -> Entry {
+    enter::<P>
 }
 
-/// A handler whose keys do not stand at fixed positions. Key specs tell so to clients and, from 7.2 on, to the
+/// A command whose keys do not stand at fixed positions. Key specs tell so to clients and, from 7.2 on, to the
 /// server; 7.0 asks the handler itself when it looks for the slot.
-pub trait FindsKeys: Handler {
+pub trait FindsKeys {
     /// Hands over the position of each key; of a malformed call those that can be told.
     fn find_keys(args: Args<'_>, found: &mut dyn FnMut(usize));
 }
 
 /// As [`entry`], for a command with the flag `getkeys-api`.
-pub const fn entry_finding_keys<H: FindsKeys>() -> Entry {
-    find_keys_or_enter::<H>
+pub const fn entry_finding_keys<P: Program, K: FindsKeys>() -> Entry {
+    find_keys_or_enter::<P, K>
 }
 
-unsafe extern "C" fn find_keys_or_enter<H: FindsKeys>(
+unsafe extern "C" fn find_keys_or_enter<P: Program, K: FindsKeys>(
     ctx: *mut raw::RedisModuleCtx,
     argv: *mut *mut raw::RedisModuleString,
     argc: c_int,
@@ -54,18 +54,18 @@ unsafe extern "C" fn find_keys_or_enter<H: FindsKeys>(
     // SAFETY: the context is alive for this call.
     if unsafe { api!(RedisModule_IsKeysPositionRequest)(ctx) } == 0 {
         // SAFETY: as the server called this one.
-        return unsafe { enter::<H>(ctx, argv, argc) };
+        return unsafe { enter::<P>(ctx, argv, argc) };
     }
-    quietly((), || {
+    catch_panic_or((), || {
         // SAFETY: the server keeps context and arguments alive for this call.
         let args = unsafe { Args::new(argv, argc) };
         // SAFETY: the server asked for positions, each of which is one of an argument.
-        H::find_keys(args, &mut |position| unsafe { api!(RedisModule_KeyAtPos)(ctx, position as c_int) });
+        K::find_keys(args, &mut |position| unsafe { api!(RedisModule_KeyAtPos)(ctx, position as c_int) });
     });
     raw::REDISMODULE_OK as c_int
 }
 
-unsafe extern "C" fn enter<H: Handler>(
+unsafe extern "C" fn enter<P: Program>(
     ctx: *mut raw::RedisModuleCtx,
     argv: *mut *mut raw::RedisModuleString,
     argc: c_int,
@@ -74,9 +74,9 @@ unsafe extern "C" fn enter<H: Handler>(
     let (ctx, args) = unsafe { (Ctx::new(ctx), Args::new(argv, argc)) };
     let reply = Reply::to(ctx);
     Reply::begin();
-    guarded(
+    catch_panic(
         || {
-            if let Err(refusal) = H::run(Call { ctx, args, reply }) {
+            if let Err(refusal) = P::run(Call { ctx, args, reply }) {
                 reply.error(&refusal.to_string());
             }
         },

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use super::context::Ctx;
 use super::main_thread::MainThread;
-use super::server_string::{OwnedName, bytes_of};
+use super::server_string::{ServerString, bytes_of};
 use crate::module_api::{api, raw};
 
 /// A whole number that can be changed at run time.
@@ -50,7 +50,7 @@ impl Switch {
 /// given.
 pub struct Text {
     pub name: &'static str,
-    value: MainThread<Option<OwnedName>>,
+    value: MainThread<Option<ServerString>>,
 }
 
 impl Text {
@@ -184,7 +184,7 @@ unsafe fn text_of(data: *mut c_void) -> &'static Text {
 extern "C" fn get_text(_: *const c_char, data: *mut c_void) -> *mut raw::RedisModuleString {
     // SAFETY: the server hands back the private data.
     let text = unsafe { text_of(data) };
-    text.value.with(|value| value.get_or_insert_with(|| OwnedName::new(b"")).borrow().raw())
+    text.value.with(|value| value.get_or_insert_with(|| ServerString::new(b"")).borrow().raw())
 }
 
 extern "C" fn set_text(
@@ -195,6 +195,6 @@ extern "C" fn set_text(
 ) -> c_int {
     // SAFETY: the server hands back the private data; the string is alive for this call.
     let (text, bytes) = unsafe { (text_of(data), bytes_of(given)) };
-    text.value.with(|value| *value = Some(OwnedName::new(bytes)));
+    text.value.with(|value| *value = Some(ServerString::new(bytes)));
     raw::REDISMODULE_OK as c_int
 }

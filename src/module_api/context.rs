@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use crate::module_api::{api, raw};
 
 /// A context of the module's own, for what is called without one. Made once, while loading.
-static HOME: AtomicPtr<raw::RedisModuleCtx> = AtomicPtr::new(std::ptr::null_mut());
+static DETACHED: AtomicPtr<raw::RedisModuleCtx> = AtomicPtr::new(std::ptr::null_mut());
 
 /// How far the clock was moved, which tests do.
 #[cfg(feature = "test-commands")]
@@ -35,7 +35,7 @@ pub enum Origin {
     /// A client of a replica that lets clients write: what it writes is no part of the primary's history.
     ClientOfReplica,
     /// The primary's link or the append-only file: what a primary has decided.
-    History,
+    ReplicationOrAof,
     /// Another primary that hands over a slot to this one.
     Import,
 }
@@ -60,20 +60,20 @@ impl<'a> Ctx<'a> {
     }
 
     /// For callbacks that get no context: answers only what the server says without one.
-    pub(crate) fn nowhere() -> Self {
+    pub(crate) fn no_context() -> Self {
         Ctx { raw: std::ptr::null_mut(), call: PhantomData }
     }
 
     /// A context that belongs to no call: good for arming timers.
-    pub fn home() -> Self {
-        Ctx { raw: HOME.load(Ordering::Relaxed), call: PhantomData }
+    pub fn detached() -> Self {
+        Ctx { raw: DETACHED.load(Ordering::Relaxed), call: PhantomData }
     }
 
-    /// Makes the context of [`Ctx::home`]; called once, while loading.
-    pub fn make_home(self) {
+    /// Makes the context of [`Ctx::detached`]; called once, while loading.
+    pub fn init_detached(self) {
         // SAFETY: the context is alive; the new one is kept for the life of the process.
         let home = unsafe { api!(RedisModule_GetDetachedThreadSafeContext)(self.raw) };
-        HOME.store(home, Ordering::Relaxed);
+        DETACHED.store(home, Ordering::Relaxed);
     }
 
     /// The server's version as `0x00MMmmpp`; of a Valkey, that of the Redis whose module API it offers. `None` where
@@ -87,7 +87,7 @@ impl<'a> Ctx<'a> {
 
     /// Sets what the module promises to the server: it checks for I/O errors while loading (without
     /// which a damaged RESTORE ends the server) and signals changes of keys itself.
-    pub fn promise(self) {
+    pub fn set_module_options(self) {
         let options =
             raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS | raw::REDISMODULE_OPTION_NO_IMPLICIT_SIGNAL_MODIFIED;
         // SAFETY: the context is alive.
@@ -138,7 +138,7 @@ impl<'a> Ctx<'a> {
             return Origin::Import;
         }
         if has(raw::REDISMODULE_CTX_FLAGS_LOADING) || has(raw::REDISMODULE_CTX_FLAGS_REPLICATED) && !primary {
-            Origin::History
+            Origin::ReplicationOrAof
         } else if has(raw::REDISMODULE_CTX_FLAGS_REPLICATED) {
             Origin::Import
         } else if primary && has(raw::REDISMODULE_CTX_FLAGS_CLUSTER) {

@@ -4,12 +4,12 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
 
 use super::context::{Ctx, Level, log_anywhere};
-use super::panic_guard::{guarded, quietly};
-use super::server_string::{Name, bytes_of};
+use super::panic_guard::{catch_panic, catch_panic_or};
+use super::server_string::{ServerStr, bytes_of};
 use crate::module_api::{api, raw};
 
 /// A value that can live under a key.
-pub trait Native: Default + 'static {
+pub trait DataType: Default + 'static {
     /// Nine characters, permanent: it stands in every RDB file.
     const TYPE_NAME: &'static CStr;
     /// Rises with the binary form; older forms stay readable.
@@ -18,7 +18,7 @@ pub trait Native: Default + 'static {
     const APPLY: &'static CStr;
 
     /// The internal command that a rewritten AOF carries with what belongs to no key.
-    const APPLY_BESIDE: &'static CStr;
+    const APPLY_AUX: &'static CStr;
 
     /// Where the server's handle of this type is kept.
     fn slot() -> &'static TypeSlot;
@@ -28,7 +28,7 @@ pub trait Native: Default + 'static {
 
     /// The value as it counts under `key` where the [`Aux`] state does not travel with it (DUMP, MIGRATE, a
     /// slot's move, COPY); `None` when that is the value itself.
-    fn alone(&self, key: &[u8]) -> Option<Self>;
+    fn self_contained(&self, key: &[u8]) -> Option<Self>;
 
     /// Adds one block of what `save` wrote; false if it is not that.
     fn load_block(&mut self, encoding: u32, block: &[u8]) -> bool;
@@ -39,7 +39,7 @@ pub trait Native: Default + 'static {
     /// The value is about to stand under `key` of `db`: it was created, loaded, restored or copied; or it does
     /// since a moment ago: it was renamed or moved, where [`keyspace::follow`](crate::module_api::keyspace::follow) was asked
     /// for. The first kind may still fail, so who keeps a list looks again.
-    fn placed(&self, db: i32, key: &[u8]);
+    fn on_key_added(&self, db: i32, key: &[u8]);
 
     fn memory(&self) -> usize;
     fn free_effort(&self) -> usize;
@@ -48,18 +48,18 @@ pub trait Native: Default + 'static {
     fn duplicate(&self, db: i32, key: &[u8]) -> Option<Self>;
 
     /// It leaves the keyspace, or a client's argument, maybe in the server's background thread.
-    fn freed(self);
+    fn on_free(self);
 
-    /// What stands once before the values in a rewritten AOF, carried by [`Native::APPLY_BESIDE`]. A file
+    /// What stands once before the values in a rewritten AOF, carried by [`DataType::APPLY_AUX`]. A file
     /// with an RDB preamble does without; one without would otherwise lose the [`Aux`] state.
-    fn aof_preface() -> Vec<BesideKeys>;
+    fn aof_preface() -> Vec<AuxState>;
 
     /// The value is about to leave `key` of `db` (deleted, expired, evicted, overwritten, renamed).
-    fn unlinked(db: i32, key: &[u8]);
+    fn on_key_removed(db: i32, key: &[u8]);
 }
 
-/// State that belongs to no key, as a rewritten AOF carries it: `APPLY_BESIDE name STATE encoding bytes`.
-pub struct BesideKeys {
+/// State that belongs to no key, as a rewritten AOF carries it: `APPLY_AUX name STATE encoding bytes`.
+pub struct AuxState {
     pub name: &'static CStr,
     pub encoding: u32,
     pub bytes: Vec<u8>,
@@ -93,7 +93,7 @@ pub trait Aux: 'static {
 }
 
 /// Registers a type with the server; false when the server refuses.
-pub fn register<T: Native>(ctx: Ctx<'_>) -> bool {
+pub fn register<T: DataType>(ctx: Ctx<'_>) -> bool {
     let mut methods = raw::RedisModuleTypeMethods {
         version: raw::REDISMODULE_TYPE_METHOD_VERSION.into(),
         rdb_load: Some(rdb_load::<T>),
@@ -158,18 +158,18 @@ pub(crate) fn into_value<T>(value: T) -> *mut c_void {
     Box::into_raw(Box::new(value)).cast()
 }
 
-extern "C" fn rdb_save<T: Native>(io: *mut raw::RedisModuleIO, value: *mut c_void) {
+extern "C" fn rdb_save<T: DataType>(io: *mut raw::RedisModuleIO, value: *mut c_void) {
     let save = || {
         // SAFETY: the server passes a value of this type.
         let value = unsafe { value_of::<T>(value) };
-        let alone = if aux_is_saved() { None } else { key_of(io).and_then(|key| value.alone(key)) };
+        let alone = if aux_is_saved() { None } else { key_of(io).and_then(|key| value.self_contained(key)) };
         alone.as_ref().unwrap_or(value).save(&mut |block| save_bytes(io, block));
         save_bytes(io, b"");
     };
-    guarded(save, |cause| {
+    catch_panic(save, |cause| {
         log_anywhere(Level::Warning, &format!("workgate: saving a value panicked: {cause}"));
         // A file without the end of a value could not be loaded: the saving child fails as a whole.
-        if Ctx::nowhere().is_child() {
+        if Ctx::no_context().is_child() {
             std::process::abort();
         }
     });
@@ -191,8 +191,8 @@ fn aux_is_saved() -> bool {
     AUX_SAVED_BY.load(Ordering::Relaxed) == std::process::id()
 }
 
-extern "C" fn rdb_load<T: Native>(io: *mut raw::RedisModuleIO, encoding: c_int) -> *mut c_void {
-    quietly(std::ptr::null_mut(), || {
+extern "C" fn rdb_load<T: DataType>(io: *mut raw::RedisModuleIO, encoding: c_int) -> *mut c_void {
+    catch_panic_or(std::ptr::null_mut(), || {
         let name = T::TYPE_NAME.to_string_lossy();
         let encoding = encoding as u32;
         if encoding > T::ENCODING {
@@ -212,7 +212,7 @@ extern "C" fn rdb_load<T: Native>(io: *mut raw::RedisModuleIO, encoding: c_int) 
     })
 }
 
-fn read_value<T: Native>(io: *mut raw::RedisModuleIO, encoding: u32) -> Option<T> {
+fn read_value<T: DataType>(io: *mut raw::RedisModuleIO, encoding: u32) -> Option<T> {
     let mut value = T::default();
     loop {
         let block = load_bytes(io)?;
@@ -225,7 +225,7 @@ fn read_value<T: Native>(io: *mut raw::RedisModuleIO, encoding: u32) -> Option<T
     }
     // SAFETY: `io` is the server's stream for this call.
     let db = unsafe { api!(RedisModule_GetDbIdFromIO)(io) };
-    value.finish_load(Ctx::nowhere(), key_of(io).map(|key| (db, key))).then_some(value)
+    value.finish_load(Ctx::no_context(), key_of(io).map(|key| (db, key))).then_some(value)
 }
 
 fn save_bytes(io: *mut raw::RedisModuleIO, bytes: &[u8]) {
@@ -272,17 +272,17 @@ fn load_bytes(io: *mut raw::RedisModuleIO) -> Option<Buffer> {
 }
 
 /// A rewritten AOF carries a value as `APPLY key BLOCK encoding last block`, once for each block.
-extern "C" fn aof_rewrite<T: Native>(
+extern "C" fn aof_rewrite<T: DataType>(
     io: *mut raw::RedisModuleIO,
     key: *mut raw::RedisModuleString,
     value: *mut c_void,
 ) {
-    quietly((), || {
+    catch_panic_or((), || {
         // SAFETY: the server passes a value of this type and its key's name.
-        let (value, key) = unsafe { (value_of::<T>(value), Name::new(key)) };
+        let (value, key) = unsafe { (value_of::<T>(value), ServerStr::new(key)) };
         emit_preface::<T>(io);
         let mut waiting: Option<Vec<u8>> = None;
-        let alone = value.alone(key.bytes());
+        let alone = value.self_contained(key.bytes());
         alone.as_ref().unwrap_or(value).save(&mut |block| {
             if let Some(before) = waiting.replace(block.to_vec()) {
                 emit_block::<T>(io, key, false, &before);
@@ -293,18 +293,18 @@ extern "C" fn aof_rewrite<T: Native>(
 }
 
 /// Every rewrite runs in a process of its own, which is how the first value of one is known.
-fn emit_preface<T: Native>(io: *mut raw::RedisModuleIO) {
+fn emit_preface<T: DataType>(io: *mut raw::RedisModuleIO) {
     static LAST_REWRITE: AtomicU32 = AtomicU32::new(0);
     let this = std::process::id();
     if LAST_REWRITE.swap(this, Ordering::Relaxed) == this {
         return;
     }
-    for BesideKeys { name, encoding, bytes } in T::aof_preface() {
+    for AuxState { name, encoding, bytes } in T::aof_preface() {
         // SAFETY: the format names exactly the arguments that follow.
         unsafe {
             api!(RedisModule_EmitAOF)(
                 io,
-                T::APPLY_BESIDE.as_ptr(),
+                T::APPLY_AUX.as_ptr(),
                 c"cclb".as_ptr(),
                 name.as_ptr(),
                 c"STATE".as_ptr(),
@@ -316,7 +316,7 @@ fn emit_preface<T: Native>(io: *mut raw::RedisModuleIO) {
     }
 }
 
-fn emit_block<T: Native>(io: *mut raw::RedisModuleIO, key: Name<'_>, last: bool, block: &[u8]) {
+fn emit_block<T: DataType>(io: *mut raw::RedisModuleIO, key: ServerStr<'_>, last: bool, block: &[u8]) {
     // SAFETY: the format names exactly the arguments that follow.
     unsafe {
         api!(RedisModule_EmitAOF)(
@@ -333,17 +333,17 @@ fn emit_block<T: Native>(io: *mut raw::RedisModuleIO, key: Name<'_>, last: bool,
     };
 }
 
-extern "C" fn mem_usage<T: Native>(
+extern "C" fn mem_usage<T: DataType>(
     _: *mut raw::RedisModuleKeyOptCtx,
     value: *const c_void,
     _samples: usize,
 ) -> usize {
     // SAFETY: the server passes a value of this type.
-    quietly(0, || unsafe { value_of::<T>(value) }.memory())
+    catch_panic_or(0, || unsafe { value_of::<T>(value) }.memory())
 }
 
-extern "C" fn digest<T: Native>(digest: *mut raw::RedisModuleDigest, value: *mut c_void) {
-    quietly((), || {
+extern "C" fn digest<T: DataType>(digest: *mut raw::RedisModuleDigest, value: *mut c_void) {
+    catch_panic_or((), || {
         // SAFETY: the server passes a value of this type.
         let value = unsafe { value_of::<T>(value) };
         value.save(&mut |block| {
@@ -355,33 +355,33 @@ extern "C" fn digest<T: Native>(digest: *mut raw::RedisModuleDigest, value: *mut
     });
 }
 
-/// May run in the server's background thread: what [`Native::freed`] does touches nothing but the value.
-extern "C" fn free<T: Native>(value: *mut c_void) {
+/// May run in the server's background thread: what [`DataType::on_free`] does touches nothing but the value.
+extern "C" fn free<T: DataType>(value: *mut c_void) {
     // SAFETY: made by `into_value` of this type and freed once.
-    quietly((), || unsafe { Box::from_raw(value.cast::<T>()) }.freed());
+    catch_panic_or((), || unsafe { Box::from_raw(value.cast::<T>()) }.on_free());
 }
 
-extern "C" fn free_effort<T: Native>(_: *mut raw::RedisModuleKeyOptCtx, value: *const c_void) -> usize {
+extern "C" fn free_effort<T: DataType>(_: *mut raw::RedisModuleKeyOptCtx, value: *const c_void) -> usize {
     // The server reads 0 as "always in the background".
     // SAFETY: the server passes a value of this type.
-    quietly(1, || unsafe { value_of::<T>(value) }.free_effort().max(1))
+    catch_panic_or(1, || unsafe { value_of::<T>(value) }.free_effort().max(1))
 }
 
-extern "C" fn unlink<T: Native>(ctx: *mut raw::RedisModuleKeyOptCtx, _value: *const c_void) {
-    quietly((), || {
+extern "C" fn unlink<T: DataType>(ctx: *mut raw::RedisModuleKeyOptCtx, _value: *const c_void) {
+    catch_panic_or((), || {
         // SAFETY: the context is the server's for this call, and so is the name.
         unsafe {
             let key = api!(RedisModule_GetKeyNameFromOptCtx)(ctx);
             let db = api!(RedisModule_GetDbIdFromOptCtx)(ctx);
             if !key.is_null() {
-                T::unlinked(db, bytes_of(key));
+                T::on_key_removed(db, bytes_of(key));
             }
         }
     });
 }
 
-extern "C" fn copy<T: Native>(ctx: *mut raw::RedisModuleKeyOptCtx, value: *const c_void) -> *mut c_void {
-    quietly(std::ptr::null_mut(), || {
+extern "C" fn copy<T: DataType>(ctx: *mut raw::RedisModuleKeyOptCtx, value: *const c_void) -> *mut c_void {
+    catch_panic_or(std::ptr::null_mut(), || {
         // SAFETY: the server passes a value of this type; the context is its own for this call, and so is the
         // name.
         let (value, from, db, to) = unsafe {
@@ -391,7 +391,7 @@ extern "C" fn copy<T: Native>(ctx: *mut raw::RedisModuleKeyOptCtx, value: *const
             let bytes = |name: *const raw::RedisModuleString| (!name.is_null()).then(|| bytes_of(name));
             (value_of::<T>(value), bytes(from), db, bytes(to))
         };
-        let alone = from.and_then(|from| value.alone(from));
+        let alone = from.and_then(|from| value.self_contained(from));
         match alone.as_ref().unwrap_or(value).duplicate(db, to.unwrap_or_default()) {
             Some(copied) => into_value(copied),
             None => std::ptr::null_mut(),
@@ -400,9 +400,9 @@ extern "C" fn copy<T: Native>(ctx: *mut raw::RedisModuleKeyOptCtx, value: *const
 }
 
 extern "C" fn aux_save<A: Aux>(io: *mut raw::RedisModuleIO, _when: c_int) {
-    quietly((), || {
+    catch_panic_or((), || {
         // The main process saves whole files and single keys alike: there every value is saved alone.
-        if Ctx::nowhere().is_child() {
+        if Ctx::no_context().is_child() {
             AUX_SAVED_BY.store(std::process::id(), Ordering::Relaxed);
         }
         if let Some(bytes) = A::save() {
@@ -423,7 +423,7 @@ fn newer_aux_save() -> bool {
 
 extern "C" fn aux_load<A: Aux>(io: *mut raw::RedisModuleIO, encoding: c_int, _when: c_int) -> c_int {
     const REFUSED: c_int = raw::REDISMODULE_ERR as c_int;
-    quietly(REFUSED, || {
+    catch_panic_or(REFUSED, || {
         let encoding = encoding as u32;
         if encoding > A::ENCODING {
             return REFUSED;

@@ -4,7 +4,7 @@ use std::ffi::{c_int, c_void};
 use std::sync::OnceLock;
 
 use super::context::Ctx;
-use super::panic_guard::quietly;
+use super::panic_guard::catch_panic_or;
 use crate::module_api::{api, raw, replication};
 
 /// An event that concerns more than one key.
@@ -54,7 +54,7 @@ extern "C" fn happened(
     sub: u64,
     data: *mut c_void,
 ) {
-    quietly((), || {
+    catch_panic_or((), || {
         // SAFETY: `data` is of the type that the event's id says.
         let event = unsafe { translate(event.id, sub, data) };
         if let (Some(event), Some(listener)) = (event, LISTENER.get()) {

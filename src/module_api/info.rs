@@ -4,7 +4,7 @@ use std::ffi::{CString, c_int};
 use std::sync::OnceLock;
 
 use super::context::Ctx;
-use super::panic_guard::quietly;
+use super::panic_guard::catch_panic_or;
 use crate::module_api::{api, raw};
 
 /// A field's name and its value.
@@ -26,7 +26,7 @@ pub fn register(ctx: Ctx<'_>, sections: &'static [Section]) -> bool {
 }
 
 extern "C" fn show(ctx: *mut raw::RedisModuleInfoCtx, _for_crash_report: c_int) {
-    quietly((), || {
+    catch_panic_or((), || {
         for section in SECTIONS.get().copied().unwrap_or_default() {
             show_section(ctx, section);
         }

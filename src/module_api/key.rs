@@ -3,8 +3,8 @@
 use std::ffi::{c_int, c_void};
 
 use super::context::Ctx;
-use super::data_type::{Native, into_value};
-use super::server_string::Name;
+use super::data_type::{DataType, into_value};
+use super::server_string::ServerStr;
 use crate::module_api::{api, blocking, raw};
 
 /// The key holds something else than what was asked for.
@@ -16,7 +16,7 @@ pub struct WrongType;
 pub struct Key<'a> {
     raw: *mut raw::RedisModuleKey,
     ctx: Ctx<'a>,
-    name: Name<'a>,
+    name: ServerStr<'a>,
     content: Content,
 }
 
@@ -52,29 +52,29 @@ impl Content {
 
 impl<'a> Key<'a> {
     /// For a command that may write. The key need not exist.
-    pub fn for_writing(ctx: Ctx<'a>, name: Name<'a>) -> Self {
+    pub fn for_writing(ctx: Ctx<'a>, name: ServerStr<'a>) -> Self {
         Key::open(ctx, name, raw::REDISMODULE_READ | raw::REDISMODULE_WRITE)
     }
 
     /// For a command that only reads.
-    pub fn for_reading(ctx: Ctx<'a>, name: Name<'a>) -> Self {
+    pub fn for_reading(ctx: Ctx<'a>, name: ServerStr<'a>) -> Self {
         Key::open(ctx, name, raw::REDISMODULE_READ)
     }
 
     /// For a look that leaves no trace: no statistics, no change of the key's last use.
-    pub fn unnoticed(ctx: Ctx<'a>, name: Name<'a>) -> Self {
+    pub fn open_no_touch(ctx: Ctx<'a>, name: ServerStr<'a>) -> Self {
         Key::open(ctx, name, raw::REDISMODULE_READ | raw::REDISMODULE_OPEN_KEY_NOTOUCH)
     }
 
-    /// As [`Key::unnoticed`], and a key whose time is over is still there as long as the server keeps it (on
+    /// As [`Key::open_no_touch`], and a key whose time is over is still there as long as the server keeps it (on
     /// Redis 7.0 it is not: that one knows no such look).
-    pub fn as_it_is(ctx: Ctx<'a>, name: Name<'a>) -> Self {
+    pub fn open_no_expire(ctx: Ctx<'a>, name: ServerStr<'a>) -> Self {
         let mode =
             raw::REDISMODULE_READ | raw::REDISMODULE_OPEN_KEY_NOTOUCH | raw::REDISMODULE_OPEN_KEY_NOEXPIRE;
         Key::open(ctx, name, mode)
     }
 
-    fn open(ctx: Ctx<'a>, name: Name<'a>, mode: u32) -> Self {
+    fn open(ctx: Ctx<'a>, name: ServerStr<'a>, mode: u32) -> Self {
         // SAFETY: context and name are alive for 'a. Null (a missing key) is kept as it is.
         let raw = unsafe { api!(RedisModule_OpenKey)(ctx.raw(), name.raw(), mode as c_int) };
         Key { raw: raw.cast(), ctx, name, content: Content::of(raw.cast()) }
@@ -89,11 +89,11 @@ impl<'a> Key<'a> {
         self.name.bytes()
     }
 
-    /// Takes the subjects that have changed: those who wait for news of them are tried when the key is
+    /// Takes the subjects that have changed: those who wait for subject_notifier of them are tried when the key is
     /// served next.
-    pub fn news(&self) -> impl FnMut(u64) + use<'a> {
+    pub fn subject_notifier(&self) -> impl FnMut(u64) + use<'a> {
         let (ctx, name) = (self.ctx, self.name);
-        move |subject| blocking::stir(ctx, name, subject)
+        move |subject| blocking::notify(ctx, name, subject)
     }
 
     pub fn is_missing(&self) -> bool {
@@ -105,7 +105,7 @@ impl<'a> Key<'a> {
         self.content == Content::Text
     }
 
-    fn stored<T: Native>(&self) -> Result<*mut T, WrongType> {
+    fn stored<T: DataType>(&self) -> Result<*mut T, WrongType> {
         match self.content {
             Content::Nothing => Ok(std::ptr::null_mut()),
             Content::Value { kind, value } if kind == T::slot().get() => Ok(value.cast()),
@@ -114,21 +114,21 @@ impl<'a> Key<'a> {
     }
 
     /// The value, `None` when the key is missing.
-    pub fn value<T: Native>(&self) -> Result<Option<&T>, WrongType> {
+    pub fn value<T: DataType>(&self) -> Result<Option<&T>, WrongType> {
         // SAFETY: null or a value of this type, alive while the key is open and borrowed.
         Ok(unsafe { self.stored::<T>()?.as_ref() })
     }
 
     /// The value for changing it.
-    pub fn value_mut<T: Native>(&mut self) -> Result<Option<&mut T>, WrongType> {
+    pub fn value_mut<T: DataType>(&mut self) -> Result<Option<&mut T>, WrongType> {
         // SAFETY: null or a value of this type; the key is borrowed mutably and the server runs
         // nothing else meanwhile.
         Ok(unsafe { self.stored::<T>()?.as_mut() })
     }
 
     /// Puts a value under the key, in place of what was there, without an expiry.
-    pub fn put<T: Native>(&mut self, value: T) {
-        value.placed(self.ctx.db(), self.name.bytes());
+    pub fn put<T: DataType>(&mut self, value: T) {
+        value.on_key_added(self.ctx.db(), self.name.bytes());
         let (kind, value) = (T::slot().get(), into_value(value));
         // SAFETY: the key is open for writing and takes the value over.
         unsafe { api!(RedisModule_ModuleTypeSetValue)(self.raw, kind, value) };

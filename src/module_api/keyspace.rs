@@ -3,16 +3,16 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 use super::context::Ctx;
-use super::data_type::Native;
+use super::data_type::DataType;
 use super::key::Key;
-use super::panic_guard::quietly;
-use super::server_string::Name;
+use super::panic_guard::catch_panic_or;
+use super::server_string::ServerStr;
 use crate::module_api::{api, raw};
 
-type Visit<'v> = dyn FnMut(Ctx<'_>, Name<'_>) + 'v;
+type Visit<'v> = dyn FnMut(Ctx<'_>, ServerStr<'_>) + 'v;
 
 /// Calls `visit` with every key of every database. The call's database is selected again after it.
-pub fn every_key(ctx: Ctx<'_>, visit: &mut dyn FnMut(Ctx<'_>, i32, Name<'_>)) {
+pub fn every_key(ctx: Ctx<'_>, visit: &mut dyn FnMut(Ctx<'_>, i32, ServerStr<'_>)) {
     let home = ctx.db();
     for db in 0.. {
         if !ctx.select(db) {
@@ -41,27 +41,27 @@ extern "C" fn seen(
     _key: *mut raw::RedisModuleKey,
     data: *mut c_void,
 ) {
-    quietly((), || {
+    catch_panic_or((), || {
         // SAFETY: `scan` passed this, and context and name are alive for the call.
         unsafe {
             let visit = &mut *data.cast::<&mut Visit<'_>>();
-            visit(Ctx::new(ctx), Name::new(name));
+            visit(Ctx::new(ctx), ServerStr::new(name));
         }
     });
 }
 
-/// From now on values of this type are told ([`Native::placed`]) when a RENAME or MOVE has brought them to another
+/// From now on values of this type are told ([`DataType::on_key_added`]) when a RENAME or MOVE has brought them to another
 /// key. It costs every DEL and EXPIRE of any key a call, so it is asked for when there is such a value.
-pub fn follow<T: Native>() -> bool {
+pub fn follow<T: DataType>() -> bool {
     let generic = raw::REDISMODULE_NOTIFY_GENERIC as c_int;
     // SAFETY: the context is kept for the life of the process; `arrived` matches the callback's type.
     let status = unsafe {
-        api!(RedisModule_SubscribeToKeyspaceEvents)(Ctx::home().raw(), generic, Some(arrived::<T>))
+        api!(RedisModule_SubscribeToKeyspaceEvents)(Ctx::detached().raw(), generic, Some(arrived::<T>))
     };
     status == raw::REDISMODULE_OK as c_int
 }
 
-extern "C" fn arrived<T: Native>(
+extern "C" fn arrived<T: DataType>(
     ctx: *mut raw::RedisModuleCtx,
     _kind: c_int,
     event: *const c_char,
@@ -70,11 +70,11 @@ extern "C" fn arrived<T: Native>(
     // SAFETY: the server passes a text that ends with NUL.
     let event = unsafe { CStr::from_ptr(event) };
     if event == c"rename_to" || event == c"move_to" {
-        quietly((), || {
+        catch_panic_or((), || {
             // SAFETY: context and name are alive for the call.
-            let (ctx, name) = unsafe { (Ctx::new(ctx), Name::new(name)) };
-            if let Ok(Some(value)) = Key::as_it_is(ctx, name).value::<T>() {
-                value.placed(ctx.db(), name.bytes());
+            let (ctx, name) = unsafe { (Ctx::new(ctx), ServerStr::new(name)) };
+            if let Ok(Some(value)) = Key::open_no_expire(ctx, name).value::<T>() {
+                value.on_key_added(ctx.db(), name.bytes());
             }
         });
     }

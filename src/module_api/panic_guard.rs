@@ -8,16 +8,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Every function that C calls has one of these around all that it does: unwinding into C aborts
 /// the process. `AssertUnwindSafe` is right because what a panicking command leaves behind is at
 /// worst a value that was not changed: `decide` never mutates and `apply` is total.
-pub fn guarded<T>(body: impl FnOnce() -> T, fallen: impl FnOnce(&str) -> T) -> T {
+pub fn catch_panic<T>(body: impl FnOnce() -> T, fallen: impl FnOnce(&str) -> T) -> T {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(value) => value,
         Err(panic) => fallen(message(&*panic)),
     }
 }
 
-/// As [`guarded`], for callbacks that answer nobody.
-pub fn quietly<T>(fallback: T, body: impl FnOnce() -> T) -> T {
-    guarded(body, |_| fallback)
+/// As [`catch_panic`], for callbacks that answer nobody.
+pub fn catch_panic_or<T>(fallback: T, body: impl FnOnce() -> T) -> T {
+    catch_panic(body, |_| fallback)
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {
@@ -36,9 +36,9 @@ mod tests {
 
     #[test]
     fn a_panic_becomes_a_value() {
-        let outcome = guarded(|| -> String { panic!("the {} broke", "lid") }, |text| text.to_owned());
+        let outcome = catch_panic(|| -> String { panic!("the {} broke", "lid") }, |text| text.to_owned());
         assert_eq!(outcome, "the lid broke");
-        assert_eq!(quietly(7, || panic!("again")), 7);
-        assert_eq!(guarded(|| 1, |_| 2), 1);
+        assert_eq!(catch_panic_or(7, || panic!("again")), 7);
+        assert_eq!(catch_panic(|| 1, |_| 2), 1);
     }
 }

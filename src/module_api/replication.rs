@@ -8,8 +8,8 @@
 use std::ffi::CStr;
 
 use super::context::Ctx;
-use super::data_type::BesideKeys;
-use super::server_string::Name;
+use super::data_type::AuxState;
+use super::server_string::ServerStr;
 use crate::module_api::{api, raw};
 
 /// Whether a change may be made now, outside a client's command.
@@ -33,7 +33,7 @@ pub fn may_write(ctx: Ctx<'_>) -> Gate {
 }
 
 /// Sends `command key blob` to replicas and the AOF.
-pub fn effect(ctx: Ctx<'_>, command: &CStr, key: Name<'_>, blob: &[u8]) {
+pub fn effect(ctx: Ctx<'_>, command: &CStr, key: ServerStr<'_>, blob: &[u8]) {
     // SAFETY: the format names exactly the arguments that follow.
     unsafe {
         api!(RedisModule_Replicate)(
@@ -48,7 +48,7 @@ pub fn effect(ctx: Ctx<'_>, command: &CStr, key: Name<'_>, blob: &[u8]) {
 }
 
 /// Sends `command key blob payload`: the payload travels beside the blob instead of inside it.
-pub fn effect_with_payload(ctx: Ctx<'_>, command: &CStr, key: Name<'_>, blob: &[u8], payload: &[u8]) {
+pub fn effect_with_payload(ctx: Ctx<'_>, command: &CStr, key: ServerStr<'_>, blob: &[u8], payload: &[u8]) {
     // SAFETY: the format names exactly the arguments that follow.
     unsafe {
         api!(RedisModule_Replicate)(
@@ -65,7 +65,7 @@ pub fn effect_with_payload(ctx: Ctx<'_>, command: &CStr, key: Name<'_>, blob: &[
 }
 
 /// The internal command that carries what belongs to no key.
-pub const APPLY_BESIDE: &CStr = c"workgate._apply";
+pub const APPLY_AUX: &CStr = c"workgate._apply";
 
 /// Sends `WORKGATE._APPLY table blob`, a change of what belongs to no key.
 pub fn table_effect(ctx: Ctx<'_>, table: &CStr, blob: &[u8]) {
@@ -73,7 +73,7 @@ pub fn table_effect(ctx: Ctx<'_>, table: &CStr, blob: &[u8]) {
     unsafe {
         api!(RedisModule_Replicate)(
             ctx.raw(),
-            APPLY_BESIDE.as_ptr(),
+            APPLY_AUX.as_ptr(),
             c"cb".as_ptr(),
             table.as_ptr(),
             blob.as_ptr(),
@@ -83,12 +83,12 @@ pub fn table_effect(ctx: Ctx<'_>, table: &CStr, blob: &[u8]) {
 }
 
 /// Appends `WORKGATE._APPLY table STATE encoding bytes` to the AOF of this server alone.
-pub fn table_to_aof(ctx: Ctx<'_>, state: &BesideKeys) {
+pub fn table_to_aof(ctx: Ctx<'_>, state: &AuxState) {
     // SAFETY: the format names exactly the arguments that follow; R keeps it from the replicas.
     unsafe {
         api!(RedisModule_Replicate)(
             ctx.raw(),
-            APPLY_BESIDE.as_ptr(),
+            APPLY_AUX.as_ptr(),
             c"Rcclb".as_ptr(),
             state.name.as_ptr(),
             c"STATE".as_ptr(),

@@ -7,16 +7,16 @@ use crate::module_api::{api, raw};
 
 /// A string that the server owns, borrowed for one call. Any byte is allowed in it.
 #[derive(Clone, Copy)]
-pub struct Name<'a> {
+pub struct ServerStr<'a> {
     raw: *mut raw::RedisModuleString,
     call: PhantomData<&'a [u8]>,
 }
 
-impl<'a> Name<'a> {
+impl<'a> ServerStr<'a> {
     /// # Safety
     /// `raw` must be a string that stays alive and unchanged for `'a`.
     pub(crate) unsafe fn new(raw: *mut raw::RedisModuleString) -> Self {
-        Name { raw, call: PhantomData }
+        ServerStr { raw, call: PhantomData }
     }
 
     pub(crate) fn raw(self) -> *mut raw::RedisModuleString {
@@ -41,26 +41,26 @@ pub(crate) unsafe fn bytes_of<'a>(string: *const raw::RedisModuleString) -> &'a 
 }
 
 /// A string of the server that we made, released on drop.
-pub struct OwnedName {
+pub struct ServerString {
     raw: *mut raw::RedisModuleString,
 }
 
-impl OwnedName {
+impl ServerString {
     pub fn new(bytes: &[u8]) -> Self {
         // SAFETY: a null context is allowed: the string is then ours to free.
         let raw = unsafe {
             api!(RedisModule_CreateString)(std::ptr::null_mut(), bytes.as_ptr().cast(), bytes.len())
         };
-        OwnedName { raw }
+        ServerString { raw }
     }
 
-    pub fn borrow(&self) -> Name<'_> {
+    pub fn borrow(&self) -> ServerStr<'_> {
         // SAFETY: the string lives as long as self.
-        unsafe { Name::new(self.raw) }
+        unsafe { ServerStr::new(self.raw) }
     }
 }
 
-impl Drop for OwnedName {
+impl Drop for ServerString {
     fn drop(&mut self) {
         // SAFETY: made by `new` with a null context and freed once.
         unsafe { api!(RedisModule_FreeString)(std::ptr::null_mut(), self.raw) };

@@ -1,12 +1,12 @@
 //! The server's own strings.
 
 use super::context::Ctx;
-use super::server_string::Name;
+use super::server_string::ServerStr;
 use crate::module_api::{api, raw};
 
 /// The string under a key, read as GET reads it: the module API's direct access would rewrite small
 /// strings and numbers into another encoding even for reading.
-pub fn get(ctx: Ctx<'_>, key: Name<'_>) -> Option<Vec<u8>> {
+pub fn get(ctx: Ctx<'_>, key: ServerStr<'_>) -> Option<Vec<u8>> {
     // SAFETY: the format names exactly the argument that follows; the reply is ours until freed.
     unsafe {
         let reply = api!(RedisModule_Call)(ctx.raw(), c"GET".as_ptr(), c"s".as_ptr(), key.raw());
@@ -25,7 +25,7 @@ pub fn get(ctx: Ctx<'_>, key: Name<'_>) -> Option<Vec<u8>> {
 }
 
 /// Deletes the string as a client's UNLINK does, and replicates that.
-pub fn unlink(ctx: Ctx<'_>, key: Name<'_>) {
+pub fn unlink(ctx: Ctx<'_>, key: ServerStr<'_>) {
     // SAFETY: the format names exactly the argument that follows; a null reply may be freed.
     unsafe {
         let reply = api!(RedisModule_Call)(ctx.raw(), c"UNLINK".as_ptr(), c"s!".as_ptr(), key.raw());
@@ -34,7 +34,7 @@ pub fn unlink(ctx: Ctx<'_>, key: Name<'_>) {
 }
 
 /// Gives the string an expiry, in Unix milliseconds, and replicates that.
-pub fn expire_at(ctx: Ctx<'_>, key: Name<'_>, at: u64) {
+pub fn expire_at(ctx: Ctx<'_>, key: ServerStr<'_>, at: u64) {
     let at = i64::try_from(at).unwrap_or(i64::MAX);
     // SAFETY: the format names exactly the arguments that follow; a null reply may be freed.
     unsafe {

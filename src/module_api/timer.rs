@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 
 use super::context::Ctx;
-use super::panic_guard::quietly;
+use super::panic_guard::catch_panic_or;
 use crate::module_api::{api, raw};
 
 /// A running timer.
@@ -30,7 +30,7 @@ pub fn stop(ctx: Ctx<'_>, timer: Timer) {
 }
 
 extern "C" fn fire(ctx: *mut raw::RedisModuleCtx, data: *mut c_void) {
-    quietly((), || {
+    catch_panic_or((), || {
         // SAFETY: `start` put a `Body` there.
         let body = unsafe { std::mem::transmute::<*mut c_void, Body>(data) };
         // SAFETY: the server keeps the context alive for the call.

@@ -9,20 +9,19 @@ use crate::domain::codec::Corrupt;
 use crate::domain::integer::integer;
 use crate::domain::refusal::Refusal;
 use crate::domain::value::{Effect, Value};
-use crate::module_api::command::{Call, Handler};
-use crate::module_api::data_type::Native;
+use crate::module_api::command::Call;
+use crate::module_api::data_type::DataType;
 use crate::module_api::key::Key;
 use crate::module_api::replication;
+use crate::runtime::handler::Handler;
 
-use super::value_type::Stored;
+use super::value_type::ValueType;
 use crate::runtime::commit;
 use crate::runtime::{global_state, global_tables, replicated_clock};
 
 pub struct Apply<V>(PhantomData<V>);
 
-impl<V: Stored> Handler for Apply<V> {
-    type Refusal = Refusal;
-
+impl<V: ValueType> Handler for Apply<V> {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let Call { ctx, args, reply } = call;
         if !ctx.is_replay() {
@@ -37,7 +36,7 @@ impl<V: Stored> Handler for Apply<V> {
         match args.len() {
             3 | 4 => {
                 let effect = V::Effect::decode(word(2), args.get(3)).map_err(|_| damaged())?;
-                replicated_clock::granted(effect.highest_token());
+                replicated_clock::note_token(effect.highest_token());
                 commit::apply::<V>(&mut key, effect);
             }
             6 => {
@@ -59,8 +58,6 @@ impl<V: Stored> Handler for Apply<V> {
 pub struct ApplyWorld;
 
 impl Handler for ApplyWorld {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let Call { ctx, args, reply } = call;
         if !ctx.is_replay() {
@@ -83,7 +80,7 @@ impl Handler for ApplyWorld {
     }
 }
 
-fn add_block<V: Stored>(
+fn add_block<V: ValueType>(
     call: Call<'_>,
     key: &mut Key<'_>,
     encoding: u32,

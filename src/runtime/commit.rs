@@ -7,10 +7,10 @@ use crate::domain::token::TokenClock;
 use crate::domain::value::{Effect, Lifetime};
 use crate::module_api::context::{Ctx, Origin};
 use crate::module_api::key::{Key, WrongType};
-use crate::module_api::server_string::Name;
+use crate::module_api::server_string::ServerStr;
 use crate::module_api::{blocking, replication};
 
-use super::value_type::Stored;
+use super::value_type::ValueType;
 use crate::runtime::{replicated_clock, token_clock};
 
 impl From<WrongType> for Refusal {
@@ -19,58 +19,133 @@ impl From<WrongType> for Refusal {
     }
 }
 
-/// Decides on the key's value, makes the effect happen, and lets those go on who wait for the key.
-///
-/// They come first: what became due a moment ago is theirs, and not the newcomer's.
-pub fn write<V: Stored, R>(
-    ctx: Ctx<'_>,
-    name: Name<'_>,
-    decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
-) -> Result<R, Refusal> {
-    write_and_serve(ctx, name, OverString::Refused, Carrier::Effect, decide)
+/// Where to send an effect, what may be overwritten, and whether blocked clients are served.
+#[derive(Debug, Clone, Copy)]
+pub struct Write {
+    pub replicate_as: ReplicateAs,
+    pub if_string: IfString,
+    /// False for an attempt on behalf of a client that waits: its round serves the others.
+    pub serves_waiters: bool,
 }
 
-/// As [`write`], for a command whose effect is carried by `carrier`.
-pub fn write_carried<V: Stored, R>(
-    ctx: Ctx<'_>,
-    name: Name<'_>,
-    carrier: Carrier,
-    decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
-) -> Result<R, Refusal> {
-    write_and_serve(ctx, name, OverString::Refused, carrier, decide)
+impl Write {
+    /// What most commands do: replicate the effect, refuse other types, serve who waits.
+    pub const DEFAULT: Write =
+        Write { replicate_as: ReplicateAs::Effect, if_string: IfString::Refuse, serves_waiters: true };
+
+    pub const fn replicated_as(replicate_as: ReplicateAs) -> Self {
+        Write { replicate_as, ..Self::DEFAULT }
+    }
+
+    pub const fn over_string() -> Self {
+        Write { if_string: IfString::Replace, ..Self::DEFAULT }
+    }
+
+    pub const fn without_serving() -> Self {
+        Write { serves_waiters: false, ..Self::DEFAULT }
+    }
 }
 
-/// What takes an effect to replicas and to the append-only file.
+/// What becomes of one of the server's own strings under the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Carrier {
-    /// Its family's `_APPLY`.
-    Effect,
-    /// The client's own command as it came, behind a tick (see [`crate::runtime::replicated_clock`]). Only for a command whose
-    /// effect, once it is decided that it has one, follows from its arguments, the time, the token and what
-    /// the key holds, and from no setting: [`repeat`] makes it happen again.
-    Command,
+pub enum IfString {
+    /// It is an error, as for every other type.
+    Refuse,
+    /// It counts as nothing and is replaced.
+    Replace,
 }
 
-impl Carrier {
-    /// What carries a call from `origin`; `none` where the call itself has come as a carrier, to be repeated.
-    /// `by_itself` tells whether it may travel so.
-    pub fn of(origin: Origin, by_itself: bool) -> Option<Self> {
+/// Like [`write_with`], in the way of most commands.
+pub fn write<V: ValueType, R>(
+    ctx: Ctx<'_>,
+    name: ServerStr<'_>,
+    decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
+) -> Result<R, Refusal> {
+    write_with(ctx, name, Write::DEFAULT, decide)
+}
+
+/// Runs `decide` on the key's value, replicates and applies its effect, and serves clients blocked on the key.
+pub fn write_with<V: ValueType, R>(
+    ctx: Ctx<'_>,
+    name: ServerStr<'_>,
+    how: Write,
+    decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
+) -> Result<R, Refusal> {
+    // A newcomer must not take what became due while others waited.
+    if how.serves_waiters {
+        blocking::serve(ctx, name);
+    }
+    let mut key = Key::for_writing(ctx, name);
+    let now = ctx.now_ms();
+    let has_advanced = advance::<V>(ctx, &mut key, name, how.if_string, now)?;
+    let state = state_of::<V>(&key, how.if_string)?;
+    let Decision { reply, effect } = token_clock::tokens(|tokens| decide(state, now, tokens))?;
+    let has_changed = has_advanced || effect.is_some();
+    if let Some(effect) = effect {
+        match how.replicate_as {
+            ReplicateAs::Effect => commit::<V>(ctx, &mut key, name, effect),
+            ReplicateAs::Verbatim => commit_verbatim::<V>(ctx, &mut key, now, effect),
+        }
+    }
+    drop(key);
+    if how.serves_waiters && has_changed {
+        blocking::serve(ctx, name);
+    }
+    Ok(reply)
+}
+
+/// Commits what an invalidation or the time has changed before anybody decides; tells whether it did anything.
+fn advance<V: ValueType>(
+    ctx: Ctx<'_>,
+    key: &mut Key<'_>,
+    name: ServerStr<'_>,
+    if_string: IfString,
+    now: UnixMs,
+) -> Result<bool, WrongType> {
+    let due = state_of::<V>(key, if_string)?.and_then(|value| {
+        // No value type has both.
+        let invalidated = value.pending_invalidation(name.bytes());
+        if invalidated.is_some() {
+            V::on_invalidated(name.bytes());
+        }
+        invalidated.or_else(|| value.overdue(now))
+    });
+    let has_advanced = due.is_some();
+    if let Some(effect) = due {
+        commit::<V>(ctx, key, name, effect);
+    }
+    Ok(has_advanced)
+}
+
+/// How an effect reaches replicas and the append-only file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplicateAs {
+    /// As the `_APPLY` command of its value type.
+    Effect,
+    /// As the client's own command, behind a tick (see [`crate::runtime::replicated_clock`]). Only for a command whose
+    /// effect, once it is decided that it has one, follows from its arguments, the time, the token and what
+    /// the key holds, and from no setting: [`apply_verbatim`] applies it again.
+    Verbatim,
+}
+
+impl ReplicateAs {
+    /// Verbatim where the command `is_plain` and its client is one of a primary.
+    pub fn choose(origin: Origin, is_plain: bool) -> Self {
         match origin {
-            Origin::Client | Origin::ClientOfCluster if by_itself => Some(Carrier::Command),
-            Origin::Client | Origin::ClientOfCluster | Origin::ClientOfReplica => Some(Carrier::Effect),
-            Origin::History | Origin::Import => None,
+            Origin::Client | Origin::ClientOfCluster if is_plain => ReplicateAs::Verbatim,
+            _ => ReplicateAs::Effect,
         }
     }
 }
 
-/// Makes the effect of a command happen that came as its own carrier, and passes it on. `effect` does not judge
-/// again; there is none where the history has lost what the command was about.
+/// Applies the effect of a command that was replicated verbatim, and forwards the command. `effect` does not judge
+/// again; it returns `None` where the history has lost what the command was about.
 ///
 /// The command happened at the last tick. A primary that imports the slot, whom no tick reaches, takes its own time, but
 /// does nothing else that is due by it: that is still for the other one to decide, and comes as an effect.
-pub fn repeat<V: Stored>(
+pub fn apply_verbatim<V: ValueType>(
     ctx: Ctx<'_>,
-    name: Name<'_>,
+    name: ServerStr<'_>,
     origin: Origin,
     effect: impl FnOnce(Option<&V>, UnixMs) -> Option<V::Effect>,
 ) -> Result<(), Refusal> {
@@ -83,118 +158,39 @@ pub fn repeat<V: Stored>(
     }
     let mut key = Key::for_writing(ctx, name);
     let effect = effect(key.value::<V>()?, replicated_clock::last());
-    replicated_clock::pass_on(ctx);
+    replicated_clock::forward(ctx);
     if let Some(effect) = effect {
-        replicated_clock::granted(effect.highest_token());
+        replicated_clock::note_token(effect.highest_token());
         apply::<V>(&mut key, effect);
     }
     replication::verbatim(ctx);
     Ok(())
 }
 
-/// What is said of a call in the history that never travels as it came.
-pub fn not_by_itself() -> Refusal {
+/// The error for a call in the history that is never replicated verbatim.
+pub fn not_replicable_verbatim() -> Refusal {
     Refusal::err("only plain calls of this command are replicated")
 }
 
-/// As [`write`], for a command that replaces one of the server's own strings as if nothing were there.
-pub fn write_over_string<V: Stored, R>(
+fn state_of<'k, V: ValueType>(key: &'k Key<'_>, if_string: IfString) -> Result<Option<&'k V>, WrongType> {
+    if if_string == IfString::Replace && key.is_string() { Ok(None) } else { key.value::<V>() }
+}
+
+/// Reads the value without touching its LRU/LFU data or expiring it.
+pub fn read<V: ValueType, R>(
     ctx: Ctx<'_>,
-    name: Name<'_>,
-    decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
-) -> Result<R, Refusal> {
-    write_and_serve(ctx, name, OverString::Replaced, Carrier::Effect, decide)
-}
-
-/// What becomes of one of the server's own strings under the key.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum OverString {
-    Refused,
-    Replaced,
-}
-
-fn write_and_serve<V: Stored, R>(
-    ctx: Ctx<'_>,
-    name: Name<'_>,
-    over: OverString,
-    carrier: Carrier,
-    decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
-) -> Result<R, Refusal> {
-    blocking::serve(ctx, name);
-    let (reply, changed) = decide_and_commit(ctx, name, over, carrier, decide)?;
-    if changed {
-        blocking::serve(ctx, name);
-    }
-    Ok(reply)
-}
-
-/// As [`write`], without serving those who wait: for an attempt made on behalf of one of them.
-pub fn write_alone<V: Stored, R>(
-    ctx: Ctx<'_>,
-    name: Name<'_>,
-    decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
-) -> Result<R, Refusal> {
-    decide_and_commit(ctx, name, OverString::Refused, Carrier::Effect, decide).map(|(reply, _)| reply)
-}
-
-fn decide_and_commit<V: Stored, R>(
-    ctx: Ctx<'_>,
-    name: Name<'_>,
-    over: OverString,
-    carrier: Carrier,
-    decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
-) -> Result<(R, bool), Refusal> {
-    let mut key = Key::for_writing(ctx, name);
-    let now = ctx.now_ms();
-    let overdue = state_of::<V>(&key, over)?.and_then(|value| {
-        // No family has both.
-        let overruled = value.overruled(name.bytes());
-        if overruled.is_some() {
-            V::on_overruled(name.bytes());
-        }
-        overruled.or_else(|| value.overdue(now))
-    });
-    let advanced = overdue.is_some();
-    if let Some(effect) = overdue {
-        commit::<V>(ctx, &mut key, name, effect);
-    }
-    let state = state_of::<V>(&key, over)?;
-    let decision = token_clock::tokens(|tokens| decide(state, now, tokens))?;
-    let changed = decision.effect.is_some();
-    if let Some(effect) = decision.effect {
-        match carrier {
-            Carrier::Effect => commit::<V>(ctx, &mut key, name, effect),
-            Carrier::Command => {
-                let token = effect.highest_token();
-                replicated_clock::announce(ctx, now, token);
-                replicated_clock::granted(token);
-                replication::verbatim(ctx);
-                apply::<V>(&mut key, effect);
-            }
-        }
-    }
-    Ok((decision.reply, advanced || changed))
-}
-
-fn state_of<'k, V: Stored>(key: &'k Key<'_>, over: OverString) -> Result<Option<&'k V>, WrongType> {
-    if over == OverString::Replaced && key.is_string() { Ok(None) } else { key.value::<V>() }
-}
-
-/// Looks at the key's value without a trace.
-pub fn read<V: Stored, R>(
-    ctx: Ctx<'_>,
-    name: Name<'_>,
+    name: ServerStr<'_>,
     view: impl FnOnce(Option<&V>, UnixMs) -> Result<R, Refusal>,
 ) -> Result<R, Refusal> {
     let key = Key::for_reading(ctx, name);
     view(key.value::<V>()?, ctx.now_ms())
 }
 
-fn commit<V: Stored>(ctx: Ctx<'_>, key: &mut Key<'_>, name: Name<'_>, effect: V::Effect) {
+fn commit<V: ValueType>(ctx: Ctx<'_>, key: &mut Key<'_>, name: ServerStr<'_>, effect: V::Effect) {
     let token = effect.highest_token();
     // What a client of a replica writes is no part of the history.
     if token > 0 && ctx.is_primary() {
-        replicated_clock::granted(token);
+        replicated_clock::note_token(token);
     }
     let blob = effect.encode();
     match effect.payload() {
@@ -204,56 +200,64 @@ fn commit<V: Stored>(ctx: Ctx<'_>, key: &mut Key<'_>, name: Name<'_>, effect: V:
     apply::<V>(key, effect);
 }
 
+fn commit_verbatim<V: ValueType>(ctx: Ctx<'_>, key: &mut Key<'_>, now: UnixMs, effect: V::Effect) {
+    let token = effect.highest_token();
+    replicated_clock::replicate_tick(ctx, now, token);
+    replicated_clock::note_token(token);
+    replication::verbatim(ctx);
+    apply::<V>(key, effect);
+}
+
 /// Applies an effect to the key: the same on a primary, a replica and while loading.
-pub fn apply<V: Stored>(key: &mut Key<'_>, effect: V::Effect) {
+pub fn apply<V: ValueType>(key: &mut Key<'_>, effect: V::Effect) {
     token_clock::tokens(|tokens| tokens.saw(effect.highest_token()));
     let is_visible = effect.is_visible();
-    change::<V>(key, effect);
+    update::<V>(key, effect);
     if is_visible {
         key.changed();
     }
 }
 
-fn change<V: Stored>(key: &mut Key<'_>, effect: V::Effect) {
+fn update<V: ValueType>(key: &mut Key<'_>, effect: V::Effect) {
     // Only a cache entry is ever stored over one of the server's own strings.
     if key.is_missing() || key.is_string() {
-        return put::<V>(key, effect);
+        return insert::<V>(key, effect);
     }
     // Any other type was refused when the effect was decided.
     let name = key.name();
-    let mut news = key.news();
+    let mut notify = key.subject_notifier();
     let ctx = key.ctx();
     if let Ok(Some(value)) = key.value_mut::<V>() {
         let before = value.lifetime();
-        let alarm = value.alarm();
+        let alarm = value.next_wakeup();
         value.uncount();
         value.apply(effect);
-        value.settled();
+        value.after_change();
         value.count(name);
-        if value.alarm() != alarm {
-            value.placed(ctx.db(), name);
+        if value.next_wakeup() != alarm {
+            value.on_key_added(ctx.db(), name);
         }
         let after = value.lifetime();
-        value.stirred(&mut news);
-        arm(key, before, after);
+        value.take_changed_subjects(&mut notify);
+        update_expiry(key, before, after);
     }
 }
 
-fn put<V: Stored>(key: &mut Key<'_>, effect: V::Effect) {
+fn insert<V: ValueType>(key: &mut Key<'_>, effect: V::Effect) {
     let mut value = V::default();
     value.apply(effect);
-    value.settled();
-    value.stirred(&mut key.news());
+    value.after_change();
+    value.take_changed_subjects(&mut key.subject_notifier());
     let after = value.lifetime();
     if after != Lifetime::Over {
         value.count(key.name());
         key.put(value);
-        arm(key, Lifetime::Endless, after);
+        update_expiry(key, Lifetime::Endless, after);
     }
 }
 
 /// Gives the key the expiry that its value wants, when that has changed.
-fn arm(key: &mut Key<'_>, before: Lifetime, after: Lifetime) {
+fn update_expiry(key: &mut Key<'_>, before: Lifetime, after: Lifetime) {
     match after {
         _ if before == after => {}
         Lifetime::Over => key.delete(),

@@ -10,7 +10,7 @@ static MAY_EVICT: AtomicBool = AtomicBool::new(false);
 static MAY_DROP_QUEUES: AtomicBool = AtomicBool::new(false);
 
 /// Looks at the settings: after the module was loaded and whenever one has changed.
-pub fn look(ctx: Ctx<'_>) {
+pub fn read_settings(ctx: Ctx<'_>) {
     let eviction = maxmemory::eviction();
     MAY_DROP_QUEUES.store(eviction == Eviction::Any, Ordering::Relaxed);
     let may = eviction != Eviction::Nothing;

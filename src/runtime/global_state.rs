@@ -4,7 +4,7 @@ use crate::domain::codec::Corrupt;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use crate::module_api::context::Ctx;
-use crate::module_api::data_type::{Aux, BesideKeys};
+use crate::module_api::data_type::{Aux, AuxState};
 use crate::module_api::{replication, timer};
 
 use crate::runtime::{global_tables, replicated_clock, token_clock};
@@ -23,7 +23,7 @@ pub fn history_may_be_lost(now: UnixMs) {
 }
 
 /// All of it, as a rewritten AOF carries it.
-pub fn saved() -> Vec<BesideKeys> {
+pub fn saved() -> Vec<AuxState> {
     replicated_clock::clock().into_iter().chain(global_tables::saved()).collect()
 }
 
@@ -31,7 +31,7 @@ pub fn saved() -> Vec<BesideKeys> {
 /// ours. Where there is none, nobody asks the module for anything: so all of it also goes behind what the
 /// rewrite writes.
 pub fn rewrite_began(ctx: Ctx<'_>) {
-    replicated_clock::say_again();
+    replicated_clock::mark_not_in_aof();
     timer::start(ctx, 0, append);
 }
 

@@ -16,14 +16,14 @@ use crate::domain::token::TokenClock;
 use crate::domain::value::Effect;
 use crate::module_api::context::Ctx;
 use crate::module_api::data_type;
-use crate::module_api::data_type::{Aux, BesideKeys};
+use crate::module_api::data_type::{Aux, AuxState};
 use crate::module_api::main_thread::MainThread;
 use crate::module_api::replication;
 
 use crate::runtime::token_clock;
 
 /// What the server has to know of a table.
-pub trait Shared: Table + 'static {
+pub trait GlobalTable: Table + 'static {
     /// Its name in `WORKGATE._APPLY`; permanent.
     const NAME: &'static CStr;
     /// Nine characters, the carrier in RDB files; permanent.
@@ -32,9 +32,9 @@ pub trait Shared: Table + 'static {
     fn cell() -> &'static MainThread<Option<Self>>;
 }
 
-macro_rules! shared {
+macro_rules! global_table {
     ($table:ty, $name:literal, $type_name:literal) => {
-        impl $crate::runtime::global_tables::Shared for $table {
+        impl $crate::runtime::global_tables::GlobalTable for $table {
             const NAME: &'static std::ffi::CStr = $name;
             const TYPE_NAME: &'static std::ffi::CStr = $type_name;
 
@@ -47,10 +47,10 @@ macro_rules! shared {
     };
 }
 
-pub(crate) use shared;
+pub(crate) use global_table;
 
 /// A table without its type.
-pub struct Row {
+pub struct TableRow {
     name: &'static CStr,
     encoding: u32,
     register: fn(Ctx<'_>) -> bool,
@@ -60,9 +60,9 @@ pub struct Row {
     apply: fn(&[u8]) -> Result<(), Corrupt>,
 }
 
-impl Row {
-    pub const fn of<T: Shared>() -> Self {
-        Row {
+impl TableRow {
+    pub const fn of<T: GlobalTable>() -> Self {
+        TableRow {
             name: T::NAME,
             encoding: <T as Table>::ENCODING,
             register: |ctx| data_type::register_aux::<T>(ctx),
@@ -77,8 +77,8 @@ impl Row {
     }
 }
 
-impl<T: Shared> Aux for T {
-    const TYPE_NAME: &'static CStr = <T as Shared>::TYPE_NAME;
+impl<T: GlobalTable> Aux for T {
+    const TYPE_NAME: &'static CStr = <T as GlobalTable>::TYPE_NAME;
     const ENCODING: u32 = <T as Table>::ENCODING;
 
     fn save() -> Option<Vec<u8>> {
@@ -92,17 +92,17 @@ impl<T: Shared> Aux for T {
     }
 }
 
-fn with<T: Shared, R>(body: impl FnOnce(&mut T) -> R) -> R {
+fn with<T: GlobalTable, R>(body: impl FnOnce(&mut T) -> R) -> R {
     T::cell().with(|table| body(table.get_or_insert_default()))
 }
 
 /// Looks at a table.
-pub fn read<T: Shared, R>(view: impl FnOnce(&T) -> R) -> R {
+pub fn read<T: GlobalTable, R>(view: impl FnOnce(&T) -> R) -> R {
     with(|table: &mut T| view(table))
 }
 
 /// Decides on a table and makes the effect happen, here and on the replicas.
-pub fn write<T: Shared, R>(
+pub fn write<T: GlobalTable, R>(
     ctx: Ctx<'_>,
     decide: impl FnOnce(&T, UnixMs, &TokenClock) -> Result<Decision<R, T::Effect>, Refusal>,
 ) -> Result<R, Refusal> {
@@ -115,20 +115,20 @@ pub fn write<T: Shared, R>(
     Ok(decision.reply)
 }
 
-fn apply<T: Shared>(effect: T::Effect) {
+fn apply<T: GlobalTable>(effect: T::Effect) {
     token_clock::tokens(|tokens| tokens.saw(effect.highest_token()));
     with(|table: &mut T| table.apply(effect));
 }
 
 /// All tables, as [`register`] was given them: every list of them is made from this one.
-static ALL: OnceLock<&'static [Row]> = OnceLock::new();
+static ALL: OnceLock<&'static [TableRow]> = OnceLock::new();
 
-fn all() -> &'static [Row] {
+fn all() -> &'static [TableRow] {
     ALL.get().copied().unwrap_or_default()
 }
 
 /// Takes the list of all tables and registers their carriers in RDB files.
-pub fn register(ctx: Ctx<'_>, tables: &'static [Row]) -> bool {
+pub fn register(ctx: Ctx<'_>, tables: &'static [TableRow]) -> bool {
     ALL.get_or_init(|| tables).iter().all(|row| (row.register)(ctx))
 }
 
@@ -138,13 +138,13 @@ pub fn load_started() {
 }
 
 /// All that hold anything, as a file or the digest takes them.
-pub fn saved() -> impl Iterator<Item = BesideKeys> {
+pub fn saved() -> impl Iterator<Item = AuxState> {
     all().iter().filter_map(|row| {
-        (row.save)().map(|bytes| BesideKeys { name: row.name, encoding: row.encoding, bytes })
+        (row.save)().map(|bytes| AuxState { name: row.name, encoding: row.encoding, bytes })
     })
 }
 
-fn named(name: &[u8]) -> Result<&'static Row, Corrupt> {
+fn named(name: &[u8]) -> Result<&'static TableRow, Corrupt> {
     all().iter().find(|row| row.name.to_bytes() == name).ok_or(Corrupt)
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod commit;
 pub(crate) mod eviction;
 pub(crate) mod global_state;
 pub(crate) mod global_tables;
+pub(crate) mod handler;
 pub(crate) mod replicated_clock;
 pub(crate) mod settings;
 pub(crate) mod token_clock;

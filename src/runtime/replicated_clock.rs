@@ -20,7 +20,7 @@ use crate::domain::token::{BOUND, TokenClock};
 use crate::module_api::context::Ctx;
 use crate::module_api::replication;
 
-use crate::module_api::data_type::{Aux, BesideKeys};
+use crate::module_api::data_type::{Aux, AuxState};
 use crate::runtime::token_clock;
 
 /// Its name in `WORKGATE._APPLY`.
@@ -33,11 +33,11 @@ static LAST: AtomicU64 = AtomicU64::new(0);
 static TOKEN: AtomicU64 = AtomicU64::new(0);
 
 /// Whether the append-only file surely holds it.
-static SAID: AtomicBool = AtomicBool::new(false);
+static IN_AOF: AtomicBool = AtomicBool::new(false);
 
 /// A rewrite of the append-only file has begun.
-pub fn say_again() {
-    SAID.store(false, Ordering::Relaxed);
+pub fn mark_not_in_aof() {
+    IN_AOF.store(false, Ordering::Relaxed);
 }
 
 pub fn last() -> UnixMs {
@@ -55,7 +55,7 @@ pub fn set(at: UnixMs, token: u64) {
 }
 
 /// An effect has granted this token, 0 if none.
-pub fn granted(token: u64) {
+pub fn note_token(token: u64) {
     TOKEN.fetch_max(token, Ordering::Relaxed);
 }
 
@@ -65,15 +65,15 @@ pub fn next_token() -> u64 {
 }
 
 /// Says that the command which is replicated next happened at `now` and grants `token`, 0 if none.
-pub fn announce(ctx: Ctx<'_>, now: UnixMs, token: u64) {
-    let said = now == last() && SAID.load(Ordering::Relaxed);
+pub fn replicate_tick(ctx: Ctx<'_>, now: UnixMs, token: u64) {
+    let said = now == last() && IN_AOF.load(Ordering::Relaxed);
     let highest = self::token();
     let follows = token == 0 || token == TokenClock::after(highest).next(now);
     if said && follows {
         return;
     }
     set(now, if follows { highest } else { token - 1 });
-    SAID.store(true, Ordering::Relaxed);
+    IN_AOF.store(true, Ordering::Relaxed);
     let mut writer = Writer::new();
     writer.int(now);
     writer.int(self::token());
@@ -81,8 +81,8 @@ pub fn announce(ctx: Ctx<'_>, now: UnixMs, token: u64) {
 }
 
 /// On a replica, before a command is passed on that came as its own carrier: its append-only file holds the tick.
-pub fn pass_on(ctx: Ctx<'_>) {
-    if !SAID.swap(true, Ordering::Relaxed) {
+pub fn forward(ctx: Ctx<'_>) {
+    if !IN_AOF.swap(true, Ordering::Relaxed) {
         clock_to_aof(ctx);
     }
 }
@@ -102,8 +102,8 @@ pub fn take(effect: &[u8]) -> Result<(), Corrupt> {
 /// The token clock's name in `WORKGATE._APPLY`, beside those of the tables.
 pub(crate) const CLOCK: &CStr = c"clock";
 
-pub(crate) fn clock() -> Option<BesideKeys> {
-    Clock::save().map(|bytes| BesideKeys { name: CLOCK, encoding: Clock::ENCODING, bytes })
+pub(crate) fn clock() -> Option<AuxState> {
+    Clock::save().map(|bytes| AuxState { name: CLOCK, encoding: Clock::ENCODING, bytes })
 }
 
 /// Says in the AOF of this server alone how the clock and the last tick stand.

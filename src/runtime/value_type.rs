@@ -6,14 +6,14 @@ use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use crate::domain::value::{Lifetime, Value};
 use crate::module_api::context::Ctx;
-use crate::module_api::data_type::{BesideKeys, Native, TypeSlot};
+use crate::module_api::data_type::{AuxState, DataType, TypeSlot};
 use crate::module_api::{blocking, replication};
 
 use crate::runtime::global_state;
 use crate::runtime::token_clock;
 
 /// What the server has to know of a family.
-pub trait Stored: Value + 'static {
+pub trait ValueType: Value + 'static {
     /// Nine characters, as TYPE shows it; permanent.
     const TYPE_NAME: &'static CStr;
     /// The internal command that applies the family's effects.
@@ -23,12 +23,12 @@ pub trait Stored: Value + 'static {
 
     /// What the tables beside the keys make of the value under `key`, as an effect of its own; every write
     /// applies it first.
-    fn overruled(&self, _key: &[u8]) -> Option<Self::Effect> {
+    fn pending_invalidation(&self, _key: &[u8]) -> Option<Self::Effect> {
         None
     }
 
-    /// Called when what [`Stored::overruled`] gave is about to be applied.
-    fn on_overruled(_key: &[u8]) {}
+    /// Called when what [`ValueType::pending_invalidation`] gave is about to be applied.
+    fn on_invalidated(_key: &[u8]) {}
 
     /// Counts a value that is under `key` from now on, for statistics.
     fn count(&mut self, _key: &[u8]) {}
@@ -38,23 +38,23 @@ pub trait Stored: Value + 'static {
     fn uncount(&self) {}
 
     /// Called whenever the value was changed or loaded.
-    fn settled(&self) {}
+    fn after_change(&self) {}
 
     /// When something must happen under the key even if nobody touches it.
-    fn alarm(&self) -> Option<UnixMs> {
+    fn next_wakeup(&self) -> Option<UnixMs> {
         None
     }
 
-    /// See [`Native::placed`]; called as well when [`Stored::alarm`] has changed.
-    fn placed(&self, _db: i32, _key: &[u8]) {}
+    /// See [`DataType::on_key_added`]; called as well when [`ValueType::next_wakeup`] has changed.
+    fn on_key_added(&self, _db: i32, _key: &[u8]) {}
 
     /// A value of the family is about to leave this key.
-    fn left(_db: i32, _key: &[u8]) {}
+    fn on_key_removed(_db: i32, _key: &[u8]) {}
 }
 
-macro_rules! stored {
+macro_rules! value_type {
     ($value:ty, $type_name:literal, $apply:literal $(, { $($own:item)* })?) => {
-        impl $crate::runtime::value_type::Stored for $value {
+        impl $crate::runtime::value_type::ValueType for $value {
             const TYPE_NAME: &'static std::ffi::CStr = $type_name;
             const APPLY: &'static std::ffi::CStr = $apply;
 
@@ -67,25 +67,25 @@ macro_rules! stored {
         }
     };
 }
-pub(crate) use stored;
+pub(crate) use value_type;
 
-impl<V: Stored> Native for V {
-    const TYPE_NAME: &'static CStr = <V as Stored>::TYPE_NAME;
+impl<V: ValueType> DataType for V {
+    const TYPE_NAME: &'static CStr = <V as ValueType>::TYPE_NAME;
     const ENCODING: u32 = <V as Value>::ENCODING;
-    const APPLY: &'static CStr = <V as Stored>::APPLY;
-    const APPLY_BESIDE: &'static CStr = replication::APPLY_BESIDE;
+    const APPLY: &'static CStr = <V as ValueType>::APPLY;
+    const APPLY_AUX: &'static CStr = replication::APPLY_AUX;
 
     fn slot() -> &'static TypeSlot {
-        <V as Stored>::slot()
+        <V as ValueType>::slot()
     }
 
     fn save(&self, emit: &mut dyn FnMut(&[u8])) {
         Value::save(self, emit);
     }
 
-    fn alone(&self, key: &[u8]) -> Option<Self> {
+    fn self_contained(&self, key: &[u8]) -> Option<Self> {
         // An invalidation ends leases, as a copy does.
-        let effect = self.overruled(key)?;
+        let effect = self.pending_invalidation(key)?;
         let mut alone = Value::duplicate(self);
         alone.apply(effect);
         Some(alone)
@@ -106,10 +106,10 @@ impl<V: Stored> Native for V {
             return false;
         }
         token_clock::tokens(|clock| clock.saw(token));
-        self.settled();
+        self.after_change();
         self.count(place.map(|(_, key)| key).unwrap_or_default());
         if let Some((db, key)) = place {
-            Stored::placed(self, db, key);
+            ValueType::on_key_added(self, db, key);
         }
         true
     }
@@ -122,8 +122,8 @@ impl<V: Stored> Native for V {
         Value::free_effort(self)
     }
 
-    fn placed(&self, db: i32, key: &[u8]) {
-        Stored::placed(self, db, key);
+    fn on_key_added(&self, db: i32, key: &[u8]) {
+        ValueType::on_key_added(self, db, key);
     }
 
     fn duplicate(&self, db: i32, key: &[u8]) -> Option<Self> {
@@ -133,20 +133,20 @@ impl<V: Stored> Native for V {
             return None;
         }
         copy.count(key);
-        Stored::placed(&copy, db, key);
+        ValueType::on_key_added(&copy, db, key);
         Some(copy)
     }
 
-    fn freed(self) {
+    fn on_free(self) {
         self.uncount();
     }
 
-    fn aof_preface() -> Vec<BesideKeys> {
+    fn aof_preface() -> Vec<AuxState> {
         global_state::saved()
     }
 
-    fn unlinked(db: i32, key: &[u8]) {
+    fn on_key_removed(db: i32, key: &[u8]) {
         blocking::stale(db, key);
-        V::left(db, key);
+        V::on_key_removed(db, key);
     }
 }

@@ -4,12 +4,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::domain::refusal::Refusal;
 use crate::domain::{breaker, cache, idemp, jobq, ratelimit};
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
 use crate::module_api::context::Ctx;
-use crate::module_api::data_type::Native;
+use crate::module_api::data_type::DataType;
 use crate::module_api::key::Key;
 use crate::module_api::keyspace;
-use crate::module_api::server_string::Name;
+use crate::module_api::server_string::ServerStr;
+use crate::runtime::handler::Handler;
 
 use crate::runtime::global_state;
 
@@ -18,8 +19,6 @@ type Sum = [u8; 32];
 pub struct Digest;
 
 impl Handler for Digest {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let Call { ctx, args, reply } = call;
         if args.len() > 2 {
@@ -59,8 +58,8 @@ fn of_everything(ctx: Ctx<'_>) -> Sum {
 }
 
 /// `None` when the key is missing, has run out, or is not of ours.
-fn of_key(ctx: Ctx<'_>, name: Name<'_>, hash: &mut Sha256) -> Option<Sum> {
-    let key = Key::unnoticed(ctx, name);
+fn of_key(ctx: Ctx<'_>, name: ServerStr<'_>, hash: &mut Sha256) -> Option<Sum> {
+    let key = Key::open_no_touch(ctx, name);
     if key.expiry().is_some_and(|at| at <= ctx.now_ms()) {
         return None;
     }
@@ -73,12 +72,12 @@ fn of_key(ctx: Ctx<'_>, name: Name<'_>, hash: &mut Sha256) -> Option<Sum> {
     known.then(|| hash.finalize_reset().into())
 }
 
-fn add<T: Native>(key: &Key<'_>, name: Name<'_>, hash: &mut Sha256) -> bool {
+fn add<T: DataType>(key: &Key<'_>, name: ServerStr<'_>, hash: &mut Sha256) -> bool {
     let Ok(Some(value)) = key.value::<T>() else { return false };
     hash.update(T::TYPE_NAME.to_bytes());
     hash.update(key.expiry().map_or(u64::MAX, |at| at).to_le_bytes());
     // As it counts, whether or not anyone has written it down since it was invalidated.
-    value.alone(name.bytes()).as_ref().unwrap_or(value).save(&mut |block| {
+    value.self_contained(name.bytes()).as_ref().unwrap_or(value).save(&mut |block| {
         hash.update((block.len() as u64).to_le_bytes());
         hash.update(block);
     });

@@ -5,9 +5,10 @@ use std::sync::atomic::Ordering;
 use crate::commands::jobq::queue_registry;
 use crate::domain::refusal::{Refusal, shown};
 use crate::module_api::blocking;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
 use crate::module_api::context::{CLOCK_AHEAD_MS, IMPORTS};
 use crate::runtime::blocking::ATTEMPTS;
+use crate::runtime::handler::Handler;
 
 /// `WORKGATE.TEST PANIC`: panics, to prove that the guard holds; `HALFWAY` does so within a reply.
 /// `ATTEMPTS`: how often it was tried to serve somebody who waits. `CLOCK ms`: the module's clock is so far ahead of the
@@ -16,8 +17,6 @@ use crate::runtime::blocking::ATTEMPTS;
 pub struct Test;
 
 impl Handler for Test {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         match call.args.get(1) {
             Some(b"PANIC") => panic!("asked to"),

@@ -5,20 +5,19 @@ use crate::domain::breaker::{Breaker, ForcedState};
 use crate::domain::integer::integer;
 use crate::domain::refusal::{Refusal, shown};
 use crate::domain::time;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
+use crate::runtime::handler::Handler;
 
-use crate::commands::args::{Words, unknown};
+use crate::commands::args::{ArgReader, unknown};
 use crate::runtime::commit;
 
 /// `BREAKER.CONFIG SET key field value [field value …]`
 pub struct BreakerConfigSet;
 
 impl Handler for BreakerConfigSet {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
-        words.word("subcommand")?;
+        let mut words = ArgReader::of(call.args);
+        words.next_arg("subcommand")?;
         let key = words.name("key")?;
         commit::write::<Breaker, _>(call.ctx, key, |state, _, _| {
             breaker::decide_config(state, |config| {
@@ -31,7 +30,7 @@ impl Handler for BreakerConfigSet {
                         )));
                     };
                     let name = String::from_utf8_lossy(option.folded()).to_ascii_lowercase();
-                    let value = words.word(&name)?;
+                    let value = words.next_arg(&name)?;
                     *number = if is_duration {
                         span(&name, value, least, most)?
                     } else {
@@ -60,8 +59,6 @@ fn span(name: &str, text: &[u8], least: u64, most: u64) -> Result<u64, Refusal> 
 pub struct BreakerConfigGet;
 
 impl Handler for BreakerConfigGet {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         commit::read::<Breaker, _>(call.ctx, call.args.name(2), |state, _| {
             let fields = state.map(Breaker::config).unwrap_or_default().shown();
@@ -83,12 +80,10 @@ impl Handler for BreakerConfigGet {
 pub struct BreakerForce;
 
 impl Handler for BreakerForce {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
-        let state = words.word("state")?;
+        let state = words.next_arg("state")?;
         let what = match state.to_ascii_lowercase().as_slice() {
             b"open" => Some(ForcedState::Open),
             b"closed" => Some(ForcedState::Closed),
@@ -121,8 +116,6 @@ impl Handler for BreakerForce {
 pub struct BreakerReset;
 
 impl Handler for BreakerReset {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         commit::write::<Breaker, _>(call.ctx, call.args.name(1), breaker::decide_reset)?;
         call.reply.ok();

@@ -6,9 +6,10 @@ use crate::domain::breaker;
 use crate::domain::breaker::{Breaker, MAX_CALLS, MAX_INSTANCE_LEN, State};
 use crate::domain::refusal::Refusal;
 use crate::domain::token;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
+use crate::runtime::handler::Handler;
 
-use crate::commands::args::{Words, unknown};
+use crate::commands::args::{ArgReader, unknown};
 use crate::runtime::commit;
 
 /// The word for a state in replies.
@@ -25,8 +26,6 @@ pub(crate) fn state_word(state: State) -> &'static CStr {
 pub struct BreakerAllow;
 
 impl Handler for BreakerAllow {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let allowed = commit::write::<Breaker, _>(call.ctx, call.args.name(1), breaker::decide_allow)?;
         call.reply.array(4);
@@ -42,10 +41,8 @@ impl Handler for BreakerAllow {
 pub struct BreakerReport;
 
 impl Handler for BreakerReport {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let mut report = breaker::CallReport { ok: 0, failed: 0, slow: 0, permit: None, by: None };
         while let Some(option) = words.option()? {

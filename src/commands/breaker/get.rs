@@ -3,7 +3,8 @@
 use crate::domain::breaker;
 use crate::domain::breaker::{Breaker, ForcedState};
 use crate::domain::refusal::Refusal;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
+use crate::runtime::handler::Handler;
 
 use crate::commands::breaker::allow_and_report::state_word;
 use crate::runtime::commit;
@@ -12,8 +13,6 @@ use crate::runtime::commit;
 pub struct BreakerGet;
 
 impl Handler for BreakerGet {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let reply = call.reply;
         commit::read::<Breaker, _>(call.ctx, call.args.name(1), |state, now| {

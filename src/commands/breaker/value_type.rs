@@ -1,6 +1,6 @@
 //! The breaker as the server keeps it.
 
 use crate::domain::breaker;
-use crate::runtime::value_type::stored;
+use crate::runtime::value_type::value_type;
 
-stored!(breaker::Breaker, c"workgateB", c"breaker._apply");
+value_type!(breaker::Breaker, c"workgateB", c"breaker._apply");

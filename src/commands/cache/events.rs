@@ -2,9 +2,10 @@
 
 use crate::domain::cache::{InvalidationEvent, Invalidations, Scope};
 use crate::domain::refusal::Refusal;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
+use crate::runtime::handler::Handler;
 
-use crate::commands::args::{MOST_ITEMS, Words, unknown};
+use crate::commands::args::{ArgReader, MAX_ITEMS, unknown};
 use crate::runtime::{global_tables, token_clock};
 
 /// COUNT unless given.
@@ -14,15 +15,13 @@ const DEFAULT_COUNT: u64 = 100;
 pub struct CacheEvents;
 
 impl Handler for CacheEvents {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let since = words.integer("since", 0, i64::MAX as u64)?;
         let mut count = DEFAULT_COUNT;
         while let Some(option) = words.option()? {
             match option.folded() {
-                b"COUNT" => count = words.integer("COUNT", 1, MOST_ITEMS as u64)?,
+                b"COUNT" => count = words.integer("COUNT", 1, MAX_ITEMS as u64)?,
                 _ => return Err(unknown(&option)),
             }
         }

@@ -3,30 +3,29 @@
 use crate::domain::cache;
 use crate::domain::cache::CacheEntry;
 use crate::domain::refusal::Refusal;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
 use crate::module_api::context::Ctx;
 use crate::module_api::key::Key;
-use crate::module_api::server_string::Name;
+use crate::module_api::server_string::ServerStr;
 use crate::module_api::string_keys;
+use crate::runtime::handler::Handler;
 
-use crate::commands::args::MOST_ITEMS;
+use crate::commands::args::MAX_ITEMS;
 use crate::runtime::commit;
 
 /// `CACHE.EXPIRE key [key …]`
 pub struct CacheExpire;
 
 impl Handler for CacheExpire {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let keys = call.args.len() - 1;
-        if keys > MOST_ITEMS {
-            return Err(Refusal::err(format!("at most {MOST_ITEMS} keys a call, {keys} were given")));
+        if keys > MAX_ITEMS {
+            return Err(Refusal::err(format!("at most {MAX_ITEMS} keys a call, {keys} were given")));
         }
         let names = || (1..call.args.len()).map(|at| call.args.name(at));
         // One wrong key leaves all of them as they are.
         for name in names() {
-            let key = Key::unnoticed(call.ctx, name);
+            let key = Key::open_no_touch(call.ctx, name);
             if !key.is_string() {
                 key.value::<CacheEntry>()?;
             }
@@ -40,8 +39,8 @@ impl Handler for CacheExpire {
     }
 }
 
-fn expire(ctx: Ctx<'_>, name: Name<'_>) -> Result<bool, Refusal> {
-    if Key::unnoticed(ctx, name).is_string() {
+fn expire(ctx: Ctx<'_>, name: ServerStr<'_>) -> Result<bool, Refusal> {
+    if Key::open_no_touch(ctx, name).is_string() {
         string_keys::unlink(ctx, name);
         return Ok(true);
     }

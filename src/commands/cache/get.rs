@@ -2,8 +2,9 @@
 
 use crate::domain::cache::{CacheEntry, State};
 use crate::domain::refusal::{Code, Refusal};
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
 use crate::module_api::string_keys;
+use crate::runtime::handler::Handler;
 
 use crate::commands::cache::{invalidate, plain_string, stats};
 use crate::runtime::commit;
@@ -12,8 +13,6 @@ use crate::runtime::commit;
 pub struct CacheGet;
 
 impl Handler for CacheGet {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let key = call.args.name(1);
         let seen = commit::read::<CacheEntry, _>(call.ctx, key, |entry, now| {

@@ -6,28 +6,28 @@ use crate::domain::decision::Decision;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
 use crate::module_api::context::Ctx;
 use crate::module_api::reply::Reply;
-use crate::module_api::server_string::Name;
+use crate::module_api::server_string::ServerStr;
+use crate::runtime::handler::Handler;
 
 use super::effective_policy::LoadTerms;
-use crate::commands::args::{Words, unknown};
+use crate::commands::args::{ArgReader, unknown};
 use crate::commands::cache::effective_policy;
 use crate::commands::cache::{plain_string, set, stats};
 use crate::runtime::blocking;
 use crate::runtime::blocking::{Decided, Waitable};
 use crate::runtime::commit;
+use crate::runtime::commit::Write;
 
 /// `CACHE.GETSET key [LEASE d] [BLOCK d] [TOUCH d] [WITHMETA]`, or
 /// `… VALUE v [TTL d] [GRACE d] [META b] [TAGS n tag …] [WITHMETA]`
 pub struct CacheGetSet;
 
 impl Handler for CacheGetSet {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let mut options = GetSetOptions::default();
         while let Some(option) = words.option()? {
@@ -35,11 +35,11 @@ impl Handler for CacheGetSet {
                 b"LEASE" => options.lease = Some(words.duration("LEASE")?),
                 b"TOUCH" => options.touch = Some(words.duration("TOUCH")?),
                 b"BLOCK" => options.block = Some(words.duration("BLOCK")?),
-                b"VALUE" => options.value = Some(words.word("value")?),
+                b"VALUE" => options.value = Some(words.next_arg("value")?),
                 b"TTL" => options.ttl = Some(words.duration("TTL")?),
                 b"GRACE" => options.grace = Some(words.duration_or_zero("GRACE")?),
                 b"WITHMETA" => options.with_meta = true,
-                b"META" => options.client_meta = Some(words.word("META")?),
+                b"META" => options.client_meta = Some(words.next_arg("META")?),
                 b"TAGS" => options.tags = Some(set::read_tags(&mut words)?),
                 _ => return Err(unknown(&option)),
             }
@@ -100,7 +100,7 @@ impl GetSetOptions<'_> {
 /// GETSET with VALUE: a plain string is a HIT here too.
 fn get_or_store(
     call: Call<'_>,
-    key: Name<'_>,
+    key: ServerStr<'_>,
     set: &cache::SetRequest<'_>,
     tags: Tags,
     with_meta: bool,
@@ -163,19 +163,19 @@ impl Waitable for BlockingGetSet {
         cache::decide_getset(entry, &self.request, now, tokens)
     }
 
-    fn is_nothing(answer: &cache::GetSetReply<'_>) -> bool {
+    fn is_empty(answer: &cache::GetSetReply<'_>) -> bool {
         answer.state == State::Busy
     }
 
-    fn owned(answer: cache::GetSetReply<'_>) -> cache::GetSetReply<'static> {
+    fn into_owned(answer: cache::GetSetReply<'_>) -> cache::GetSetReply<'static> {
         answer.into_owned()
     }
 
-    fn is_for_all(&self, answer: &cache::GetSetReply<'_>) -> bool {
+    fn is_shared(&self, answer: &cache::GetSetReply<'_>) -> bool {
         matches!(answer.state, State::Hit | State::Absent) && self.request.touch.is_none()
     }
 
-    fn waits(&self) {
+    fn on_block(&self) {
         stats::count_event(self.class, |stats| stats.waits += 1);
     }
 
@@ -184,24 +184,25 @@ impl Waitable for BlockingGetSet {
     }
 
     /// One of the server's own strings is a HIT, never leased.
-    fn of_other_type(&self, ctx: Ctx<'_>, key: Name<'_>) -> Option<cache::GetSetReply<'static>> {
+    fn reply_to_other_type(&self, ctx: Ctx<'_>, key: ServerStr<'_>) -> Option<cache::GetSetReply<'static>> {
         plain_string::hit(ctx, key, self.request.touch)
     }
 
-    fn nothing(&self) -> cache::GetSetReply<'static> {
+    fn timeout_reply(&self) -> cache::GetSetReply<'static> {
         cache::GetSetReply { state: State::Busy, value: None, token: 0, ms: 1, client_meta: None }
     }
 
-    fn reply(&self, answer: &cache::GetSetReply<'_>, _key: Name<'_>, reply: Reply<'_>) {
+    fn reply(&self, answer: &cache::GetSetReply<'_>, _key: ServerStr<'_>, reply: Reply<'_>) {
         send(self.class, answer, self.with_meta, reply);
     }
 
-    fn put_back(&self, answer: &cache::GetSetReply<'_>, ctx: Ctx<'_>, key: Name<'_>) {
+    fn undo(&self, answer: &cache::GetSetReply<'_>, ctx: Ctx<'_>, key: ServerStr<'_>) {
         if answer.token > 0 {
             // Fenced when somebody has taken over meanwhile: then there is nothing to give back.
-            let _ = commit::write_alone::<CacheEntry, _>(ctx, key, |entry, now, _| {
-                cache::decide_release(entry, answer.token, 0, now)
-            });
+            let _ =
+                commit::write_with::<CacheEntry, _>(ctx, key, Write::without_serving(), |entry, now, _| {
+                    cache::decide_release(entry, answer.token, 0, now)
+                });
         }
     }
 }

@@ -3,11 +3,12 @@
 use crate::domain::cache;
 use crate::domain::cache::{CacheEntry, Invalidation, Invalidations, LatestExpiry, Scope, Tags};
 use crate::domain::refusal::Refusal;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
 use crate::module_api::context::Ctx;
 use crate::module_api::main_thread::MainThread;
+use crate::runtime::handler::Handler;
 
-use crate::commands::args::{MOST_ITEMS, Words, unknown};
+use crate::commands::args::{ArgReader, MAX_ITEMS, unknown};
 use crate::runtime::{global_tables, token_clock};
 
 /// Until when anything lasts that this server holds or has held since its start.
@@ -45,8 +46,6 @@ pub fn load_ended(ctx: Ctx<'_>) {
 pub struct InvalidateTag;
 
 impl Handler for InvalidateTag {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         invalidate(call, Scope::Tag)
     }
@@ -56,22 +55,20 @@ impl Handler for InvalidateTag {
 pub struct InvalidatePrefix;
 
 impl Handler for InvalidatePrefix {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         invalidate(call, Scope::Prefix)
     }
 }
 
 fn invalidate(call: Call<'_>, scope: Scope) -> Result<(), Refusal> {
-    let mut words = Words::of(call.args);
-    words.word("subcommand")?;
+    let mut words = ArgReader::of(call.args);
+    words.next_arg("subcommand")?;
     let (count_name, name) = match scope {
         Scope::Tag => ("numtags", "tag"),
         Scope::Prefix => ("numprefixes", "prefix"),
     };
-    let count = words.integer(count_name, 1, MOST_ITEMS as u64)?;
-    let names = words.many(count, |words| words.word(name))?;
+    let count = words.integer(count_name, 1, MAX_ITEMS as u64)?;
+    let names = words.next_n(count, |words| words.next_arg(name))?;
     let mut hard = false;
     while let Some(option) = words.option()? {
         match option.folded() {

@@ -3,10 +3,11 @@
 use crate::domain::cache;
 use crate::domain::cache::{CachePolicies, CachePolicy};
 use crate::domain::refusal::Refusal;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
 use crate::module_api::reply::Reply;
+use crate::runtime::handler::Handler;
 
-use crate::commands::args::{Words, unknown};
+use crate::commands::args::{ArgReader, unknown};
 use crate::runtime::global_tables;
 
 /// `CACHE.POLICY SET prefix [TTL d] [GRACE d] [JITTER pct] [ABSENTTL d] [LEASE d] [EARLY beta] [COMPRESS bytes]
@@ -14,19 +15,17 @@ use crate::runtime::global_tables;
 pub struct CachePolicySet;
 
 impl Handler for CachePolicySet {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
-        words.word("subcommand")?;
-        let prefix = words.word("prefix")?;
+        let mut words = ArgReader::of(call.args);
+        words.next_arg("subcommand")?;
+        let prefix = words.next_arg("prefix")?;
         let mut policy = CachePolicy::default();
         while let Some(field) = words.option()? {
             let value = words.peek();
             match policy.set_field(field.folded(), value.unwrap_or_default()) {
                 Ok(None) => return Err(unknown(&field)),
                 known => {
-                    words.word("value")?;
+                    words.next_arg("value")?;
                     known?;
                 }
             }
@@ -43,8 +42,6 @@ impl Handler for CachePolicySet {
 pub struct CachePolicyDelete;
 
 impl Handler for CachePolicyDelete {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let prefix = call.args.get(2).unwrap_or_default();
         let deleted = global_tables::write::<CachePolicies, _>(call.ctx, |policies, _, _| {
@@ -59,8 +56,6 @@ impl Handler for CachePolicyDelete {
 pub struct CachePolicyGet;
 
 impl Handler for CachePolicyGet {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let prefix = call.args.get(2).unwrap_or_default();
         global_tables::read::<CachePolicies, _>(|policies| match policies.get(prefix) {
@@ -75,8 +70,6 @@ impl Handler for CachePolicyGet {
 pub struct CachePolicyList;
 
 impl Handler for CachePolicyList {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         global_tables::read::<CachePolicies, _>(|policies| {
             let all = policies.iter();

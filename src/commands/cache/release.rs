@@ -3,9 +3,10 @@
 use crate::domain::cache;
 use crate::domain::cache::CacheEntry;
 use crate::domain::refusal::{Code, Refusal};
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
+use crate::runtime::handler::Handler;
 
-use crate::commands::args::{Words, unknown};
+use crate::commands::args::{ArgReader, unknown};
 use crate::commands::cache::stats;
 use crate::runtime::commit;
 
@@ -13,10 +14,8 @@ use crate::runtime::commit;
 pub struct CacheRelease;
 
 impl Handler for CacheRelease {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let token = words.token()?;
         let mut delay = 0;

@@ -3,11 +3,13 @@
 use crate::domain::cache;
 use crate::domain::cache::{CacheEntry, MAX_TAGS_PER_KEY, Tags};
 use crate::domain::refusal::Refusal;
-use crate::module_api::command::{Call, Handler};
-use crate::module_api::server_string::Name;
+use crate::module_api::command::Call;
+use crate::module_api::server_string::ServerStr;
+use crate::runtime::handler::Handler;
 
-use crate::commands::args::{Words, unknown};
+use crate::commands::args::{ArgReader, unknown};
 use crate::runtime::commit;
+use crate::runtime::commit::Write;
 
 use crate::commands::cache::{effective_policy, invalidate, stats};
 
@@ -15,12 +17,10 @@ use crate::commands::cache::{effective_policy, invalidate, stats};
 pub struct CacheSet;
 
 impl Handler for CacheSet {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
-        let value = words.word("value")?;
+        let value = words.next_arg("value")?;
         let mut with = Tags::default();
         let mut set =
             cache::SetRequest { value: Some(value), token: None, ttl: None, grace: None, client_meta: None };
@@ -29,7 +29,7 @@ impl Handler for CacheSet {
                 b"TOKEN" => set.token = Some(words.token()?),
                 b"TTL" => set.ttl = Some(words.duration("TTL")?),
                 b"GRACE" => set.grace = Some(words.duration_or_zero("GRACE")?),
-                b"META" => set.client_meta = Some(words.word("META")?),
+                b"META" => set.client_meta = Some(words.next_arg("META")?),
                 b"TAGS" => with = read_tags(&mut words)?,
                 _ => return Err(unknown(&option)),
             }
@@ -42,10 +42,8 @@ impl Handler for CacheSet {
 pub struct CacheAbsent;
 
 impl Handler for CacheAbsent {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let mut set =
             cache::SetRequest { value: None, token: None, ttl: None, grace: None, client_meta: None };
@@ -60,16 +58,17 @@ impl Handler for CacheAbsent {
     }
 }
 
-fn store(call: Call<'_>, key: Name<'_>, set: &cache::SetRequest<'_>, tags: Tags) -> Result<(), Refusal> {
+fn store(call: Call<'_>, key: ServerStr<'_>, set: &cache::SetRequest<'_>, tags: Tags) -> Result<(), Refusal> {
     let (terms, class) = effective_policy::for_value(key);
-    let stored = commit::write_over_string::<CacheEntry, _>(call.ctx, key, |entry, now, tokens| {
-        let decide = || cache::decide_set(entry, set, &terms, now, tokens);
-        if tags.is_empty() {
-            return decide();
-        }
-        let invalidation = invalidate::newest_invalidation(key.bytes(), &tags);
-        cache::decide_set_with_tags(entry, tags, set.token, invalidation, now, decide)
-    })?;
+    let stored =
+        commit::write_with::<CacheEntry, _>(call.ctx, key, Write::over_string(), |entry, now, tokens| {
+            let decide = || cache::decide_set(entry, set, &terms, now, tokens);
+            if tags.is_empty() {
+                return decide();
+            }
+            let invalidation = invalidate::newest_invalidation(key.bytes(), &tags);
+            cache::decide_set_with_tags(entry, tags, set.token, invalidation, now, decide)
+        })?;
     if !stored {
         stats::count_event(class, |stats| stats.fenced += 1);
     }
@@ -78,8 +77,8 @@ fn store(call: Call<'_>, key: Name<'_>, set: &cache::SetRequest<'_>, tags: Tags)
 }
 
 /// Reads what follows the word TAGS: `n tag …`.
-pub fn read_tags(words: &mut Words<'_>) -> Result<Tags, Refusal> {
+pub fn read_tags(words: &mut ArgReader<'_>) -> Result<Tags, Refusal> {
     let count = words.integer("TAGS", 1, MAX_TAGS_PER_KEY as u64)?;
-    let given = words.many(count, |words| words.word("tag"))?;
+    let given = words.next_n(count, |words| words.next_arg("tag"))?;
     Tags::new(&given)
 }

@@ -7,9 +7,10 @@ use crate::domain::cache::{
 };
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::value::Value;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
 use crate::module_api::main_thread::MainThread;
 use crate::module_api::reply::Reply;
+use crate::runtime::handler::Handler;
 
 use crate::runtime::global_tables;
 
@@ -109,8 +110,6 @@ fn add(entry: &CacheEntry, times: i64) {
 pub struct ShowStats;
 
 impl Handler for ShowStats {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let classes = match call.args.get(1) {
             None => (NO_POLICY..MAX_STATS_CLASSES as StatsClass).collect(),

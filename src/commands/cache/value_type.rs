@@ -2,15 +2,15 @@
 
 use super::{invalidate, stats};
 use crate::domain::cache;
-use crate::runtime::global_tables::shared;
-use crate::runtime::value_type::stored;
+use crate::runtime::global_tables::global_table;
+use crate::runtime::value_type::value_type;
 
-stored!(cache::CacheEntry, c"workgateC", c"cache._apply", {
-    fn overruled(&self, key: &[u8]) -> Option<Self::Effect> {
+value_type!(cache::CacheEntry, c"workgateC", c"cache._apply", {
+    fn pending_invalidation(&self, key: &[u8]) -> Option<Self::Effect> {
         invalidate::pending_invalidation(self, key)
     }
 
-    fn on_overruled(key: &[u8]) {
+    fn on_invalidated(key: &[u8]) {
         stats::count_event(stats::class_of(key), |stats| stats.invalidated += 1);
     }
 
@@ -22,10 +22,10 @@ stored!(cache::CacheEntry, c"workgateC", c"cache._apply", {
         stats::uncount(self);
     }
 
-    fn settled(&self) {
+    fn after_change(&self) {
         invalidate::note_expiry(self);
     }
 });
 
-shared!(cache::CachePolicies, c"cache.policy", c"workgate2");
-shared!(cache::Invalidations, c"cache.invalidate", c"workgate3");
+global_table!(cache::CachePolicies, c"cache.policy", c"workgate2");
+global_table!(cache::Invalidations, c"cache.invalidate", c"workgate3");

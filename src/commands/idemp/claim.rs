@@ -7,100 +7,99 @@ use crate::domain::idemp::{DEFAULT_LEASE, DEFAULT_TTL, Fingerprint, Record, Stat
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
 use crate::module_api::context::{Ctx, Origin};
 use crate::module_api::reply::Reply;
-use crate::module_api::server_string::Name;
+use crate::module_api::server_string::ServerStr;
+use crate::runtime::handler::VerbatimHandler;
 
-use crate::commands::args::{Words, unknown, within_size};
+use crate::commands::args::{ArgReader, unknown, within_size};
 use crate::runtime::blocking;
 use crate::runtime::blocking::{Decided, Waitable};
 use crate::runtime::commit;
-use crate::runtime::commit::Carrier;
+use crate::runtime::commit::{ReplicateAs, Write};
 use crate::runtime::replicated_clock;
 use crate::runtime::settings::IDEMP_MAX_PAYLOAD;
 
 /// `IDEMP.CLAIM key [LEASE d] [TTL d] [OWNER b] [FINGERPRINT b | PAYLOAD b | JSON b] [BLOCK d]`
 pub struct IdempClaim;
 
-impl Handler for IdempClaim {
-    type Refusal = Refusal;
+impl VerbatimHandler for IdempClaim {
+    fn run(call: Call<'_>, origin: Origin) -> Result<(), Refusal> {
+        let (key, claim, block) = read_claim(call)?;
+        let replicate_as = ReplicateAs::choose(origin, is_replicable_verbatim(&claim, origin));
+        blocking::answer(call, key, BlockingClaim { claim: claim.into_owned(), replicate_as }, block)
+    }
 
-    fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
-        let key = words.name("key")?;
-        let mut claim =
-            idemp::ClaimRequest { lease: DEFAULT_LEASE, ttl: DEFAULT_TTL, owner: None, fingerprint: None };
-        let mut block = None;
-        while let Some(option) = words.option()? {
-            match option.folded() {
-                b"LEASE" => claim.lease = words.duration("LEASE")?,
-                b"TTL" => claim.ttl = words.duration("TTL")?,
-                b"OWNER" => claim.owner = Some(Cow::Borrowed(words.id("OWNER")?)),
-                b"BLOCK" => block = Some(words.duration("BLOCK")?),
-                kind @ (b"FINGERPRINT" | b"PAYLOAD" | b"JSON") => {
-                    if claim.fingerprint.is_some() {
-                        return Err(Refusal::err("give one of FINGERPRINT, PAYLOAD and JSON"));
-                    }
-                    claim.fingerprint = Some(fingerprint(kind, &mut words)?);
-                }
-                _ => return Err(unknown(&option)),
-            }
+    /// Grants what the primary has granted: the token is the next one of the history, and the record is not asked
+    /// again whether it is free.
+    fn replay(call: Call<'_>, origin: Origin) -> Result<(), Refusal> {
+        let (key, claim, _) = read_claim(call)?;
+        if !is_replicable_verbatim(&claim, origin) || origin != Origin::ReplicationOrAof {
+            return Err(commit::not_replicable_verbatim());
         }
-        let origin = call.ctx.origin();
-        let Some(carrier) = Carrier::of(origin, travels_by_itself(&claim, origin)) else {
-            return repeat(call, key, &claim, origin);
-        };
-        blocking::answer(call, key, BlockingClaim { claim: claim.into_owned(), carrier }, block)
+        let token = replicated_clock::next_token();
+        commit::apply_verbatim(call.ctx, key, origin, |record: Option<&Record>, now| {
+            Some(idemp::claim_effect(record, &claim, now, token))
+        })?;
+        call.reply.ok();
+        Ok(())
     }
 }
 
-/// Whether a claim that is granted may travel as it came. Not in a cluster: who imports the slot would have to
-/// grant the same token, and gets none of the ticks that tell which one it is. Nor with what it is about, which
-/// may be long, and is kept as its digest.
-fn travels_by_itself(claim: &idemp::ClaimRequest<'_>, origin: Origin) -> bool {
+type ClaimArgs<'a> = (ServerStr<'a>, idemp::ClaimRequest<'a>, Option<u64>);
+
+fn read_claim(call: Call<'_>) -> Result<ClaimArgs<'_>, Refusal> {
+    let mut words = ArgReader::of(call.args);
+    let key = words.name("key")?;
+    let mut claim =
+        idemp::ClaimRequest { lease: DEFAULT_LEASE, ttl: DEFAULT_TTL, owner: None, fingerprint: None };
+    let mut block = None;
+    while let Some(option) = words.option()? {
+        match option.folded() {
+            b"LEASE" => claim.lease = words.duration("LEASE")?,
+            b"TTL" => claim.ttl = words.duration("TTL")?,
+            b"OWNER" => claim.owner = Some(Cow::Borrowed(words.id("OWNER")?)),
+            b"BLOCK" => block = Some(words.duration("BLOCK")?),
+            kind @ (b"FINGERPRINT" | b"PAYLOAD" | b"JSON") => {
+                if claim.fingerprint.is_some() {
+                    return Err(Refusal::err("give one of FINGERPRINT, PAYLOAD and JSON"));
+                }
+                claim.fingerprint = Some(fingerprint(kind, &mut words)?);
+            }
+            _ => return Err(unknown(&option)),
+        }
+    }
+    Ok((key, claim, block))
+}
+
+/// Whether a granted claim may be replicated as the client sent it. Not in a cluster: a primary that imports the slot
+/// must grant the same token, and gets none of the ticks that say which one. Not with a fingerprint: the payload may
+/// be long, and only its digest is kept.
+fn is_replicable_verbatim(claim: &idemp::ClaimRequest<'_>, origin: Origin) -> bool {
     claim.fingerprint.is_none() && origin != Origin::ClientOfCluster
 }
 
-/// A claim that a primary granted: the token is that which the history gives next, and nobody is asked again
-/// whether the record is free.
-fn repeat(
-    call: Call<'_>,
-    key: Name<'_>,
-    claim: &idemp::ClaimRequest<'_>,
-    origin: Origin,
-) -> Result<(), Refusal> {
-    if !travels_by_itself(claim, origin) || origin != Origin::History {
-        return Err(commit::not_by_itself());
-    }
-    let token = replicated_clock::next_token();
-    commit::repeat(call.ctx, key, origin, |record: Option<&Record>, now| {
-        Some(idemp::claim_effect(record, claim, now, token))
-    })?;
-    call.reply.ok();
-    Ok(())
-}
-
-fn fingerprint(kind: &[u8], words: &mut Words<'_>) -> Result<Fingerprint, Refusal> {
+fn fingerprint(kind: &[u8], words: &mut ArgReader<'_>) -> Result<Fingerprint, Refusal> {
     let most = IDEMP_MAX_PAYLOAD.get();
     if kind == b"FINGERPRINT" {
         return Ok(Fingerprint::from_fingerprint(within_size(
             "FINGERPRINT",
-            words.word("FINGERPRINT")?,
+            words.next_arg("FINGERPRINT")?,
             most,
             "",
         )?));
     }
     if kind == b"JSON" {
-        return Fingerprint::from_json(words.word("JSON")?, most as usize);
+        return Fingerprint::from_json(words.next_arg("JSON")?, most as usize);
     }
-    Fingerprint::from_payload(words.word("PAYLOAD")?, most as usize)
+    Fingerprint::from_payload(words.next_arg("PAYLOAD")?, most as usize)
 }
 
 /// A claim that may wait.
 struct BlockingClaim {
     claim: idemp::ClaimRequest<'static>,
-    carrier: Carrier,
+    replicate_as: ReplicateAs,
 }
 
 impl Waitable for BlockingClaim {
@@ -111,19 +110,19 @@ impl Waitable for BlockingClaim {
         idemp::decide_claim(record, &self.claim, now, tokens)
     }
 
-    fn carrier(&self) -> Carrier {
-        self.carrier
+    fn replicate_as(&self) -> ReplicateAs {
+        self.replicate_as
     }
 
-    fn is_nothing(answer: &idemp::ClaimReply<'_>) -> bool {
+    fn is_empty(answer: &idemp::ClaimReply<'_>) -> bool {
         answer.state == State::Busy
     }
 
-    fn owned(answer: idemp::ClaimReply<'_>) -> idemp::ClaimReply<'static> {
+    fn into_owned(answer: idemp::ClaimReply<'_>) -> idemp::ClaimReply<'static> {
         answer.into_owned()
     }
 
-    fn is_for_all(&self, answer: &idemp::ClaimReply<'_>) -> bool {
+    fn is_shared(&self, answer: &idemp::ClaimReply<'_>) -> bool {
         answer.state == State::Done
     }
 
@@ -131,11 +130,11 @@ impl Waitable for BlockingClaim {
         record.next_due()
     }
 
-    fn nothing(&self) -> idemp::ClaimReply<'static> {
+    fn timeout_reply(&self) -> idemp::ClaimReply<'static> {
         idemp::ClaimReply { state: State::Busy, value: None, token: 0, ms: 1, attempt: 0, meta: None }
     }
 
-    fn reply(&self, answer: &idemp::ClaimReply<'_>, _key: Name<'_>, reply: Reply<'_>) {
+    fn reply(&self, answer: &idemp::ClaimReply<'_>, _key: ServerStr<'_>, reply: Reply<'_>) {
         reply.array(6);
         reply.word(match answer.state {
             State::Claimed => c"CLAIMED",
@@ -149,10 +148,10 @@ impl Waitable for BlockingClaim {
         reply.bulk_or_null(answer.meta.as_deref());
     }
 
-    fn put_back(&self, answer: &idemp::ClaimReply<'_>, ctx: Ctx<'_>, key: Name<'_>) {
+    fn undo(&self, answer: &idemp::ClaimReply<'_>, ctx: Ctx<'_>, key: ServerStr<'_>) {
         if answer.token > 0 {
             // Fenced when somebody has taken over meanwhile: then there is nothing to give back.
-            let _ = commit::write_alone::<Record, _>(ctx, key, |record, now, _| {
+            let _ = commit::write_with::<Record, _>(ctx, key, Write::without_serving(), |record, now, _| {
                 idemp::decide_release(record, answer.token, 0, now)
             });
         }

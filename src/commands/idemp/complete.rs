@@ -3,9 +3,10 @@
 use crate::domain::idemp;
 use crate::domain::idemp::{Completion, Extension, Record, ResultLimits};
 use crate::domain::refusal::Refusal;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
+use crate::runtime::handler::Handler;
 
-use crate::commands::args::{Words, unknown};
+use crate::commands::args::{ArgReader, unknown};
 use crate::runtime::commit;
 use crate::runtime::settings::IDEMP_MAX_RESULT;
 
@@ -13,17 +14,15 @@ use crate::runtime::settings::IDEMP_MAX_RESULT;
 pub struct IdempComplete;
 
 impl Handler for IdempComplete {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let token = words.token()?;
-        let result = words.word("result")?;
+        let result = words.next_arg("result")?;
         let mut completion = Completion { token, result, meta: None, ttl: None };
         while let Some(option) = words.option()? {
             match option.folded() {
-                b"META" => completion.meta = Some(words.word("META")?),
+                b"META" => completion.meta = Some(words.next_arg("META")?),
                 b"TTL" => completion.ttl = Some(words.duration("TTL")?),
                 _ => return Err(unknown(&option)),
             }
@@ -42,16 +41,14 @@ impl Handler for IdempComplete {
 pub struct IdempExtend;
 
 impl Handler for IdempExtend {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let mut extension = Extension { token: words.token()?, lease: None, checkpoint: None };
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"LEASE" => extension.lease = Some(words.duration("LEASE")?),
-                b"CHECKPOINT" => extension.checkpoint = Some(words.word("CHECKPOINT")?),
+                b"CHECKPOINT" => extension.checkpoint = Some(words.next_arg("CHECKPOINT")?),
                 _ => return Err(unknown(&option)),
             }
         }
@@ -68,10 +65,8 @@ impl Handler for IdempExtend {
 pub struct IdempRelease;
 
 impl Handler for IdempRelease {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let token = words.token()?;
         let mut delay = 0;

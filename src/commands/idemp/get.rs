@@ -2,7 +2,8 @@
 
 use crate::domain::idemp::{Fingerprint, Record, RecordState};
 use crate::domain::refusal::Refusal;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
+use crate::runtime::handler::Handler;
 
 use crate::runtime::commit;
 
@@ -10,8 +11,6 @@ use crate::runtime::commit;
 pub struct IdempGet;
 
 impl Handler for IdempGet {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let reply = call.reply;
         commit::read::<Record, _>(call.ctx, call.args.name(1), |record, now| {

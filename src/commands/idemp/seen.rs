@@ -3,23 +3,22 @@
 use crate::domain::idemp;
 use crate::domain::idemp::{MAX_IDS_PER_CALL, Secret};
 use crate::domain::refusal::Refusal;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
 use crate::module_api::random;
+use crate::runtime::handler::Handler;
 
-use crate::commands::args::Words;
+use crate::commands::args::ArgReader;
 use crate::runtime::commit;
 
 /// `IDEMP.SEEN key window id [id …]`
 pub struct IdempSeen;
 
 impl Handler for IdempSeen {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let window = words.duration("window")?;
-        let mut ids = vec![words.word("id")?];
+        let mut ids = vec![words.next_arg("id")?];
         while let Some(id) = words.next_if(|_| true) {
             ids.push(id);
         }

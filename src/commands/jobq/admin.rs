@@ -3,9 +3,10 @@
 use crate::domain::jobq;
 use crate::domain::jobq::{Cancelled, MAX_JOBS_PER_CALL, Moved, Queue, State};
 use crate::domain::refusal::{Refusal, shown};
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
+use crate::runtime::handler::Handler;
 
-use crate::commands::args::{Words, unknown};
+use crate::commands::args::{ArgReader, unknown};
 use crate::commands::jobq::{parse_small, state_named};
 use crate::runtime::commit;
 
@@ -13,10 +14,8 @@ use crate::runtime::commit;
 pub struct Cancel;
 
 impl Handler for Cancel {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let mut ids = vec![words.id("id")?];
         while words.peek().is_some() {
@@ -43,7 +42,7 @@ impl Handler for Cancel {
     }
 }
 
-fn limit(words: &mut Words<'_>) -> Result<usize, Refusal> {
+fn limit(words: &mut ArgReader<'_>) -> Result<usize, Refusal> {
     Ok(words.integer("LIMIT", 1, MAX_JOBS_PER_CALL as u64)? as usize)
 }
 
@@ -57,17 +56,15 @@ fn reply_pushed(moved: Moved, call: Call<'_>) {
 pub struct Redrive;
 
 impl Handler for Redrive {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let (mut ids, mut error, mut most) = (None, None, MAX_JOBS_PER_CALL);
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"IDS" => {
                     let count = words.integer("the number of IDS", 1, MAX_JOBS_PER_CALL as u64)?;
-                    ids = Some(words.many(count, |words| words.id("id"))?);
+                    ids = Some(words.next_n(count, |words| words.id("id"))?);
                 }
                 b"ERROR" => error = Some(parse_small("ERROR", &mut words)?),
                 b"LIMIT" => most = limit(&mut words)?,
@@ -87,12 +84,10 @@ impl Handler for Redrive {
 pub struct Purge;
 
 impl Handler for Purge {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
-        let given = words.word("state")?;
+        let given = words.next_arg("state")?;
         let state = state_named(given).filter(|state| *state != State::Active).ok_or_else(|| {
             let given = shown(given);
             Refusal::err(format!(

@@ -8,12 +8,13 @@ use crate::domain::jobq::{Event, EventView, NEXT_EVENT, Queue};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
-use crate::module_api::blocking::Awaited;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::blocking::WaitFor;
+use crate::module_api::command::Call;
 use crate::module_api::reply::Reply;
-use crate::module_api::server_string::Name;
+use crate::module_api::server_string::ServerStr;
+use crate::runtime::handler::Handler;
 
-use crate::commands::args::{Words, unknown};
+use crate::commands::args::{ArgReader, unknown};
 use crate::runtime::blocking;
 use crate::runtime::blocking::{Decided, Waitable};
 
@@ -27,10 +28,8 @@ const MAX_COUNT: u64 = 1_000;
 pub struct Events;
 
 impl Handler for Events {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let mut request =
             EventsRequest { since: words.integer("since", 0, MAX_EVENT_NUMBER)?, count: DEFAULT_COUNT };
@@ -56,21 +55,21 @@ impl Waitable for EventsRequest {
     type Value = Queue;
     type Answer<'q> = Vec<EventView<'q>>;
 
-    const READS: bool = true;
+    const READ_ONLY: bool = true;
 
-    fn awaits(&self) -> Awaited {
-        Awaited::NewsOf(NEXT_EVENT)
+    fn wait_for(&self) -> WaitFor {
+        WaitFor::Subject(NEXT_EVENT)
     }
 
     fn decide<'q>(&self, queue: Option<&'q Queue>, _: UnixMs, _: &TokenClock) -> Decided<'q, Self> {
         Ok(Decision::answer(jobq::events(queue, self.since, self.count)))
     }
 
-    fn is_nothing(events: &Vec<EventView<'_>>) -> bool {
+    fn is_empty(events: &Vec<EventView<'_>>) -> bool {
         events.is_empty()
     }
 
-    fn owned(events: Vec<EventView<'_>>) -> Vec<EventView<'static>> {
+    fn into_owned(events: Vec<EventView<'_>>) -> Vec<EventView<'static>> {
         events.into_iter().map(EventView::into_owned).collect()
     }
 
@@ -78,11 +77,11 @@ impl Waitable for EventsRequest {
         queue.next_event()
     }
 
-    fn nothing(&self) -> Vec<EventView<'static>> {
+    fn timeout_reply(&self) -> Vec<EventView<'static>> {
         Vec::new()
     }
 
-    fn reply(&self, events: &Vec<EventView<'_>>, _: Name<'_>, reply: Reply<'_>) {
+    fn reply(&self, events: &Vec<EventView<'_>>, _: ServerStr<'_>, reply: Reply<'_>) {
         reply.array(events.len());
         for event in events {
             reply.array(5);

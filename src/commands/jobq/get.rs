@@ -3,10 +3,11 @@
 use crate::domain::jobq;
 use crate::domain::jobq::{BlockedBy, COLUMNS, JobView, MAX_MINUTES, Minute, Pause, Queue, State};
 use crate::domain::refusal::Refusal;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
 use crate::module_api::reply::Reply;
+use crate::runtime::handler::Handler;
 
-use crate::commands::args::{Words, unknown};
+use crate::commands::args::{ArgReader, unknown};
 use crate::commands::jobq::state_name;
 use crate::runtime::commit;
 
@@ -14,10 +15,8 @@ use crate::runtime::commit;
 pub struct Get;
 
 impl Handler for Get {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let (key, id) = (words.name("key")?, words.id("id")?);
         let reply = call.reply;
         commit::read::<Queue, _>(call.ctx, key, |queue, now| {
@@ -133,10 +132,8 @@ fn row(minute: &Minute, reply: Reply<'_>) {
 pub struct Stats;
 
 impl Handler for Stats {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let mut series = None;
         while let Some(option) = words.option()? {

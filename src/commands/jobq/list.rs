@@ -3,10 +3,11 @@
 use crate::domain::jobq;
 use crate::domain::jobq::{Cursor, MAX_JOBS_PER_CALL, Queue};
 use crate::domain::refusal::{Refusal, shown};
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
+use crate::runtime::handler::Handler;
 
 use super::get::{Depth, describe};
-use crate::commands::args::{Words, unknown};
+use crate::commands::args::{ArgReader, unknown};
 use crate::commands::jobq::{parse_small, state_named};
 use crate::runtime::commit;
 
@@ -17,12 +18,10 @@ const DEFAULT_COUNT: usize = 10;
 pub struct List;
 
 impl Handler for List {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
-        let given = words.word("state")?;
+        let given = words.next_arg("state")?;
         let state = state_named(given).ok_or_else(|| {
             let given = shown(given);
             Refusal::err(format!("state '{given}': expected ready, delayed, active, blocked, done or dead"))
@@ -31,7 +30,7 @@ impl Handler for List {
             jobq::List { state, cursor: None, count: DEFAULT_COUNT, name: None, group: None, error: None };
         while let Some(option) = words.option()? {
             match option.folded() {
-                b"CURSOR" => list.cursor = Cursor::parse(words.word("CURSOR")?, state)?,
+                b"CURSOR" => list.cursor = Cursor::parse(words.next_arg("CURSOR")?, state)?,
                 b"COUNT" => list.count = words.integer("COUNT", 1, MAX_JOBS_PER_CALL as u64)? as usize,
                 b"NAME" => list.name = Some(words.id("NAME")?),
                 b"GROUP" => list.group = Some(words.id("GROUP")?),

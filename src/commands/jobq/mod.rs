@@ -32,14 +32,14 @@ pub use update::Update;
 
 use std::ffi::CStr;
 
-use super::args::{Words, within_size};
+use super::args::{ArgReader, within_size};
 use crate::domain::jobq::State;
 use crate::domain::refusal::Refusal;
 use crate::runtime::settings::JOBQ_MAX_RESULT;
 
 /// A result, error or note.
-fn parse_small<'a>(what: &str, words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
-    within_size(what, words.word(what)?, JOBQ_MAX_RESULT.get(), "")
+fn parse_small<'a>(what: &str, words: &mut ArgReader<'a>) -> Result<&'a [u8], Refusal> {
+    within_size(what, words.next_arg(what)?, JOBQ_MAX_RESULT.get(), "")
 }
 
 pub(crate) fn state_name(state: State) -> &'static CStr {

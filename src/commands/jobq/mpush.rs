@@ -3,15 +3,17 @@
 use crate::domain::jobq;
 use crate::domain::jobq::{MAX_JOBS_PER_CALL, Queue};
 use crate::domain::refusal::{Code, Refusal};
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
+use crate::module_api::context::Origin;
+use crate::runtime::handler::VerbatimHandler;
 
 use super::push::{
     AfterOptions, UniqueOptions, chosen_id, parse_common_option, refuse_if_evictable, refuse_match_alone,
-    repeat, reply_pushed, within_limit,
+    replay_plain, reply_pushed, within_limit,
 };
-use crate::commands::args::{Words, unknown};
+use crate::commands::args::{ArgReader, unknown};
 use crate::runtime::commit;
-use crate::runtime::commit::Carrier;
+use crate::runtime::commit::{ReplicateAs, Write};
 
 /// All payloads together.
 const MAX_BATCH_BYTES: usize = jobq::MAX_REPLY_BYTES;
@@ -19,18 +21,12 @@ const MAX_BATCH_BYTES: usize = jobq::MAX_REPLY_BYTES;
 /// `JOBQ.MPUSH key n payload … [IDS n id …] [options of PUSH, for all of them]`
 pub struct PushMany;
 
-impl Handler for PushMany {
-    type Refusal = Refusal;
-
-    fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let origin = call.ctx.origin();
-        let mut words = Words::of(call.args);
+impl VerbatimHandler for PushMany {
+    fn run(call: Call<'_>, origin: Origin) -> Result<(), Refusal> {
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let payloads = payloads_of(&mut words)?;
-        let are_plain = words.peek().is_none();
-        let Some(carrier) = Carrier::of(origin, are_plain) else {
-            return repeat(call, key, &payloads, are_plain, origin);
-        };
+        let how = Write::replicated_as(ReplicateAs::choose(origin, words.peek().is_none()));
         refuse_large(&payloads)?;
         let (mut all, mut ids, mut unique) = (jobq::Push::plain(b""), Vec::new(), UniqueOptions::default());
         let mut waiting = AfterOptions::default();
@@ -47,19 +43,26 @@ impl Handler for PushMany {
         all.after = waiting.build(payloads.len())?;
         let push = |(at, payload)| jobq::Push { payload, id: ids.get(at).copied(), ..all.clone() };
         let pushes: Vec<jobq::Push<'_>> = payloads.into_iter().enumerate().map(push).collect();
-        let pushed = commit::write_carried::<Queue, _>(call.ctx, key, carrier, |queue, now, _| {
+        let pushed = commit::write_with::<Queue, _>(call.ctx, key, how, |queue, now, _| {
             refuse_if_evictable(jobq::decide_push_many(queue, &pushes, now))
         })?;
         call.reply.array(pushed.len());
         pushed.iter().for_each(|pushed| reply_pushed(pushed, call.reply));
         Ok(())
     }
+
+    fn replay(call: Call<'_>, origin: Origin) -> Result<(), Refusal> {
+        let mut words = ArgReader::of(call.args);
+        let key = words.name("key")?;
+        let payloads = payloads_of(&mut words)?;
+        replay_plain(call, key, &payloads, &words, origin)
+    }
 }
 
 /// `n payload …`
-fn payloads_of<'a>(words: &mut Words<'a>) -> Result<Vec<&'a [u8]>, Refusal> {
+fn payloads_of<'a>(words: &mut ArgReader<'a>) -> Result<Vec<&'a [u8]>, Refusal> {
     let count = words.integer("the number of payloads", 1, MAX_JOBS_PER_CALL as u64)?;
-    words.many(count, |words| words.word("payload"))
+    words.next_n(count, |words| words.next_arg("payload"))
 }
 
 fn refuse_large(payloads: &[&[u8]]) -> Result<(), Refusal> {
@@ -74,11 +77,11 @@ fn refuse_large(payloads: &[&[u8]]) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn ids_of<'a>(payloads: usize, words: &mut Words<'a>) -> Result<Vec<&'a [u8]>, Refusal> {
+fn ids_of<'a>(payloads: usize, words: &mut ArgReader<'a>) -> Result<Vec<&'a [u8]>, Refusal> {
     let given = words.integer("the number of IDS", 1, MAX_JOBS_PER_CALL as u64)?;
     if given != payloads as u64 {
         let text = format!("IDS {given}: there are {payloads} payloads, give an id for each");
         return Err(Refusal::err(text));
     }
-    words.many(given, chosen_id)
+    words.next_n(given, chosen_id)
 }

@@ -8,15 +8,17 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use crate::module_api::args::Args;
-use crate::module_api::command::{Call, FindsKeys, Handler};
+use crate::module_api::command::{Call, FindsKeys};
 use crate::module_api::context::Ctx;
 use crate::module_api::reply::Reply;
-use crate::module_api::server_string::Name;
+use crate::module_api::server_string::ServerStr;
+use crate::runtime::handler::Handler;
 
-use crate::commands::args::{Words, unknown};
+use crate::commands::args::{ArgReader, unknown};
 use crate::runtime::blocking;
 use crate::runtime::blocking::{Decided, Waitable};
 use crate::runtime::commit;
+use crate::runtime::commit::Write;
 
 /// How many queues ALSO may add.
 const MAX_FURTHER_QUEUES: u64 = 100;
@@ -27,10 +29,8 @@ const MAX_WORKER_BYTES: usize = 128;
 pub struct Pop;
 
 impl Handler for Pop {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let mut request = PopRequest { count: 1, lease: None, worker: None };
         let (mut also, mut block) = (Vec::new(), None);
@@ -63,13 +63,13 @@ impl FindsKeys for Pop {
 }
 
 /// `n key …`
-fn further_queues<'a>(words: &mut Words<'a>) -> Result<Vec<Name<'a>>, Refusal> {
+fn further_queues<'a>(words: &mut ArgReader<'a>) -> Result<Vec<ServerStr<'a>>, Refusal> {
     let count = words.integer("the number of keys after ALSO", 1, MAX_FURTHER_QUEUES)?;
-    words.many(count, |words| words.name("a key after ALSO"))
+    words.next_n(count, |words| words.name("a key after ALSO"))
 }
 
 /// Servers and clients find the keys of a POP behind the word ALSO, wherever it stands.
-fn worker<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
+fn worker<'a>(words: &mut ArgReader<'a>) -> Result<&'a [u8], Refusal> {
     let worker = words.id_of("WORKER", MAX_WORKER_BYTES)?;
     if worker.eq_ignore_ascii_case(b"ALSO") {
         return Err(Refusal::err(
@@ -80,7 +80,7 @@ fn worker<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
 }
 
 /// The keys in their order, without those that come again.
-fn each_once<'a>(first: Name<'a>, also: Vec<Name<'a>>) -> Vec<Name<'a>> {
+fn each_once<'a>(first: ServerStr<'a>, also: Vec<ServerStr<'a>>) -> Vec<ServerStr<'a>> {
     let mut seen = BTreeSet::new();
     std::iter::once(first).chain(also).filter(|key| seen.insert(key.bytes())).collect()
 }
@@ -88,7 +88,7 @@ fn each_once<'a>(first: Name<'a>, also: Vec<Name<'a>>) -> Vec<Name<'a>> {
 /// One queue after the other, until there are as many jobs as were asked for; waits at all of them.
 fn pop_several(
     call: Call<'_>,
-    keys: &[Name<'_>],
+    keys: &[ServerStr<'_>],
     request: PopRequest,
     block: Option<u64>,
 ) -> Result<(), Refusal> {
@@ -100,7 +100,7 @@ fn pop_several(
     let mut popped = Vec::new();
     for &key in keys {
         let jobs = commit::write(ctx, key, |queue: Option<&Queue>, now, tokens| {
-            Ok(jobq::decide_pop(queue, &pop, now, tokens).map(PopRequest::owned))
+            Ok(jobq::decide_pop(queue, &pop, now, tokens).map(PopRequest::into_owned))
         })?;
         pop.count -= jobs.len();
         bytes += jobs.iter().map(|job| job.payload.len()).sum::<usize>();
@@ -123,7 +123,7 @@ fn pop_several(
 }
 
 /// One job of the answer.
-fn row(job: &Popped<'_>, queue: Name<'_>, reply: Reply<'_>) {
+fn row(job: &Popped<'_>, queue: ServerStr<'_>, reply: Reply<'_>) {
     reply.array(9);
     reply.bulk(&job.id);
     reply.uint(job.token);
@@ -157,11 +157,11 @@ impl Waitable for PopRequest {
         Ok(jobq::decide_pop(queue, &self.pop(), now, tokens))
     }
 
-    fn is_nothing(jobs: &jobq::PoppedJobs<'_>) -> bool {
+    fn is_empty(jobs: &jobq::PoppedJobs<'_>) -> bool {
         jobs.is_empty()
     }
 
-    fn owned(jobs: jobq::PoppedJobs<'_>) -> jobq::PoppedJobs<'static> {
+    fn into_owned(jobs: jobq::PoppedJobs<'_>) -> jobq::PoppedJobs<'static> {
         jobs.into_iter().map(Popped::into_owned).collect()
     }
 
@@ -169,19 +169,19 @@ impl Waitable for PopRequest {
         queue.next_due(now)
     }
 
-    fn nothing(&self) -> jobq::PoppedJobs<'static> {
+    fn timeout_reply(&self) -> jobq::PoppedJobs<'static> {
         jobq::PoppedJobs::new()
     }
 
-    fn reply(&self, jobs: &jobq::PoppedJobs<'_>, queue: Name<'_>, reply: Reply<'_>) {
+    fn reply(&self, jobs: &jobq::PoppedJobs<'_>, queue: ServerStr<'_>, reply: Reply<'_>) {
         reply.array(jobs.len());
         jobs.iter().for_each(|job| row(job, queue, reply));
     }
 
-    fn put_back(&self, jobs: &jobq::PoppedJobs<'_>, ctx: Ctx<'_>, key: Name<'_>) {
+    fn undo(&self, jobs: &jobq::PoppedJobs<'_>, ctx: Ctx<'_>, key: ServerStr<'_>) {
         for job in jobs {
             // Refused when the job has gone or was popped again: then there is nothing to give back.
-            let _ = commit::write_alone::<Queue, _>(ctx, key, |queue, now, _| {
+            let _ = commit::write_with::<Queue, _>(ctx, key, Write::without_serving(), |queue, now, _| {
                 jobq::decide_release(queue, &job.id, job.token, 0, now)
             });
         }

@@ -5,15 +5,16 @@ use crate::domain::jobq;
 use crate::domain::jobq::{After, MAX_AFTER, OnDead, UniqueKey, Until};
 use crate::domain::jobq::{Backoff, Due, MAX_RETRIES, OnDup, Pushed, Queue};
 use crate::domain::refusal::{Refusal, shown};
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
 use crate::module_api::context::Origin;
 use crate::module_api::reply::Reply;
-use crate::module_api::server_string::Name;
+use crate::module_api::server_string::ServerStr;
+use crate::runtime::handler::VerbatimHandler;
 
-use crate::commands::args::{Keyword, Words, unknown, within_size};
+use crate::commands::args::{ArgReader, Keyword, unknown, within_size};
 use crate::commands::jobq::parse_small;
 use crate::runtime::commit;
-use crate::runtime::commit::Carrier;
+use crate::runtime::commit::{ReplicateAs, Write};
 use crate::runtime::eviction;
 use crate::runtime::settings::{ALLOW_EVICTION, JOBQ_MAX_PAYLOAD};
 
@@ -23,8 +24,8 @@ const MAX_EDGES_PER_CALL: usize = 10_000;
 /// The latest time of AT: year 2255.
 pub(crate) const MAX_AT_MS: u64 = 9_000_000_000_000;
 
-pub(crate) fn payload<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
-    within_limit(words.word("payload")?)
+pub(crate) fn payload<'a>(words: &mut ArgReader<'a>) -> Result<&'a [u8], Refusal> {
+    within_limit(words.next_arg("payload")?)
 }
 
 pub(crate) fn within_limit(payload: &[u8]) -> Result<&[u8], Refusal> {
@@ -35,7 +36,7 @@ pub(crate) fn within_limit(payload: &[u8]) -> Result<&[u8], Refusal> {
 pub(crate) fn parse_common_option<'a>(
     push: &mut jobq::Push<'a>,
     option: &Keyword<'_>,
-    words: &mut Words<'a>,
+    words: &mut ArgReader<'a>,
 ) -> Result<bool, Refusal> {
     match option.folded() {
         b"MATCH" => push.must_match = true,
@@ -49,7 +50,7 @@ pub(crate) fn parse_common_option<'a>(
         b"LIFO" => push.lifo = true,
         b"GROUP" => push.group = Some(words.id("GROUP")?),
         b"RETRIES" => push.retries = Some(words.integer("RETRIES", 0, MAX_RETRIES.into())? as u16),
-        b"BACKOFF" => push.backoff = Some(Backoff::parse(words.word("BACKOFF")?)?),
+        b"BACKOFF" => push.backoff = Some(Backoff::parse(words.next_arg("BACKOFF")?)?),
         b"LEASE" => push.lease = Some(words.duration("LEASE")?),
         b"EXPIRE" => push.expire = Some(words.duration("EXPIRE")?),
         b"KEEP" => push.keep = Some(words.duration_or_zero("KEEP")?),
@@ -68,11 +69,11 @@ pub(crate) struct AfterOptions<'a> {
 
 impl<'a> AfterOptions<'a> {
     /// Takes an option of these; false when it is another one.
-    pub fn take(&mut self, option: &Keyword<'_>, words: &mut Words<'a>) -> Result<bool, Refusal> {
+    pub fn take(&mut self, option: &Keyword<'_>, words: &mut ArgReader<'a>) -> Result<bool, Refusal> {
         match option.folded() {
             b"AFTER" => {
                 let count = words.integer("the number of jobs AFTER which", 1, MAX_AFTER as u64)?;
-                self.ids = Some(words.many(count, |words| words.id("AFTER"))?);
+                self.ids = Some(words.next_n(count, |words| words.id("AFTER"))?);
             }
             b"ONDEAD" => {
                 let choices = [(&b"wait"[..], OnDead::Wait), (b"fail", OnDead::Fail), (b"run", OnDead::Run)];
@@ -113,7 +114,7 @@ pub(crate) struct UniqueOptions<'a> {
 
 impl<'a> UniqueOptions<'a> {
     /// Takes an option of these; false when it is another one.
-    pub fn take(&mut self, option: &Keyword<'_>, words: &mut Words<'a>) -> Result<bool, Refusal> {
+    pub fn take(&mut self, option: &Keyword<'_>, words: &mut ArgReader<'a>) -> Result<bool, Refusal> {
         match option.folded() {
             b"UNIQUE" => self.key = Some(words.id("UNIQUE")?),
             b"UNTIL" => {
@@ -147,8 +148,8 @@ impl<'a> UniqueOptions<'a> {
     }
 }
 
-fn one_of<T: Copy>(what: &str, words: &mut Words<'_>, choices: &[(&[u8], T)]) -> Result<T, Refusal> {
-    let given = words.word(what)?;
+fn one_of<T: Copy>(what: &str, words: &mut ArgReader<'_>, choices: &[(&[u8], T)]) -> Result<T, Refusal> {
+    let given = words.next_arg(what)?;
     let chosen = choices.iter().find(|(name, _)| given.eq_ignore_ascii_case(name));
     chosen.map(|(_, choice)| *choice).ok_or_else(|| {
         let names: Vec<_> = choices.iter().map(|(name, _)| shown(name)).collect();
@@ -156,7 +157,7 @@ fn one_of<T: Copy>(what: &str, words: &mut Words<'_>, choices: &[(&[u8], T)]) ->
     })
 }
 
-pub(crate) fn chosen_id<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
+pub(crate) fn chosen_id<'a>(words: &mut ArgReader<'a>) -> Result<&'a [u8], Refusal> {
     let id = words.id("ID")?;
     if id.starts_with(b"#") {
         return Err(Refusal::err("ID must not begin with '#': those ids are given by the queue"));
@@ -201,17 +202,11 @@ pub(crate) fn refuse_if_evictable<R>(
 /// [AFTER n id … [ONDEAD wait|fail|run]] [EXPIRE d] [KEEP d] [UNIQUE k [UNTIL start|done] [FOR d] [ONDUP keep|replace|next]] [META b]`
 pub struct Push;
 
-impl Handler for Push {
-    type Refusal = Refusal;
-
-    fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let origin = call.ctx.origin();
-        let mut words = Words::of(call.args);
-        let (key, payload) = (words.name("key")?, words.word("payload")?);
-        let is_plain = words.peek().is_none();
-        let Some(carrier) = Carrier::of(origin, is_plain) else {
-            return repeat(call, key, &[payload], is_plain, origin);
-        };
+impl VerbatimHandler for Push {
+    fn run(call: Call<'_>, origin: Origin) -> Result<(), Refusal> {
+        let mut words = ArgReader::of(call.args);
+        let (key, payload) = (words.name("key")?, words.next_arg("payload")?);
+        let how = Write::replicated_as(ReplicateAs::choose(origin, words.peek().is_none()));
         let (mut push, mut unique) = (jobq::Push::plain(within_limit(payload)?), UniqueOptions::default());
         let mut waiting = AfterOptions::default();
         while let Some(option) = words.option()? {
@@ -225,27 +220,34 @@ impl Handler for Push {
         refuse_match_alone(&push, push.id.is_some())?;
         push.unique = unique.build()?;
         push.after = waiting.build(1)?;
-        let pushed = commit::write_carried::<Queue, _>(call.ctx, key, carrier, |queue, now, _| {
+        let pushed = commit::write_with::<Queue, _>(call.ctx, key, how, |queue, now, _| {
             refuse_if_evictable(jobq::decide_push(queue, &push, now))
         })?;
         reply_pushed(&pushed, call.reply);
         Ok(())
     }
+
+    fn replay(call: Call<'_>, origin: Origin) -> Result<(), Refusal> {
+        let mut words = ArgReader::of(call.args);
+        let (key, payload) = (words.name("key")?, words.next_arg("payload")?);
+        replay_plain(call, key, &[payload], &words, origin)
+    }
 }
 
-/// Jobs that a primary let in, whatever this server's settings say of their size. Only plain ones come so.
-pub(crate) fn repeat(
+/// Adds jobs that a primary has accepted, whatever this server's settings say of their size. `options` are the
+/// arguments after the payloads: only calls without any are replicated verbatim.
+pub(crate) fn replay_plain(
     call: Call<'_>,
-    key: Name<'_>,
+    key: ServerStr<'_>,
     payloads: &[&[u8]],
-    are_plain: bool,
+    options: &ArgReader<'_>,
     origin: Origin,
 ) -> Result<(), Refusal> {
-    if !are_plain {
-        return Err(commit::not_by_itself());
+    if options.peek().is_some() {
+        return Err(commit::not_replicable_verbatim());
     }
     let pushes: Vec<_> = payloads.iter().map(|payload| jobq::Push::plain(payload)).collect();
-    commit::repeat(call.ctx, key, origin, |queue: Option<&Queue>, now| {
+    commit::apply_verbatim(call.ctx, key, origin, |queue: Option<&Queue>, now| {
         jobq::push_effect(queue, &pushes, now)
     })?;
     call.reply.ok();

@@ -17,15 +17,15 @@ use std::ops::Bound;
 use crate::domain::decision::Decision;
 use crate::domain::jobq::Queue;
 use crate::domain::time::UnixMs;
-use crate::module_api::blocking::Stretch;
+use crate::module_api::blocking::WorkBudget;
 use crate::module_api::cluster_slots;
 use crate::module_api::context::Ctx;
 use crate::module_api::key::Key;
 use crate::module_api::keyspace;
 use crate::module_api::main_thread::MainThread;
-use crate::module_api::panic_guard::quietly;
+use crate::module_api::panic_guard::catch_panic_or;
 use crate::module_api::replication::{Gate, may_write};
-use crate::module_api::server_string::OwnedName;
+use crate::module_api::server_string::ServerString;
 use crate::module_api::timer;
 use crate::module_api::timer::Timer;
 
@@ -137,14 +137,14 @@ pub fn on_key_added(db: i32, key: &[u8], due: Option<UnixMs>) {
         with(|registry| registry.follows = follows);
     }
     if due.is_some() {
-        arm(Ctx::home());
+        arm(Ctx::detached());
     }
 }
 
 /// A queue leaves this key; maybe another takes its place.
 pub fn on_key_removed(db: i32, key: &[u8]) {
     with(|registry| registry.stale.insert((db, key.into())));
-    arm(Ctx::home());
+    arm(Ctx::detached());
 }
 
 /// All keys of a database (of all, if `None`) have gone.
@@ -220,8 +220,8 @@ pub fn page(ctx: Ctx<'_>, after: Option<&[u8]>, count: usize) -> Page {
     names.truncate(count);
     let last = names.last().filter(|_| more).cloned();
     names.retain(|name| {
-        let name = OwnedName::new(name);
-        let key = Key::unnoticed(ctx, name.borrow());
+        let name = ServerString::new(name);
+        let key = Key::open_no_touch(ctx, name.borrow());
         matches!(key.value::<Queue>(), Ok(Some(_)))
     });
     Page { names, last }
@@ -265,7 +265,7 @@ fn arm_after(ctx: Ctx<'_>, pause_ms: u64) {
 /// What the timer does. It is armed again whatever happens in between.
 fn tick(ctx: Ctx<'_>) {
     with(|registry| registry.timer = None);
-    let gate = quietly(Gate::Later, || {
+    let gate = catch_panic_or(Gate::Later, || {
         // In the middle of a load nothing can be said of any key.
         if !ctx.is_loading() {
             verify_stale(ctx);
@@ -280,8 +280,8 @@ fn tick(ctx: Ctx<'_>) {
 }
 
 fn verify_stale(ctx: Ctx<'_>) {
-    let mut stretch = Stretch::begin();
-    while stretch.one_more() {
+    let mut budget = WorkBudget::start();
+    while budget.try_spend() {
         let Some((db, name)) = with(|registry| registry.stale.pop_first()) else { break };
         verify(ctx, db, &name);
     }
@@ -289,11 +289,11 @@ fn verify_stale(ctx: Ctx<'_>) {
 
 fn run_what_is_due(ctx: Ctx<'_>) {
     let now = ctx.now_ms();
-    let mut stretch = Stretch::begin();
-    while stretch.one_more() {
+    let mut budget = WorkBudget::start();
+    while budget.try_spend() {
         let first = with(|registry| registry.first_due());
         let Some((_, db, name)) = first.filter(|(due, ..)| *due <= now) else { break };
-        let known = OwnedName::new(&name);
+        let known = ServerString::new(&name);
         let is_ours = ctx.select(db) && cluster_slots::owns(ctx, known.borrow());
         if is_ours {
             // Every write first does what is due, and serves those who wait for it.
@@ -310,9 +310,9 @@ fn run_what_is_due(ctx: Ctx<'_>) {
 
 /// Sees for itself whether there is such a queue and when it is due.
 fn verify(ctx: Ctx<'_>, db: i32, name: &[u8]) {
-    let known = OwnedName::new(name);
+    let known = ServerString::new(name);
     let found = ctx.select(db).then(|| {
-        let key = Key::as_it_is(ctx, known.borrow());
+        let key = Key::open_no_expire(ctx, known.borrow());
         key.value::<Queue>().ok().flatten().map(Queue::next_run)
     });
     with(|registry| match found.flatten() {

@@ -1,10 +1,11 @@
 //! QUEUES: the queues of a database, without looking at its other keys.
 
 use crate::domain::refusal::{Refusal, shown};
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
+use crate::runtime::handler::Handler;
 
 use super::queue_registry::Page;
-use crate::commands::args::{MOST_ITEMS, Words, unknown};
+use crate::commands::args::{ArgReader, MAX_ITEMS, unknown};
 use crate::commands::jobq::queue_registry;
 
 /// As many names at once unless the caller says otherwise.
@@ -17,15 +18,13 @@ const BEHIND: u8 = b'>';
 pub struct Queues;
 
 impl Handler for Queues {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let (mut after, mut count) = (None, DEFAULT_COUNT);
         while let Some(option) = words.option()? {
             match option.folded() {
-                b"CURSOR" => after = cursor(words.word("CURSOR")?)?,
-                b"COUNT" => count = words.integer("COUNT", 1, MOST_ITEMS as u64)? as usize,
+                b"CURSOR" => after = cursor(words.next_arg("CURSOR")?)?,
+                b"COUNT" => count = words.integer("COUNT", 1, MAX_ITEMS as u64)? as usize,
                 _ => return Err(unknown(&option)),
             }
         }

@@ -8,12 +8,13 @@ use crate::domain::jobq::{JobRef, Queue, State};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
-use crate::module_api::blocking::Awaited;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::blocking::WaitFor;
+use crate::module_api::command::Call;
 use crate::module_api::reply::Reply;
-use crate::module_api::server_string::Name;
+use crate::module_api::server_string::ServerStr;
+use crate::runtime::handler::Handler;
 
-use crate::commands::args::{Words, unknown};
+use crate::commands::args::{ArgReader, unknown};
 use crate::commands::jobq::state_name;
 use crate::runtime::blocking;
 use crate::runtime::blocking::{Decided, Waitable};
@@ -23,10 +24,8 @@ use crate::runtime::commit;
 pub struct GetResult;
 
 impl Handler for GetResult {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let (key, id) = (words.name("key")?, words.id("id")?);
         let mut block = None;
         while let Some(option) = words.option()? {
@@ -69,10 +68,10 @@ impl Waitable for ResultRequest {
     type Value = Queue;
     type Answer<'q> = Ended<'q>;
 
-    const READS: bool = true;
+    const READ_ONLY: bool = true;
 
-    fn awaits(&self) -> Awaited {
-        Awaited::NewsOf(self.job.subject())
+    fn wait_for(&self) -> WaitFor {
+        WaitFor::Subject(self.job.subject())
     }
 
     fn decide<'q>(&self, queue: Option<&'q Queue>, now: UnixMs, _: &TokenClock) -> Decided<'q, Self> {
@@ -80,29 +79,29 @@ impl Waitable for ResultRequest {
         Ok(Decision::answer(job_result.map(|(state, value)| (state, value.map(Cow::Borrowed)))))
     }
 
-    fn is_nothing(ended: &Ended<'_>) -> bool {
+    fn is_empty(ended: &Ended<'_>) -> bool {
         ended.as_ref().is_some_and(|(state, _)| !state.is_end())
     }
 
-    fn owned(ended: Ended<'_>) -> Ended<'static> {
+    fn into_owned(ended: Ended<'_>) -> Ended<'static> {
         ended.map(|(state, value)| (state, value.map(|value| Cow::Owned(value.into_owned()))))
     }
 
     /// What the first of a round was told holds for all: whoever waited when the job ended hears how, also those whose
     /// turn comes when it is not kept any more.
-    fn is_for_all(&self, ended: &Ended<'_>) -> bool {
-        !Self::is_nothing(ended)
+    fn is_shared(&self, ended: &Ended<'_>) -> bool {
+        !Self::is_empty(ended)
     }
 
     fn next_due(&self, queue: &Queue, now: UnixMs) -> Option<UnixMs> {
         queue.may_end_at(self.job, now)
     }
 
-    fn nothing(&self) -> Ended<'static> {
+    fn timeout_reply(&self) -> Ended<'static> {
         None
     }
 
-    fn reply(&self, ended: &Ended<'_>, _: Name<'_>, reply: Reply<'_>) {
+    fn reply(&self, ended: &Ended<'_>, _: ServerStr<'_>, reply: Reply<'_>) {
         match ended {
             Some((state, value)) => row(*state, value.as_deref(), reply),
             None => {

@@ -5,11 +5,12 @@ use crate::domain::calendar::time_zone::Zone;
 use crate::domain::jobq;
 use crate::domain::jobq::{CatchUp, MAX_SCHEDULE_NAME_BYTES, Queue, RunBounds, ScheduleView, SetSchedule};
 use crate::domain::refusal::{Refusal, shown};
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
 use crate::module_api::reply::Reply;
+use crate::runtime::handler::Handler;
 
 use super::push::{MAX_AT_MS, parse_common_option, payload, refuse_if_evictable, reply_pushed};
-use crate::commands::args::{Words, unknown};
+use crate::commands::args::{ArgReader, unknown};
 use crate::runtime::commit;
 
 const CATCH_UPS: [(&str, CatchUp); 3] =
@@ -23,15 +24,13 @@ const MAX_RUNS: u64 = 1_000_000_000_000;
 pub struct CronSet;
 
 impl Handler for CronSet {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
-        words.word("subcommand")?;
+        let mut words = ArgReader::of(call.args);
+        words.next_arg("subcommand")?;
         let key = words.name("key")?;
         let mut plan = SetSchedule {
             name: schedule_name(&mut words)?,
-            pattern: words.word("cron")?,
+            pattern: words.next_arg("cron")?,
             zone: zone(b"UTC")?,
             catch_up: CatchUp::Skip,
             overlap: false,
@@ -43,11 +42,11 @@ impl Handler for CronSet {
                 b"TZ" if Recurrence::is_interval(plan.pattern) => {
                     return Err(Refusal::err("TZ is not for @every: an interval is the same in every zone"));
                 }
-                b"TZ" => plan.zone = zone(words.word("TZ")?)?,
+                b"TZ" => plan.zone = zone(words.next_arg("TZ")?)?,
                 b"START" => plan.bounds.start = Some(words.integer("START", 0, MAX_AT_MS)?),
                 b"END" => plan.bounds.end = Some(words.integer("END", 0, MAX_AT_MS)?),
                 b"RUNS" => plan.bounds.max_runs = Some(words.integer("RUNS", 1, MAX_RUNS)?),
-                b"CATCHUP" => plan.catch_up = catch_up(words.word("CATCHUP")?)?,
+                b"CATCHUP" => plan.catch_up = catch_up(words.next_arg("CATCHUP")?)?,
                 b"OVERLAP" => plan.overlap = true,
                 b"ID" | b"MATCH" | b"DELAY" | b"AT" | b"AFTER" | b"ONDEAD" | b"UNIQUE" | b"UNTIL"
                 | b"FOR" | b"ONDUP" => {
@@ -72,7 +71,7 @@ impl Handler for CronSet {
     }
 }
 
-fn schedule_name<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
+fn schedule_name<'a>(words: &mut ArgReader<'a>) -> Result<&'a [u8], Refusal> {
     let name = words.id_of("name", MAX_SCHEDULE_NAME_BYTES)?;
     if name.starts_with(b"#") {
         return Err(Refusal::err("name must not begin with '#': ids that do are given by the queue"));
@@ -99,8 +98,6 @@ fn catch_up(given: &[u8]) -> Result<CatchUp, Refusal> {
 pub struct CronDelete;
 
 impl Handler for CronDelete {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let name = call.args.get(3).unwrap_or_default();
         let deleted = commit::write::<Queue, _>(call.ctx, call.args.name(2), |queue, now, _| {
@@ -115,8 +112,6 @@ impl Handler for CronDelete {
 pub struct CronRun;
 
 impl Handler for CronRun {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let name = call.args.get(3).unwrap_or_default();
         let pushed = commit::write::<Queue, _>(call.ctx, call.args.name(2), |queue, now, _| {
@@ -131,8 +126,6 @@ impl Handler for CronRun {
 pub struct CronList;
 
 impl Handler for CronList {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let reply = call.reply;
         commit::read::<Queue, _>(call.ctx, call.args.name(2), |queue, now| {

@@ -3,30 +3,29 @@
 use crate::domain::jobq;
 use crate::domain::jobq::{Config, Queue};
 use crate::domain::refusal::{Refusal, shown};
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
+use crate::runtime::handler::Handler;
 
-use crate::commands::args::{Words, unknown};
+use crate::commands::args::{ArgReader, unknown};
 use crate::runtime::commit;
 
 /// `JOBQ.CONFIG SET key field value [field value …]`
 pub struct ConfigSet;
 
 impl Handler for ConfigSet {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
-        words.word("subcommand")?;
+        let mut words = ArgReader::of(call.args);
+        words.next_arg("subcommand")?;
         let key = words.name("key")?;
         commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
             let change = |config: &mut Config| {
                 let mut set = Vec::new();
                 while words.peek().is_some() {
-                    let field = words.word("field")?;
+                    let field = words.next_arg("field")?;
                     if set.iter().any(|earlier: &&[u8]| earlier.eq_ignore_ascii_case(field)) {
                         return Err(Refusal::err(format!("field '{}' is given twice", shown(field))));
                     }
-                    config.set(field, words.word("value")?)?;
+                    config.set(field, words.next_arg("value")?)?;
                     set.push(field);
                 }
                 Ok(())
@@ -42,8 +41,6 @@ impl Handler for ConfigSet {
 pub struct ConfigGet;
 
 impl Handler for ConfigGet {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let key = call.args.name(2);
         let config = commit::read::<Queue, _>(call.ctx, key, |queue, _| Ok(jobq::config(queue)))?;
@@ -60,10 +57,8 @@ impl Handler for ConfigGet {
 pub struct Pause;
 
 impl Handler for Pause {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let (mut length, mut pushes) = (None, false);
         while let Some(option) = words.option()? {
@@ -85,8 +80,6 @@ impl Handler for Pause {
 pub struct Resume;
 
 impl Handler for Resume {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         commit::write::<Queue, _>(call.ctx, call.args.name(1), |queue, now, _| {
             Ok(jobq::decide_resume(queue, now))

@@ -3,76 +3,72 @@
 use crate::domain::jobq;
 use crate::domain::jobq::{BatchResult, Extended, MAX_JOBS_PER_CALL, MAX_LOG_LINE_BYTES, Queue};
 use crate::domain::refusal::Refusal;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
 use crate::module_api::context::Origin;
 use crate::module_api::random;
 use crate::module_api::reply::Reply;
-use crate::module_api::server_string::Name;
+use crate::module_api::server_string::ServerStr;
+use crate::runtime::handler::{Handler, VerbatimHandler};
 
-use crate::commands::args::{Words, unknown, within_size};
+use crate::commands::args::{ArgReader, unknown, within_size};
 use crate::commands::jobq::{parse_small, state_name};
 use crate::runtime::commit;
-use crate::runtime::commit::Carrier;
+use crate::runtime::commit::{ReplicateAs, Write};
 
 /// The queue, job and token that a worker's word is about.
-fn held<'a>(words: &mut Words<'a>) -> Result<(Name<'a>, &'a [u8], u64), Refusal> {
+fn held<'a>(words: &mut ArgReader<'a>) -> Result<(ServerStr<'a>, &'a [u8], u64), Refusal> {
     Ok((words.name("key")?, words.id("id")?, words.token()?))
 }
 
 /// `JOBQ.ACK key id token [RESULT b]`
 pub struct Ack;
 
-impl Handler for Ack {
-    type Refusal = Refusal;
-
-    fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
-        let (key, id, token) = held(&mut words)?;
-        let mut result = None;
-        while let Some(option) = words.option()? {
-            match option.folded() {
-                b"RESULT" => result = Some(parse_small("RESULT", &mut words)?),
-                _ => return Err(unknown(&option)),
-            }
-        }
-        let origin = call.ctx.origin();
-        let Some(carrier) = Carrier::of(origin, result.is_none()) else {
-            return repeat_ack(call, key, id, result, origin);
-        };
-        commit::write_carried::<Queue, _>(call.ctx, key, carrier, |queue, now, _| {
+impl VerbatimHandler for Ack {
+    fn run(call: Call<'_>, origin: Origin) -> Result<(), Refusal> {
+        let (key, id, token, result) = read_ack(call)?;
+        let how = Write::replicated_as(ReplicateAs::choose(origin, result.is_none()));
+        commit::write_with::<Queue, _>(call.ctx, key, how, |queue, now, _| {
             jobq::decide_ack(queue, id, token, result, now)
+        })?;
+        call.reply.ok();
+        Ok(())
+    }
+
+    /// Finishes the job without checking the token again: the primary has accepted it.
+    fn replay(call: Call<'_>, origin: Origin) -> Result<(), Refusal> {
+        let (key, id, _, result) = read_ack(call)?;
+        if result.is_some() {
+            return Err(commit::not_replicable_verbatim());
+        }
+        commit::apply_verbatim(call.ctx, key, origin, |queue: Option<&Queue>, now| {
+            jobq::ack_effect(queue, id, None, now)
         })?;
         call.reply.ok();
         Ok(())
     }
 }
 
-/// An ACK that a primary accepted: nobody asks again whose token it was.
-fn repeat_ack(
-    call: Call<'_>,
-    key: Name<'_>,
-    id: &[u8],
-    result: Option<&[u8]>,
-    origin: Origin,
-) -> Result<(), Refusal> {
-    if result.is_some() {
-        return Err(commit::not_by_itself());
+type AckArgs<'a> = (ServerStr<'a>, &'a [u8], u64, Option<&'a [u8]>);
+
+fn read_ack(call: Call<'_>) -> Result<AckArgs<'_>, Refusal> {
+    let mut words = ArgReader::of(call.args);
+    let (key, id, token) = held(&mut words)?;
+    let mut result = None;
+    while let Some(option) = words.option()? {
+        match option.folded() {
+            b"RESULT" => result = Some(parse_small("RESULT", &mut words)?),
+            _ => return Err(unknown(&option)),
+        }
     }
-    commit::repeat(call.ctx, key, origin, |queue: Option<&Queue>, now| {
-        jobq::ack_effect(queue, id, None, now)
-    })?;
-    call.reply.ok();
-    Ok(())
+    Ok((key, id, token, result))
 }
 
 /// `JOBQ.FAIL key id token [ERROR text] [DELAY d] [DEAD]`
 pub struct Fail;
 
 impl Handler for Fail {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let (key, id, token) = held(&mut words)?;
         let mut fail = jobq::Fail { error: None, delay: None, dead: false, chance: random::number() };
         while let Some(option) = words.option()? {
@@ -100,10 +96,8 @@ impl Handler for Fail {
 pub struct Release;
 
 impl Handler for Release {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let (key, id, token) = held(&mut words)?;
         let mut delay = 0;
         while let Some(option) = words.option()? {
@@ -124,10 +118,8 @@ impl Handler for Release {
 pub struct Extend;
 
 impl Handler for Extend {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let (key, id, token) = held(&mut words)?;
         let (mut lease, mut progress) = (None, None);
         while let Some(option) = words.option()? {
@@ -149,12 +141,10 @@ impl Handler for Extend {
 pub struct Log;
 
 impl Handler for Log {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let (key, id, token) = held(&mut words)?;
-        let line = within_size("line", words.word("line")?, MAX_LOG_LINE_BYTES as i64, "")?;
+        let line = within_size("line", words.next_arg("line")?, MAX_LOG_LINE_BYTES as i64, "")?;
         let lines = commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
             jobq::decide_log(queue, id, token, line, now)
         })?;
@@ -172,9 +162,9 @@ fn extended_as(extended: Extended) -> i64 {
 }
 
 /// `n id token …`
-fn jobs<'a>(words: &mut Words<'a>) -> Result<Vec<(&'a [u8], u64)>, Refusal> {
+fn jobs<'a>(words: &mut ArgReader<'a>) -> Result<Vec<(&'a [u8], u64)>, Refusal> {
     let count = words.integer("the number of jobs", 1, MAX_JOBS_PER_CALL as u64)?;
-    words.many(count, |words| Ok((words.id("id")?, words.token()?)))
+    words.next_n(count, |words| Ok((words.id("id")?, words.token()?)))
 }
 
 /// -1 for a token that is good no more, 0 for a job that is gone.
@@ -193,10 +183,8 @@ fn answer_each<R>(each: &[BatchResult<R>], reply: Reply<'_>, yes: impl Fn(&R) ->
 pub struct AckMany;
 
 impl Handler for AckMany {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let jobs = jobs(&mut words)?;
         if let Some(option) = words.option()? {
@@ -214,10 +202,8 @@ impl Handler for AckMany {
 pub struct ExtendMany;
 
 impl Handler for ExtendMany {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let jobs = jobs(&mut words)?;
         let mut lease = None;

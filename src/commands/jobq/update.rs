@@ -3,20 +3,19 @@
 use crate::domain::jobq;
 use crate::domain::jobq::{Due, MAX_RETRIES, Queue};
 use crate::domain::refusal::Refusal;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
+use crate::runtime::handler::Handler;
 
 use super::push::{MAX_AT_MS, payload};
-use crate::commands::args::{Words, unknown};
+use crate::commands::args::{ArgReader, unknown};
 use crate::runtime::commit;
 
 /// `JOBQ.UPDATE key id [PRIORITY p] [DELAY d | AT unix_ms | NOW] [RETRIES n] [PAYLOAD b]`
 pub struct Update;
 
 impl Handler for Update {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let (key, id) = (words.name("key")?, words.id("id")?);
         let mut update = jobq::Update::default();
         while let Some(option) = words.option()? {

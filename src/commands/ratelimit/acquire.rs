@@ -4,9 +4,10 @@ use crate::domain::ratelimit;
 use crate::domain::ratelimit::{Acquire, MAX_HOLDER_LEN, MAX_LEASES, Subject};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::SECOND;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
+use crate::runtime::handler::Handler;
 
-use crate::commands::args::{Words, unknown};
+use crate::commands::args::{ArgReader, unknown};
 use crate::runtime::commit;
 
 const DEFAULT_LEASE_MS: u64 = 30 * SECOND;
@@ -15,10 +16,8 @@ const DEFAULT_LEASE_MS: u64 = 30 * SECOND;
 pub struct AcquirePlace;
 
 impl Handler for AcquirePlace {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let holder = words.id_of("holder", MAX_HOLDER_LEN)?;
         let (mut max, mut lease, mut token) = (None, DEFAULT_LEASE_MS, None);
@@ -50,10 +49,8 @@ impl Handler for AcquirePlace {
 pub struct ReleasePlace;
 
 impl Handler for ReleasePlace {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let holder = words.id_of("holder", MAX_HOLDER_LEN)?;
         let mut token = None;
@@ -75,10 +72,8 @@ impl Handler for ReleasePlace {
 pub struct LockSubject;
 
 impl Handler for LockSubject {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let length = words.duration("duration")?;
         commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
@@ -93,8 +88,6 @@ impl Handler for LockSubject {
 pub struct Unlock;
 
 impl Handler for Unlock {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let unlocked = commit::write::<Subject, _>(call.ctx, call.args.name(1), |subject, now, _| {
             Ok(ratelimit::decide_unlock(subject, now))

@@ -5,17 +5,18 @@ use crate::domain::ratelimit::{
     Check, CheckRequest, CheckVerdict, Lockout, MAX_FACTOR, MAX_HOLD_ID_LEN, Subject, is_limit,
 };
 use crate::domain::refusal::{Refusal, shown};
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
 use crate::module_api::context::Origin;
 use crate::module_api::reply::Reply;
-use crate::module_api::server_string::Name;
+use crate::module_api::server_string::ServerStr;
+use crate::runtime::handler::{Handler, VerbatimHandler};
 
 use super::limit_args::NamedPolicies;
 use super::limit_rows::reply_rows;
-use crate::commands::args::{Keyword, Words, unknown};
+use crate::commands::args::{ArgReader, Keyword, unknown};
 use crate::commands::ratelimit::limit_args;
 use crate::runtime::commit;
-use crate::runtime::commit::Carrier;
+use crate::runtime::commit::{ReplicateAs, Write};
 
 /// The BRIEF reply to a call that can never pass: below every other answer, and of 14 digits.
 const BRIEF_NEVER: i64 = -99_999_999_999_999;
@@ -46,48 +47,37 @@ impl ReplyShape {
 /// [SHADOW] [HOLD id d] [DETAIL | BRIEF]`
 pub struct CheckLimits;
 
-impl Handler for CheckLimits {
-    type Refusal = Refusal;
-
-    fn run(call: Call<'_>) -> Result<(), Refusal> {
+impl VerbatimHandler for CheckLimits {
+    fn run(call: Call<'_>, origin: Origin) -> Result<(), Refusal> {
         let policies = NamedPolicies::new();
         let (key, check, shape) = read_check(call, &policies)?;
-        let plain = policies.get().is_none() && check.is_plain();
-        let origin = call.ctx.origin();
-        let Some(carrier) = Carrier::of(origin, plain) else {
-            return replay(call, key, &check, plain, origin);
-        };
+        let is_plain = policies.get().is_none() && check.is_plain();
+        let how = Write::replicated_as(ReplicateAs::choose(origin, is_plain));
         let shape = shape.for_call(&check.request, &policies);
-        commit::write_carried::<Subject, _>(call.ctx, key, carrier, |subject, now, _| {
+        commit::write_with::<Subject, _>(call.ctx, key, how, |subject, now, _| {
             let decision = ratelimit::decide_check(subject, &check, now)?;
             Ok(decision.map(|verdict| reply_verdict(&verdict, verdict.taken_cost(), shape, call.reply)))
         })
     }
-}
 
-/// Replays a plain CHECK that a primary allowed: charges it without deciding again.
-fn replay(
-    call: Call<'_>,
-    key: Name<'_>,
-    check: &Check<'_>,
-    plain: bool,
-    origin: Origin,
-) -> Result<(), Refusal> {
-    if !plain {
-        return Err(commit::not_by_itself());
+    /// Charges what the primary has allowed, without deciding again.
+    fn replay(call: Call<'_>, origin: Origin) -> Result<(), Refusal> {
+        let policies = NamedPolicies::new();
+        let (key, check, _) = read_check(call, &policies)?;
+        if policies.get().is_some() || !check.is_plain() {
+            return Err(commit::not_replicable_verbatim());
+        }
+        let taken = |_: Option<&Subject>, now| Some(ratelimit::check_effect(&check.request, now));
+        commit::apply_verbatim(call.ctx, key, origin, taken)?;
+        call.reply.ok();
+        Ok(())
     }
-    let taken = |_: Option<&Subject>, now| Some(ratelimit::check_effect(&check.request, now));
-    commit::repeat(call.ctx, key, origin, taken)?;
-    call.reply.ok();
-    Ok(())
 }
 
 /// `RATELIMIT.PEEK key [limit|@policy …] [COST …] [DETAIL]`
 pub struct Peek;
 
 impl Handler for Peek {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let policies = NamedPolicies::new();
         let (key, request, shape) = read_peek(call, &policies)?;
@@ -110,8 +100,8 @@ impl Handler for Peek {
 fn read_check<'a>(
     call: Call<'a>,
     policies: &'a NamedPolicies,
-) -> Result<(Name<'a>, Check<'a>, ReplyShape), Refusal> {
-    let mut words = Words::of(call.args);
+) -> Result<(ServerStr<'a>, Check<'a>, ReplyShape), Refusal> {
+    let mut words = ArgReader::of(call.args);
     let key = words.name("key")?;
     let mut check = Check::plain(limit_args::read_limits(&mut words, policies)?);
     let mut shape = ReplyShape::Plain;
@@ -119,7 +109,7 @@ fn read_check<'a>(
     while let Some(option) = words.option()? {
         match option.folded() {
             b"COST" => {
-                let cost = words.word("COST")?;
+                let cost = words.next_arg("COST")?;
                 by_name = cost.contains(&b'=');
                 check.request.set_cost(cost)?;
             }
@@ -183,14 +173,14 @@ impl LockoutOptions {
 fn read_peek<'a>(
     call: Call<'a>,
     policies: &'a NamedPolicies,
-) -> Result<(Name<'a>, CheckRequest<'a>, ReplyShape), Refusal> {
-    let mut words = Words::of(call.args);
+) -> Result<(ServerStr<'a>, CheckRequest<'a>, ReplyShape), Refusal> {
+    let mut words = ArgReader::of(call.args);
     let key = words.name("key")?;
     let mut request = limit_args::read_limits(&mut words, policies)?;
     let mut shape = ReplyShape::Plain;
     while let Some(option) = words.option()? {
         match option.folded() {
-            b"COST" => request.set_cost_with_default(words.word("COST")?, 1)?,
+            b"COST" => request.set_cost_with_default(words.next_arg("COST")?, 1)?,
             b"DETAIL" => shape = ReplyShape::Detail,
             _ => return Err(refuse_unknown_option(&option)),
         }

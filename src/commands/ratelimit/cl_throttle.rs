@@ -6,9 +6,10 @@ use crate::domain::ratelimit::{
 };
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{LONGEST, SECOND};
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
+use crate::runtime::handler::Handler;
 
-use crate::commands::args::Words;
+use crate::commands::args::ArgReader;
 use crate::runtime::commit;
 
 /// The name of the counter. All calls for a key share it, whatever their parameters.
@@ -18,10 +19,8 @@ const NAME: &[u8] = b"cl.throttle";
 pub struct Throttle;
 
 impl Handler for Throttle {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let burst = words.integer("max_burst", 0, MAX_COUNT - 1)? + 1;
         let count = words.integer("count", 1, MAX_COUNT)?;

@@ -9,7 +9,7 @@ use crate::domain::ratelimit::{
 use crate::domain::refusal::{Refusal, shown};
 use crate::module_api::main_thread::MainThread;
 
-use crate::commands::args::Words;
+use crate::commands::args::ArgReader;
 use crate::runtime::global_tables;
 
 /// The policies that a call names, in their order. Most calls name none and allocate nothing.
@@ -20,7 +20,7 @@ static PARSE_CACHE: MainThread<LimitParseCache> = MainThread::new(LimitParseCach
 /// Reads the limits. The first argument that is no limit begins the options. Stores the policies
 /// that the call names in `policies`.
 pub fn read_limits<'a>(
-    words: &mut Words<'a>,
+    words: &mut ArgReader<'a>,
     policies: &'a NamedPolicies,
 ) -> Result<CheckRequest<'a>, Refusal> {
     let begin = words.position();
@@ -31,7 +31,7 @@ pub fn read_limits<'a>(
             Some(known) => known,
             None if is_policy_name(word) => {
                 drop(cache);
-                words.back_to(begin);
+                words.rewind_to(begin);
                 return read_with_policies(words, policies);
             }
             None if is_limit(word) => cache.parse(word)?,
@@ -45,7 +45,7 @@ pub fn read_limits<'a>(
 
 /// Reads the limits of a call, and replaces each policy name by the limits of the policy.
 fn read_with_policies<'a>(
-    words: &mut Words<'a>,
+    words: &mut ArgReader<'a>,
     policies: &'a NamedPolicies,
 ) -> Result<CheckRequest<'a>, Refusal> {
     let texts: Vec<&[u8]> = std::iter::from_fn(|| words.next_if(is_limit)).take(MAX_LIMITS + 1).collect();
@@ -54,18 +54,18 @@ fn read_with_policies<'a>(
 
 /// Reads `m limit …`.
 pub fn read_counted<'a>(
-    words: &mut Words<'a>,
+    words: &mut ArgReader<'a>,
     policies: &'a NamedPolicies,
 ) -> Result<CheckRequest<'a>, Refusal> {
     let count = words.integer("the number of limits", 1, MAX_LIMITS as u64)?;
-    let limit = |words: &mut Words<'a>| {
-        let word = words.word("limit")?;
+    let limit = |words: &mut ArgReader<'a>| {
+        let word = words.next_arg("limit")?;
         match is_limit(word) {
             true => Ok(word),
             false => Err(Refusal::err(format!("'{}': expected one of {count} limits", shown(word)))),
         }
     };
-    expand(words.many(count, limit)?, policies)
+    expand(words.next_n(count, limit)?, policies)
 }
 
 /// Parses limits, and replaces each policy name by the limits of the policy.

@@ -7,16 +7,18 @@ use crate::domain::ratelimit::{Check, CheckRequest, CheckVerdict, MAX_LIMITS, Su
 use crate::domain::refusal::{Refusal, shown};
 use crate::module_api::args::Args;
 use crate::module_api::blocking;
-use crate::module_api::command::{Call, FindsKeys, Handler};
+use crate::module_api::command::{Call, FindsKeys};
 use crate::module_api::context::Ctx;
 use crate::module_api::reply::Reply;
-use crate::module_api::server_string::Name;
+use crate::module_api::server_string::ServerStr;
+use crate::runtime::handler::Handler;
 
 use super::limit_args::NamedPolicies;
 use super::limit_rows::reply_rows;
-use crate::commands::args::{Words, unknown};
+use crate::commands::args::{ArgReader, unknown};
 use crate::commands::ratelimit::limit_args;
 use crate::runtime::commit;
+use crate::runtime::commit::Write;
 
 /// The maximum number of keys behind ALSO.
 const MAX_ALSO: u64 = 100;
@@ -25,10 +27,8 @@ const MAX_ALSO: u64 = 100;
 pub struct CheckSeveral;
 
 impl Handler for CheckSeveral {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let keys = read_keys(&mut words)?;
         let policies: Vec<NamedPolicies> = keys.iter().map(|_| NamedPolicies::new()).collect();
         let mut requests = Vec::with_capacity(keys.len());
@@ -42,7 +42,7 @@ impl Handler for CheckSeveral {
         let mut detail = false;
         while let Some(option) = words.option()? {
             match option.folded() {
-                b"COST" => CheckRequest::set_cost_of_all(&mut requests, words.word("COST")?)?,
+                b"COST" => CheckRequest::set_cost_of_all(&mut requests, words.next_arg("COST")?)?,
                 b"DETAIL" => detail = true,
                 _ => return Err(unknown(&option)),
             }
@@ -69,13 +69,13 @@ fn is_also(word: &[u8]) -> bool {
 }
 
 /// Reads `key ALSO n key …`; all keys differ.
-fn read_keys<'a>(words: &mut Words<'a>) -> Result<Vec<Name<'a>>, Refusal> {
+fn read_keys<'a>(words: &mut ArgReader<'a>) -> Result<Vec<ServerStr<'a>>, Refusal> {
     let mut keys = vec![words.name("key")?];
     if words.next_if(is_also).is_none() {
         return Err(Refusal::err("ALSO is missing: expected MCHECK key ALSO n key ... m limit ..."));
     }
     let count = words.integer("the number of keys after ALSO", 1, MAX_ALSO)?;
-    keys.extend(words.many(count, |words| words.name("a key after ALSO"))?);
+    keys.extend(words.next_n(count, |words| words.name("a key after ALSO"))?);
     let mut seen = BTreeSet::new();
     match keys.iter().find(|key| !seen.insert(key.bytes())) {
         Some(twice) => Err(Refusal::err(format!("key '{}' is given twice", shown(twice.bytes())))),
@@ -86,7 +86,7 @@ fn read_keys<'a>(words: &mut Words<'a>) -> Result<Vec<Name<'a>>, Refusal> {
 /// Charges all subjects if all of them allow, else none. Returns a verdict for each.
 fn check_all<'a>(
     ctx: Ctx<'_>,
-    keys: &[Name<'_>],
+    keys: &[ServerStr<'_>],
     requests: &[CheckRequest<'a>],
 ) -> Result<Vec<CheckVerdict<'a>>, Refusal> {
     // Waiting clients come first, at every key, so that nothing changes between the two passes.
@@ -106,7 +106,7 @@ fn check_all<'a>(
             return Ok(present);
         }
         let check = Check::plain(request.clone());
-        commit::write_alone::<Subject, _>(ctx, key, |subject, now, _| {
+        commit::write_with::<Subject, _>(ctx, key, Write::without_serving(), |subject, now, _| {
             ratelimit::decide_check(subject, &check, now)
         })
     });
@@ -115,7 +115,7 @@ fn check_all<'a>(
 
 /// `[taken, limit, remaining, retry_after_ms, reset_after_ms, name, key]` of the limit that binds, with
 /// `detail` an eighth element: `[[key, rows] …]`.
-fn reply_verdicts(keys: &[Name<'_>], verdicts: &[CheckVerdict<'_>], detail: bool, reply: Reply<'_>) {
+fn reply_verdicts(keys: &[ServerStr<'_>], verdicts: &[CheckVerdict<'_>], detail: bool, reply: Reply<'_>) {
     let binding = CheckVerdict::binding_of(verdicts);
     let Some(row) = verdicts[binding].binding() else { return reply.array(0) };
     reply.array(7 + usize::from(detail));

@@ -3,22 +3,21 @@
 use crate::domain::ratelimit;
 use crate::domain::ratelimit::{LimitPolicies, LimitPolicy};
 use crate::domain::refusal::Refusal;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
 use crate::module_api::reply::Reply;
+use crate::runtime::handler::Handler;
 
-use crate::commands::args::Words;
+use crate::commands::args::ArgReader;
 use crate::runtime::global_tables;
 
 /// `RATELIMIT.POLICY SET name limit [limit …]`
 pub struct Set;
 
 impl Handler for Set {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
-        words.word("subcommand")?;
-        let name = words.word("name")?;
+        let mut words = ArgReader::of(call.args);
+        words.next_arg("subcommand")?;
+        let name = words.next_arg("name")?;
         let limits: Vec<&[u8]> = std::iter::from_fn(|| words.next_if(|_| true)).collect();
         global_tables::write::<LimitPolicies, _>(call.ctx, |policies, _, _| {
             ratelimit::decide_set_policy(policies, name, &limits)
@@ -32,8 +31,6 @@ impl Handler for Set {
 pub struct Delete;
 
 impl Handler for Delete {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let name = call.args.get(2).unwrap_or_default();
         let deleted = global_tables::write::<LimitPolicies, _>(call.ctx, |policies, _, _| {
@@ -48,8 +45,6 @@ impl Handler for Delete {
 pub struct Get;
 
 impl Handler for Get {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let name = call.args.get(2).unwrap_or_default();
         global_tables::read::<LimitPolicies, _>(|policies| match policies.get(name) {
@@ -64,8 +59,6 @@ impl Handler for Get {
 pub struct List;
 
 impl Handler for List {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         global_tables::read::<LimitPolicies, _>(|policies| {
             let all = policies.iter();

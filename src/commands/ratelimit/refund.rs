@@ -3,11 +3,12 @@
 use crate::domain::ratelimit;
 use crate::domain::ratelimit::{CounterKey, MAX_HOLD_ID_LEN, Subject};
 use crate::domain::refusal::Refusal;
-use crate::module_api::command::{Call, Handler};
+use crate::module_api::command::Call;
+use crate::runtime::handler::Handler;
 
 use super::limit_args::NamedPolicies;
 use super::limit_rows::reply_rows;
-use crate::commands::args::{Words, unknown};
+use crate::commands::args::{ArgReader, unknown};
 use crate::commands::ratelimit::limit_args;
 use crate::runtime::commit;
 
@@ -15,10 +16,8 @@ use crate::runtime::commit;
 pub struct Refund;
 
 impl Handler for Refund {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let policies = NamedPolicies::new();
         let mut request = limit_args::read_limits(&mut words, &policies)?;
@@ -43,10 +42,8 @@ impl Handler for Refund {
 pub struct Settle;
 
 impl Handler for Settle {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let id = words.id_of("hold id", MAX_HOLD_ID_LEN)?;
         let costs = cost(&mut words)?;
@@ -63,11 +60,11 @@ impl Handler for Settle {
 }
 
 /// Reads COST, the only option. It is required.
-fn cost<'a>(words: &mut Words<'a>) -> Result<&'a [u8], Refusal> {
+fn cost<'a>(words: &mut ArgReader<'a>) -> Result<&'a [u8], Refusal> {
     let mut cost = None;
     while let Some(option) = words.option()? {
         match option.folded() {
-            b"COST" => cost = Some(words.word("COST")?),
+            b"COST" => cost = Some(words.next_arg("COST")?),
             _ => return Err(unknown(&option)),
         }
     }
@@ -81,10 +78,8 @@ const MAX_NAMES: usize = 1_000;
 pub struct Reset;
 
 impl Handler for Reset {
-    type Refusal = Refusal;
-
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = Words::of(call.args);
+        let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let given = call.args.len() - 2;
         if given > MAX_NAMES {

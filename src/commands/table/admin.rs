@@ -2,8 +2,9 @@
 
 use super::arg_spec::{KEY, multiple, optional, text};
 use crate::commands::admin::digest::Digest;
-use crate::module_api::command::{Access, Keys, Spec, entry};
+use crate::module_api::command::{Access, Keys, Spec};
 use crate::runtime::apply_command::ApplyWorld;
+use crate::runtime::handler::entry;
 
 pub static ROWS: &[Spec] = &[
     Spec {

@@ -4,9 +4,10 @@ use super::arg_spec::{KEY, duration, flag, integer, multiple, one_of, option, op
 use crate::commands::breaker::{
     BreakerAllow, BreakerConfigGet, BreakerConfigSet, BreakerForce, BreakerGet, BreakerReport, BreakerReset,
 };
-use crate::commands::table::effects;
+use crate::commands::table::internal::effects;
 use crate::domain::breaker::Breaker;
-use crate::module_api::command::{Access, Arg, ArgType, Keys, Spec, entry};
+use crate::module_api::command::{Access, Arg, ArgType, Keys, Spec};
+use crate::runtime::handler::entry;
 
 const MORE_FIELDS: Arg =
     optional(multiple(Arg { kind: ArgType::Block, parts: &[text("field"), text("value")], ..text("more") }));

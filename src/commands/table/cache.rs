@@ -5,9 +5,10 @@ use crate::commands::cache::{
     CacheAbsent, CacheEvents, CacheExpire, CacheGet, CacheGetSet, CacheRelease, CacheSet, invalidate, policy,
     stats,
 };
-use crate::commands::table::effects;
+use crate::commands::table::internal::effects;
 use crate::domain::cache::CacheEntry;
-use crate::module_api::command::{Access, Arg, ArgType, Keys, Spec, entry};
+use crate::module_api::command::{Access, Arg, ArgType, Keys, Spec};
+use crate::runtime::handler::entry;
 
 /// `[TAGS n tag …]`
 const TAGS: Arg = Arg {

@@ -2,7 +2,8 @@
 
 use super::arg_spec::{KEY, integer, optional};
 use crate::commands::ratelimit::Throttle;
-use crate::module_api::command::{Access, Keys, Spec, entry};
+use crate::module_api::command::{Access, Keys, Spec};
+use crate::runtime::handler::entry;
 
 pub static ROWS: &[Spec] = &[Spec {
     name: "CL.THROTTLE",

@@ -2,10 +2,11 @@
 
 use super::arg_spec::{KEY, duration, integer, multiple, one_of, option, optional, text};
 use crate::commands::idemp::{IdempClaim, IdempComplete, IdempExtend, IdempGet, IdempRelease, IdempSeen};
-use crate::commands::table::effects;
+use crate::commands::table::internal::effects;
 use crate::domain::idemp;
 use crate::domain::idemp::Record;
-use crate::module_api::command::{Access, Keys, Spec, entry};
+use crate::module_api::command::{Access, Keys, Spec};
+use crate::runtime::handler::{entry, verbatim_entry};
 
 pub static ROWS: &[Spec] = &[
     Spec {
@@ -31,7 +32,7 @@ pub static ROWS: &[Spec] = &[
             )),
             duration("BLOCK"),
         ],
-        entry: entry::<IdempClaim>(),
+        entry: verbatim_entry::<IdempClaim>(),
     },
     Spec {
         name: "IDEMP.COMPLETE",

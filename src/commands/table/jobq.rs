@@ -6,9 +6,10 @@ use crate::commands::jobq::{
     ExtendMany, Fail, Get, GetResult, List, Log, Pause, Pop, Purge, Push, PushMany, Queues, Redrive, Release,
     Resume, Stats, Update,
 };
-use crate::commands::table::effects;
+use crate::commands::table::internal::effects;
 use crate::domain::jobq::Queue;
-use crate::module_api::command::{Access, Arg, ArgType, Keys, Spec, entry, entry_finding_keys};
+use crate::module_api::command::{Access, Arg, ArgType, Keys, Spec};
+use crate::runtime::handler::{entry, entry_finding_keys, verbatim_entry};
 
 const MATCH: Arg = flag("MATCH", "match");
 const NAME: Arg = option("NAME", text("name"));
@@ -99,7 +100,7 @@ pub static ROWS: &[Spec] = &[
             ONDEAD,
             META,
         ],
-        entry: entry::<Push>(),
+        entry: verbatim_entry::<Push>(),
     },
     Spec {
         name: "JOBQ.MPUSH",
@@ -133,7 +134,7 @@ pub static ROWS: &[Spec] = &[
             ONDEAD,
             META,
         ],
-        entry: entry::<PushMany>(),
+        entry: verbatim_entry::<PushMany>(),
     },
     Spec {
         name: "JOBQ.POP",
@@ -162,7 +163,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(log N) with N the number of jobs",
         since: "0.1.0",
         args: &[KEY, text("id"), integer("token"), option("RESULT", text("result"))],
-        entry: entry::<Ack>(),
+        entry: verbatim_entry::<Ack>(),
     },
     Spec {
         name: "JOBQ.FAIL",

@@ -6,31 +6,11 @@ pub(crate) mod breaker;
 pub(crate) mod cache;
 pub(crate) mod compat;
 pub(crate) mod idemp;
+pub(crate) mod internal;
 pub(crate) mod jobq;
 pub(crate) mod ratelimit;
 
-use arg_spec::{KEY, multiple, text};
-
-use crate::module_api::command::{Access, Arg, Keys, Spec, entry};
-use crate::runtime::apply_command::Apply;
-use crate::runtime::value_type::Stored;
-
-const EFFECT: &[Arg] = &[KEY, multiple(text("effect"))];
-
-/// The row of a family's internal command.
-const fn effects<V: Stored>(name: &'static str, complexity: &'static str) -> Spec {
-    Spec {
-        name,
-        flags: "write",
-        arity: -3,
-        keys: Keys::At(1, Access::Update),
-        summary: "Internal: carries changes to replicas and through the AOF",
-        complexity,
-        since: "0.1.0",
-        args: EFFECT,
-        entry: entry::<Apply<V>>(),
-    }
-}
+use crate::module_api::command::Spec;
 
 /// Every command of this build.
 #[cfg(test)]
@@ -40,27 +20,18 @@ pub fn rows() -> impl Iterator<Item = &'static Spec> {
 
 /// Commands that bear the name of another module's and are left out where that one is loaded.
 pub fn guests() -> impl Iterator<Item = &'static Spec> {
-    crate::commands::table::compat::ROWS.iter()
+    compat::ROWS.iter()
 }
 
 /// The commands that must be there.
 pub fn own_rows() -> impl Iterator<Item = &'static Spec> {
-    [
-        ratelimit::ROWS,
-        idemp::ROWS,
-        jobq::ROWS,
-        cache::ROWS,
-        breaker::ROWS,
-        crate::commands::table::admin::ROWS,
-    ]
-    .into_iter()
-    .flatten()
+    [ratelimit::ROWS, idemp::ROWS, jobq::ROWS, cache::ROWS, breaker::ROWS, admin::ROWS].into_iter().flatten()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::module_api::command::ArgType;
+    use crate::module_api::command::{Access, Arg, ArgType, Keys};
     use std::collections::HashSet;
 
     #[test]

@@ -5,9 +5,10 @@ use crate::commands::ratelimit::{
     AcquirePlace, CheckLimits, CheckSeveral, LockSubject, Peek, Refund, ReleasePlace, Reset, Settle, Unlock,
     policy,
 };
-use crate::commands::table::effects;
+use crate::commands::table::internal::effects;
 use crate::domain::ratelimit::Subject;
-use crate::module_api::command::{Access, Arg, ArgType, Keys, Spec, entry, entry_finding_keys};
+use crate::module_api::command::{Access, Arg, ArgType, Keys, Spec};
+use crate::runtime::handler::{entry, entry_finding_keys, verbatim_entry};
 
 const COST: Arg = option("COST", text("cost"));
 
@@ -37,7 +38,7 @@ pub static ROWS: &[Spec] = &[
             ),
             optional(one_of("shape", &[flag("DETAIL", "detail"), flag("BRIEF", "brief")])),
         ],
-        entry: entry::<CheckLimits>(),
+        entry: verbatim_entry::<CheckLimits>(),
     },
     Spec {
         name: "RATELIMIT.MCHECK",

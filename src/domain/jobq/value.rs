@@ -34,7 +34,7 @@ impl Value for Queue {
 
     /// The subjects are jobs, by serial: one that has ended, or has gone before it did, or may sooner
     /// than was known; and the log of events.
-    fn stirred(&mut self, each: &mut dyn FnMut(u64)) {
+    fn take_changed_subjects(&mut self, each: &mut dyn FnMut(u64)) {
         if self.history.events.take_changed() {
             each(NEXT_EVENT);
         }

@@ -33,7 +33,7 @@ pub use decide::acquire::{Acquire, decide_acquire, decide_lock, decide_release, 
 pub use decide::check::{Check, check_effect, current_rows, decide_check, named_rows};
 pub use decide::refund::{decide_refund, decide_reset, decide_settle, hold_rows, parse_counter};
 pub use decide::request::{CheckRequest, RequestedLimit};
-pub use decide::verdict::{CheckVerdict, LimitRow, MAX_SHOWN};
+pub use decide::verdict::{CheckVerdict, LimitRow};
 pub use effect::{CounterKey, Effect};
 pub use limit::parse::{Limit, is_limit, is_policy_name};
 pub use limit::parse_cache::LimitParseCache;
@@ -52,3 +52,7 @@ pub const MAX_COUNT: u64 = 1_000_000_000_000;
 
 /// The count of `inf`, which never denies: the largest integer of 14 digits.
 pub const UNLIMITED: u64 = 99_999_999_999_999;
+
+/// The largest duration and amount in a reply. It has 14 digits, because Lua prints numbers with 14
+/// digits. It differs from the count of `inf` and from "never" in a BRIEF reply.
+pub const MAX_SHOWN: u64 = UNLIMITED - 1;

@@ -3,12 +3,13 @@
 use std::ffi::{c_int, c_void};
 use std::rc::Rc;
 
-use super::dispatch::{client_is_there, line_stale, rearm};
-use crate::module_api::blocking::{KeyName, State, Waiter, registry};
+use super::dispatch::{client_is_there, list_stale, rearm};
+use super::registry;
+use super::waiter::{KeyName, State, Waiter};
 use crate::module_api::context::Ctx;
-use crate::module_api::panic_guard::quietly;
+use crate::module_api::panic_guard::catch_panic_or;
 use crate::module_api::reply::Reply;
-use crate::module_api::server_string::{Name, OwnedName};
+use crate::module_api::server_string::{ServerStr, ServerString};
 use crate::module_api::{api, raw};
 
 const OK: c_int = raw::REDISMODULE_OK as c_int;
@@ -21,23 +22,23 @@ unsafe fn waiter_of<'a>(ctx: *mut raw::RedisModuleCtx) -> &'a Waiter {
     unsafe { &*api!(RedisModule_GetBlockedClientPrivateData)(ctx).cast::<Waiter>() }
 }
 
-/// A key was created, renamed to or swapped in: look at the waiter's line soon. Serving happens there, in
-/// the order of blocking, so this one never answers. Each who waits for the key is called: to look at all its lines
+/// A key was created, renamed to or swapped in: look at the waiter's list soon. Serving happens there, in
+/// the order of blocking, so this one never answers. Each who waits for the key is called: to look at all its lists
 /// every time would take the square of their number.
 pub(crate) unsafe extern "C" fn reply(
     ctx: *mut raw::RedisModuleCtx,
     _: *mut *mut raw::RedisModuleString,
     _: c_int,
 ) -> c_int {
-    quietly((), || {
+    catch_panic_or((), || {
         // SAFETY: called by the server for one of our blocked clients; the name, where it gives one,
         // is alive for the call.
         let (waiter, ready) = unsafe {
             let key = api!(RedisModule_GetBlockedClientReadyKey)(ctx);
-            (waiter_of(ctx), (!key.is_null()).then(|| Name::new(key)))
+            (waiter_of(ctx), (!key.is_null()).then(|| ServerStr::new(key)))
         };
         let is_ready = |key: &&KeyName| ready.is_none_or(|ready| ready.bytes() == &key[..]);
-        waiter.keys.iter().filter(is_ready).for_each(|key| line_stale(waiter, key));
+        waiter.keys.iter().filter(is_ready).for_each(|key| list_stale(waiter, key));
     });
     ERR
 }
@@ -48,7 +49,7 @@ pub(crate) unsafe extern "C" fn timeout(
     _: *mut *mut raw::RedisModuleString,
     _: c_int,
 ) -> c_int {
-    quietly((), || {
+    catch_panic_or((), || {
         // SAFETY: called by the server for one of our blocked clients, with a live context.
         let (waiter, ctx) = unsafe { (waiter_of(ctx), Ctx::new(ctx)) };
         let reply = Reply::to(ctx);
@@ -56,11 +57,11 @@ pub(crate) unsafe extern "C" fn timeout(
         match before {
             State::Waiting => {
                 registry::leave(waiter);
-                let first = OwnedName::new(&waiter.keys[0]);
-                waiter.request.give_up(ctx, first.borrow(), reply);
+                let first = ServerString::new(&waiter.keys[0]);
+                waiter.request.on_timeout(ctx, first.borrow(), reply);
             }
             State::Handed(handed) => {
-                handed.delivery.send(OwnedName::new(&handed.key).borrow(), reply);
+                handed.delivery.send(ServerString::new(&handed.key).borrow(), reply);
                 *waiter.state.borrow_mut() = State::Delivered(Some(handed));
             }
             State::Delivered(_) | State::Left => *waiter.state.borrow_mut() = before,
@@ -74,7 +75,7 @@ pub(crate) unsafe extern "C" fn disconnect(
     ctx: *mut raw::RedisModuleCtx,
     _: *mut raw::RedisModuleBlockedClient,
 ) {
-    quietly((), || {
+    catch_panic_or((), || {
         // SAFETY: called by the server for one of our blocked clients.
         let waiter = unsafe { waiter_of(ctx) };
         waiter.disconnected.set(true);
@@ -88,7 +89,7 @@ pub(crate) unsafe extern "C" fn disconnect(
 /// The server is done with the client. What it was handed is put back unless it has surely gone
 /// out: a reply that was written to a client that has since vanished has not.
 pub(crate) unsafe extern "C" fn free(ctx: *mut raw::RedisModuleCtx, data: *mut c_void) {
-    quietly((), || {
+    catch_panic_or((), || {
         // SAFETY: the counted reference that `block` gave, taken back once.
         let waiter = unsafe { Rc::from_raw(data.cast::<Waiter>().cast_const()) };
         // SAFETY: the server keeps the context alive for the call.

@@ -1,135 +1,138 @@
-//! Who is served when, and the one timer that works for all lines.
+//! Who is served when, and the one timer that works for all lists.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::registry::{Place, with};
-use super::wait_list::Line;
-use super::work_budget::Stretch;
-use crate::module_api::blocking::{Attempt, Awaited, Handed, KeyName, State, Waiter};
+use super::registry::{ListId, with};
+use super::wait_list::WaitList;
+use super::waiter::{Attempt, Handed, KeyName, State, WaitFor, Waiter};
+use super::work_budget::WorkBudget;
 use crate::module_api::context::Ctx;
-use crate::module_api::panic_guard::quietly;
+use crate::module_api::panic_guard::catch_panic_or;
 use crate::module_api::replication::{Gate, may_write};
-use crate::module_api::server_string::{Name, OwnedName};
+use crate::module_api::server_string::{ServerStr, ServerString};
 use crate::module_api::timer;
 use crate::module_api::{api, raw};
 
 /// Serves those who wait for their turn at `key` of the selected database, as far as it goes, and
-/// those who wait for news that [`stir`] announced. Call it after every change that may let one of
+/// those who wait for subjects that [`notify`] announced. Call it after every change that may let one of
 /// them go on, in the same unit of replication.
-pub fn serve(ctx: Ctx<'_>, key: Name<'_>) {
-    if with(|clerk| clerk.desks.is_empty()) {
+pub fn serve(ctx: Ctx<'_>, key: ServerStr<'_>) {
+    if with(|registry| registry.by_key.is_empty()) {
         return;
     }
     serve_turn(ctx, ctx.db(), key);
-    serve_stirred(ctx);
+    serve_notified(ctx);
     rearm(ctx, false);
 }
 
-/// A subject of the key has changed: those who wait for news of it are tried at the next [`serve`].
-pub fn stir(ctx: Ctx<'_>, key: Name<'_>, subject: u64) {
-    with(|clerk| {
-        if clerk.readers == 0 {
+/// A subject of the key has changed: those who wait for subjects of it are tried at the next [`serve`].
+pub fn notify(ctx: Ctx<'_>, key: ServerStr<'_>, subject: u64) {
+    with(|registry| {
+        if registry.readers == 0 {
             return;
         }
         let db = ctx.db();
-        let desks = clerk.desks.get(&db);
-        if let Some((key, _)) = desks.and_then(|desks| desks.get_key_value(key.bytes())) {
-            clerk.stir((db, Rc::clone(key), Awaited::NewsOf(subject)));
+        let by_key = registry.by_key.get(&db);
+        if let Some((key, _)) = by_key.and_then(|by_key| by_key.get_key_value(key.bytes())) {
+            registry.notify((db, Rc::clone(key), WaitFor::Subject(subject)));
         }
     });
 }
 
 /// One after the other, until the first that gets nothing: those behind it would get nothing either.
-fn serve_turn(ctx: Ctx<'_>, db: i32, key: Name<'_>) {
-    let known = with(|clerk| Some(Rc::clone(clerk.desks.get(&db)?.get_key_value(key.bytes())?.0)));
+fn serve_turn(ctx: Ctx<'_>, db: i32, key: ServerStr<'_>) {
+    let known = with(|registry| Some(Rc::clone(registry.by_key.get(&db)?.get_key_value(key.bytes())?.0)));
     let Some(known) = known else { return };
-    let place = (db, known, Awaited::ItsTurn);
-    let mut stretch = Stretch::begin();
+    let place = (db, known, WaitFor::Turn);
+    let mut budget = WorkBudget::start();
     let mut shared = None;
-    while stretch.one_more() {
-        let Some(waiter) = with(|clerk| clerk.line(&place).and_then(Line::head)) else { return };
+    while budget.try_spend() {
+        let Some(waiter) = with(|registry| registry.list(&place).and_then(WaitList::head)) else { return };
         match waiter.request.attempt(ctx, key, &mut shared) {
             Attempt::Wait { until } => {
-                with(|clerk| clerk.set_due(&place, until));
+                with(|registry| registry.set_due(&place, until));
                 return;
             }
-            Attempt::Served(delivery) => with(|clerk| clerk.hand(waiter, &place.1, delivery)),
+            Attempt::Served(delivery) => with(|registry| registry.hand(waiter, &place.1, delivery)),
         }
     }
-    with(|clerk| clerk.look_at(&place));
+    with(|registry| registry.schedule_check(&place));
 }
 
-fn serve_stirred(ctx: Ctx<'_>) {
-    let mut stretch = Stretch::begin();
-    while let Some(place) = with(|clerk| {
-        let place = clerk.stirred.pop_front()?;
-        if let Some(line) = clerk.line(&place) {
-            line.stirred = false;
+fn serve_notified(ctx: Ctx<'_>) {
+    let mut budget = WorkBudget::start();
+    while let Some(place) = with(|registry| {
+        let place = registry.notified.pop_front()?;
+        if let Some(list) = registry.list(&place) {
+            list.notified = false;
         }
         Some(place)
     }) {
         if place.0 == ctx.db() {
-            serve_news(ctx, &place, &mut stretch);
+            serve_subject(ctx, &place, &mut budget);
         } else {
-            with(|clerk| clerk.look_at(&place));
+            with(|registry| registry.schedule_check(&place));
         }
     }
 }
 
-/// Everyone of the round, whatever the others got; the timer goes on where the stretch ends.
-fn serve_news(ctx: Ctx<'_>, place: &Place, stretch: &mut Stretch) {
-    let name = OwnedName::new(&place.1);
-    let mut shared = with(|clerk| clerk.line(place).and_then(|line| line.shared.take()));
-    while stretch.one_more() {
-        let Some(waiter) = with(|clerk| clerk.line(place).and_then(Line::next_of_round)) else { return };
+/// Everyone of the round, whatever the others got; the timer goes on where the budget ends.
+fn serve_subject(ctx: Ctx<'_>, place: &ListId, budget: &mut WorkBudget) {
+    let name = ServerString::new(&place.1);
+    let mut shared = with(|registry| registry.list(place).and_then(|list| list.shared.take()));
+    while budget.try_spend() {
+        let Some(waiter) = with(|registry| registry.list(place).and_then(WaitList::next_of_round)) else {
+            return;
+        };
         match waiter.request.attempt(ctx, name.borrow(), &mut shared) {
             // It has looked as of now: a time that is over would only make the timer spin.
             Attempt::Wait { until } => {
                 let until = until.map(|at| at.max(ctx.now_ms() + 1));
-                with(|clerk| clerk.due_by(place, until));
+                with(|registry| registry.due_by(place, until));
             }
-            Attempt::Served(delivery) => with(|clerk| clerk.hand(waiter, &place.1, delivery)),
+            Attempt::Served(delivery) => with(|registry| registry.hand(waiter, &place.1, delivery)),
         }
     }
-    with(|clerk| {
-        if let Some(line) = clerk.line(place) {
-            line.shared = shared;
+    with(|registry| {
+        if let Some(list) = registry.list(place) {
+            list.shared = shared;
         }
-        clerk.look_at(place);
+        registry.schedule_check(place);
     });
 }
 
-/// The key has gone or come without a command of ours: its lines are looked at soon. Needs no
+/// The key has gone or come without a command of ours: its lists are looked at soon. Needs no
 /// context, so that it can be called from where the server gives none.
 pub fn stale(db: i32, key: &[u8]) {
-    let is_awaited = with(|clerk| {
-        clerk.look_at_key(db, key);
-        !clerk.stale.is_empty()
+    let is_awaited = with(|registry| {
+        registry.schedule_key_check(db, key);
+        !registry.stale.is_empty()
     });
     if is_awaited {
-        rearm(Ctx::home(), false);
+        rearm(Ctx::detached(), false);
     }
 }
 
-/// As [`stale`], for the line of one who waits.
-pub(crate) fn line_stale(waiter: &Waiter, key: &KeyName) {
-    with(|clerk| clerk.look_anew(&(waiter.db, Rc::clone(key), waiter.awaits)));
-    rearm(Ctx::home(), false);
+/// As [`stale`], for the list of one who waits.
+pub(crate) fn list_stale(waiter: &Waiter, key: &KeyName) {
+    with(|registry| registry.schedule_full_check(&(waiter.db, Rc::clone(key), waiter.wait_for)));
+    rearm(Ctx::detached(), false);
 }
 
 /// As [`stale`], for every key of a database.
 pub fn db_stale(ctx: Ctx<'_>, db: i32) {
-    with(|clerk| {
-        let keys: Vec<KeyName> = clerk.desks.get(&db).into_iter().flat_map(HashMap::keys).cloned().collect();
-        keys.iter().for_each(|key| clerk.look_at_key(db, key));
+    with(|registry| {
+        let keys: Vec<KeyName> =
+            registry.by_key.get(&db).into_iter().flat_map(HashMap::keys).cloned().collect();
+        keys.iter().for_each(|key| registry.schedule_key_check(db, key));
     });
     rearm(ctx, false);
 }
 
 /// As [`stale`], for every key.
 pub fn all_stale(ctx: Ctx<'_>) {
-    let dbs: Vec<i32> = with(|clerk| clerk.desks.keys().copied().collect());
+    let dbs: Vec<i32> = with(|registry| registry.by_key.keys().copied().collect());
     for db in dbs {
         db_stale(ctx, db);
     }
@@ -138,52 +141,52 @@ pub fn all_stale(ctx: Ctx<'_>) {
 /// Sets the timer to the next thing that is to be done.
 pub(crate) fn rearm(ctx: Ctx<'_>, paused: bool) {
     let now = ctx.now_ms();
-    with(|clerk| {
-        let Some(at) = clerk.next_tick(now, paused) else { return };
-        if clerk.timer.as_ref().is_some_and(|(armed, _)| *armed <= at) {
+    with(|registry| {
+        let Some(at) = registry.next_tick(now, paused) else { return };
+        if registry.timer.as_ref().is_some_and(|(armed, _)| *armed <= at) {
             return;
         }
-        if let Some((_, timer)) = clerk.timer.take() {
+        if let Some((_, timer)) = registry.timer.take() {
             timer::stop(ctx, timer);
         }
-        clerk.timer = Some((at, timer::start(ctx, at.saturating_sub(now), tick)));
+        registry.timer = Some((at, timer::start(ctx, at.saturating_sub(now), tick)));
     });
 }
 
 /// What the timer does. It is armed again whatever happens in between.
 fn tick(ctx: Ctx<'_>) {
-    with(|clerk| clerk.timer = None);
-    let gate = quietly(Gate::Later, || work(ctx));
+    with(|registry| registry.timer = None);
+    let gate = catch_panic_or(Gate::Later, || work(ctx));
     rearm(ctx, gate == Gate::Later);
 }
 
-/// Wakes, then looks at lines that are due or stale, then puts back.
+/// Wakes, then looks at lists that are due or stale, then puts back.
 fn work(ctx: Ctx<'_>) -> Gate {
     wake();
     let gate = may_write(ctx);
     match gate {
         Gate::Open => {
-            with(|clerk| clerk.open_due_lines(ctx.now_ms()));
+            with(|registry| registry.open_due_lists(ctx.now_ms()));
             serve_stale(ctx);
             put_back(ctx);
-            serve_stirred(ctx);
+            serve_notified(ctx);
         }
-        Gate::Later => with(|clerk| clerk.open_due_lines(ctx.now_ms())),
+        Gate::Later => with(|registry| registry.open_due_lists(ctx.now_ms())),
         // A replica's blocked clients are disconnected by the server; what they were handed has
         // a lease that runs out.
-        Gate::Never => with(|clerk| clerk.stand_down()),
+        Gate::Never => with(|registry| registry.clear_for_replica()),
     }
     gate
 }
 
 /// Wakes those who were handed something. Writes nothing.
 fn wake() {
-    let mut stretch = Stretch::begin();
-    while let Some(waiter) = with(|clerk| clerk.to_wake.front().cloned()) {
-        if !stretch.one_more() {
+    let mut budget = WorkBudget::start();
+    while let Some(waiter) = with(|registry| registry.to_wake.front().cloned()) {
+        if !budget.try_spend() {
             break;
         }
-        with(|clerk| clerk.to_wake.pop_front());
+        with(|registry| registry.to_wake.pop_front());
         let handed = matches!(*waiter.state.borrow(), State::Handed(_));
         if handed && !waiter.disconnected.get() && !waiter.freed.get() {
             // SAFETY: the handle is valid until the free callback, which has not run. The call may
@@ -194,16 +197,16 @@ fn wake() {
 }
 
 fn serve_stale(ctx: Ctx<'_>) {
-    let mut stretch = Stretch::begin();
-    // Only those that are stale now: a line that becomes so again waits for the next tick.
-    for _ in 0..with(|clerk| clerk.stale.len()) {
-        if !stretch.one_more() {
+    let mut budget = WorkBudget::start();
+    // Only those that are stale now: a list that becomes so again waits for the next tick.
+    for _ in 0..with(|registry| registry.stale.len()) {
+        if !budget.try_spend() {
             break;
         }
-        let place = with(|clerk| {
-            let place = clerk.stale.pop_front()?;
-            if let Some(line) = clerk.line(&place) {
-                line.stale = false;
+        let place = with(|registry| {
+            let place = registry.stale.pop_front()?;
+            if let Some(list) = registry.list(&place) {
+                list.stale = false;
             }
             Some(place)
         });
@@ -212,25 +215,25 @@ fn serve_stale(ctx: Ctx<'_>) {
             continue;
         }
         match place.2 {
-            Awaited::ItsTurn => {
-                serve_turn(ctx, place.0, OwnedName::new(&place.1).borrow());
-                serve_stirred(ctx);
+            WaitFor::Turn => {
+                serve_turn(ctx, place.0, ServerString::new(&place.1).borrow());
+                serve_notified(ctx);
             }
-            Awaited::NewsOf(_) => serve_news(ctx, &place, &mut stretch),
+            WaitFor::Subject(_) => serve_subject(ctx, &place, &mut budget),
         }
     }
 }
 
 fn put_back(ctx: Ctx<'_>) {
-    let mut stretch = Stretch::begin();
-    while let Some((db, Handed { key, delivery })) = with(|clerk| clerk.to_put_back.pop_front()) {
+    let mut budget = WorkBudget::start();
+    while let Some((db, Handed { key, delivery })) = with(|registry| registry.to_undo.pop_front()) {
         if ctx.select(db) {
-            let name = OwnedName::new(&key);
-            delivery.put_back(ctx, name.borrow());
+            let name = ServerString::new(&key);
+            delivery.undo(ctx, name.borrow());
             serve_turn(ctx, db, name.borrow());
-            serve_stirred(ctx);
+            serve_notified(ctx);
         }
-        if !stretch.one_more() {
+        if !budget.try_spend() {
             break;
         }
     }

@@ -2,47 +2,47 @@
 
 use std::collections::HashMap;
 
-use super::wait_list::Line;
-use crate::module_api::blocking::Awaited;
+use super::wait_list::WaitList;
+use super::waiter::WaitFor;
 
-/// The lines of one key: the one for its turn, and one for each subject that somebody waits for. A
+/// The lists of one key: the one for its turn, and one for each subject that somebody waits for. A
 /// change of one subject costs nothing for those who wait for the others.
 #[derive(Default)]
-pub(crate) struct Desk {
-    turn: Line,
-    news: HashMap<u64, Line>,
-    /// Of all lines.
+pub(crate) struct KeyWaiters {
+    turn: WaitList,
+    subjects: HashMap<u64, WaitList>,
+    /// Of all lists.
     waiting: usize,
 }
 
-impl Desk {
-    pub fn line(&mut self, awaited: Awaited) -> Option<&mut Line> {
+impl KeyWaiters {
+    pub fn list(&mut self, awaited: WaitFor) -> Option<&mut WaitList> {
         match awaited {
-            Awaited::ItsTurn => Some(&mut self.turn),
-            Awaited::NewsOf(subject) => self.news.get_mut(&subject),
+            WaitFor::Turn => Some(&mut self.turn),
+            WaitFor::Subject(subject) => self.subjects.get_mut(&subject),
         }
     }
 
-    pub fn line_for_joining(&mut self, awaited: Awaited) -> &mut Line {
+    pub fn list_for_joining(&mut self, awaited: WaitFor) -> &mut WaitList {
         self.waiting += 1;
         match awaited {
-            Awaited::ItsTurn => &mut self.turn,
-            Awaited::NewsOf(subject) => self.news.entry(subject).or_default(),
+            WaitFor::Turn => &mut self.turn,
+            WaitFor::Subject(subject) => self.subjects.entry(subject).or_default(),
         }
     }
 
-    /// One of a line's waiters (already marked) waits no longer.
-    pub fn left(&mut self, awaited: Awaited) {
+    /// One of a list's waiters (already marked) waits no longer.
+    pub fn left(&mut self, awaited: WaitFor) {
         self.waiting = self.waiting.saturating_sub(1);
-        if let Some(line) = self.line(awaited) {
-            line.left();
+        if let Some(list) = self.list(awaited) {
+            list.left();
         }
     }
 
-    /// Drops a line for news in which nobody waits; the other one stays with the desk.
-    pub fn drop_line(&mut self, awaited: Awaited) {
-        if let Awaited::NewsOf(subject) = awaited {
-            self.news.remove(&subject);
+    /// Drops a list for subjects in which nobody waits; the other one stays with the key_waiters.
+    pub fn drop_list(&mut self, awaited: WaitFor) {
+        if let WaitFor::Subject(subject) = awaited {
+            self.subjects.remove(&subject);
         }
     }
 
@@ -50,13 +50,13 @@ impl Desk {
         self.waiting
     }
 
-    /// The lines in which somebody waits.
-    pub fn awaited(&self) -> impl Iterator<Item = Awaited> {
-        let turn = (self.turn.len() > 0).then_some(Awaited::ItsTurn);
-        turn.into_iter().chain(self.news.keys().map(|subject| Awaited::NewsOf(*subject)))
+    /// The lists in which somebody waits.
+    pub fn awaited(&self) -> impl Iterator<Item = WaitFor> {
+        let turn = (self.turn.len() > 0).then_some(WaitFor::Turn);
+        turn.into_iter().chain(self.subjects.keys().map(|subject| WaitFor::Subject(*subject)))
     }
 
-    pub fn lines(&mut self) -> impl Iterator<Item = &mut Line> {
-        std::iter::once(&mut self.turn).chain(self.news.values_mut())
+    pub fn lists(&mut self) -> impl Iterator<Item = &mut WaitList> {
+        std::iter::once(&mut self.turn).chain(self.subjects.values_mut())
     }
 }

@@ -3,3 +3,4 @@
 pub(crate) mod getset;
 pub(crate) mod release;
 pub(crate) mod set;
+pub(crate) mod tagged;

@@ -1,13 +1,8 @@
-//! The tags of a value, and what a SET with tags is worth.
+//! The tags of a value.
 
 use crate::domain::cache::invalidation::MAX_TAG_LEN;
-use crate::domain::cache::invalidation::registry::Invalidation;
-use crate::domain::cache::state::value_meta::Annotations;
-use crate::domain::cache::{CacheEntry, Effect};
 use crate::domain::codec::{Corrupt, Reader, Writer};
-use crate::domain::decision::Decision;
 use crate::domain::refusal::Refusal;
-use crate::domain::time::UnixMs;
 
 /// Tags of one value.
 pub const MAX_TAGS_PER_KEY: usize = 32;
@@ -59,7 +54,7 @@ impl Tags {
         self.0.as_ref().map_or(&[], |packed| &packed.0)
     }
 
-    fn is_subset_of(&self, other: &Tags) -> bool {
+    pub(crate) fn is_subset_of(&self, other: &Tags) -> bool {
         self.iter().all(|tag| other.iter().any(|known| known == tag))
     }
 
@@ -92,51 +87,6 @@ impl Tags {
 
 fn is_tag(tag: &[u8]) -> bool {
     (1..=MAX_TAG_LEN).contains(&tag.len())
-}
-
-/// Gives the tags to the value that a decision stores, if it stores one.
-pub fn attach_tags<R>(decision: Decision<R, Effect>, tags: Tags) -> Decision<R, Effect> {
-    if tags.is_empty() {
-        return decision;
-    }
-    let effect = decision.effect.map(|effect| match effect {
-        Effect::Set { meta, bytes } => {
-            Effect::SetAnnotated { meta, annotations: Annotations { tags, client_meta: None }, bytes }
-        }
-        Effect::SetAnnotated { meta, annotations, bytes } => {
-            Effect::SetAnnotated { meta, annotations: Annotations { tags, ..annotations }, bytes }
-        }
-        other => other,
-    });
-    Decision { reply: decision.reply, effect }
-}
-
-/// A SET with tags: `decide` decides it as one without. `mark` is the newest invalidation of any of them.
-///
-/// A load that began before it stores nothing, and its lease ends, so that the next reader loads. Sent again
-/// with the token of a value that is stored already it may not add a tag: whether that one was invalidated
-/// in between may have been forgotten.
-pub fn decide_set_with_tags(
-    state: Option<&CacheEntry>,
-    tags: Tags,
-    token: Option<u64>,
-    invalidation: Option<Invalidation>,
-    now: UnixMs,
-    decide: impl FnOnce() -> Result<Decision<bool, Effect>, Refusal>,
-) -> Result<Decision<bool, Effect>, Refusal> {
-    let decision = decide()?;
-    let Some(token) = token.filter(|_| decision.effect.is_some()) else {
-        return Ok(attach_tags(decision, tags));
-    };
-    let leased = state.is_some_and(|entry| entry.lease().is_some_and(|lease| lease.token == token));
-    Ok(if invalidation.is_some_and(|invalidation| invalidation.token > token) {
-        let release = Effect::Release { token, at: now, delay: 0 };
-        if leased { Decision::change(false, release) } else { Decision::answer(false) }
-    } else if leased || state.is_some_and(|entry| tags.is_subset_of(entry.tags())) {
-        attach_tags(decision, tags)
-    } else {
-        Decision::answer(false)
-    })
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 use super::*;
 use crate::domain::cache::*;
+use crate::domain::decision::Decision;
 use crate::domain::global_state::Table;
-use crate::domain::time::{HOUR, MINUTE};
+use crate::domain::time::{HOUR, MINUTE, UnixMs};
 use crate::domain::token::{EPOCH_MS, TokenClock};
 use crate::domain::value::{Effect as _, Lifetime, Value};
 use proptest::prelude::*;

@@ -1,5 +1,6 @@
 //! The answer of a CHECK or PEEK.
 
+use crate::domain::ratelimit::MAX_SHOWN;
 use crate::domain::ratelimit::UNLIMITED;
 use crate::domain::ratelimit::algorithm::limit_status::LimitStatus;
 use crate::domain::ratelimit::limit::parse::Limit;
@@ -9,10 +10,6 @@ use crate::domain::ratelimit::state::lockout::{LOCK_NAME, Lock};
 use crate::domain::time::UnixMs;
 use std::borrow::Cow;
 use std::cmp::Ordering;
-
-/// The largest duration and amount in a reply. It has 14 digits, because Lua prints numbers with 14
-/// digits. It differs from the count of `inf` and from "never" in a BRIEF reply.
-pub const MAX_SHOWN: u64 = UNLIMITED - 1;
 
 /// One limit in the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

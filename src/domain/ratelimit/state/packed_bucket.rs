@@ -81,7 +81,7 @@ impl PackedBucket {
     }
 
     #[inline]
-    pub fn to_usage(&self) -> LimitUsage {
+    pub fn to_usage(self) -> LimitUsage {
         LimitUsage { name: None, rule: self.rule(), usage: Usage::Bucket(self.bucket()) }
     }
 }

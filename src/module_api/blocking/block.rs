@@ -1,0 +1,64 @@
+//! Blocks the client of a call.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::c_int;
+use std::rc::Rc;
+
+use super::waiter::{CannotBlock, KeyName, Request, State, WaitFor, Waiter};
+use super::{callbacks, dispatch, registry};
+use crate::module_api::api;
+use crate::module_api::context::Ctx;
+use crate::module_api::server_string::ServerStr;
+
+/// Blocks the client of this call for up to `timeout_ms` and puts it at the end of the list of each of
+/// the keys, which are different ones. Beside each stands when to look there again by itself.
+///
+/// An error means that the client must be answered at once: inside MULTI and scripts, on a replica,
+/// or when too many wait already.
+pub fn block(
+    ctx: Ctx<'_>,
+    keys: &[(ServerStr<'_>, Option<u64>)],
+    wait_for: WaitFor,
+    timeout_ms: u64,
+    request: Box<dyn Request>,
+) -> Result<(), CannotBlock> {
+    let db = ctx.db();
+    let names: Box<[KeyName]> = keys.iter().map(|(key, _)| key.bytes().into()).collect();
+    if names.is_empty() || ctx.must_not_block() || !ctx.is_primary() || registry::is_full(db, &names) {
+        return Err(CannotBlock);
+    }
+    let waiter = Rc::new(Waiter {
+        db,
+        keys: names,
+        wait_for,
+        client: ctx.client_id(),
+        handle: Cell::new(std::ptr::null_mut()),
+        request,
+        state: RefCell::new(State::Waiting),
+        disconnected: Cell::new(false),
+        freed: Cell::new(false),
+    });
+    let data = Rc::into_raw(Rc::clone(&waiter)).cast_mut();
+    let mut names: Vec<_> = keys.iter().map(|(key, _)| key.raw()).collect();
+    // SAFETY: the context is alive, so are the names, and `data` is a counted reference that the free
+    // callback takes back.
+    let handle = unsafe {
+        let handle = api!(RedisModule_BlockClientOnKeys)(
+            ctx.raw(),
+            Some(callbacks::reply),
+            Some(callbacks::timeout),
+            Some(callbacks::free),
+            i64::try_from(timeout_ms).unwrap_or(i64::MAX),
+            names.as_mut_ptr(),
+            names.len() as c_int,
+            data.cast(),
+        );
+        api!(RedisModule_SetDisconnectCallback)(handle, Some(callbacks::disconnect));
+        handle
+    };
+    waiter.handle.set(handle);
+    let untils: Vec<_> = keys.iter().map(|(_, until)| *until).collect();
+    registry::join(&waiter, &untils);
+    dispatch::rearm(ctx, false);
+    Ok(())
+}

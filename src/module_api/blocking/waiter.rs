@@ -1,0 +1,141 @@
+//! One blocked client: what it asked for, and what it was handed.
+
+use std::any::Any;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use crate::module_api::config::Number;
+use crate::module_api::context::Ctx;
+use crate::module_api::raw;
+use crate::module_api::reply::Reply;
+use crate::module_api::server_string::ServerStr;
+
+/// The name of a key, shared by all who wait for it.
+pub(crate) type KeyName = Rc<[u8]>;
+
+/// How many clients may wait for one key.
+pub static MAX_PER_KEY: Number = Number::new("max-waiters-per-key", 20_000, 0, 1_000_000);
+/// How many clients may wait in all.
+pub static MAX_IN_ALL: Number = Number::new("max-waiters", 100_000, 0, 10_000_000);
+
+/// What a client waits for at a key: its list there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum WaitFor {
+    /// Something that one waiter takes from the next: they are served in the order of blocking.
+    Turn,
+    /// Something that all of them may see: each is served by itself when this subject changes.
+    Subject(u64),
+}
+
+/// What a waiting client asked for.
+pub trait Request {
+    /// Tries again, as the command would at this moment; may write. `shared` is for what one waiter
+    /// of a round leaves to the next, so that a large answer that all get is kept once.
+    fn attempt(&self, ctx: Ctx<'_>, key: ServerStr<'_>, shared: &mut Shared) -> Attempt;
+
+    /// The answer when the time is up.
+    fn on_timeout(&self, ctx: Ctx<'_>, key: ServerStr<'_>, reply: Reply<'_>);
+}
+
+/// What the waiters of one round share; of a type that only they know.
+pub type Shared = Option<Rc<dyn Any>>;
+
+/// What came of an attempt.
+pub enum Attempt {
+    Served(Rc<dyn Delivery>),
+    /// Nothing yet; look again at this time (Unix milliseconds) even if nobody touches the key.
+    Wait {
+        until: Option<u64>,
+    },
+}
+
+/// What was handed to a waiter, until it is on its way to the client.
+pub trait Delivery {
+    fn send(&self, key: ServerStr<'_>, reply: Reply<'_>);
+
+    /// The client has gone: gives back what only it could have used. Runs behind the commit gate.
+    fn undo(&self, ctx: Ctx<'_>, key: ServerStr<'_>);
+}
+
+/// What a waiter was handed, and for which of its keys.
+pub(crate) struct Handed {
+    pub(crate) key: KeyName,
+    pub(crate) delivery: Rc<dyn Delivery>,
+}
+
+/// The client cannot be blocked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CannotBlock;
+
+/// Where a waiter stands.
+pub(crate) enum State {
+    Waiting,
+    Handed(Handed),
+    /// The reply has been written; what was handed is kept until the client is known to be there.
+    Delivered(Option<Handed>),
+    /// Disconnected while it waited.
+    Left,
+}
+
+/// One blocked client.
+pub(crate) struct Waiter {
+    pub(crate) db: i32,
+    /// At least one, each once.
+    pub(crate) keys: Box<[KeyName]>,
+    pub(crate) wait_for: WaitFor,
+    pub(crate) client: u64,
+    pub(crate) handle: Cell<*mut raw::RedisModuleBlockedClient>,
+    pub(crate) request: Box<dyn Request>,
+    pub(crate) state: RefCell<State>,
+    pub(crate) disconnected: Cell<bool>,
+    pub(crate) freed: Cell<bool>,
+}
+
+impl Waiter {
+    /// Whether it waits for subjects.
+    pub(crate) fn reads(&self) -> bool {
+        matches!(self.wait_for, WaitFor::Subject(_))
+    }
+
+    pub(crate) fn waits(&self) -> bool {
+        matches!(*self.state.borrow(), State::Waiting)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    struct Idle;
+
+    impl Request for Idle {
+        fn attempt(&self, _: Ctx<'_>, _: ServerStr<'_>, _: &mut Shared) -> Attempt {
+            Attempt::Wait { until: None }
+        }
+
+        fn on_timeout(&self, _: Ctx<'_>, _: ServerStr<'_>, _: Reply<'_>) {}
+    }
+
+    /// A waiter known by a number, of which the server knows nothing.
+    pub(crate) fn waiter(number: u64) -> Rc<Waiter> {
+        Rc::new(Waiter {
+            db: 0,
+            keys: Box::new([Rc::from(&b"q"[..])]),
+            wait_for: WaitFor::Subject(0),
+            client: number,
+            handle: Cell::new(std::ptr::null_mut()),
+            request: Box::new(Idle),
+            state: RefCell::new(State::Waiting),
+            disconnected: Cell::new(false),
+            freed: Cell::new(false),
+        })
+    }
+
+    pub(crate) fn number(waiter: &Waiter) -> u64 {
+        waiter.client
+    }
+
+    pub(crate) fn leaves(waiter: &Waiter) {
+        *waiter.state.borrow_mut() = State::Left;
+    }
+}
