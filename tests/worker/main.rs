@@ -3,9 +3,11 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod addresses;
 mod cluster;
 mod handlers;
 mod http;
+mod operate;
 mod permissions;
 mod process;
 mod shards;

@@ -5,6 +5,8 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `cli/`, `args/` | flags and help, values of flags |
+//! | `operate/` | `workgate push`, `stats` and `dead` |
+//! | `log` | what is logged, and how |
 //! | `worker` | `workgate work`: takes jobs while slots are free, then drains |
 //! | `job/` | fetching, running and settling jobs: the commands and their replies |
 //! | `handler/` | the handler's process, its output, its process group, what its exit status means |
@@ -17,6 +19,7 @@ mod cli;
 mod handler;
 mod job;
 mod log;
+mod operate;
 mod redis;
 #[path = "../shared/reply.rs"]
 mod reply;
@@ -65,5 +68,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         .map_err(|error| Failure::of(format!("cannot start: {error}")))?;
     match cli.command {
         Command::Work(args) => runtime.block_on(worker::main(args)),
+        Command::Push(args) => runtime.block_on(operate::push::main(args)),
+        Command::Stats(args) => runtime.block_on(operate::stats::main(args)),
+        Command::Dead(args) => runtime.block_on(operate::dead::main(args)),
     }
 }

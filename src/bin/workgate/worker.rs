@@ -488,6 +488,7 @@ mod tests {
         let base = ["workgate", "work", "--redis", &url, "--queue", "q"];
         match Cli::parse_from(base.iter().chain(more)).command {
             Command::Work(args) => args,
+            other => panic!("{other:?}"),
         }
     }
 

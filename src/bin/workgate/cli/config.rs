@@ -138,6 +138,7 @@ mod tests {
         let args = all.iter().chain(args).map(OsString::from).collect();
         Cli::read_from(args, redis_url.map(str::to_owned)).map(|cli| match cli.command {
             Command::Work(args) => args,
+            other => panic!("{other:?}"),
         })
     }
 

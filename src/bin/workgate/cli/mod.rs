@@ -1,12 +1,14 @@
 //! Flags and help: one file for each subcommand.
 
 mod config;
+pub mod operate;
 pub mod server;
 pub mod work;
 
 use clap::{Parser, Subcommand};
 
 use crate::log::LogArgs;
+use operate::{DeadArgs, PushArgs, StatsArgs};
 use work::WorkArgs;
 
 /// The command line beside the Workgate module.
@@ -24,6 +26,12 @@ pub struct Cli {
 pub enum Command {
     /// Takes jobs from a queue and hands each to a handler
     Work(WorkArgs),
+    /// Pushes a job for each line of a file
+    Push(PushArgs),
+    /// Shows the counts of queues
+    Stats(StatsArgs),
+    /// Lists, groups and redrives dead jobs
+    Dead(DeadArgs),
 }
 
 #[cfg(test)]

@@ -157,6 +157,7 @@ mod tests {
         let base = ["workgate", "work", "--redis", "redis://127.0.0.1:1"];
         match Cli::try_parse_from(base.iter().chain(args)) {
             Ok(Cli { command: Command::Work(args), .. }) => Ok(args),
+            Ok(other) => panic!("{other:?}"),
             Err(error) => Err(error.to_string()),
         }
     }

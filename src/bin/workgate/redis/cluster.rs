@@ -1,5 +1,6 @@
 //! A cluster: commands go to the node that owns their key's slot, wherever it moves.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use redis::cluster::ClusterClient;
@@ -22,7 +23,8 @@ impl Cluster {
     pub fn of(server: Server) -> Result<Self, Fault> {
         let mut builder = ClusterClient::builder(server.places().to_vec())
             .connection_timeout(CONNECT_WITHIN)
-            .response_timeout(ANSWER_WITHIN);
+            .response_timeout(ANSWER_WITHIN)
+            .use_protocol(server.first().redis_settings().protocol());
         if let Some(certificates) = server.cluster_certificates()? {
             builder = builder.certs(certificates);
         }
@@ -45,18 +47,29 @@ impl Cluster {
     pub async fn owner(&self, slot: i64) -> Result<Server, Fault> {
         let reply = self.ask(cmd("CLUSTER").arg("SLOTS")).await?;
         let Value::Array(ranges) = &reply else { return Err(Fault::unexpected("CLUSTER SLOTS", &reply)) };
-        let Some((host, port)) = ranges.iter().find_map(|range| primary_of(range, slot)) else {
+        let Some((host, port)) = ranges.iter().find_map(|range| primary_of(range, Some(slot))) else {
             return Err(Fault::Unreachable(format!("no node of the cluster owns slot {slot}")));
         };
-        match host {
-            Some(host) => Ok(self.server.at_node(&host, port)),
+        Ok(self.at(host, port))
+    }
+
+    /// Every primary that owns slots.
+    pub async fn primaries(&self) -> Result<Vec<Server>, Fault> {
+        let reply = self.ask(cmd("CLUSTER").arg("SLOTS")).await?;
+        let Value::Array(ranges) = &reply else { return Err(Fault::unexpected("CLUSTER SLOTS", &reply)) };
+        let places: BTreeSet<(Option<String>, u16)> =
+            ranges.iter().filter_map(|range| primary_of(range, None)).collect();
+        Ok(places.into_iter().map(|(host, port)| self.at(host, port)).collect())
+    }
+
+    fn at(&self, host: Option<String>, port: u16) -> Server {
+        match (host, self.server.first().addr()) {
+            (Some(host), _) => self.server.at_node(&host, port),
             // The node that was asked does not know how others reach it.
-            None => match self.server.first().addr() {
-                ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. } => {
-                    Ok(self.server.at_node(host, port))
-                }
-                _ => Ok(self.server.clone()),
-            },
+            (None, ConnectionAddr::Tcp(host, _) | ConnectionAddr::TcpTls { host, .. }) => {
+                self.server.at_node(host, port)
+            }
+            _ => self.server.clone(),
         }
     }
 
@@ -76,14 +89,15 @@ impl Cluster {
     }
 }
 
-/// The first node of `[first, last, [host, port, …], …]` if that has the slot; no host where it is not known.
-fn primary_of(range: &Value, slot: i64) -> Option<(Option<String>, u16)> {
+/// The first node of `[first, last, [host, port, …], …]` if that has the slot, or whichever it has; no host
+/// where it is not known.
+fn primary_of(range: &Value, slot: Option<i64>) -> Option<(Option<String>, u16)> {
     let Value::Array(fields) = range else { return None };
     let [Value::Int(first), Value::Int(last), Value::Array(primary), ..] = &fields[..] else { return None };
     let [host, Value::Int(port), ..] = &primary[..] else { return None };
     let host: Option<String> = redis::from_redis_value_ref(host).ok()?;
     let host = host.filter(|host| !host.is_empty() && host != "?");
-    (*first..=*last).contains(&slot).then_some((host, u16::try_from(*port).ok()?))
+    slot.is_none_or(|slot| (*first..=*last).contains(&slot)).then_some((host, u16::try_from(*port).ok()?))
 }
 
 impl fmt::Debug for Cluster {
@@ -105,13 +119,13 @@ mod tests {
         let host = |name: &str| Value::BulkString(name.as_bytes().to_vec());
         let range =
             |primary| Value::Array(vec![Value::Int(5), Value::Int(9), primary, node(host("replica"), 2)]);
-        let found = primary_of(&range(node(host("a"), 1)), 9);
+        let found = primary_of(&range(node(host("a"), 1)), Some(9));
         assert_eq!(found, Some((Some("a".into()), 1)));
-        assert_eq!(primary_of(&range(node(host("a"), 1)), 10), None);
+        assert_eq!(primary_of(&range(node(host("a"), 1)), Some(10)), None);
         for unknown in [Value::Nil, host(""), host("?")] {
-            assert_eq!(primary_of(&range(node(unknown, 1)), 5), Some((None, 1)));
+            assert_eq!(primary_of(&range(node(unknown, 1)), Some(5)), Some((None, 1)));
         }
-        assert_eq!(primary_of(&Value::Nil, 5), None);
-        assert_eq!(primary_of(&range(node(host("a"), 70_000)), 5), None);
+        assert_eq!(primary_of(&Value::Nil, None), None);
+        assert_eq!(primary_of(&range(node(host("a"), 70_000)), Some(5)), None);
     }
 }

@@ -7,8 +7,8 @@ use std::{fmt, io};
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, RedisConnectionInfo, RedisError,
-    ServerErrorKind, TlsCertificates, Value, cmd,
+    AsyncConnectionConfig, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, ProtocolVersion,
+    RedisConnectionInfo, RedisError, ServerErrorKind, TlsCertificates, Value, cmd,
 };
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, Socket, TcpKeepalive};
@@ -136,6 +136,16 @@ impl Server {
         };
         let address = Address { places: vec![first.clone().set_addr(addr)], route: Route::Direct };
         Server { address: Arc::new(address), tls: self.tls.clone() }
+    }
+
+    /// Whose replies tell maps from arrays (RESP3).
+    pub fn with_maps(mut self) -> Self {
+        let address = Arc::make_mut(&mut self.address);
+        for place in &mut address.places {
+            let settings = place.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+            *place = place.clone().set_redis_settings(settings);
+        }
+        self
     }
 
     /// The places of which any leads to the server.

@@ -25,6 +25,9 @@ pub struct TlsFiles {
     pub key: Option<PathBuf>,
 }
 
+/// A certificate and its private key.
+type Pair = (Vec<u8>, Vec<u8>);
+
 impl TlsFiles {
     pub fn are_given(&self) -> bool {
         *self != TlsFiles::default()
@@ -73,7 +76,7 @@ impl TlsFiles {
         Ok(roots)
     }
 
-    fn client_pair(&self) -> Result<Option<(Vec<u8>, Vec<u8>)>, String> {
+    fn client_pair(&self) -> Result<Option<Pair>, String> {
         match (&self.cert, &self.key) {
             (Some(cert), Some(key)) => Ok(Some((read("--tls-cert", cert)?, read("--tls-key", key)?))),
             _ => Ok(None),
