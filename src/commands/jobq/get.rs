@@ -34,14 +34,20 @@ impl Handler for Get {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Depth {
     All,
-    /// Without its payload, result and log, and what it waits for: there may be a thousand of them.
-    Row,
+    /// Without its result and log, and what it waits for: there may be a thousand of them.
+    Row {
+        /// How many bytes of the payload are shown, if any.
+        payload: Option<usize>,
+    },
 }
 
 /// A job as a map.
 pub(crate) fn describe(view: &JobView<'_>, depth: Depth, reply: Reply<'_>) {
     let job = view.job;
-    reply.map(if depth == Depth::All { 28 } else { 24 });
+    reply.map(match depth {
+        Depth::All => 29,
+        Depth::Row { payload } => 25 + usize::from(payload.is_some()),
+    });
     reply.bulk(b"id");
     reply.bulk(&view.id);
     reply.bulk(b"state");
@@ -67,6 +73,10 @@ pub(crate) fn describe(view: &JobView<'_>, depth: Depth, reply: Reply<'_>) {
         reply.bulk(b"log");
         reply.array(log.map_or(0, |log| log.lines().len()));
         log.into_iter().flat_map(|log| log.lines()).for_each(|line| reply.bulk(line));
+    }
+    if let Depth::Row { payload: Some(bytes) } = depth {
+        reply.bulk(b"payload");
+        reply.bulk(view.shown_payload(Some(bytes)));
     }
     let numbers: [(&[u8], u64); 6] = [
         (b"token", job.token),
@@ -100,11 +110,12 @@ pub(crate) fn describe(view: &JobView<'_>, depth: Depth, reply: Reply<'_>) {
     reply.bulk_or_null(lifetime.and_then(|lifetime| lifetime.unique.as_ref()).map(|unique| &*unique.key));
     reply.bulk(b"backoff");
     reply.bulk(view.backoff.spec().as_bytes());
-    let texts: [(&[u8], Option<&[u8]>); 5] = [
+    let texts: [(&[u8], Option<&[u8]>); 6] = [
         (b"name", job.name()),
         (b"meta", job.meta()),
         (b"worker", view.worker),
         (b"error", view.error),
+        (b"kind", view.kind),
         (b"progress", job.progress()),
     ];
     for (field, text) in texts {

@@ -33,13 +33,23 @@ pub use update::Update;
 use std::ffi::CStr;
 
 use super::args::{ArgReader, within_size};
-use crate::domain::jobq::State;
+use crate::domain::jobq::{Glob, MAX_GLOB_BYTES, MAX_KIND_BYTES, State};
 use crate::domain::refusal::Refusal;
 use crate::runtime::settings::JOBQ_MAX_RESULT;
 
 /// A result, error or note.
 fn parse_small<'a>(what: &str, words: &mut ArgReader<'a>) -> Result<&'a [u8], Refusal> {
     within_size(what, words.next_arg(what)?, JOBQ_MAX_RESULT.get(), "")
+}
+
+/// The KIND of a failure.
+fn parse_kind<'a>(words: &mut ArgReader<'a>) -> Result<&'a [u8], Refusal> {
+    words.id_of("KIND", MAX_KIND_BYTES)
+}
+
+/// A pattern for the texts of errors.
+fn parse_error_glob(words: &mut ArgReader<'_>) -> Result<Glob, Refusal> {
+    Ok(Glob::new(within_size("ERROR", words.next_arg("ERROR")?, MAX_GLOB_BYTES as i64, "")?))
 }
 
 pub(crate) fn state_name(state: State) -> &'static CStr {

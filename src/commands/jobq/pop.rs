@@ -68,7 +68,8 @@ fn further_queues<'a>(words: &mut ArgReader<'a>) -> Result<Vec<ServerStr<'a>>, R
     words.next_n(count, |words| words.name("a key after ALSO"))
 }
 
-/// Servers and clients find the keys of a POP behind the word ALSO, wherever it stands.
+/// Refuses the word ALSO as a name: servers and clients find the keys of a POP behind it, at any
+/// position.
 fn worker<'a>(words: &mut ArgReader<'a>) -> Result<&'a [u8], Refusal> {
     let worker = words.id_of("WORKER", MAX_WORKER_BYTES)?;
     if worker.eq_ignore_ascii_case(b"ALSO") {
@@ -124,7 +125,7 @@ fn pop_several(
 
 /// One job of the answer.
 fn row(job: &Popped<'_>, queue: ServerStr<'_>, reply: Reply<'_>) {
-    reply.array(9);
+    reply.array(10);
     reply.bulk(&job.id);
     reply.uint(job.token);
     reply.bulk(&job.payload);
@@ -134,9 +135,11 @@ fn row(job: &Popped<'_>, queue: ServerStr<'_>, reply: Reply<'_>) {
     reply.bulk_or_null(job.name.as_deref());
     reply.bulk_or_null(job.group.as_deref());
     reply.bulk_or_null(job.meta.as_deref());
+    reply.bulk_or_null(job.progress.as_deref());
 }
 
-/// A POP that may wait. It is handed what one of its queues has; only at once does it take from several.
+/// A POP that may wait. A waiter gets jobs from one of its queues; only the first attempt takes
+/// jobs from several.
 struct PopRequest {
     count: usize,
     lease: Option<u64>,
@@ -180,9 +183,10 @@ impl Waitable for PopRequest {
 
     fn undo(&self, jobs: &jobq::PoppedJobs<'_>, ctx: Ctx<'_>, key: ServerStr<'_>) {
         for job in jobs {
-            // Refused when the job has gone or was popped again: then there is nothing to give back.
+            // The release is refused if the job has gone or was popped again: then there is nothing
+            // to undo.
             let _ = commit::write_with::<Queue, _>(ctx, key, Write::without_serving(), |queue, now, _| {
-                jobq::decide_release(queue, &job.id, job.token, 0, now)
+                jobq::decide_release(queue, &job.id, job.token, 0, None, now)
             });
         }
     }

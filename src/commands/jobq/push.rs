@@ -60,7 +60,7 @@ pub(crate) fn parse_common_option<'a>(
     Ok(true)
 }
 
-/// What was given of AFTER and ONDEAD, in any order.
+/// AFTER and ONDEAD as given, in any order.
 #[derive(Default)]
 pub(crate) struct AfterOptions<'a> {
     ids: Option<Vec<&'a [u8]>>,
@@ -84,7 +84,7 @@ impl<'a> AfterOptions<'a> {
         Ok(true)
     }
 
-    /// For so many pushes.
+    /// Builds the options for a number of pushes.
     pub fn build(&self, pushes: usize) -> Result<Option<After<'_>>, Refusal> {
         let Some(ids) = &self.ids else {
             if self.on_dead.is_some() {
@@ -103,7 +103,7 @@ impl<'a> AfterOptions<'a> {
     }
 }
 
-/// What was given of UNIQUE and the options that go with it, in any order.
+/// UNIQUE and its options as given, in any order.
 #[derive(Default)]
 pub(crate) struct UniqueOptions<'a> {
     key: Option<&'a [u8]>,
@@ -184,7 +184,8 @@ pub(crate) fn reply_pushed(pushed: &Pushed, reply: Reply<'_>) {
     reply.word(outcome);
 }
 
-/// Refuses what would be added where the server may drop the whole queue to stay below its memory limit.
+/// Refuses what would be added where the server may drop the whole queue to stay below its memory
+/// limit.
 pub(crate) fn refuse_if_evictable<R>(
     decided: Result<Decision<R, jobq::Effect>, Refusal>,
 ) -> Result<Decision<R, jobq::Effect>, Refusal> {
@@ -198,8 +199,9 @@ pub(crate) fn refuse_if_evictable<R>(
     Ok(decision)
 }
 
-/// `JOBQ.PUSH key payload [ID id [MATCH]] [NAME n] [DELAY d | AT unix_ms] [PRIORITY p] [LIFO] [GROUP g] [RETRIES n] [BACKOFF spec] [LEASE d]
-/// [AFTER n id … [ONDEAD wait|fail|run]] [EXPIRE d] [KEEP d] [UNIQUE k [UNTIL start|done] [FOR d] [ONDUP keep|replace|next]] [META b]`
+/// `JOBQ.PUSH key payload [ID id [MATCH]] [NAME n] [DELAY d | AT unix_ms] [PRIORITY p] [LIFO]
+/// [GROUP g] [RETRIES n] [BACKOFF spec] [LEASE d] [AFTER n id … [ONDEAD wait|fail|run]] [EXPIRE d]
+/// [KEEP d] [UNIQUE k [UNTIL start|done] [FOR d] [ONDUP keep|replace|next]] [META b]`
 pub struct Push;
 
 impl VerbatimHandler for Push {
@@ -234,8 +236,8 @@ impl VerbatimHandler for Push {
     }
 }
 
-/// Adds jobs that a primary has accepted, whatever this server's settings say of their size. `options` are the
-/// arguments after the payloads: only calls without any are replicated verbatim.
+/// Adds jobs that a primary has accepted, whatever this server's settings say of their size.
+/// `options` are the arguments after the payloads: only calls without any are replicated verbatim.
 pub(crate) fn replay_plain(
     call: Call<'_>,
     key: ServerStr<'_>,

@@ -1,15 +1,16 @@
-//! The register of the queues on this server: which keys of which database hold one, and when a schedule of it is
-//! due.
+//! The registry of the queues on this server: which keys of which database hold a queue, and when a
+//! schedule of it is due.
 //!
-//! It is a list of names beside the keys, no part of the data: never saved, never replicated, made anew by every
-//! load. What adds a queue is caught exactly (a first push, a load, RESTORE, COPY, RENAME, MOVE, SWAPDB). That one
-//! has gone is only suspected, looked up soon after and not believed before: a RESTORE … REPLACE announces the new
-//! value before it takes the old one away.
+//! The registry is a list of names outside of the data: never saved, never replicated, rebuilt by
+//! every load. Whatever adds a queue is caught exactly (a first push, a load, RESTORE, COPY,
+//! RENAME, MOVE, SWAPDB). A removal only marks the name as stale, and a timer verifies it soon
+//! after: a RESTORE … REPLACE announces the new value before it removes the old one.
 //!
-//! Schedules are right without it, as whoever writes to a queue first does what is due; the register is for queues
-//! that nobody touches. Its one timer goes through the commit gate: a replica does nothing, a paused server later. Nor
-//! does a node of a cluster that only imports a queue's slot: the runs are made where the slot is, and come with the
-//! rest. A run of its own would take the serial of another job.
+//! Schedules are right without it, because every write to a queue first does what is due. The
+//! registry serves queues that no command touches. Its one timer goes through the commit gate: a
+//! replica does nothing, a paused server waits. A node of a cluster that only imports a slot does
+//! nothing either: the owner of the slot makes the runs and sends them with the rest. A run of its
+//! own would take the serial of another job.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -31,13 +32,15 @@ use crate::module_api::timer::Timer;
 
 use crate::runtime::commit;
 
-/// How long a suspicion waits: whoever drops many queues at once does not pay for it twice.
+/// Delay before a queue that may be gone is checked. Batches the checks when many queues are
+/// deleted at once.
 const STALE_CHECK_DELAY_MS: u64 = 100;
-/// The longest sleep: a clock that is set forward makes no run late for longer. A run is missed after twice that.
+/// The longest sleep, so that a clock that is set forward delays no run for longer. A run is missed
+/// after twice that.
 const MAX_SLEEP_MS: u64 = 30_000;
 /// When to try again while the server is paused, or loads.
 const PAUSED_RETRY_MS: u64 = 20;
-/// When to look again whether a queue's slot is this server's own.
+/// When to check again whether this server owns the slot of a queue.
 const FOREIGN_SLOT_RETRY_MS: u64 = 100;
 
 type Bytes = Box<[u8]>;
@@ -78,9 +81,9 @@ impl Queues {
 #[derive(Default)]
 struct QueueRegistry {
     by_db: BTreeMap<i32, Queues>,
-    /// Maybe no queues any more.
+    /// Names that may hold no queue any more.
     stale: BTreeSet<(i32, Bytes)>,
-    /// What was known when the load began that runs now.
+    /// The queues that were known when the current load began.
     before_load: BTreeMap<i32, Queues>,
     /// The running timer and when it fires.
     timer: Option<(UnixMs, Timer)>,
@@ -126,7 +129,7 @@ impl QueueRegistry {
     }
 }
 
-/// A queue stands under this key, or is about to; a schedule of it is due at that time.
+/// Notes that this key holds a queue, or is about to, and when a schedule of it is due.
 pub fn on_key_added(db: i32, key: &[u8], due: Option<UnixMs>) {
     let follows = with(|registry| {
         registry.put(db, key, due);
@@ -141,7 +144,7 @@ pub fn on_key_added(db: i32, key: &[u8], due: Option<UnixMs>) {
     }
 }
 
-/// A queue leaves this key; maybe another takes its place.
+/// Notes that a queue left this key. Another queue may take its place.
 pub fn on_key_removed(db: i32, key: &[u8]) {
     with(|registry| registry.stale.insert((db, key.into())));
     arm(Ctx::detached());
@@ -177,7 +180,8 @@ pub fn load_started() {
     with(|registry| registry.before_load = std::mem::take(&mut registry.by_db));
 }
 
-/// Nothing is left of what was there before in the usual case, where the load began with a flush.
+/// Marks the queues as stale that were known before the load and did not come with it. Usually
+/// there are none: most loads begin with a flush.
 pub fn load_ended() {
     with(|registry| {
         for (db, queues) in std::mem::take(&mut registry.before_load) {
@@ -192,8 +196,8 @@ pub fn load_ended() {
     });
 }
 
-/// How many queues there are in all databases, and how many of them have a schedule that is due some time; some
-/// may be gone since a moment ago.
+/// How many queues there are in all databases, and how many of them have a schedule that is due
+/// some time; some may be gone since a moment ago.
 pub fn counts() -> (usize, usize) {
     with(|registry| {
         let all = registry.by_db.values();
@@ -227,7 +231,7 @@ pub fn page(ctx: Ctx<'_>, after: Option<&[u8]>, count: usize) -> Page {
     Page { names, last }
 }
 
-/// The clock was moved: the timer is armed anew.
+/// The test clock was moved: arms the timer again.
 #[cfg(feature = "test-commands")]
 pub fn clock_moved(ctx: Ctx<'_>) {
     if let Some((_, timer)) = with(|registry| registry.timer.take()) {
@@ -236,12 +240,13 @@ pub fn clock_moved(ctx: Ctx<'_>) {
     arm(ctx);
 }
 
-/// Arms the timer for what is next, if it is not armed already: to be called when this server may write again.
+/// Arms the timer for what is next, if it is not armed already: to be called when this server may
+/// write again.
 pub fn arm(ctx: Ctx<'_>) {
     arm_after(ctx, 0);
 }
 
-/// As [`arm`]; what is due already waits so long.
+/// Like [`arm`], but what is due already waits for `pause_ms`.
 fn arm_after(ctx: Ctx<'_>, pause_ms: u64) {
     let now = ctx.now_ms();
     let may_run = ctx.is_primary();
@@ -296,7 +301,7 @@ fn run_what_is_due(ctx: Ctx<'_>) {
         let known = ServerString::new(&name);
         let is_ours = ctx.select(db) && cluster_slots::owns(ctx, known.borrow());
         if is_ours {
-            // Every write first does what is due, and serves those who wait for it.
+            // Every write first does what is due, then serves waiters.
             let nothing = |_: Option<&Queue>, _, _: &_| Ok(Decision::answer(()));
             // Another type is found below.
             let _ = commit::write(ctx, known.borrow(), nothing);
@@ -308,7 +313,7 @@ fn run_what_is_due(ctx: Ctx<'_>) {
     }
 }
 
-/// Sees for itself whether there is such a queue and when it is due.
+/// Checks whether there is such a queue and when it is due.
 fn verify(ctx: Ctx<'_>, db: i32, name: &[u8]) {
     let known = ServerString::new(name);
     let found = ctx.select(db).then(|| {

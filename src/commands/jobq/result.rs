@@ -87,8 +87,8 @@ impl Waitable for ResultRequest {
         ended.map(|(state, value)| (state, value.map(|value| Cow::Owned(value.into_owned()))))
     }
 
-    /// What the first of a round was told holds for all: whoever waited when the job ended hears how, also those whose
-    /// turn comes when it is not kept any more.
+    /// Every waiter of a round gets the answer of the first: a client that waited when the job
+    /// ended gets its result, even if the job is not kept any more when its turn comes.
     fn is_shared(&self, ended: &Ended<'_>) -> bool {
         !Self::is_empty(ended)
     }

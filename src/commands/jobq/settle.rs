@@ -11,7 +11,7 @@ use crate::module_api::server_string::ServerStr;
 use crate::runtime::handler::{Handler, VerbatimHandler};
 
 use crate::commands::args::{ArgReader, unknown, within_size};
-use crate::commands::jobq::{parse_small, state_name};
+use crate::commands::jobq::{parse_kind, parse_small, state_name};
 use crate::runtime::commit;
 use crate::runtime::commit::{ReplicateAs, Write};
 
@@ -63,17 +63,19 @@ fn read_ack(call: Call<'_>) -> Result<AckArgs<'_>, Refusal> {
     Ok((key, id, token, result))
 }
 
-/// `JOBQ.FAIL key id token [ERROR text] [DELAY d] [DEAD]`
+/// `JOBQ.FAIL key id token [ERROR text] [KIND k] [DELAY d] [DEAD] [PROGRESS b]`
 pub struct Fail;
 
 impl Handler for Fail {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = ArgReader::of(call.args);
         let (key, id, token) = held(&mut words)?;
-        let mut fail = jobq::Fail { error: None, delay: None, dead: false, chance: random::number() };
+        let mut fail = jobq::Fail { chance: random::number(), ..jobq::Fail::default() };
         while let Some(option) = words.option()? {
             match option.folded() {
-                b"ERROR" => fail.error = Some(parse_small("ERROR", &mut words)?),
+                b"ERROR" => fail.error = Some(words.next_arg("ERROR")?),
+                b"KIND" => fail.kind = Some(parse_kind(&mut words)?),
+                b"PROGRESS" => fail.progress = Some(parse_small("PROGRESS", &mut words)?),
                 b"DELAY" => fail.delay = Some(words.duration_or_zero("DELAY")?),
                 b"DEAD" => fail.dead = true,
                 _ => return Err(unknown(&option)),
@@ -92,22 +94,23 @@ impl Handler for Fail {
     }
 }
 
-/// `JOBQ.RELEASE key id token [DELAY d]`
+/// `JOBQ.RELEASE key id token [DELAY d] [PROGRESS b]`
 pub struct Release;
 
 impl Handler for Release {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = ArgReader::of(call.args);
         let (key, id, token) = held(&mut words)?;
-        let mut delay = 0;
+        let (mut delay, mut progress) = (0, None);
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"DELAY" => delay = words.duration_or_zero("DELAY")?,
+                b"PROGRESS" => progress = Some(parse_small("PROGRESS", &mut words)?),
                 _ => return Err(unknown(&option)),
             }
         }
         commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
-            jobq::decide_release(queue, id, token, delay, now)
+            jobq::decide_release(queue, id, token, delay, progress, now)
         })?;
         call.reply.ok();
         Ok(())

@@ -31,6 +31,9 @@ const AFTER: Arg = option(
 );
 const ONDEAD: Arg =
     option("ONDEAD", one_of("on-dead", &[flag("WAIT", "wait"), flag("FAIL", "fail"), flag("RUN", "run")]));
+const PROGRESS: Arg = option("PROGRESS", text("progress"));
+const KIND: Arg = option("KIND", text("kind"));
+const ERROR_GLOB: Arg = option("ERROR", text("glob"));
 const META: Arg = option("META", text("meta"));
 const HELD: Arg =
     multiple(Arg { kind: ArgType::Block, parts: &[text("id"), integer("token")], ..text("job") });
@@ -178,8 +181,10 @@ pub static ROWS: &[Spec] = &[
             text("id"),
             integer("token"),
             option("ERROR", text("text")),
+            KIND,
             duration("DELAY"),
             flag("DEAD", "dead"),
+            PROGRESS,
         ],
         entry: entry::<Fail>(),
     },
@@ -191,7 +196,7 @@ pub static ROWS: &[Spec] = &[
         summary: "Gives a job back to its place in the queue without charging an attempt",
         complexity: "O(log N) with N the number of jobs",
         since: "0.1.0",
-        args: &[KEY, text("id"), integer("token"), duration("DELAY")],
+        args: &[KEY, text("id"), integer("token"), duration("DELAY"), PROGRESS],
         entry: entry::<Release>(),
     },
     Spec {
@@ -202,7 +207,7 @@ pub static ROWS: &[Spec] = &[
         summary: "Renews the lease of a job that is being worked on",
         complexity: "O(log N) with N the number of jobs",
         since: "0.1.0",
-        args: &[KEY, text("id"), integer("token"), duration("LEASE"), option("PROGRESS", text("progress"))],
+        args: &[KEY, text("id"), integer("token"), duration("LEASE"), PROGRESS],
         entry: entry::<Extend>(),
     },
     Spec {
@@ -276,7 +281,7 @@ pub static ROWS: &[Spec] = &[
         arity: -3,
         keys: Keys::At(1, Access::Read),
         summary: "Shows the jobs of a state, page by page",
-        complexity: "O(C + L) with C the COUNT and L the jobs looked at for GROUP, NAME and ERROR, 10,000 at most",
+        complexity: "O(C + L) with C the COUNT and L the jobs looked at for GROUP, NAME, KIND and ERROR, 10,000 at most",
         since: "0.1.0",
         args: &[
             KEY,
@@ -285,7 +290,10 @@ pub static ROWS: &[Spec] = &[
             option("COUNT", integer("count")),
             GROUP,
             NAME,
-            option("ERROR", text("prefix")),
+            KIND,
+            ERROR_GLOB,
+            option("PAYLOAD", integer("bytes")),
+            flag("NEWEST", "newest"),
         ],
         entry: entry::<List>(),
     },
@@ -338,10 +346,10 @@ pub static ROWS: &[Spec] = &[
         flags: "write",
         arity: -2,
         keys: Keys::At(1, Access::Update),
-        summary: "Makes dead jobs ready again",
-        complexity: "O(L log N) with L the LIMIT and N the number of jobs; by ERROR it looks at 10,000 jobs at most",
+        summary: "Makes dead or done jobs ready again",
+        complexity: "O(L log N) with L the LIMIT and N the number of jobs; it looks at 10,000 jobs at most",
         since: "0.1.0",
-        args: &[KEY, IDS, option("ERROR", text("prefix")), LIMIT],
+        args: &[KEY, IDS, KIND, ERROR_GLOB, duration("OLDER"), flag("DONE", "done"), LIMIT],
         entry: entry::<Redrive>(),
     },
     Spec {
@@ -352,7 +360,7 @@ pub static ROWS: &[Spec] = &[
         summary: "Removes the oldest jobs of a state",
         complexity: "O(L log N) with L the LIMIT and N the number of jobs",
         since: "0.1.0",
-        args: &[KEY, ENDED, duration("OLDER"), LIMIT],
+        args: &[KEY, ENDED, KIND, ERROR_GLOB, duration("OLDER"), LIMIT],
         entry: entry::<Purge>(),
     },
     Spec {

@@ -54,7 +54,7 @@ impl Effect {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// What time has made due, at most so many steps of it.
+    /// Does what time has made due, at most `steps` steps of it.
     Advance {
         steps: u32,
     },
@@ -80,38 +80,43 @@ pub enum Change {
     Fail {
         serial: Serial,
         error: Option<Bytes>,
+        kind: Option<Bytes>,
+        /// Replaces what the job's workers reported before, if given.
+        progress: Option<Bytes>,
         after_fail: AfterFail,
     },
-    /// Back to its place, or (`due`) later.
+    /// Moves the job back to its place, or (`due`) delays it.
     Release {
         serial: Serial,
         due: Option<UnixMs>,
+        /// Replaces what the job's workers reported before, if given.
+        progress: Option<Bytes>,
     },
     Extend {
         serial: Serial,
         deadline: UnixMs,
-        /// In the place of what was said before.
+        /// Replaces what the job's workers reported before, if given.
         progress: Option<Bytes>,
     },
-    /// The job was cancelled: it is taken out, whatever its state.
+    /// The job was cancelled and is removed, whatever its state.
     Remove {
         serial: Serial,
     },
-    /// The job is taken out, whatever its state: nobody wants to keep it.
+    /// An operator removes the job, whatever its state.
     Purge {
         serial: Serial,
     },
-    /// Its worker is to be told that it should stop.
+    /// Asks the job's worker to stop.
     RequestCancel {
         serial: Serial,
     },
-    /// Dead jobs are tried again from the beginning.
+    /// Makes jobs that ended ready again, with all of their retries.
     Redrive {
         serials: Vec<Serial>,
     },
     /// The queue's settings.
     Configure(Box<Config>),
-    /// The queue is held up, or goes on.
+    /// Pauses the queue or resumes it.
     Pause(Option<Pause>),
     /// A schedule is added or replaced.
     SetSchedule {
@@ -127,7 +132,7 @@ pub enum Change {
         name: Bytes,
         due: UnixMs,
     },
-    /// When a schedule is due next, after so many missed runs that were made.
+    /// The next time of a schedule, and how many missed runs it has made up for in a row.
     SetNextRun {
         name: Bytes,
         next: Option<UnixMs>,
@@ -137,7 +142,7 @@ pub enum Change {
     HoldSchedule {
         name: Bytes,
     },
-    /// What an operator gives a job in the place of what it had.
+    /// Replaces parts of a job.
     Update {
         serial: Serial,
         update: JobUpdate,
@@ -147,7 +152,7 @@ pub enum Change {
         serial: Serial,
         line: Bytes,
     },
-    /// Several changes one after the other, as a batch makes them; none of them is again a batch.
+    /// Several changes one after the other. A batch never contains a batch.
     Batch(Vec<Change>),
 }
 

@@ -6,23 +6,14 @@
 //! ```
 //!
 //! ```text
-//! queue    the state: slab, lanes, ids           push     PUSH
-//! line     the jobs that are ready, in order: lanes of those without a group and of each group, the
-//!          ring of groups, turns (whose it is), aging
-//! gate     what holds a queue up: pause, concurrency, rate
-//! config   what can be set                       control  CONFIG, PAUSE, RESUME
-//! job      one job                               pop      POP
-//! effect   what is replicated                    finish   ACK, FAIL, RELEASE, EXTEND
-//! apply    an effect made to happen              advance  what time has made due
-//! persist  the binary form                       view     GET and STATS, as of now
-//! backoff  when to try again                     batch    MPUSH, MACK, MEXTEND
-//! unique   UNIQUE                                flow     AFTER
-//! expire   EXPIRE and KEEP                       manage   CANCEL, REDRIVE, PURGE
-//! cron     CRON SET, DEL, RUN, LIST              list     LIST, page by page
-//! timetable  the schedules of a queue            runs     what they make due
-//! outcome  RESULT, and waiting for it              events   the log of what has happened
-//! record   where it is written, and EVENTS          series   how much has happened in each minute
-//! log      what workers write down of a job      update   UPDATE
+//! state/     the parts of a queue: jobs, settings, keys, dependencies, schedules
+//! ready/     the ready queue: priorities, groups, the order in which POP serves them
+//! history/   EVENTS and the counts of each minute
+//! queue/     the queue and everything that changes it
+//! decide/    one file a command group: what it answers and which change it makes
+//! effect     the changes, as data; encoding/ is their binary form and that of a saved queue
+//! view/      read-only answers: GET, STATS, LIST, RESULT, EVENTS
+//! value      what the server needs of a value: apply, save, load, memory
 //! ```
 
 pub(crate) mod decide;
@@ -45,7 +36,7 @@ pub use crate::domain::jobq::state::job_log::MAX_LOG_LINE_BYTES;
 pub use crate::domain::jobq::state::pause::Pause;
 pub use crate::domain::jobq::state::unique_keys::Until;
 pub use crate::domain::jobq::view::events::{EventView, NEXT_EVENT, events, last_minute, series};
-pub use decide::admin::{Cancelled, Moved, Redrive, decide_cancel, decide_purge, decide_redrive};
+pub use decide::admin::{Cancelled, Moved, Purge, Redrive, decide_cancel, decide_purge, decide_redrive};
 pub use decide::batch::{BatchResult, decide_ack_many, decide_extend_many, decide_push_many};
 pub use decide::pop::{Pop, Popped, PoppedJobs, decide_pop};
 pub use decide::push::{After, Due, OnDup, Push, Pushed, UniqueKey, decide_push, push_effect};
@@ -64,10 +55,16 @@ pub use state::backoff::Backoff;
 pub use state::config::{Config, MAX_RETRIES};
 pub use state::job::State;
 pub use state::schedules::{CatchUp, MAX_SCHEDULE_NAME_BYTES, RunBounds};
+pub use view::filter::JobFilter;
+pub use view::glob::{Glob, MAX_GLOB_BYTES};
 pub use view::job_and_stats::{JobView, job, stats};
 pub use view::list::{Cursor, List, list};
 pub use view::result::{JobRef, job_result, result_of};
 
+/// An ERROR is cut to this many bytes, at the end of a character.
+pub const MAX_ERROR_BYTES: usize = 4 * 1024;
+/// The longest KIND of a failure.
+pub const MAX_KIND_BYTES: usize = 64;
 /// The longest name of a group.
 pub const MAX_NAME_BYTES: usize = 128;
 /// A POP stops at this many bytes of payload, though never before its first job: one reply must not

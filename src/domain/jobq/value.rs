@@ -26,14 +26,15 @@ use crate::domain::value::{Lifetime, Value};
 impl Value for Queue {
     type Effect = Effect;
 
-    const ENCODING: u32 = 2;
+    /// 2 added START, END and RUNS of schedules, 3 the KIND of a failure.
+    const ENCODING: u32 = 3;
 
     fn apply(&mut self, effect: Effect) {
         self.apply_effect(effect);
     }
 
-    /// The subjects are jobs, by serial: one that has ended, or has gone before it did, or may sooner
-    /// than was known; and the log of events.
+    /// The subjects are the serials of jobs that ended, were removed, or may end earlier than
+    /// waiters know; and the log of events.
     fn take_changed_subjects(&mut self, each: &mut dyn FnMut(u64)) {
         if self.history.events.take_changed() {
             each(NEXT_EVENT);
@@ -45,7 +46,7 @@ impl Value for Queue {
         self.overdue_at(now)
     }
 
-    /// A queue stays until it is deleted: it counts what has happened, and knows ids.
+    /// A queue lives until it is deleted: it keeps counts and remembers ids.
     fn lifetime(&self) -> Lifetime {
         Lifetime::Endless
     }
@@ -109,7 +110,7 @@ impl Value for Queue {
     fn load(&mut self, encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
         let mut reader = Reader::new(block);
         match reader.byte()? {
-            // What came before it could contradict it.
+            // The head must come first: earlier blocks could contradict it.
             HEAD if self.jobs.is_empty()
                 && self.keys.held.is_empty()
                 && self.schedules.len() == 0
@@ -147,7 +148,7 @@ impl Value for Queue {
             JOBS if !self.dependency_graph.has_work() && self.schedules.len() == 0 => {
                 let turns = self.ready.last_turn;
                 while !reader.is_empty() {
-                    let (serial, job, edges) = read_job(&mut reader)?;
+                    let (serial, job, edges) = read_job(&mut reader, encoding)?;
                     let next = self.jobs.last().map_or(0, |last| last + 1);
                     let known = (next..self.next_serial).contains(&serial) && job.token <= self.highest_token;
                     if !known || !is_sound(&job) || !self.insert(serial, job) {
@@ -195,7 +196,8 @@ impl Value for Queue {
     }
 
     fn memory(&self) -> usize {
-        // A place in an ordered set for each job, whose nodes are half full or fuller; a set at least for a priority.
+        // A place in an ordered set for each job, whose nodes are half full or fuller; a set at
+        // least for a priority.
         let index = self.jobs.memory() + self.jobs.len() * 35 + self.ready.lanes() * 240;
         let others = self.history.memory()
             + self.keys.memory()
@@ -209,7 +211,7 @@ impl Value for Queue {
         self.jobs.len() + self.schedules.len()
     }
 
-    /// Leases stay with the original: what is being worked on is ready again in the copy.
+    /// Leases stay with the original. A job that is active there is ready in the copy.
     fn duplicate(&self) -> Self {
         let mut copy = Queue::default();
         copy.clock = self.clock;

@@ -49,7 +49,7 @@ fn dead_jobs_are_tried_again_from_the_beginning() {
         let t = s.ok("JOBQ.POP q").at(0).at(1).int();
         s.ok(crate::support::cmd!["JOBQ.FAIL", "q", id, t, "ERROR", error]);
     }
-    s.ok("JOBQ.REDRIVE q ERROR 429 LIMIT 1").is(list![1, 2]);
+    s.ok("JOBQ.REDRIVE q ERROR 429* LIMIT 1").is(list![1, 2]);
     let job = s.ok("JOBQ.GET q a");
     job.field("state").clone().is("ready");
     job.field("failures").clone().is(0);
@@ -61,6 +61,41 @@ fn dead_jobs_are_tried_again_from_the_beginning() {
     s.ok("JOBQ.POP q COUNT 10").items().iter().for_each(|job| {
         job.at(3).clone().is(1);
     });
+}
+
+#[test]
+fn dead_jobs_are_redriven_and_purged_by_their_kind() {
+    let s = server!();
+    for (id, kind) in [("a", "rate"), ("b", "http"), ("c", "rate")] {
+        s.ok(format!("JOBQ.PUSH q p ID {id} RETRIES 0"));
+        let t = s.ok("JOBQ.POP q").at(0).at(1).int();
+        s.ok(format!("JOBQ.FAIL q {id} {t} KIND {kind}"));
+    }
+    s.ok("JOBQ.REDRIVE q KIND http").is(list![1, 2]);
+    s.ok("JOBQ.GET q b").field("state").clone().is("ready");
+    let untouched = Untouched::on(&s);
+    untouched.during("q", || s.ok("JOBQ.REDRIVE q OLDER 1h").is(list![0, 2]));
+    untouched.during("q", || s.ok("JOBQ.PURGE q dead KIND http").is(list![0, 2]));
+    s.ok("JOBQ.PURGE q dead KIND rate LIMIT 1").is(list![1, 1]);
+    s.ok("JOBQ.GET q c").field("state").clone().is("dead");
+}
+
+#[test]
+fn a_done_job_runs_again_from_its_beginning() {
+    let s = server!();
+    s.ok("JOBQ.PUSH q p ID a");
+    let t = s.ok("JOBQ.POP q").at(0).at(1).int();
+    s.ok(format!("JOBQ.EXTEND q a {t} PROGRESS half"));
+    s.ok(format!("JOBQ.ACK q a {t} RESULT r"));
+    s.refuses("JOBQ.REDRIVE q DONE KIND k", "ERR");
+    s.refuses("JOBQ.REDRIVE q DONE ERROR e", "ERR");
+    s.ok("JOBQ.REDRIVE q").is(list![0, 0]);
+    s.ok("JOBQ.REDRIVE q DONE").is(list![1, 0]);
+    let job = s.ok("JOBQ.GET q a");
+    job.field("state").clone().is("ready");
+    assert_eq!(job.field("result"), &crate::support::Reply::Nil);
+    assert_eq!(s.ok("JOBQ.POP q").at(0).at(9), &crate::support::Reply::Nil);
+    s.refuses(format!("JOBQ.ACK q a {t}"), "FENCED");
 }
 
 #[test]

@@ -117,5 +117,5 @@ fn waiting_workers_get_what_a_batch_brings() {
     first.reply().at(0).at(2).clone().is(text("a"));
     let rest = second.reply();
     assert_eq!(rest.items().len(), 2);
-    rest.at(1).clone().is(list!["#2", any(), "c", 1, any(), "q", any(), any(), any()]);
+    rest.at(1).clone().is(list!["#2", any(), "c", 1, any(), "q", any(), any(), any(), any()]);
 }

@@ -146,7 +146,7 @@ fn automatic_ids_are_shown_and_long_texts_are_cut() {
     let id = s.ok("JOBQ.PUSH q p RETRIES 0").at(0).text();
     let t = pop(&s);
     s.ok(crate::support::cmd!["JOBQ.FAIL", "q", &id, t, "ERROR", vec![b'x'; 5_000]]);
-    s.ok("JOBQ.RESULT q #0").at(1).clone().is(&[b'x'; 5_000]);
+    s.ok("JOBQ.RESULT q #0").at(1).clone().is(&[b'x'; 4_096]);
     let cut = "x".repeat(256);
     let (failed, dead) = (format!("failed {id} {cut}"), format!("dead {id} {cut}"));
     are(&s, "q", 1, &[&format!("popped {id} -"), &failed, &dead]);

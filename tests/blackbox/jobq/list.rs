@@ -97,9 +97,29 @@ fn a_page_may_be_of_one_name_or_error() {
         s.ok(format!("JOBQ.FAIL q {id} {t} ERROR {error}")).is(list!["dead", 0]);
     }
     assert_eq!(all(&s, "q dead NAME mail"), ["a", "b"]);
-    assert_eq!(all(&s, "q dead ERROR 4"), ["a", "c"]);
+    assert_eq!(all(&s, "q dead ERROR 4*"), ["a", "c"]);
     assert_eq!(all(&s, "q dead COUNT 1 ERROR 429 NAME push"), ["c"]);
     assert!(all(&s, "q dead NAME other").is_empty());
+}
+
+#[test]
+fn a_page_may_be_of_one_kind_and_show_payloads_newest_first() {
+    let s = server!();
+    for (id, kind) in [("a", "rate"), ("b", "http"), ("c", "rate")] {
+        s.ok(format!("JOBQ.PUSH q payload-{id} ID {id} RETRIES 0"));
+        let t = s.ok("JOBQ.POP q").at(0).at(1).int();
+        s.ok(format!("JOBQ.FAIL q {id} {t} KIND {kind} ERROR e"));
+    }
+    assert_eq!(all(&s, "q dead KIND rate COUNT 1"), ["a", "c"]);
+    assert_eq!(all(&s, "q dead NEWEST COUNT 1"), ["c", "b", "a"]);
+    let page = s.ok("JOBQ.LIST q dead PAYLOAD 9 NEWEST COUNT 1");
+    let row = page.at(1).at(0);
+    row.field("payload").clone().is("payload-c");
+    row.field("kind").clone().is("rate");
+    s.ok("JOBQ.LIST q dead PAYLOAD 3 COUNT 1").at(1).at(0).field("payload").clone().is("pay");
+    s.ok("JOBQ.GET q b").field("kind").clone().is("http");
+    // A cursor belongs to its order.
+    s.refuses(format!("JOBQ.LIST q dead CURSOR {}", page.at(0).text()), "ERR");
 }
 
 #[test]
@@ -118,6 +138,9 @@ fn a_malformed_list_is_refused() {
         "ready COUNT 1001",
         "ready COUNT 1 COUNT 1",
         "ready NAME",
+        "dead KIND",
+        "dead PAYLOAD 4097",
+        "dead NEWEST NEWEST",
         "ready NONSENSE",
     ] {
         untouched.refuses("q", format!("JOBQ.LIST q {rest}"), "ERR");

@@ -9,7 +9,7 @@ fn a_pushed_job_is_popped_with_its_token() {
     let now = s.now();
     let jobs = s.ok("JOBQ.POP q");
     let deadline = within(now + 30_000..=now + 40_000);
-    jobs.is(list![list!["a", token(), "hello", 1, deadline, "q", nil(), nil(), nil()]]);
+    jobs.is(list![list!["a", token(), "hello", 1, deadline, "q", nil(), nil(), nil(), nil()]]);
     s.ok("JOBQ.POP q").is(list![]);
 }
 
@@ -126,7 +126,7 @@ fn ids_and_payloads_hold_any_byte() {
     s.ok(cmd!["JOBQ.PUSH", queue, payload, "ID", id]).is(list![id, "NEW"]);
     s.ok(cmd!["JOBQ.PUSH", queue, "x", "ID", id]).is(list![id, "DUP"]);
     let job = s.ok(cmd!["JOBQ.POP", queue]).at(0).clone();
-    job.clone().is(list![id, token(), payload, 1, within(1..=i64::MAX), queue, nil(), nil(), nil()]);
+    job.clone().is(list![id, token(), payload, 1, within(1..=i64::MAX), queue, nil(), nil(), nil(), nil()]);
     s.ok(cmd!["JOBQ.GET", queue, id]).field("state").clone().is("active");
     s.ok(cmd!["JOBQ.ACK", queue, id, job.at(1).int()]).is(status("OK"));
 }

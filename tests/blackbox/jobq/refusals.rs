@@ -142,6 +142,9 @@ fn malformed_finishes_are_refused_and_change_nothing() {
         "FAIL q a {t} DELAY 5",
         "FAIL q a {t} DELAY -1s",
         "FAIL q a {t} ERROR",
+        "FAIL q a {t} KIND",
+        "FAIL q a {t} PROGRESS",
+        "RELEASE q a {t} PROGRESS",
         "RELEASE q a {t} DELAY 5",
         "EXTEND q a {t} LEASE 0s",
         "EXTEND q a {t} LEASE 5",
@@ -219,5 +222,16 @@ fn an_unknown_job_is_not_there() {
 fn a_payload_that_looks_like_an_option_is_a_payload() {
     let s = server!();
     s.ok("JOBQ.PUSH q DELAY ID a").is(list!["a", "NEW"]);
-    s.ok("JOBQ.POP q").at(0).clone().is(list!["a", any(), "DELAY", 1, any(), "q", any(), any(), any()]);
+    s.ok("JOBQ.POP q").at(0).clone().is(list![
+        "a",
+        any(),
+        "DELAY",
+        1,
+        any(),
+        "q",
+        any(),
+        any(),
+        any(),
+        any()
+    ]);
 }

@@ -126,7 +126,7 @@ fn a_released_job_returns_to_its_place_uncharged() {
     s.ok("JOBQ.PUSH q p ID b");
     let t = pop(&s, "");
     s.ok(format!("JOBQ.RELEASE q a {t}")).is(status("OK"));
-    s.ok("JOBQ.POP q").at(0).clone().is(list!["a", token(), "p", 1, any(), "q", any(), any(), any()]);
+    s.ok("JOBQ.POP q").at(0).clone().is(list!["a", token(), "p", 1, any(), "q", any(), any(), any(), any()]);
 }
 
 #[test]
@@ -215,4 +215,43 @@ fn stats_count_every_job_in_one_state() {
     }
     let on_resp3 = s.client3().ok("JOBQ.STATS q");
     assert!(matches!(on_resp3, crate::support::Reply::Map(_)), "a map on RESP3: {on_resp3:?}");
+}
+
+#[test]
+fn a_long_error_is_cut_and_the_failure_is_recorded() {
+    let s = server!();
+    s.ok("JOBQ.PUSH q p ID a RETRIES 0");
+    let t = pop(&s, "");
+    s.ok(crate::support::cmd!["JOBQ.FAIL", "q", "a", t, "ERROR", vec![b'x'; 1 << 20]]).is(list!["dead", 0]);
+    assert_eq!(s.ok("JOBQ.GET q a").field("error").bytes().len(), 4096);
+}
+
+#[test]
+fn the_progress_of_an_attempt_comes_with_the_next_one() {
+    let s = server!();
+    s.ok("JOBQ.PUSH q p ID a");
+    let job = s.ok("JOBQ.POP q").at(0).clone();
+    assert_eq!(job.at(9), &crate::support::Reply::Nil);
+    s.ok(format!("JOBQ.EXTEND q a {} PROGRESS 1", job.at(1).int()));
+    s.ok(format!("JOBQ.RELEASE q a {} DELAY 1ms PROGRESS 2", job.at(1).int()));
+    let job = pop_when_ready(&s, "");
+    job.at(9).clone().is("2");
+    job.at(3).clone().is(1);
+    s.ok(format!("JOBQ.FAIL q a {} DELAY 0s PROGRESS 3", job.at(1).int()));
+    let job = pop_when_ready(&s, "");
+    job.at(9).clone().is("3");
+    job.at(3).clone().is(2);
+}
+
+#[test]
+fn a_dead_job_says_which_attempt_was_its_last() {
+    let s = server!();
+    s.ok("JOBQ.PUSH q p ID a RETRIES 1");
+    for _ in 0..2 {
+        let t = pop_when_ready(&s, "").at(1).int();
+        s.ok(format!("JOBQ.FAIL q a {t} DELAY 0s"));
+    }
+    let job = s.ok("JOBQ.GET q a");
+    job.field("state").clone().is("dead");
+    job.field("attempt").clone().is(2);
 }

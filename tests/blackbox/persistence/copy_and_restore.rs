@@ -58,7 +58,18 @@ fn copy_leaves_live_leases_with_the_original() {
     let t = s.ok("JOBQ.POP q LEASE 1h").at(0).at(1).int();
     s.ok("COPY q q2").is(1);
     // In the copy the job is ready for another; in the original it is as it was.
-    s.ok("JOBQ.POP q2").at(0).clone().is(list!["a", token(), "p", 1, any(), "q2", nil(), nil(), nil()]);
+    s.ok("JOBQ.POP q2").at(0).clone().is(list![
+        "a",
+        token(),
+        "p",
+        1,
+        any(),
+        "q2",
+        nil(),
+        nil(),
+        nil(),
+        nil()
+    ]);
     s.refuses(format!("JOBQ.ACK q2 a {t}"), "FENCED");
     s.ok("JOBQ.POP q").is(list![]);
     s.ok(format!("JOBQ.ACK q a {t}")).is(status("OK"));

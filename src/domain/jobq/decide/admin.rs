@@ -6,17 +6,18 @@ use crate::domain::jobq::effect::{Change, Effect};
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::state::job::{Job, State};
 use crate::domain::jobq::state::serial::Serial;
+use crate::domain::jobq::view::filter::JobFilter;
 use crate::domain::time::UnixMs;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-/// How many jobs one REDRIVE looks at, where it looks for an error.
+/// How many jobs one REDRIVE or PURGE looks at.
 const SCAN_LIMIT: usize = 10_000;
 
 /// How many jobs those of one REDRIVE may wait for again, all together.
 const MAX_EDGES_PER_REDRIVE: usize = 10_000;
 
-/// What CANCEL answers for a job.
+/// The answer of CANCEL for one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cancelled {
     /// There is no such job, or it has ended.
@@ -49,13 +50,17 @@ pub fn decide_cancel(queue: Option<&Queue>, ids: &[&[u8]], now: UnixMs) -> Decis
     with_changes(answers, changes, queue.map_or(now, |queue| queue.clamp(now)))
 }
 
-/// Which dead jobs a REDRIVE is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A REDRIVE.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Redrive<'a> {
-    /// None is all.
+    /// Only these jobs; `None` is all.
     pub ids: Option<&'a [&'a [u8]]>,
-    /// Only those whose error begins with this.
-    pub error: Option<&'a [u8]>,
+    /// Only jobs that failed like this.
+    pub filter: JobFilter<'a>,
+    /// Only jobs that ended at least this many milliseconds ago.
+    pub older: u64,
+    /// Redrives jobs that are done, in place of dead ones.
+    pub done: bool,
     pub limit: usize,
 }
 
@@ -66,69 +71,108 @@ pub struct Moved {
     pub left: usize,
 }
 
-/// Decides a REDRIVE: dead jobs, the oldest first, are ready again with all of their retries. Those whose key another
-/// job has stay dead.
+/// Decides a REDRIVE: makes jobs that have ended ready again with all of their retries, the oldest
+/// first.
+///
+/// A job whose key another job holds stays as it is.
 pub fn decide_redrive(queue: Option<&Queue>, redrive: &Redrive<'_>, now: UnixMs) -> Decision<Moved, Effect> {
     let Some(queue) = queue else { return Decision::answer(Moved::default()) };
     let now = queue.clamp(now);
-    let (mut keys, mut after) = (HashSet::new(), 0);
-    let mut fits = |job: &Job| {
-        let error = job.error().unwrap_or_default();
-        job.state == State::Dead
-            && redrive.error.is_none_or(|prefix| error.starts_with(prefix))
-            && queue.may_reacquire_key(job, now)
-            && job.dependencies().is_none_or(|dependencies| {
-                after += dependencies.after.len();
-                after <= MAX_EDGES_PER_REDRIVE
-            })
-            && job.unique().is_none_or(|unique| keys.insert(Arc::clone(&unique.key)))
+    let state = if redrive.done { State::Done } else { State::Dead };
+    let mut candidates = Candidates { queue, now, keys: HashSet::new(), edges: 0 };
+    let is_wanted = |job: &Job| {
+        job.state == state
+            && job.at.saturating_add(redrive.older) <= now
+            && redrive.filter.matches(job.error(), job.kind())
     };
-    // Those that wait for it are still being told that it is dead: they would be told so of a job that is not.
-    let is_being_told = |serial, job: &Job| queue.dependency_graph.ended.contains_key(&job.root(serial));
-    let serials: Vec<Serial> = match redrive.ids {
-        Some(ids) => {
-            let mut taken = HashSet::new();
-            let found = ids.iter().filter_map(|id| queue.find(id));
-            let found = found
-                .filter(|(serial, job)| !is_being_told(*serial, job) && taken.insert(*serial) && fits(job));
-            found.map(|(serial, _)| serial).take(redrive.limit).collect()
+    let mut serials: Vec<Serial> = Vec::new();
+    if let Some(ids) = redrive.ids {
+        let mut taken = HashSet::new();
+        for (serial, job) in ids.iter().filter_map(|id| queue.find(id)) {
+            if serials.len() < redrive.limit
+                && is_wanted(job)
+                && candidates.admit(serial, job)
+                && taken.insert(serial)
+            {
+                serials.push(serial);
+            }
         }
-        None => {
-            let dead = queue.serials(State::Dead).take(SCAN_LIMIT);
-            let fits = |serial: &Serial| {
-                queue.job(*serial).is_some_and(|job| !is_being_told(*serial, job) && fits(job))
-            };
-            dead.filter(fits).take(redrive.limit).collect()
+    } else {
+        let mut looks = SCAN_LIMIT;
+        for serial in queue.serials(state) {
+            if serials.len() == redrive.limit || looks == 0 {
+                break;
+            }
+            let Some(job) = queue.job(serial) else { continue };
+            looks = looks.saturating_sub(redrive.filter.cost(job.error()));
+            if is_wanted(job) && candidates.admit(serial, job) {
+                serials.push(serial);
+            }
         }
-    };
-    let moved = Moved { moved: serials.len(), left: queue.count(State::Dead) - serials.len() };
+    }
+    let moved = Moved { moved: serials.len(), left: queue.count(state) - serials.len() };
     if serials.is_empty() {
         return Decision::answer(moved);
     }
     Decision::change(moved, Effect { now, change: Change::Redrive { serials } })
 }
 
-/// Decides a PURGE: the oldest jobs of a state that have been in it for at least `older` ms are removed.
-pub fn decide_purge(
-    queue: Option<&Queue>,
-    state: State,
-    older: u64,
-    limit: usize,
+/// The jobs of one REDRIVE so far.
+struct Candidates<'q> {
+    queue: &'q Queue,
     now: UnixMs,
-) -> Decision<Moved, Effect> {
+    /// The keys that they take.
+    keys: HashSet<Arc<[u8]>>,
+    /// How many jobs they wait for again, all together.
+    edges: usize,
+}
+
+impl Candidates<'_> {
+    /// Whether the job may be redriven beside those before it.
+    fn admit(&mut self, serial: Serial, job: &Job) -> bool {
+        // While its dependents are being notified of its end, it must not come back: the rest of
+        // them would be told that a living job had ended.
+        let is_notifying = self.queue.dependency_graph.ended.contains_key(&job.root(serial));
+        if is_notifying || !self.queue.may_reacquire_key(job, self.now) {
+            return false;
+        }
+        self.edges += job.dependencies().map_or(0, |dependencies| dependencies.after.len());
+        self.edges <= MAX_EDGES_PER_REDRIVE
+            && job.unique().is_none_or(|unique| self.keys.insert(Arc::clone(&unique.key)))
+    }
+}
+
+/// A PURGE.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Purge<'a> {
+    pub state: State,
+    /// Only jobs that failed like this.
+    pub filter: JobFilter<'a>,
+    /// Only jobs that have been in the state for at least this many milliseconds.
+    pub older: u64,
+    pub limit: usize,
+}
+
+/// Decides a PURGE: removes the oldest jobs of a state.
+pub fn decide_purge(queue: Option<&Queue>, purge: &Purge<'_>, now: UnixMs) -> Decision<Moved, Effect> {
     let Some(queue) = queue else { return Decision::answer(Moved::default()) };
     let now = queue.clamp(now);
-    let old = |job: &Job| {
+    let is_wanted = |job: &Job| {
         // A delayed job is ordered by when it is due, which says nothing about its age.
-        let since = if state == State::Delayed { job.created } else { job.at };
-        since.saturating_add(older) <= now
+        let since = if purge.state == State::Delayed { job.created } else { job.at };
+        since.saturating_add(purge.older) <= now && purge.filter.matches(job.error(), job.kind())
     };
-    let lane = queue.serials(state).take(SCAN_LIMIT);
-    let gone: Vec<Change> = lane
-        .filter(|serial| queue.job(*serial).is_some_and(old))
-        .take(limit)
-        .map(|serial| Change::Purge { serial })
-        .collect();
-    let moved = Moved { moved: gone.len(), left: queue.count(state) - gone.len() };
-    with_changes(moved, gone, now)
+    let (mut changes, mut looks) = (Vec::new(), SCAN_LIMIT);
+    for serial in queue.serials(purge.state) {
+        if changes.len() == purge.limit || looks == 0 {
+            break;
+        }
+        let Some(job) = queue.job(serial) else { continue };
+        looks = looks.saturating_sub(purge.filter.cost(job.error()));
+        if is_wanted(job) {
+            changes.push(Change::Purge { serial });
+        }
+    }
+    let moved = Moved { moved: changes.len(), left: queue.count(purge.state) - changes.len() };
+    with_changes(moved, changes, now)
 }

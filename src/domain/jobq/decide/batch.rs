@@ -9,7 +9,7 @@ use crate::domain::jobq::state::serial::Serial;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::time::UnixMs;
 
-/// Decides an MPUSH: all of it or nothing. An id that stands twice is a duplicate the second time.
+/// Decides an MPUSH: all of it or nothing. The second of two equal ids in one call is a duplicate.
 pub fn decide_push_many(
     queue: Option<&Queue>,
     pushes: &[Push<'_>],
@@ -48,7 +48,7 @@ impl<R> BatchResult<R> {
     }
 }
 
-/// Decides a MACK: each job by itself, as ACK would. The same again in one call changes nothing, as it would in two.
+/// Decides a MACK: every job as ACK would. A job that is named twice is acknowledged once.
 pub fn decide_ack_many(
     queue: Option<&Queue>,
     jobs: &[(&[u8], u64)],
@@ -65,7 +65,7 @@ pub fn decide_ack_many(
     Decision { reply: answers, effect }
 }
 
-/// Decides an MEXTEND: each job by itself, as EXTEND would. The same again changes it to what it is.
+/// Decides an MEXTEND: every job as EXTEND would. Applying it twice changes nothing more.
 pub fn decide_extend_many(
     queue: Option<&Queue>,
     jobs: &[(&[u8], u64)],
@@ -85,7 +85,7 @@ pub fn decide_extend_many(
     with_changes(answers, changes, clock)
 }
 
-/// The jobs of a batch in order, as they mostly come.
+/// The serials that a batch has named so far, sorted. Most batches name them in order.
 #[derive(Default)]
 struct SeenSerials(Vec<Serial>);
 
@@ -99,7 +99,7 @@ impl SeenSerials {
     }
 }
 
-/// The answers, and the changes if there are any.
+/// Returns the answers together with one effect of all changes, if there are any.
 pub(crate) fn with_changes<R>(answers: R, changes: Vec<Change>, now: UnixMs) -> Decision<R, Effect> {
     Decision { reply: answers, effect: Effect::from_changes(changes, now) }
 }

@@ -7,7 +7,7 @@ use crate::domain::jobq::queue::holding::held;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
 
-/// Decides a LOG: how many lines there are then. Whoever holds the job, or held it last, may write.
+/// Decides a LOG; answers the number of lines. The holder of the last token of the job may write.
 pub fn decide_log(
     queue: Option<&Queue>,
     id: &[u8],

@@ -11,11 +11,11 @@ use crate::domain::token::TokenClock;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 
-/// How many jobs a POP looks at where many have expired and not all of them were removed yet.
+/// The most jobs that a POP looks at while expired jobs wait for their removal.
 const SCAN_LIMIT: usize = 5_000;
 
-/// How many jobs of groups a POP takes at most: each mostly is of another group, which has to be found among all, and
-/// the call must not hold the server's thread.
+/// The most jobs of groups that one POP takes. Most of them belong to different groups, and finding
+/// a group costs time that the server's thread cannot spare.
 const MAX_GROUPED_JOBS: usize = 500;
 
 /// A POP of one queue.
@@ -27,8 +27,8 @@ pub struct Pop<'a> {
     pub lease: Option<u64>,
     /// The name that its worker goes by.
     pub worker: Option<&'a [u8]>,
-    /// How many bytes of payload the queues before it have left, where the same call popped from any; without
-    /// them the first job is popped whatever its size.
+    /// How many bytes of payload the queues before it have left in the same call. Without them the
+    /// first job is popped whatever its size.
     pub bytes_left: Option<usize>,
 }
 
@@ -43,10 +43,12 @@ pub struct Popped<'q> {
     pub name: Option<Cow<'q, [u8]>>,
     pub group: Option<Cow<'q, [u8]>>,
     pub meta: Option<Cow<'q, [u8]>>,
+    /// What an earlier run reported last.
+    pub progress: Option<Cow<'q, [u8]>>,
 }
 
 impl Popped<'_> {
-    /// Frees the answer from the queue, so that it can be kept.
+    /// Copies the answer out of the queue, so that it can be kept.
     pub fn into_owned(self) -> Popped<'static> {
         let owned = |part: Cow<'_, [u8]>| Cow::Owned(part.into_owned());
         Popped {
@@ -55,6 +57,7 @@ impl Popped<'_> {
             name: self.name.map(owned),
             group: self.group.map(owned),
             meta: self.meta.map(owned),
+            progress: self.progress.map(owned),
             ..self
         }
     }
@@ -63,8 +66,8 @@ impl Popped<'_> {
 /// What a POP answers: mostly one job, which needs no allocation.
 pub type PoppedJobs<'q> = SmallVec<[Popped<'q>; 1]>;
 
-/// Decides a POP of a queue that has advanced to `now`: the first of the line, as many as the queue's
-/// concurrency and rate leave room for. A queue that is paused hands out nothing.
+/// Decides a POP of a queue that has advanced to `now`: the first of the line, as many as the
+/// queue's concurrency and rate leave room for. A queue that is paused hands out nothing.
 pub fn decide_pop<'q>(
     queue: Option<&'q Queue>,
     pop: &Pop<'_>,
@@ -72,8 +75,8 @@ pub fn decide_pop<'q>(
     tokens: &TokenClock,
 ) -> Decision<PoppedJobs<'q>, Effect> {
     let Some(queue) = queue else { return Decision::answer(PoppedJobs::new()) };
-    // Never below what this queue has seen, whatever the clock; and by the server's clock, not the
-    // queue's: the tokens of all families come from the one.
+    // Above every token this queue has seen, and by the server's clock, not the queue's: all
+    // families share one token clock.
     let first_token = tokens.next(now).max(queue.highest_token + 1);
     let now = queue.clamp(now);
     let mut grants = Grants::new();
@@ -112,6 +115,7 @@ pub fn decide_pop<'q>(
             name: job.name().map(Cow::Borrowed),
             group: job.group().map(|group| Cow::Borrowed(&group[..])),
             meta: job.meta().map(Cow::Borrowed),
+            progress: job.progress().map(Cow::Borrowed),
         });
     }
     if grants.is_empty() {

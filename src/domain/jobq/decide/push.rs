@@ -75,7 +75,7 @@ pub struct UniqueKey<'a> {
     pub on_dup: OnDup,
 }
 
-/// What a push does whose key is held.
+/// What a push does if its key is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnDup {
     /// Nothing.
@@ -145,10 +145,10 @@ pub enum Pushed {
 
 /// Decides a PUSH. An id is remembered for as long as its job is kept, done and dead ones included.
 ///
-/// Refuses (`MISMATCH`), when asked to look, an id that is known with another payload; (`PAUSED`) what comes
-/// to a queue that is closed to pushes; (`TOOBIG`) a payload over the queue's own limit; (`FULL`) what would
-/// make the queue longer than it may be; (`NOJOB`) to wait for a job that is not there. A known id is a duplicate
-/// before any of these.
+/// Refuses (`MISMATCH`), when asked to look, an id that is known with another payload; (`PAUSED`)
+/// what comes to a queue that is closed to pushes; (`TOOBIG`) a payload over the queue's own limit;
+/// (`FULL`) what would make the queue longer than it may be; (`NOJOB`) to wait for a job that is
+/// not there. A known id is a duplicate before any of these.
 pub fn decide_push(
     queue: Option<&Queue>,
     push: &Push<'_>,
@@ -157,7 +157,7 @@ pub fn decide_push(
     PushBatch::new(queue, now).decide(push)
 }
 
-/// Several pushes one after the other, each as if those before it had happened.
+/// Several pushes one after the other, each decided as if those before it had been applied.
 pub(crate) struct PushBatch<'q> {
     queue: Option<&'q Queue>,
     now: UnixMs,
@@ -266,7 +266,8 @@ impl<'q> PushBatch<'q> {
         Ok(dependencies)
     }
 
-    /// A job may not wait for others in the place of one that jobs wait for: they may be the same.
+    /// Refuses a push that waits for other jobs and replaces a job that others wait for: they may
+    /// be the same jobs.
     fn refuse_circle(&self, old: Serial, dependencies: &NewDependencies) -> Result<(), Refusal> {
         let Some((queue, job)) = self.queue.and_then(|queue| Some((queue, queue.job(old)?))) else {
             return Ok(());
@@ -283,7 +284,7 @@ impl<'q> PushBatch<'q> {
         Ok(())
     }
 
-    /// What a push answers whose key may be held, and how the job comes to it; `None` when it does not.
+    /// Decides how a push claims its key. Returns the answer, and `None` if no job is added.
     fn key_claim(&mut self, unique: &UniqueKey<'_>, id: &[u8]) -> (Pushed, Option<KeyClaim>) {
         let (queue, now, serial) = (self.queue, self.now, self.serial);
         let key_status = self.key_status.get_or_insert_with(|| {
@@ -311,7 +312,7 @@ impl<'q> PushBatch<'q> {
     }
 }
 
-/// What pushes change that were let in at `now` and wait for nothing.
+/// The effect of pushes that a primary has accepted at `now` and that wait for nothing.
 pub fn push_effect(queue: Option<&Queue>, pushes: &[Push<'_>], now: UnixMs) -> Option<Effect> {
     let now = queue.map_or(now, |queue| queue.clamp(now));
     let first = queue.map_or(0, |queue| queue.next_serial);
@@ -359,7 +360,7 @@ impl Queue {
     }
 }
 
-/// Refuses `more` jobs where the queue may not become so long.
+/// Refuses `more` jobs if the queue would exceed max_length.
 pub(crate) fn refuse_full(queue: Option<&Queue>, more: usize) -> Result<(), Refusal> {
     let Some(queue) = queue else { return Ok(()) };
     match queue.config.max_length {

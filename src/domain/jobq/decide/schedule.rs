@@ -17,7 +17,8 @@ use crate::domain::time::UnixMs;
 /// A CRON SET.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SetSchedule<'a> {
-    /// 1 to [`MAX_SCHEDULE_NAME_BYTES`](crate::domain::jobq::LONGEST_SCHEDULE) bytes, not beginning with `#`.
+    /// 1 to [`MAX_SCHEDULE_NAME_BYTES`](crate::domain::jobq::LONGEST_SCHEDULE) bytes, not beginning
+    /// with `#`.
     pub name: &'a [u8],
     pub pattern: &'a [u8],
     pub zone: Zone,
@@ -31,8 +32,8 @@ pub struct SetSchedule<'a> {
 /// Decides a CRON SET. It replaces a schedule of the same name. While pattern, zone and START stay as they are, so
 /// does the next time. The same again changes nothing.
 ///
-/// Refuses (`ERR`) what is no pattern or is never due, (`TOOBIG`) a payload that the queue does not take, and (`FULL`)
-/// more schedules than a queue may have.
+/// Refuses (`ERR`) what is no pattern or is never due, (`TOOBIG`) a payload that the queue does not
+/// take, and (`FULL`) more schedules than a queue may have.
 pub fn decide_set_schedule(
     queue: Option<&Queue>,
     plan: &SetSchedule<'_>,
@@ -100,8 +101,8 @@ pub fn decide_delete_schedule(queue: Option<&Queue>, name: &[u8], now: UnixMs) -
     }
 }
 
-/// Decides a CRON RUN: one run now, of the id `name@now`, beside those that are due. Unless runs may overlap, one
-/// that is unfinished is answered instead, so that the same again adds nothing.
+/// Decides a CRON RUN: one run now, of the id `name@now`, beside those that are due. Unless runs
+/// may overlap, one that is unfinished is answered instead, so that the same again adds nothing.
 pub fn decide_run_schedule(
     queue: Option<&Queue>,
     name: &[u8],
@@ -142,7 +143,8 @@ impl ScheduleView<'_> {
     }
 }
 
-/// The schedules of a queue in the order of their names. A run that is due is there when the primary has made it.
+/// The schedules of a queue in the order of their names. A run that is due is there when the
+/// primary has made it.
 pub fn schedules(queue: Option<&Queue>, now: UnixMs) -> Vec<ScheduleView<'_>> {
     let Some(queue) = queue else { return Vec::new() };
     let now = queue.clamp(now);

@@ -1,10 +1,13 @@
 //! ACK, FAIL, RELEASE and EXTEND: what a worker says of a job it holds.
 //!
 //! The last token of a job is good until the job is popped again, even when its lease has run out:
-//! work that was done is not done twice for the sake of a second. What was said once may be said again.
+//! work that was done is not done twice for the sake of a second. What was said once may be said
+//! again.
 
 use crate::domain::decision::Decision;
+use crate::domain::jobq::MAX_ERROR_BYTES;
 use crate::domain::jobq::effect::{AfterFail, Change, Effect};
+use crate::domain::jobq::history::event_log::cut;
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::queue::holding::{fenced, held};
 use crate::domain::jobq::state::job::{LastOutcome, State};
@@ -13,9 +16,14 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
 
 /// A FAIL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Fail<'a> {
+    /// Cut to [`MAX_ERROR_BYTES`], so that every failure can be recorded.
     pub error: Option<&'a [u8]>,
+    /// 1 to [`MAX_KIND_BYTES`](crate::domain::jobq::MAX_KIND_BYTES).
+    pub kind: Option<&'a [u8]>,
+    /// What the next run is handed.
+    pub progress: Option<&'a [u8]>,
     /// In place of the backoff, in milliseconds.
     pub delay: Option<u64>,
     /// Not to be tried again.
@@ -25,7 +33,7 @@ pub struct Fail<'a> {
 }
 
 /// What FAIL answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Failed {
     /// None when its cancellation was asked for: it is gone.
     pub state: Option<State>,
@@ -47,13 +55,13 @@ pub fn decide_ack(
     })
 }
 
-/// The job that an ACK is for; `None` when it is done already.
+/// Returns the job to acknowledge, `None` if it is done already.
 pub(crate) fn find_to_ack(queue: Option<&Queue>, id: &[u8], token: u64) -> Result<Option<Serial>, Refusal> {
     let (_, serial, job) = held(queue, id, token)?;
     Ok((job.state != State::Done).then_some(serial))
 }
 
-/// What an ACK changes that was accepted at `now`; nothing where the job is not there.
+/// The effect of an ACK that a primary accepted at `now`, if the job is there.
 pub fn ack_effect(queue: Option<&Queue>, id: &[u8], result: Option<&[u8]>, now: UnixMs) -> Option<Effect> {
     let (serial, _) = queue?.find(id)?;
     Some(done_effect(serial, result, now))
@@ -94,7 +102,13 @@ pub fn decide_fail(
         let due = now + fail.delay.unwrap_or_else(|| backoff.wait(failures, fail.chance));
         (Failed { state: Some(State::Delayed), due }, AfterFail::Retry { due })
     };
-    let change = Change::Fail { serial, error: fail.error.map(Box::from), after_fail };
+    let change = Change::Fail {
+        serial,
+        error: fail.error.map(|error| cut(error, MAX_ERROR_BYTES).into()),
+        kind: fail.kind.map(Box::from),
+        progress: fail.progress.map(Box::from),
+        after_fail,
+    };
     Ok(Decision::change(answer, Effect { now, change }))
 }
 
@@ -104,6 +118,7 @@ pub fn decide_release(
     id: &[u8],
     token: u64,
     delay: u64,
+    progress: Option<&[u8]>,
     now: UnixMs,
 ) -> Result<Decision<(), Effect>, Refusal> {
     let (queue, serial, job) = held(queue, id, token)?;
@@ -112,13 +127,18 @@ pub fn decide_release(
         (State::Done | State::Dead, _) | (_, LastOutcome::Failed) => Err(fenced("the job was finished")),
         (_, LastOutcome::Released) => Ok(Decision::answer(())),
         // Its lease ran out: it is where a release would bring it.
-        (State::Ready, _) if delay == 0 => Ok(Decision::answer(())),
+        (State::Ready, _)
+            if delay == 0 && progress.is_none_or(|progress| job.progress() == Some(progress)) =>
+        {
+            Ok(Decision::answer(()))
+        }
         _ if job.is_cancelled() => {
             Ok(Decision::change((), Effect { now, change: Change::Remove { serial } }))
         }
         _ => {
             let due = (delay > 0).then(|| now + delay);
-            Ok(Decision::change((), Effect { now, change: Change::Release { serial, due } }))
+            let progress = progress.map(Box::from);
+            Ok(Decision::change((), Effect { now, change: Change::Release { serial, due, progress } }))
         }
     }
 }
@@ -131,8 +151,8 @@ pub enum Extended {
     Cancelled,
 }
 
-/// Decides an EXTEND: the lease is renewed from now on, and what is said of the progress is kept. A lease
-/// that has run out is not renewed.
+/// Decides an EXTEND: the lease is renewed from now on, and what is said of the progress is kept. A
+/// lease that has run out is not renewed.
 pub fn decide_extend(
     queue: Option<&Queue>,
     id: &[u8],

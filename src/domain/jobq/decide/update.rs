@@ -21,8 +21,8 @@ pub struct Update<'a> {
 
 /// Decides an UPDATE of a queue that has advanced to `now`.
 ///
-/// A dead job may be mended before a REDRIVE; one that is done stays as it is. What an active job is given
-/// its next run will see.
+/// A dead job may be mended before a REDRIVE; one that is done stays as it is. What an active job
+/// is given its next run will see.
 pub fn decide_update(
     queue: Option<&Queue>,
     id: &[u8],
@@ -99,7 +99,7 @@ impl Job {
             if never_ran && let Some(lifetime) = self.lifetime_mut() {
                 lifetime.start_expiry(due);
             }
-            // Whoever lost its lease can no more bring it back to its old place.
+            // A worker that lost its lease can no longer move the job back to its old place.
             if self.token > 0 && self.last_outcome == LastOutcome::Open {
                 self.last_outcome = LastOutcome::Released;
             }

@@ -1,4 +1,4 @@
-//! The binary form of who waits for whom.
+//! The binary form of dependencies.
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::jobq::MAX_AFTER;
@@ -8,7 +8,7 @@ use crate::domain::jobq::state::dependencies::{Dependencies, DependencyOutcome, 
 use crate::domain::jobq::state::job::{Job, State};
 use crate::domain::jobq::state::serial::Serial;
 
-/// The first byte of a block of what is still to be followed.
+/// The first byte of a block of notifications that are still to be made.
 pub(crate) const DEPENDENCY_WORK: u8 = 4;
 
 /// A job that has ended; one that waits no more.
@@ -98,7 +98,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Whether every edge leads from a job that may still end, or from one of which those that wait are being told.
+    /// Whether every edge starts at a job that may still end, or at a job whose dependents are
+    /// being notified.
     pub(crate) fn edges_start_at_jobs(&self) -> bool {
         let leads = |edge: &Edge| {
             let alive = || self.job_at_root(edge.0).is_some_and(|(_, job)| job.state != State::Done);
@@ -119,7 +120,7 @@ pub(crate) fn write_dependencies(writer: &mut Writer, serial: Serial, job: &Job,
     });
 }
 
-/// What a job waits for; gives the edges that are there.
+/// Reads what a job waits for and returns the edges that exist.
 pub(crate) fn read_dependencies(
     reader: &mut Reader<'_>,
     serial: Serial,

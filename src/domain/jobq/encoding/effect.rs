@@ -2,7 +2,7 @@
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::jobq::effect::{AfterFail, Change, Effect, Grant, Grants, JobUpdate};
-use crate::domain::jobq::encoding::fields::{read_below, read_bytes, read_near, read_priority};
+use crate::domain::jobq::encoding::fields::{read_below, read_bytes, read_kind, read_near, read_priority};
 use crate::domain::jobq::encoding::new_job::{read_new, write_new};
 use crate::domain::jobq::encoding::schedule::{
     read_run_bounds, read_schedule_name, read_schedule_spec, write_run_bounds, write_schedule_spec,
@@ -41,6 +41,10 @@ const UPDATE: u8 = 14;
 const LOG: u8 = 15;
 const PURGE: u8 = 16;
 const ACK_MANY: u8 = 17;
+/// With a kind or a progress.
+const FAIL_WITH_REPORT: u8 = 18;
+/// With a progress.
+const RELEASE_WITH_PROGRESS: u8 = 19;
 
 impl value::Effect for Effect {
     fn encode(&self) -> Vec<u8> {
@@ -97,7 +101,8 @@ impl value::Effect for Effect {
     }
 }
 
-/// How many bytes a change takes beyond what most do, roughly: growing step by step would cost a batch more than writing it.
+/// How many bytes a change takes beyond what most do, roughly: growing step by step would cost a
+/// batch more than writing it.
 fn extra_bytes(change: &Change) -> usize {
     match change {
         Change::Batch(changes) => {
@@ -137,20 +142,28 @@ fn write_change(writer: &mut Writer, change: &Change) {
             writer.byte(ACK_MANY);
             write_serials(writer, serials);
         }
-        Change::Fail { serial, error, after_fail } => {
-            writer.byte(FAIL);
+        Change::Fail { serial, error, kind, progress, after_fail } => {
+            let has_report = kind.is_some() || progress.is_some();
+            writer.byte(if has_report { FAIL_WITH_REPORT } else { FAIL });
             writer.int(*serial);
             writer.option(error.as_deref(), Writer::bytes);
+            if has_report {
+                writer.option(kind.as_deref(), Writer::bytes);
+                writer.option(progress.as_deref(), Writer::bytes);
+            }
             let due = match after_fail {
                 AfterFail::Retry { due } => Some(*due),
                 AfterFail::Dead => None,
             };
             writer.option(due, Writer::int);
         }
-        Change::Release { serial, due } => {
-            writer.byte(RELEASE);
+        Change::Release { serial, due, progress } => {
+            writer.byte(if progress.is_some() { RELEASE_WITH_PROGRESS } else { RELEASE });
             writer.int(*serial);
             writer.option(*due, Writer::int);
+            if let Some(progress) = progress {
+                writer.bytes(progress);
+            }
         }
         Change::Extend { serial, deadline, progress } => {
             writer.byte(EXTEND);
@@ -243,13 +256,22 @@ fn read_change(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
         }
         ACK => Change::Ack { serial: read_near(reader)?, result: reader.option(read_bytes)? },
         ACK_MANY => Change::AckMany { serials: read_serials(reader)? },
-        FAIL => {
+        code @ (FAIL | FAIL_WITH_REPORT) => {
             let (serial, error) = (read_near(reader)?, reader.option(read_bytes)?);
+            let (kind, progress) = if code == FAIL_WITH_REPORT {
+                (reader.option(read_kind)?, reader.option(read_bytes)?)
+            } else {
+                (None, None)
+            };
             let after_fail =
                 reader.option(read_near)?.map_or(AfterFail::Dead, |due| AfterFail::Retry { due });
-            Change::Fail { serial, error, after_fail }
+            Change::Fail { serial, error, kind, progress, after_fail }
         }
-        RELEASE => Change::Release { serial: read_near(reader)?, due: reader.option(read_near)? },
+        code @ (RELEASE | RELEASE_WITH_PROGRESS) => {
+            let (serial, due) = (read_near(reader)?, reader.option(read_near)?);
+            let progress = if code == RELEASE_WITH_PROGRESS { Some(read_bytes(reader)?) } else { None };
+            Change::Release { serial, due, progress }
+        }
         EXTEND => Change::Extend {
             serial: read_near(reader)?,
             deadline: read_near(reader)?,
@@ -312,7 +334,8 @@ fn read_serials(reader: &mut Reader<'_>) -> Result<Vec<Serial>, Corrupt> {
     (0..count).map(|_| read_near(reader)).collect()
 }
 
-/// The token and the deadline of each by how far they are from those before: mostly one, and nothing.
+/// The token and the deadline of each by how far they are from those before: mostly one, and
+/// nothing.
 fn write_grants(writer: &mut Writer, grants: &[Grant]) {
     writer.int(grants.len() as u64);
     let (mut token, mut deadline) = (0, 0);

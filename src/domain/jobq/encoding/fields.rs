@@ -1,10 +1,10 @@
 //! Fields that effects and saved queues have in common.
 
 use crate::domain::codec::{Corrupt, Reader};
-use crate::domain::jobq::MAX_NAME_BYTES;
 use crate::domain::jobq::state::dependencies::OnDead;
 use crate::domain::jobq::state::serial::MAX_STORED_TIME;
 use crate::domain::jobq::state::unique_keys::Until;
+use crate::domain::jobq::{MAX_KIND_BYTES, MAX_NAME_BYTES};
 use crate::domain::time::LONGEST;
 
 pub(crate) type Bytes = Box<[u8]>;
@@ -45,6 +45,11 @@ pub(crate) fn read_name(reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
 
 pub(crate) fn read_at_most(most: usize, reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
     read_bytes(reader).and_then(|bytes| if bytes.len() <= most { Ok(bytes) } else { Err(Corrupt) })
+}
+
+/// The KIND of a failure.
+pub(crate) fn read_kind(reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
+    read_at_most(MAX_KIND_BYTES, reader)
 }
 
 pub(crate) fn read_on_dead(reader: &mut Reader<'_>) -> Result<OnDead, Corrupt> {

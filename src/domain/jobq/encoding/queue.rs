@@ -1,10 +1,11 @@
-//! The binary form: the queue's own fields and its events, then its jobs in the order of pushing, then its
-//! schedules in the order of their names.
+//! The binary form: the queue's own fields and its events, then its jobs in the order of pushing,
+//! then its schedules in the order of their names.
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::jobq::encoding::dependencies::{read_dependencies, write_dependencies};
 use crate::domain::jobq::encoding::fields::{
-    BLOCK, read_bytes, read_chosen_id, read_duration, read_name, read_near, read_priority, read_until,
+    BLOCK, read_bytes, read_chosen_id, read_duration, read_kind, read_name, read_near, read_priority,
+    read_until,
 };
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::ready::priority_lanes::Rank;
@@ -105,7 +106,7 @@ pub(crate) fn write_job(writer: &mut Writer, serial: Serial, job: &Job, queue: &
     write_dependencies(writer, serial, job, queue);
 }
 
-pub(crate) fn read_job(reader: &mut Reader<'_>) -> Result<(Serial, Job, Vec<Edge>), Corrupt> {
+pub(crate) fn read_job(reader: &mut Reader<'_>, encoding: u32) -> Result<(Serial, Job, Vec<Edge>), Corrupt> {
     let serial = reader.int()?;
     let payload = reader.bytes()?.into();
     let head = JobHeader {
@@ -117,7 +118,7 @@ pub(crate) fn read_job(reader: &mut Reader<'_>) -> Result<(Serial, Job, Vec<Edge
         token: reader.int()?,
         retries: reader.narrow()?,
         priority: read_priority(reader)?,
-        options: reader.option(read_options)?.map(Box::new),
+        options: reader.option(|reader| read_options(reader, encoding))?.map(Box::new),
     };
     let mut job = Job::new(head, payload);
     let edges = reader.option(|reader| read_dependencies(reader, serial, &mut job))?.unwrap_or_default();
@@ -137,7 +138,7 @@ fn write_options(writer: &mut Writer, options: &JobOptions) {
     writer.option(options.history.as_deref(), write_history);
 }
 
-fn read_options(reader: &mut Reader<'_>) -> Result<JobOptions, Corrupt> {
+fn read_options(reader: &mut Reader<'_>, encoding: u32) -> Result<JobOptions, Corrupt> {
     Ok(JobOptions {
         id: reader.option(read_chosen_id)?,
         name: reader.option(read_bytes)?,
@@ -148,7 +149,7 @@ fn read_options(reader: &mut Reader<'_>) -> Result<JobOptions, Corrupt> {
         lease: read_duration(reader)?,
         shift: shift(reader)?,
         lifo: reader.bool()?,
-        history: reader.option(read_history)?.map(Box::new),
+        history: reader.option(|reader| read_history(reader, encoding))?.map(Box::new),
     })
 }
 
@@ -156,18 +157,19 @@ fn write_history(writer: &mut Writer, history: &JobHistory) {
     writer.int(history.failures.into());
     writer.int(history.stalls.into());
     writer.bool(history.cancelled);
-    for part in [&history.error, &history.result, &history.worker, &history.progress] {
+    for part in [&history.error, &history.kind, &history.result, &history.worker, &history.progress] {
         writer.option(part.as_deref(), Writer::bytes);
     }
     writer.option(history.log.as_deref(), |writer, log| log.write(writer));
 }
 
-fn read_history(reader: &mut Reader<'_>) -> Result<JobHistory, Corrupt> {
+fn read_history(reader: &mut Reader<'_>, encoding: u32) -> Result<JobHistory, Corrupt> {
     Ok(JobHistory {
         failures: reader.narrow()?,
         stalls: reader.narrow()?,
         cancelled: reader.bool()?,
         error: reader.option(read_bytes)?,
+        kind: if encoding >= 3 { reader.option(read_kind)? } else { None },
         result: reader.option(read_bytes)?,
         worker: reader.option(read_bytes)?,
         progress: reader.option(read_bytes)?,

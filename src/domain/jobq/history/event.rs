@@ -1,4 +1,4 @@
-//! What may happen in a queue, and to whom.
+//! The events of a queue and the subjects they happen to.
 
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::time::UnixMs;

@@ -1,8 +1,9 @@
 //! The log of what has happened in a queue: the last events, packed.
 //!
-//! An event takes the bytes that it needs, seven or so for a job with an automatic id, in segments of [`EVENTS_PER_SEGMENT`] events.
-//! Adding one allocates nothing but a segment now and then; the oldest leave a segment at a time, though never more are
-//! shown, saved or told apart than the queue keeps.
+//! An event takes the bytes that it needs, seven or so for a job with an automatic id, in segments
+//! of [`EVENTS_PER_SEGMENT`] events. Adding one allocates nothing but a segment now and then; the
+//! oldest leave a segment at a time, though never more are shown, saved or told apart than the
+//! queue keeps.
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::jobq::encoding::fields::read_near;
@@ -46,8 +47,8 @@ pub(crate) struct EventLog {
     kept: u32,
     /// Bytes of all segments.
     bytes: usize,
-    /// Something was added, or may be sooner than was known, since those who wait for it were last told. No part of the
-    /// state.
+    /// An event was added, or the next one may be due earlier, since waiters were last notified.
+    /// Not saved.
     changed: bool,
 }
 
@@ -121,7 +122,8 @@ impl EventLog {
         self.drop_passed();
     }
 
-    /// Drops the segments that hold nothing which is kept; the room of the last of them may be used again.
+    /// Drops the segments that hold nothing which is kept; the room of the last of them may be used
+    /// again.
     fn drop_passed(&mut self) -> Option<Writer> {
         let first = self.first();
         let mut room = None;
@@ -155,7 +157,8 @@ impl EventLog {
         entries.skip_while(move |entry| entry.seq < from)
     }
 
-    /// Nothing was added, but the next event may be due sooner: those who wait for it are to look again.
+    /// No event was added, but the next one may be due earlier. Wakes its waiters to recompute
+    /// their deadline.
     pub fn note_change(&mut self) {
         self.changed = true;
     }
@@ -199,7 +202,8 @@ impl EventLog {
         }
     }
 
-    /// Loads what follows the kind in a block of a queue that keeps `most` and has come to the time `clock`.
+    /// Loads what follows the kind in a block of a queue that keeps `most` and has come to the time
+    /// `clock`.
     pub fn load(&mut self, reader: &mut Reader<'_>, most: u32, clock: UnixMs) -> Result<(), Corrupt> {
         let (seq, at) = (reader.int()?, reader.int()?);
         let is_first = self.is_new();
@@ -241,11 +245,11 @@ impl EventLog {
 /// How the first byte of an event says what its detail is, beside its number.
 const TIME: u8 = 1 << 5;
 const TEXT: u8 = 2 << 5;
-/// Of whom it speaks: these, or a serial and two.
+/// The subject of an event: one of these, or a serial plus two.
 const QUEUE: u64 = 0;
 const ID: u64 = 1;
 
-/// An event so many milliseconds after the one before it.
+/// Writes an event that happened `later` milliseconds after the one before it.
 fn write(writer: &mut Writer, later: u64, subject: EventSubject<'_>, (event, detail): EventWithDetail<'_>) {
     let shape = match detail {
         Detail::None => 0,
@@ -261,12 +265,12 @@ fn write(writer: &mut Writer, later: u64, subject: EventSubject<'_>, (event, det
     });
     writer.raw(&head.bytes[..head.length]);
     if let EventSubject::Id(id) = subject {
-        writer.bytes(cut(id));
+        writer.bytes(cut(id, MAX_DETAIL_BYTES));
     }
     match detail {
         Detail::None => {}
         Detail::Time(time) => writer.int(time),
-        Detail::Text(text) => writer.bytes(cut(text)),
+        Detail::Text(text) => writer.bytes(cut(text, MAX_DETAIL_BYTES)),
     }
 }
 
@@ -280,7 +284,7 @@ struct Head {
 }
 
 impl Head {
-    /// As [`Writer::int`] writes it.
+    /// Appends a number in the form of [`Writer::int`].
     fn int(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.byte(value as u8 | 0x80);
@@ -323,10 +327,10 @@ fn short<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Corrupt> {
 }
 
 /// The beginning of a text, without a part of a character of UTF-8 at its end.
-pub(crate) fn cut(text: &[u8]) -> &[u8] {
-    let Some(mut end) = (text.len() > MAX_DETAIL_BYTES).then_some(MAX_DETAIL_BYTES) else { return text };
+pub(crate) fn cut(text: &[u8], limit: usize) -> &[u8] {
+    let Some(mut end) = (text.len() > limit).then_some(limit) else { return text };
     let is_within = |at: usize| text[at] & 0xc0 == 0x80;
-    while end > MAX_DETAIL_BYTES - 3 && is_within(end) {
+    while end > limit - 3 && is_within(end) {
         end -= 1;
     }
     &text[..end]
@@ -507,9 +511,9 @@ mod tests {
 
     #[test]
     fn a_long_text_is_cut_between_characters() {
-        assert_eq!(cut(&[b'x'; 256]).len(), 256);
-        assert_eq!(cut(&[b'x'; 300]).len(), 256);
-        assert_eq!(cut("\u{20ac}".repeat(100).as_bytes()).len(), 255);
-        assert_eq!(cut(&[0x80; 300]).len(), 253);
+        assert_eq!(cut(&[b'x'; 256], 256).len(), 256);
+        assert_eq!(cut(&[b'x'; 300], 256).len(), 256);
+        assert_eq!(cut("\u{20ac}".repeat(100).as_bytes(), 256).len(), 255);
+        assert_eq!(cut(&[0x80; 300], 256).len(), 253);
     }
 }

@@ -1,7 +1,7 @@
 //! How much has happened in each minute of the last day.
 //!
-//! Only minutes in which something happened take room: the last two are at hand, those before them are packed, ten
-//! bytes or so each.
+//! Only minutes in which something happened take room: the last two are at hand, those before them
+//! are packed, ten bytes or so each.
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::jobq::history::event::Event;
@@ -61,7 +61,8 @@ impl Minute {
 /// The minutes in which something happened, up to a day before the last of them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct MinuteCounts {
-    /// Those before the last two, each as how many minutes it is after the one before it, and its counts.
+    /// Those before the last two, each as how many minutes it is after the one before it, and its
+    /// counts.
     packed: VecDeque<u8>,
     /// The first and the last of the packed ones.
     first: u64,

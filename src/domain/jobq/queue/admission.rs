@@ -1,4 +1,4 @@
-//! What keeps a queue from handing out jobs that are ready, and from taking more.
+//! Admission: pause, concurrency and rate decide how many jobs a POP may hand out.
 
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::state::job::State;
@@ -8,10 +8,10 @@ use crate::domain::ratelimit::{Check, CheckRequest, Limit, RequestedLimit};
 use crate::domain::time::UnixMs;
 use std::fmt;
 
-/// How many leases that have run out are looked at, for jobs that still count as active.
+/// The most leases that have run out whose jobs are subtracted from the active ones.
 const SCAN_LIMIT: usize = 10_000;
 
-/// Why a job is not handed out though it is ready.
+/// Why a ready job is not handed out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BlockedBy {
     Paused {
@@ -58,7 +58,7 @@ impl Queue {
         self.pause.filter(|pause| pause.until.is_none_or(|until| now < until))
     }
 
-    /// How many jobs are active at `now`, those left out whose leases have run out.
+    /// The number of active jobs at `now`, without those whose leases have run out.
     pub(crate) fn active(&self, now: UnixMs) -> usize {
         let lapsed = self.by_time(State::Active).iter().take_while(|(end, _)| *end <= now).take(SCAN_LIMIT);
         self.count(State::Active) - lapsed.count()
@@ -85,8 +85,8 @@ impl Queue {
         Ok(room)
     }
 
-    /// When something may become poppable at or after `now`, or what is waited for may be over, though nobody
-    /// touches the queue.
+    /// Returns the earliest time, `now` or later, at which a waiter must be tried without any
+    /// command touching the queue.
     pub fn next_due(&self, now: UnixMs) -> Option<UnixMs> {
         let now = self.clamp(now);
         let first = |state| self.first(state).map(|(at, _)| at);
@@ -114,7 +114,7 @@ impl Queue {
     }
 }
 
-/// The limit goes on counting when its numbers change: it is known by this name.
+/// The name of the limit. It keeps its count when its numbers change.
 const RATE_LIMIT_NAME: &[u8] = b"rate";
 
 fn rate_request(queue: &Queue, cost: u64) -> Option<CheckRequest<'static>> {
@@ -122,7 +122,8 @@ fn rate_request(queue: &Queue, cost: u64) -> Option<CheckRequest<'static>> {
     Some(CheckRequest::one(RequestedLimit { limit: Limit { name: Some(RATE_LIMIT_NAME), rule }, cost }))
 }
 
-/// How many jobs may be started at `now`, and when the next one may if that is none; `None` without a rate.
+/// How many jobs may be started at `now`, and when the next one may if that is none; `None` without
+/// a rate.
 pub(crate) fn rate_left(queue: &Queue, now: UnixMs) -> Option<(u64, UnixMs)> {
     let verdict = ratelimit::current_rows(Some(&queue.rate), &rate_request(queue, 1)?, now).ok()?;
     let row = verdict.binding()?;
@@ -130,7 +131,7 @@ pub(crate) fn rate_left(queue: &Queue, now: UnixMs) -> Option<(u64, UnixMs)> {
     Some((if row.allowed { row.remaining.max(1) } else { 0 }, now.saturating_add(wait)))
 }
 
-/// What beginning so many jobs takes of the rate.
+/// The effect of starting `jobs` jobs on the queue's rate.
 pub(crate) fn rate_effect(queue: &Queue, jobs: usize, now: UnixMs) -> Option<Box<ratelimit::Effect>> {
     let check = Check::plain(rate_request(queue, jobs as u64)?);
     ratelimit::decide_check(Some(&queue.rate), &check, now).ok()?.effect.map(Box::new)

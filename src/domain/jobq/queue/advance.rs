@@ -1,5 +1,5 @@
-//! What time has made due: leases that ran out, delays that are over, jobs kept long enough; and, by themselves, the
-//! [runs](crate::domain::jobq::queue::schedule_runs) of schedules.
+//! What time has made due: leases that ran out, delays that are over, jobs kept long enough; and,
+//! by themselves, the [runs](crate::domain::jobq::queue::schedule_runs) of schedules.
 //!
 //! Every write first advances the queue, by at most [`MAX_STEPS`] steps, so no timer is needed for
 //! anything to be right. Lost leases come first: their jobs have the oldest places.
@@ -7,7 +7,7 @@
 use crate::domain::jobq::effect::{Change, Effect};
 use crate::domain::jobq::history::event::Event;
 use crate::domain::jobq::queue::Queue;
-use crate::domain::jobq::queue::as_of::STALL_ERROR;
+use crate::domain::jobq::queue::as_of::{STALL_ERROR, STALL_KIND};
 use crate::domain::jobq::state::config::Keep;
 use crate::domain::jobq::state::job::{Job, State};
 use crate::domain::jobq::state::serial::Serial;
@@ -15,11 +15,11 @@ use crate::domain::jobq::state::totals::increment;
 use crate::domain::time::UnixMs;
 use std::sync::Arc;
 
-/// More than one POP can take, so that what it should see has been moved.
+/// More than one POP can take, so that a POP sees everything that is due.
 const MAX_STEPS: u32 = 2_000;
 
-/// What it takes of these to tell one job of another's end: each write tells some by itself too, and one that dies of it
-/// takes longer than any other step.
+/// Cost, in steps, of notifying one dependent. Every write notifies some dependents too, and
+/// killing a dependent is the most expensive step.
 const STEPS_PER_NOTIFICATION: u32 = 4;
 
 /// A step that is due.
@@ -37,7 +37,7 @@ impl Queue {
     pub fn overdue_at(&self, now: UnixMs) -> Option<Effect> {
         let now = self.clamp(now);
         let advance = self.next_step(now).map(|_| Change::Advance { steps: MAX_STEPS });
-        // Every call asks, and mostly there is nothing: that is told without a list.
+        // Every call asks, and mostly nothing is due: this answers without building a list.
         if advance.is_none() && self.next_run().is_none_or(|run| run > now) {
             return None;
         }
@@ -108,7 +108,8 @@ impl Queue {
             if died {
                 job.state = State::Dead;
                 job.at = now;
-                job.history_mut().error = Some(STALL_ERROR.into());
+                let history = job.history_mut();
+                (history.error, history.kind) = (Some(STALL_ERROR.into()), Some(STALL_KIND.into()));
             } else {
                 job.state = State::Ready;
                 job.at = job.ready_at;

@@ -1,4 +1,4 @@
-//! An effect made to happen: total and deterministic.
+//! Applies an effect to the queue. Never fails, and gives the same state on every server.
 
 use crate::domain::jobq::effect::{AfterFail, Change, Effect};
 use crate::domain::jobq::history::event::{Event, EventSubject};
@@ -53,8 +53,12 @@ impl Queue {
             Change::AckMany { serials } => {
                 serials.into_iter().for_each(|serial| self.ack(serial, None, now));
             }
-            Change::Fail { serial, error, after_fail } => self.fail(serial, error, after_fail, now),
-            Change::Release { serial, due } => {
+            Change::Fail { serial, error, kind, progress, after_fail } => {
+                self.note_progress(serial, progress);
+                self.fail(serial, (error, kind), after_fail, now);
+            }
+            Change::Release { serial, due, progress } => {
+                self.note_progress(serial, progress);
                 self.log_event(serial, Event::Released.plain());
                 let delayed = due.map(|due| Event::Delayed.at_time(due));
                 self.change_and_log(serial, delayed, |job| {
@@ -72,15 +76,10 @@ impl Queue {
                 });
             }
             Change::Extend { serial, deadline, progress } => {
-                if progress.is_some() {
-                    self.log_event(serial, Event::Progress.with_text(progress.as_deref()));
-                }
+                self.note_progress(serial, progress);
                 self.change(serial, |job| {
                     if job.state == State::Active {
                         job.at = deadline;
-                    }
-                    if progress.is_some() {
-                        job.history_mut().progress = progress;
                     }
                 });
             }
@@ -99,7 +98,7 @@ impl Queue {
             Change::Redrive { serials } => {
                 let started: Vec<_> =
                     serials.into_iter().filter(|serial| self.redrive(*serial, now)).collect();
-                // When all of them are alive again, whichever of them came first.
+                // Only when all of them are alive again: their order does not matter then.
                 started.into_iter().for_each(|serial| self.wait_for_dependencies(serial));
             }
             Change::Configure(config) => {
@@ -220,6 +219,15 @@ impl Queue {
         }
     }
 
+    /// Keeps what a worker reports of its progress, if it reports anything.
+    fn note_progress(&mut self, serial: Serial, progress: Option<Box<[u8]>>) {
+        if progress.is_some() {
+            let event = Event::Progress.with_text(progress.as_deref());
+            self.log_event(serial, event);
+            self.change(serial, |job| job.history_mut().progress = progress);
+        }
+    }
+
     fn ack(&mut self, serial: Serial, result: Option<Box<[u8]>>, now: UnixMs) {
         increment(&mut self.totals.acked);
         self.change_and_log(serial, Some(Event::Done.plain()), |job| {
@@ -265,20 +273,20 @@ impl Queue {
         self.job(serial).is_some_and(|job| !job.state.is_end())
     }
 
-    /// A job that has not failed itself is dead.
+    /// Marks a job dead that has not failed itself.
     pub(crate) fn mark_dead(&mut self, serial: Serial, error: Box<[u8]>) {
         let now = self.clock;
         increment(&mut self.totals.died);
         self.log_event(serial, Event::Dead.with_text(Some(&error)));
         self.change(serial, |job| {
             (job.state, job.at) = (State::Dead, now);
-            job.history_mut().error = Some(error);
+            (job.history_mut().error, job.history_mut().kind) = (Some(error), None);
         });
     }
 
-    /// Whether a dead job may and does begin again.
+    /// Makes a dead or done job ready again if its key allows it; returns whether it did.
     fn redrive(&mut self, serial: Serial, now: UnixMs) -> bool {
-        let again = |job: &&Job| job.state == State::Dead && self.may_reacquire_key(job, now);
+        let again = |job: &&Job| job.state.is_end() && self.may_reacquire_key(job, now);
         let begins = self.job(serial).filter(again).is_some();
         if begins {
             let shift = self.shift(now);
@@ -288,7 +296,13 @@ impl Queue {
         begins
     }
 
-    fn fail(&mut self, serial: Serial, error: Option<Box<[u8]>>, after_fail: AfterFail, now: UnixMs) {
+    fn fail(
+        &mut self,
+        serial: Serial,
+        (error, kind): (Option<Box<[u8]>>, Option<Box<[u8]>>),
+        after_fail: AfterFail,
+        now: UnixMs,
+    ) {
         increment(&mut self.totals.failed);
         match after_fail {
             AfterFail::Retry { .. } => increment(&mut self.totals.retried),
@@ -305,7 +319,8 @@ impl Queue {
         self.change(serial, |job| {
             job.last_outcome = LastOutcome::Failed;
             let history = job.history_mut();
-            (history.failures, history.error) = (history.failures.saturating_add(1), error);
+            history.failures = history.failures.saturating_add(1);
+            (history.error, history.kind) = (error, kind);
             match after_fail {
                 AfterFail::Retry { due } => {
                     job.state = State::Delayed;
@@ -324,13 +339,19 @@ impl Queue {
 impl Job {
     /// Ready as if it had just been pushed.
     fn redrive(&mut self, now: UnixMs, shift: Rank) {
-        if self.state == State::Dead {
+        if self.state.is_end() {
+            let was_done = self.state == State::Done;
             self.last_outcome = LastOutcome::Open;
             self.make_ready(now, shift);
-            // Whoever held it has nothing to say any more.
+            // The token of its last worker is refused from now on.
             self.token = 0;
             if self.history().is_some() {
-                (self.history_mut().failures, self.history_mut().stalls) = (0, 0);
+                let history = self.history_mut();
+                (history.failures, history.stalls) = (0, 0);
+                if was_done {
+                    // Nothing is left of a run that succeeded.
+                    (history.result, history.progress) = (None, None);
+                }
             }
             if let Some(lifetime) = self.lifetime_mut() {
                 lifetime.start_expiry(now);

@@ -4,8 +4,8 @@ use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::state::job::{Job, State};
 use crate::domain::time::UnixMs;
 
-/// Where a job is at `now`, though nothing has moved it there yet; `None` when it has expired, or was kept
-/// long enough.
+/// Where a job is at `now`, though nothing has moved it there yet; `None` when it has expired, or
+/// was kept long enough.
 pub(crate) fn state_at(queue: &Queue, job: &Job, now: UnixMs) -> Option<State> {
     let kept = |state| now < job.at.saturating_add(job.keep().unwrap_or(queue.keep(state).age));
     let state = match job.state {
@@ -31,5 +31,8 @@ pub(crate) fn state_after_lease(queue: &Queue, job: &Job, now: UnixMs) -> Option
     }
 }
 
-/// What a job died of when its lease ran out too often.
+/// The KIND of a job that died because its lease ran out too often.
+pub(crate) const STALL_KIND: &[u8] = b"stalled";
+
+/// The error of a job that died because its lease ran out too often.
 pub(crate) const STALL_ERROR: &[u8] = b"stalled: its lease ran out too often";

@@ -1,8 +1,8 @@
 //! AFTER: jobs that wait until others have ended.
 //!
-//! An edge leads from a job to each one that waits for it. Whatever a job does to those that wait for it is work that
-//! is noted and then done edge by edge, a bounded number of them with each effect: neither a job that 100,000 wait for
-//! nor a chain of as many makes one call take long.
+//! An edge leads from a job to each job that waits for it. What the end of a job means for its
+//! dependents is noted and then done edge by edge, a bounded number with each effect. So neither a
+//! job with 100,000 dependents nor a chain of as many makes one call take long.
 
 use crate::domain::jobq::history::event::Event;
 use crate::domain::jobq::queue::Queue;
@@ -13,7 +13,7 @@ use crate::domain::jobq::state::serial::Serial;
 use crate::domain::refusal::shown;
 use crate::domain::time::UnixMs;
 
-/// How many edges are followed with one effect; what is left is for the next ones.
+/// How many dependents one effect notifies. The next effects notify the rest.
 const MAX_NOTIFICATIONS: usize = 1_000;
 
 impl Job {
@@ -25,19 +25,19 @@ impl Job {
         self.lifetime_mut()?.dependencies.as_mut()
     }
 
-    /// For how many other jobs it still waits.
+    /// The number of jobs that it still waits for.
     pub(crate) fn open(&self) -> u32 {
         self.dependencies().map_or(0, |dependencies| dependencies.open)
     }
 
-    /// From where the edges lead to those that wait for it.
+    /// The root that the edges to its dependents start from.
     pub(crate) fn root(&self, serial: Serial) -> Serial {
         self.lifetime().and_then(|lifetime| lifetime.root).unwrap_or(serial)
     }
 }
 
 impl Queue {
-    /// The job that an edge leads from.
+    /// The job that has this root now.
     pub(crate) fn job_at_root(&self, root: Serial) -> Option<(Serial, &Job)> {
         let serial = self.dependency_graph.replaced_by.get(&root).copied().unwrap_or(root);
         self.job(serial).filter(|job| job.root(serial) == root).map(|job| (serial, job))
@@ -48,7 +48,7 @@ impl Queue {
         self.dependency_graph.first(job.root(serial), DependencyOutcome::Gone).is_some()
     }
 
-    /// Which jobs a blocked one waits for, by their ids.
+    /// The jobs that a blocked job waits for.
     pub(crate) fn waits_for<'q>(
         &'q self,
         serial: Serial,
@@ -64,7 +64,8 @@ impl Queue {
         open.filter_map(|root| self.job_at_root(*root))
     }
 
-    /// What a new job waits for; what does not apply any more is left out.
+    /// Registers what a new job waits for. Dependencies that have ended in the meantime are left
+    /// out.
     pub(crate) fn new_dependencies(&mut self, serial: Serial, new: NewDependencies) -> Option<Dependencies> {
         let NewDependencies { mut after, on_dead, dependency_error } = new;
         after.sort_unstable();
@@ -72,7 +73,7 @@ impl Queue {
         after.retain(|root| {
             self.job_at_root(*root).is_some_and(|(_, job)| match job.state {
                 State::Done => false,
-                // One that is doomed waits for those again that are redriven with it.
+                // A job that is dead at once waits again for the jobs that are redriven with it.
                 State::Dead => on_dead == OnDead::Wait || dependency_error.is_some(),
                 _ => true,
             })
@@ -83,7 +84,7 @@ impl Queue {
         (open > 0).then(|| Dependencies { after: after.into(), on_dead, open })
     }
 
-    /// When the next job is forgotten that others may wait for.
+    /// The time at which the retention removes the next dead job that others may wait for.
     pub(crate) fn next_dependency_removal(&self) -> Option<UnixMs> {
         if self.dependency_graph.edges.is_empty() {
             return None;
@@ -94,7 +95,7 @@ impl Queue {
         leaves.into_iter().chain(forgotten).min()
     }
 
-    /// Notes that those who wait for a job are to be told how it has ended.
+    /// Schedules the notification of the jobs that wait for this one.
     pub(crate) fn note_ended(&mut self, serial: Serial, gone: Option<&Job>, outcome: DependencyOutcome) {
         if self.dependency_graph.edges.is_empty() {
             return;
@@ -106,7 +107,8 @@ impl Queue {
         }
     }
 
-    /// A job that waited does so no more, whatever becomes of those it waited for.
+    /// Schedules the removal of the job's dependency edges. The outcome of those dependencies no
+    /// longer matters.
     pub(crate) fn cancel_edges(&mut self, serial: Serial, dependencies: &Dependencies) {
         if dependencies.open > 0 {
             self.dependency_graph
@@ -115,7 +117,7 @@ impl Queue {
         }
     }
 
-    /// Does a bounded part of what is to be done.
+    /// Notifies a bounded number of dependents.
     pub(crate) fn notify_dependents(&mut self) {
         for _ in 0..MAX_NOTIFICATIONS {
             if !self.notify_one_dependent() {
@@ -124,7 +126,7 @@ impl Queue {
         }
     }
 
-    /// Follows one edge; false when there is nothing to do.
+    /// Notifies one dependent, or removes one edge. Returns false if there is nothing to do.
     pub(crate) fn notify_one_dependent(&mut self) -> bool {
         if let Some(mut entry) = self.dependency_graph.cancelled_edges.first_entry() {
             let child = *entry.key();
@@ -138,7 +140,8 @@ impl Queue {
             }
             return true;
         }
-        // The latest first: down a tree before across it, so that little is noted at a time.
+        // The latest first: it goes down a tree before across it, so the list of ended jobs stays
+        // short.
         let Some((&root, (outcome, _))) = self.dependency_graph.ended.last_key_value() else { return false };
         let outcome = *outcome;
         let Some(edge) = self.dependency_graph.first(root, outcome) else {
@@ -155,7 +158,7 @@ impl Queue {
         true
     }
 
-    /// A job that waits hears that one has ended.
+    /// Tells a waiting job that one of its dependencies ended.
     fn notify_dependent(&mut self, child: Serial, root: Serial, outcome: DependencyOutcome) {
         let waits = |job: &&Job| job.state == State::Blocked && job.open() > 0;
         let Some(on_dead) = self
@@ -177,7 +180,7 @@ impl Queue {
         self.mark_dead(child, error);
     }
 
-    /// A redriven job waits again for those that it was pushed after, as far as they can still be done.
+    /// Makes a redriven job wait again for its dependencies, as far as they can still be done.
     pub(crate) fn wait_for_dependencies(&mut self, serial: Serial) {
         let now = self.clock;
         let Some(dependencies) = self.job(serial).and_then(Job::dependencies).cloned() else { return };
@@ -204,7 +207,7 @@ impl Queue {
     }
 }
 
-/// What a job dies of when one that it waits for has ended so.
+/// The error of a job that dies because a job it waits for ended like this.
 pub(crate) fn dependency_error(id: &str, outcome: DependencyOutcome) -> Box<[u8]> {
     let how = if outcome == DependencyOutcome::Dead { "is dead" } else { "is gone" };
     format!("the job '{id}' that it waited for {how}").into_bytes().into()

@@ -41,8 +41,9 @@ pub(crate) mod unique_keys;
 pub struct Queue {
     pub(crate) jobs: JobTable,
     pub(crate) ready: ReadyQueue,
-    /// Of every state but [`State::Ready`], whose jobs stand in the line; those done and dead that have
-    /// a KEEP of their own stand apart from those that the queue's retention is for.
+    /// One index for every state except [`State::Ready`], whose jobs are in `ready`. Done and dead
+    /// jobs with a KEEP of their own have separate indexes, because the queue's retention does not
+    /// apply to them.
     time_indexes: [TimeIndex; 7],
     pub(crate) deadlines: Deadlines,
     pub(crate) keys: UniqueKeys,
@@ -62,16 +63,16 @@ pub struct Queue {
     pub(crate) aging: Aging,
     /// Bytes of all jobs.
     pub(crate) job_bytes: usize,
-    /// Jobs that have ended, or may end sooner than was known, since those who wait for their results were last told. No
-    /// part of the state.
+    /// Jobs that ended, or whose earliest end moved forward, since waiters were last notified. Not
+    /// saved.
     pub(crate) changed_jobs: Vec<Serial>,
     pub(crate) schedules: Schedules,
     pub(crate) history: History,
 }
 
 impl Queue {
-    /// The jobs of a state by time, but for those with a KEEP of their own; those that are ready have
-    /// [`Queue::ready`] instead.
+    /// The jobs of a state by time, but for those with a KEEP of their own; those that are ready
+    /// have [`Queue::ready`] instead.
     pub(crate) fn by_time(&self, state: State) -> &TimeIndex {
         &self.time_indexes[time_index_of(state, JobDeadline::None)]
     }
@@ -90,8 +91,8 @@ impl Queue {
         ready.into_iter().flatten().chain(timed.into_iter().flatten().map(|(_, serial)| serial))
     }
 
-    /// The jobs that are ready, in the order of POP; those are left out that must wait for others of their
-    /// group.
+    /// The jobs that POP may hand out, in order. Jobs that must wait for others of their group are
+    /// left out.
     pub(crate) fn fair_order(&self) -> FairOrder<'_> {
         FairOrder::of(&self.ready, self.config.group_concurrency)
     }
@@ -146,12 +147,13 @@ impl Queue {
         has_serial || id.is_some_and(|id| self.find(id).is_some())
     }
 
-    /// Puts a job into its lane; false when the serial, the id or its role for its key is taken.
+    /// Adds a job. Returns false if the serial, the id or its role for its key is taken.
     pub(crate) fn insert(&mut self, serial: Serial, job: Job) -> bool {
         !self.has(serial, job.id()) && self.insert_unchecked(serial, job)
     }
 
-    /// As [`Queue::insert`], where nobody [has](Queue::has) the serial and the id.
+    /// Like [`Queue::insert`], but the caller has checked that neither the serial nor the id is
+    /// [taken](Queue::has).
     pub(crate) fn insert_unchecked(&mut self, serial: Serial, job: Job) -> bool {
         let root = job.lifetime().and_then(|lifetime| lifetime.root);
         let heir = root.is_some_and(|root| {
@@ -172,12 +174,12 @@ impl Queue {
         true
     }
 
-    /// Changes a job and moves it to the lane that it then belongs to.
+    /// Changes a job and moves it to the index that it then belongs to.
     pub(crate) fn change(&mut self, serial: Serial, change: impl FnOnce(&mut Job)) {
         self.change_and_log(serial, None, change);
     }
 
-    /// As [`Queue::change`], for a change that is an event.
+    /// Like [`Queue::change`], but logs the change as an event.
     pub(crate) fn change_and_log(
         &mut self,
         serial: Serial,
@@ -221,7 +223,7 @@ impl Queue {
         }
     }
 
-    /// What follows from a job's new state where it has a key, or waited for others.
+    /// Updates the key and the dependencies of a job after its state has changed.
     fn after_state_change(&mut self, serial: Serial, from: State, to: State) {
         if from == State::Blocked {
             self.clear_dependencies(serial);
@@ -233,7 +235,7 @@ impl Queue {
         }
     }
 
-    /// A job that was blocked is so no more: it is not next to its key, and no edge leads to it.
+    /// Clears what blocked the job: its place as next holder of its key, and its dependency edges.
     fn clear_dependencies(&mut self, serial: Serial) {
         let Some(job) = self.job(serial) else { return };
         if let Some(unique) = job.unique().filter(|unique| unique.role == KeyRole::Next) {
@@ -248,7 +250,7 @@ impl Queue {
         }
     }
 
-    /// Removes a job, with what follows for others.
+    /// Removes a job, releases its key and notifies its dependents.
     pub(crate) fn remove(&mut self, serial: Serial) {
         if let Some(job) = self.detach(serial) {
             self.update_key_after_end(serial, Some(&job));
@@ -278,7 +280,7 @@ impl Queue {
         Some(job)
     }
 
-    /// A job that waited for others waits for none any more.
+    /// Makes a blocked job ready or delayed if nothing blocks it any more.
     pub(crate) fn unblock(&mut self, serial: Serial) {
         let now = self.clock;
         let waits_no_more = |job: &&Job| job.state == State::Blocked && !job.is_next() && job.open() == 0;
@@ -298,7 +300,7 @@ impl Queue {
         });
     }
 
-    /// A job goes from where it stood to where it stands now; none is outside of the queue.
+    /// Moves the job between the state indexes. `None` means "not in the queue".
     fn reindex(&mut self, serial: Serial, from: Option<&IndexKey>, to: Option<&IndexKey>) {
         if let Some(from) = from {
             if from.state != State::Ready {
@@ -312,7 +314,7 @@ impl Queue {
             }
             self.deadlines.insert(serial, to.end);
         }
-        // Only a POP brings a job that was here into this state.
+        // Only a POP makes a job active that was in the queue.
         let active = |index_key: &IndexKey| index_key.state == State::Active;
         let served = from.is_some_and(|from| !active(from)) && to.is_some_and(active);
         let outside = ReadyPosition::default();
@@ -322,7 +324,7 @@ impl Queue {
     }
 }
 
-/// Where a job stands among the others.
+/// Where a job is in the indexes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct IndexKey {
     state: State,

@@ -1,4 +1,4 @@
-//! Where the queue writes down what happens in it, and EVENTS, which shows it.
+//! Logging of events, and when the next one is due.
 
 use crate::domain::jobq::history::event::{Event, EventSubject, EventWithDetail};
 use crate::domain::jobq::queue::Queue;
@@ -7,19 +7,19 @@ use crate::domain::jobq::state::serial::Serial;
 use crate::domain::time::UnixMs;
 
 impl Queue {
-    /// Writes down what happens to a job that is there.
+    /// Logs an event of a job that exists.
     pub(crate) fn log_event(&mut self, serial: Serial, what: EventWithDetail<'_>) {
         if let Some(job) = self.jobs.get(serial) {
             self.history.add(self.config.events, self.clock, EventSubject::job(serial, job.id()), what);
         }
     }
 
-    /// Writes down what happens to the queue.
+    /// Logs an event of the queue itself.
     pub(crate) fn log_queue_event(&mut self, what: EventWithDetail<'_>) {
         self.history.add(self.config.events, self.clock, EventSubject::Queue, what);
     }
 
-    /// Writes down that a job has come to be ready or delayed, where it was not so before.
+    /// Logs that a job became ready or delayed, unless it was so before.
     pub(crate) fn log_if_moved(&mut self, serial: Serial, before: Option<(State, UnixMs)>) {
         let Some(now) = self.job(serial).map(|job| (job.state, job.at)) else { return };
         match now {
@@ -38,7 +38,7 @@ impl Queue {
         self.history.events.last()
     }
 
-    /// When the next event is due though nobody touches the queue.
+    /// The time of the next event if no command touches the queue.
     pub fn next_event(&self) -> Option<UnixMs> {
         if self.dependency_graph.has_work() {
             return Some(self.clock);

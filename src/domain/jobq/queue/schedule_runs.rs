@@ -1,7 +1,7 @@
 //! What the schedules of a queue make due: runs, each pushed as a job of the id `name@due_ms`.
 //!
-//! Only a primary asks; it is the one who knows the time zones. What it finds are changes that hold the times, so
-//! that whoever applies them needs no calendar.
+//! Only a primary computes runs, as only it needs the time zones. The changes it finds contain the
+//! times, so a replica that applies them needs no calendar.
 
 use crate::domain::jobq::effect::Change;
 use crate::domain::jobq::queue::Queue;
@@ -70,7 +70,8 @@ impl Queue {
         state.is_some_and(|state| !state.is_end())
     }
 
-    /// Judges a schedule, at most so many times; how many of them were not needed.
+    /// Decides at most `most` due runs of a schedule. Returns how many of these decisions were not
+    /// needed.
     fn decide_due_runs(
         &self,
         name: &[u8],

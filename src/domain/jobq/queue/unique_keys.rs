@@ -1,7 +1,8 @@
 //! UNIQUE: a key has at most one job that holds it, and at most one that is next.
 //!
-//! A holder lets go of its key when it has ended, is first popped (`UNTIL start`) or its FOR is over; the one
-//! that is next takes it then. A key that is held FOR a time alone may outlive its job.
+//! A holder lets go of its key when it has ended, is first popped (`UNTIL start`) or its FOR is
+//! over; the one that is next takes it then. A key that is held FOR a time alone may outlive its
+//! job.
 
 use crate::domain::jobq::history::event::Event;
 use crate::domain::jobq::queue::Queue;
@@ -39,7 +40,8 @@ impl Job {
 }
 
 impl Queue {
-    /// Who has a key at `now`. One whose FOR is over is free, but for a job that is next and will take it.
+    /// The holder of a key at `now`. A key whose FOR is over is free, unless a job is next and will
+    /// take it.
     pub(crate) fn held_key(&self, key: &[u8], now: UnixMs) -> Option<&HeldKey> {
         self.keys
             .held
@@ -52,7 +54,7 @@ impl Queue {
         self.keys.ends.first().filter(|(at, _)| *at <= now).map(|(_, key)| Arc::clone(key))
     }
 
-    /// Lets go of a key; the job that is next takes it.
+    /// Releases a key. The job that is next takes it.
     pub(crate) fn release_key(&mut self, key: &[u8]) {
         let Some(claim) = self.keys.remove(key) else { return };
         if let KeyHolder::Job(holder) = claim.holder
@@ -66,7 +68,7 @@ impl Queue {
         }
     }
 
-    /// Gives a job its key, which is free; its FOR counts from now.
+    /// Gives a job its key, which must be free. Its FOR counts from now.
     pub(crate) fn acquire_key(&mut self, serial: Serial) {
         let now = self.clock;
         let Some(unique) = self.unique_of(serial) else { return };
@@ -80,8 +82,8 @@ impl Queue {
         self.jobs.get_mut(serial)?.unique_mut()
     }
 
-    /// What becomes of the key of a job that was popped. What was free at the start is so for good: not even a
-    /// REDRIVE takes it again.
+    /// Releases the key of a job that was popped if it is held until the start. That is final: not
+    /// even a REDRIVE takes the key again.
     pub(crate) fn update_key_after_pop(&mut self, serial: Serial) {
         let Some(unique) = self.unique_of(serial).filter(|unique| unique.until == Until::Start) else {
             return;
@@ -97,7 +99,7 @@ impl Queue {
         }
     }
 
-    /// What becomes of the key of a job that is done or dead, or that was taken out.
+    /// Updates the key of a job that ended or was removed.
     pub(crate) fn update_key_after_end(&mut self, serial: Serial, gone: Option<&Job>) {
         let Some(unique) = gone.or_else(|| self.job(serial)).and_then(Job::unique) else { return };
         let key = Arc::clone(&unique.key);
@@ -114,7 +116,7 @@ impl Queue {
         }
     }
 
-    /// A job is not next any more.
+    /// Takes back a job's claim to be the next holder.
     pub(crate) fn abandon_next(&mut self, serial: Serial, key: &[u8]) {
         if let Some(claim) = self.keys.held.get_mut(key) {
             claim.next = None;
@@ -124,7 +126,7 @@ impl Queue {
         }
     }
 
-    /// The id of the job that has the key of one that is next.
+    /// The id of the job that holds the key for which this job is next.
     pub(crate) fn holder_before<'q>(&'q self, job: &'q Job) -> Option<JobId<'q>> {
         let unique = job.unique().filter(|unique| unique.role == KeyRole::Next)?;
         match &self.keys.held.get(&unique.key)?.holder {
@@ -134,13 +136,13 @@ impl Queue {
         }
     }
 
-    /// Whether a dead job may have its key again.
+    /// Whether a job that ended may take its key again.
     pub(crate) fn may_reacquire_key(&self, job: &Job, now: UnixMs) -> bool {
         job.unique()
             .is_none_or(|unique| unique.role == KeyRole::Holds || self.held_key(&unique.key, now).is_none())
     }
 
-    /// A dead job has its key again.
+    /// Gives a redriven job its key again.
     pub(crate) fn reacquire_key(&mut self, serial: Serial) {
         let key = self.job(serial).and_then(Job::unique).filter(|unique| unique.role == KeyRole::Past);
         if let Some(key) = key.map(|unique| Arc::clone(&unique.key)) {
@@ -149,8 +151,8 @@ impl Queue {
         }
     }
 
-    /// What a new job is to its key. The job in whose place it comes is taken out; `None` when the key is not to be
-    /// had in the way that was decided.
+    /// Claims the key for a new job and removes the job it replaces. Returns `None` if the key can
+    /// no longer be claimed as decided.
     ///
     /// Beside it the anchor of those that wait for the job in whose place it comes.
     pub(crate) fn claim_key(&mut self, new: NewKey) -> Option<(Unique, Option<Serial>)> {
@@ -177,7 +179,7 @@ impl Queue {
         Some((Unique { key, until, window, role, free_at }, root))
     }
 
-    /// Takes out a job that waits; its role is free then.
+    /// Removes a waiting job, so that its role is free.
     fn replace(&mut self, key: &[u8], role: KeyRole, old: Serial) -> Option<KeyRole> {
         self.log_event(old, Event::Replaced.plain());
         self.detach(old);

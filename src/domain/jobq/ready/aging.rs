@@ -1,9 +1,9 @@
 //! Aging: those that wait long go before better priorities that came later.
 //!
-//! A job's rank would be `priority - waited / aging`, which changes all the time. Taking the time out of
-//! both sides of a comparison leaves `priority + since / aging`, which does not: each job keeps the rank
-//! that it has when it becomes ready, and all newcomers have ranks that rise with the time. So nothing has
-//! to be sorted anew, neither as time goes by nor when the setting changes.
+//! A job's rank would be `priority - waited / aging`, which changes all the time. Taking the time
+//! out of both sides of a comparison leaves `priority + since / aging`, which does not change. Each
+//! job keeps the rank that it has when it becomes ready, and the ranks of newcomers rise with time.
+//! So nothing has to be sorted again when time passes or the setting changes.
 
 use crate::domain::jobq::ready::priority_lanes::Rank;
 use crate::domain::time::UnixMs;

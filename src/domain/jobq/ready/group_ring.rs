@@ -14,8 +14,9 @@ pub(crate) type GroupPosition = (Rank, TurnNumber);
 /// Groups in the order of their seats.
 pub(crate) type GroupPositions<'r> = btree_map::Iter<'r, GroupPosition, Arc<[u8]>>;
 
-/// Groups that have a job to hand out, each with how many of its places are taken. By keeping those of
-/// each number apart, a queue can say at once which groups are below a limit, whatever that limit is now.
+/// Groups that have a job to hand out, each with how many of its places are taken. By keeping those
+/// of each number apart, a queue can say at once which groups are below a limit, whatever that
+/// limit is now.
 #[derive(Debug, Default)]
 pub(crate) struct GroupRing(BTreeMap<u32, BTreeMap<GroupPosition, Arc<[u8]>>>);
 
@@ -46,7 +47,8 @@ impl GroupRing {
         }
     }
 
-    /// The groups with fewer than `limit` places taken: for each number of them, in the order of seats.
+    /// The groups with fewer than `limit` places taken: for each number of them, in the order of
+    /// seats.
     pub fn below(&self, limit: u32) -> impl Iterator<Item = GroupPositions<'_>> + use<'_> {
         self.0.range(..limit).map(|(_, ring_position)| ring_position.iter())
     }

@@ -16,8 +16,8 @@ const SCAN_LIMIT: usize = 1_000;
 /// Set in the first number of those that joined at the end of their lane.
 const END: u64 = 1 << 63;
 
-/// What orders a job among those of its rank. Both numbers of a LIFO job are turned round, so the
-/// latest of them stands first, before all the others.
+/// Orders the jobs of one rank. Both numbers of a LIFO job are inverted, so the latest LIFO job
+/// comes first, before all other jobs.
 pub(crate) type OrderKey = (u64, u64);
 
 fn place(since: UnixMs, serial: Serial, lifo: bool) -> OrderKey {
@@ -28,7 +28,7 @@ pub(crate) fn serial((since, serial): OrderKey) -> Serial {
     if since & END == 0 { !serial } else { serial }
 }
 
-/// Where a ready job stands.
+/// The position of a ready job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LanePosition {
     pub rank: Rank,
@@ -90,7 +90,22 @@ impl PriorityLanes {
         rest.chain(others.flat_map(|(rank, lane)| lane.iter().map(move |place| (*rank, *place))))
     }
 
-    /// Since when the job waits that has been ready longest of those that count, in the first 1,000 lanes.
+    /// The places before one, each with its rank, the nearest first; `None` is behind the last.
+    pub fn before<'l>(
+        &'l self,
+        at: Option<(Rank, OrderKey)>,
+    ) -> impl Iterator<Item = (Rank, OrderKey)> + use<'l> {
+        const LAST: OrderKey = (u64::MAX, u64::MAX);
+        let own = at.and_then(|(rank, place)| Some((rank, place, self.0.get(&rank)?)));
+        let own = own
+            .into_iter()
+            .flat_map(|(rank, place, lane)| lane.before(place).map(move |place| (rank, *place)));
+        let others = self.0.range((Unbounded, at.map_or(Unbounded, |(rank, _)| Excluded(rank)))).rev();
+        own.chain(others.flat_map(|(rank, lane)| lane.before(LAST).map(move |place| (*rank, *place))))
+    }
+
+    /// Since when the job waits that has been ready longest of those that count, in the first 1,000
+    /// lanes.
     pub fn oldest(&self, counts: impl Fn(Serial) -> bool) -> Option<UnixMs> {
         let counts = |place: &&OrderKey| counts(serial(**place));
         let of_lane = |lane: &SortedSet| {

@@ -1,10 +1,11 @@
-//! The line of jobs that are ready: those without a group, and each group by itself.
+//! The ready queue: jobs without a group, and the jobs of each group.
 //!
-//! The lowest rank over the whole queue goes first. Among the groups that have a job of that rank, and
-//! the jobs without a group as one more participant, the one goes first that was served longest ago.
+//! The lowest rank over the whole queue goes first. Among the groups that have a job of that rank
+//! the group that was served longest ago goes first. All jobs without a group count as one more
+//! such group.
 //!
-//! A job that was begun and waits for its next run holds its place in its group, so that the next one
-//! does not overtake it; it is handed out before those of its group that have not begun.
+//! A started job that waits for its next attempt keeps its slot in the group, so that the next job
+//! does not overtake it. It is handed out before the jobs of its group that have not started.
 
 use crate::domain::jobq::ready::group_ring::{GroupRing, RingPosition, TurnNumber};
 use crate::domain::jobq::ready::priority_lanes::{LanePosition, OrderKey, PriorityLanes, Rank, serial};
@@ -22,7 +23,7 @@ const SCAN_LIMIT: usize = 1_000;
 /// How many jobs are passed over while it is looked for.
 const SKIP_LIMIT: usize = 10_000;
 
-/// Where a ready job stands, so that those behind it can be found though it has gone.
+/// The position of a ready job. The jobs behind it can be found even when it has gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReadyCursor {
     /// `None` comes before all groups.
@@ -74,13 +75,13 @@ pub(crate) struct GroupMembership {
 /// What a job is to the line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ReadyPosition {
-    /// Where it stands while it is ready.
+    /// Its position while it is ready.
     pub lane_position: Option<LanePosition>,
     pub member: Option<GroupMembership>,
 }
 
 impl ReadyPosition {
-    /// The group that has to know of it: not of one that is neither ready nor begun.
+    /// The group that keeps the job: only if the job is ready or started.
     fn group(&self) -> Option<&Arc<[u8]>> {
         let member = self.member.as_ref().filter(|member| member.started || self.lane_position.is_some())?;
         Some(&member.group)
@@ -146,8 +147,8 @@ impl ReadyQueue {
         self.ungrouped.iter().chain(groups).map(|(_, serial)| serial)
     }
 
-    /// The jobs that stand behind a mark, each with its own: those without a group in the order of POP, then
-    /// group by group. `only` leaves out what is not of one group.
+    /// The jobs behind a cursor, each with its own: jobs without a group in the order of POP, then
+    /// group by group. `only` selects one group.
     pub fn after<'l>(
         &'l self,
         mark: Option<ReadyCursor>,
@@ -160,7 +161,7 @@ impl ReadyQueue {
             Some(_) => None,
         };
         let ungrouped = ungrouped.into_iter().flatten().map(|(rank, place)| (None, false, rank, place));
-        // Within the group of the mark what stands behind it, of the others all.
+        // In the cursor's group the jobs behind it, in the other groups all jobs.
         let begin = mark.as_ref().and_then(|mark| mark.group.as_deref()).or(only);
         let end = only.map_or(Unbounded, Included);
         let groups = self.groups.range::<[u8], _>((begin.map_or(Unbounded, Included), end));
@@ -179,6 +180,35 @@ impl ReadyQueue {
         })
     }
 
+    /// The jobs before a cursor, each with its own, in the reverse order of [`ReadyQueue::after`].
+    pub fn before<'l>(
+        &'l self,
+        cursor: Option<ReadyCursor>,
+        only: Option<&[u8]>,
+    ) -> impl Iterator<Item = (ReadyCursor, Serial)> + use<'l> {
+        let ungrouped_cursor = cursor.as_ref().filter(|cursor| cursor.group.is_none());
+        let ungrouped_at = ungrouped_cursor.map(|cursor| (cursor.rank, cursor.place));
+        let in_groups = ungrouped_cursor.is_none();
+        let ungrouped = only.is_none().then(|| self.ungrouped.before(ungrouped_at)).into_iter().flatten();
+        let ungrouped = ungrouped.map(|(rank, place)| (None, false, rank, place));
+        let end = cursor.as_ref().and_then(|cursor| cursor.group.as_deref()).or(only);
+        let start = only.map_or(Unbounded, Included);
+        let groups = self.groups.range::<[u8], _>((start, end.map_or(Unbounded, Included))).rev();
+        let groups = groups.filter(move |_| in_groups).flat_map(move |(name, group)| {
+            let cursor = cursor.as_ref().filter(|cursor| cursor.group.as_deref() == Some(&**name));
+            let at = cursor.map(|cursor| (cursor.rank, cursor.place));
+            let in_started = cursor.is_some_and(|cursor| cursor.started);
+            let unstarted = (!in_started).then(|| group.unstarted.before(at)).into_iter().flatten();
+            let started = group.started.before(at.filter(|_| in_started));
+            let of = |started| move |(rank, place)| (Some(name), started, rank, place);
+            unstarted.map(of(false)).chain(started.map(of(true)))
+        });
+        groups.chain(ungrouped).map(|(group, started, rank, place)| {
+            let group = group.map(|name: &Arc<[u8]>| Box::from(&**name));
+            (ReadyCursor { group, started, rank, place }, serial(place))
+        })
+    }
+
     pub fn group(&self, name: &[u8]) -> Option<&Group> {
         self.groups.get(name)
     }
@@ -188,8 +218,9 @@ impl ReadyQueue {
         self.groups.iter().map(|(name, group)| (&**name, group))
     }
 
-    /// A job moves from one stance to another; [`ReadyPosition::default`] is to be outside. One that is `served` is handed
-    /// out: the others than its group, or than those without one, come first now.
+    /// Moves a job from one position to another; [`ReadyPosition::default`] is outside of the
+    /// queue. `served` means that a POP hands it out: its group, or the jobs without a group, then
+    /// go to the end of the round.
     pub fn reposition(&mut self, serial: Serial, from: &ReadyPosition, to: &ReadyPosition, served: bool) {
         self.last_turn += u64::from(served);
         let turn = self.last_turn;
@@ -220,7 +251,7 @@ impl ReadyQueue {
         self.ready -= usize::from(from.lane_position.is_some());
     }
 
-    /// Changes a group, and seats it where it then belongs.
+    /// Changes a group and moves it to its new position in the rings.
     fn regroup(&mut self, name: &Arc<[u8]>, change: impl FnOnce(&mut Group)) {
         let mut entry = loop {
             match self.groups.entry(Arc::clone(name)) {
@@ -245,7 +276,8 @@ impl ReadyQueue {
         }
     }
 
-    /// While loading: the turn of a group whose jobs come later. False for one that was promised already.
+    /// While loading: the turn of a group whose jobs come later. False for one that was promised
+    /// already.
     pub fn preload_turn(&mut self, name: &[u8], turn: TurnNumber) -> bool {
         !self.groups.contains_key(name) && self.preloaded_turns.insert(name.into(), turn).is_none()
     }
@@ -264,8 +296,8 @@ impl ReadyQueue {
         self.ungrouped.len() + 2 * self.groups.len()
     }
 
-    /// Since when the job waits that has been ready longest, among those of the first 1,000 priorities and
-    /// groups. Those that do not count are passed over, the first 10,000 of them.
+    /// Since when the job waits that has been ready longest, among the first 1,000 priorities and
+    /// groups. Jobs for which `counts` is false are skipped, at most 10,000 of them.
     pub fn oldest(&self, counts: impl Fn(Serial) -> bool) -> Option<UnixMs> {
         let left = Cell::new(SKIP_LIMIT);
         let counts = |serial| {

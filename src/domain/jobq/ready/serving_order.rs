@@ -1,4 +1,4 @@
-//! Which jobs a POP hands out, one after the other, found without changing the line.
+//! The order in which a POP hands out jobs, found without changing the ready queue.
 
 use crate::domain::jobq::ready::group_ring::{GroupPosition, GroupPositions, TurnNumber};
 use crate::domain::jobq::ready::priority_lanes;
@@ -11,7 +11,7 @@ use std::iter::Peekable;
 
 type LaneJobs<'q> = Peekable<priority_lanes::Iter<'q>>;
 
-/// A group that was served in this POP, as it stands by now.
+/// A group that this POP has served, with its slots as they are by now.
 struct ServedGroup<'q> {
     unstarted: LaneJobs<'q>,
     started: LaneJobs<'q>,
@@ -19,7 +19,8 @@ struct ServedGroup<'q> {
     active: u32,
 }
 
-/// Where the next job of a seat is found. Equal seats are those of one group, whichever of them is met first.
+/// Where the next job of a seat is found. Equal seats are those of one group, whichever of them is
+/// met first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum GroupSource<'q> {
     /// A group that was not served yet, at the head of this row.
@@ -30,14 +31,16 @@ enum GroupSource<'q> {
     ServedGroup(usize),
 }
 
-/// The jobs of a line in the order in which POP hands them out, as many as the groups' limit allows.
+/// The jobs of a line in the order in which POP hands them out, as many as the groups' limit
+/// allows.
 pub(crate) struct FairOrder<'q> {
     ready: &'q ReadyQueue,
     limit: u32,
     ungrouped: LaneJobs<'q>,
     ungrouped_turn: TurnNumber,
     last_turn: TurnNumber,
-    /// Groups that were not served yet: first those with a begun job, a row for each number of places taken.
+    /// Groups that were not served yet: first those with a begun job, a row for each number of
+    /// places taken.
     ring_positions: Vec<GroupPositions<'q>>,
     positions: BinaryHeap<Reverse<(GroupPosition, GroupSource<'q>)>>,
     served: Vec<ServedGroup<'q>>,

@@ -1,8 +1,8 @@
 //! A set of pairs of numbers in their order, cheap where most of them come and go: at its ends.
 //!
-//! Jobs come to most lanes in the order of time and leave them at the front. So neighbours share a block, in a tree of
-//! blocks, and the last block stands apart: one that comes last is put there without a search. Every step costs
-//! O(log n), and a block of 64 in addition.
+//! Jobs join most indexes in the order of time and leave them at the front. So neighbours share a
+//! block, in a tree of blocks. The last block is kept apart, so a pair that comes last is appended
+//! without a search. Every step costs O(log n), and a block of 64 in addition.
 
 use std::collections::btree_map::{BTreeMap, Range};
 use std::collections::vec_deque::{self, VecDeque};
@@ -15,14 +15,15 @@ type Block = VecDeque<Pair>;
 
 /// The most pairs in a block.
 const MAX_BLOCK_LEN: usize = 64;
-/// Two neighbours that have no more than this together become one, when one of them has become small.
+/// Two neighbours that have no more than this together become one, when one of them has become
+/// small.
 const JOINED: usize = 48;
 const SMALL: usize = 16;
 
 #[derive(Debug, Default)]
 pub(crate) struct SortedSet {
-    /// All blocks but the last, none of them empty. What a block has is not before its key, and before the key of
-    /// the next.
+    /// All blocks but the last, none of them empty. What a block has is not before its key, and
+    /// before the key of the next.
     blocks: BTreeMap<Pair, Block>,
     /// Empty only where there are no others.
     last: Block,

@@ -12,8 +12,8 @@ const MAX_LIST_STEPS: usize = 100;
 pub enum Backoff {
     /// `fixed:5s`
     Fixed(u64),
-    /// `exp:2s[:max=1h][:jitter=20]`: doubles from the first; jitter is the percentage by which a wait
-    /// may be shorter or longer.
+    /// `exp:2s[:max=1h][:jitter=20]`: doubles from the first; jitter is the percentage by which a
+    /// wait may be shorter or longer.
     Exponential { first: u64, most: u64, jitter: u8 },
     /// `list:1s,10s,1m`: one after the other, the last for all further failures.
     List(Box<[u64]>),
@@ -78,8 +78,8 @@ impl Backoff {
         }
     }
 
-    /// How long to wait after the `failures`-th failure (from 1). `chance` is any number: the part of
-    /// chance in it, so that the same number gives the same wait.
+    /// How long to wait after the `failures`-th failure (from 1). `chance` is any number: the part
+    /// of chance in it, so that the same number gives the same wait.
     pub fn wait(&self, failures: u32, chance: u64) -> u64 {
         match self {
             Backoff::Fixed(wait) => *wait,

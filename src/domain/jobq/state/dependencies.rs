@@ -1,4 +1,4 @@
-//! Who waits for whom.
+//! Which jobs wait for which.
 
 use crate::domain::jobq::state::serial::Serial;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,10 +21,10 @@ impl OnDead {
 /// What a job was pushed to wait for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dependencies {
-    /// By their anchors; those that had ended before it was pushed are none of them.
+    /// Their roots. Jobs that had ended before the push are not among them.
     pub after: Box<[Serial]>,
     pub on_dead: OnDead,
-    /// For how many of them it still waits.
+    /// How many of them have not ended.
     pub open: u32,
 }
 
@@ -42,21 +42,21 @@ impl DependencyOutcome {
         [DependencyOutcome::Done, DependencyOutcome::Dead, DependencyOutcome::Gone];
 }
 
-/// From the anchor of a job to one that waits for it, and whether it goes on waiting when that is dead.
+/// From the root of a job to a dependent, and whether that goes on waiting when the job is dead.
 pub(crate) type Edge = (Serial, bool, Serial);
 
-/// Who waits for whom.
+/// Which jobs wait for which.
 ///
-/// Edges lead from a job's anchor: its own serial, or that of the job whose place it has taken, so that taking a
-/// place with all that wait costs nothing.
+/// Edges start at a job's root: its own serial, or the root of the job it replaced. So replacing a
+/// job with all its dependents costs nothing.
 #[derive(Debug, Default)]
 pub(crate) struct DependencyGraph {
     pub edges: BTreeSet<Edge>,
-    /// The jobs that stand for another anchor than their own serial.
+    /// The jobs whose root is not their own serial.
     pub replaced_by: BTreeMap<Serial, Serial>,
-    /// Jobs that have ended, how and with which id; those that wait are still to be told.
+    /// Jobs that ended, with their outcome and id, whose dependents are still to be notified.
     pub ended: BTreeMap<Serial, (DependencyOutcome, Box<[u8]>)>,
-    /// Jobs that do not wait any more, and edges of theirs that are still to be taken away.
+    /// Jobs that no longer wait, with the edges that are still to be removed.
     pub cancelled_edges: BTreeMap<Serial, (OnDead, Vec<Serial>)>,
 }
 
@@ -69,13 +69,14 @@ impl DependencyGraph {
         self.edges.contains(&(root, on_dead == OnDead::Wait, child))
     }
 
-    /// Whether any job waits for this one; `but` leaves out those that go on waiting when it is dead.
+    /// Returns the first edge to a dependent that this outcome concerns: a dead job leaves alone
+    /// those that go on waiting.
     pub(crate) fn first(&self, root: Serial, outcome: DependencyOutcome) -> Option<Edge> {
         let last = (root, outcome != DependencyOutcome::Dead, Serial::MAX);
         self.edges.range((root, false, 0)..=last).next().copied()
     }
 
-    /// Whether a serial is still spoken of, so that no job may have it.
+    /// Whether anything here still refers to a serial, so that no job may get it.
     pub fn mentions(&self, serial: Serial) -> bool {
         self.replaced_by.contains_key(&serial)
             || self.ended.contains_key(&serial)

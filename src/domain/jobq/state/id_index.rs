@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 
-/// The serials of jobs by the hashes of their ids. A tree and not a table, because a table of millions
-/// takes a long pause to grow; by keyed hashes, so that nobody can choose ids that collide.
+/// The serials of jobs by the hashes of their ids. It is a tree because a hash table of millions
+/// takes a long pause to grow. The hashes are keyed, so that no client can choose ids that collide.
 #[derive(Debug, Default)]
 pub(crate) struct IdIndex {
     serials: BTreeSet<(u64, Serial)>,

@@ -27,7 +27,7 @@ impl State {
     pub const ALL: [State; 6] =
         [State::Ready, State::Delayed, State::Active, State::Done, State::Dead, State::Blocked];
 
-    /// Whether it is over with a job in this state, unless an operator revives it.
+    /// Whether a job in this state has ended, unless an operator revives it.
     pub fn is_end(self) -> bool {
         matches!(self, State::Done | State::Dead)
     }
@@ -49,8 +49,8 @@ impl LastOutcome {
         [LastOutcome::Open, LastOutcome::Acked, LastOutcome::Failed, LastOutcome::Released];
 }
 
-/// A job: its [`JobHeader`] and its payload, in one allocation. A queue may hold millions, so what most jobs leave empty
-/// belongs into [`JobOptions`].
+/// A job: its [`JobHeader`] and its payload, in one allocation. A queue may hold millions, so
+/// fields that most jobs leave empty belong in [`JobOptions`].
 pub struct Job(UniqueArc<HeaderSlice<JobHeader, [u8]>>);
 
 /// What every job has. Times are Unix milliseconds.
@@ -64,8 +64,8 @@ pub struct JobHeader {
     /// What orders the job among those of its state: when it became ready, is due, its lease ends,
     /// it began to wait for others, or ended.
     pub at: UnixMs,
-    /// Its place in the line: when it became ready. Kept while it is active, for coming back to; while it waits for
-    /// other jobs, when it is due at the earliest.
+    /// Orders it in the ready queue: when it became ready. Kept while the job is active, for its
+    /// return. While it waits for other jobs, the earliest time at which it may be ready.
     pub ready_at: UnixMs,
     pub created: UnixMs,
     /// Of the last POP, 0 before the first.
@@ -100,10 +100,12 @@ pub struct JobOptions {
 pub struct JobHistory {
     pub failures: u32,
     pub stalls: u32,
-    /// Its cancellation was asked for while it was active: its worker is told, and it is not tried again.
+    /// A client asked to cancel it while it was active: its worker is told, and it is not retried.
     pub cancelled: bool,
     /// Of the last failure.
     pub error: Option<Box<[u8]>>,
+    /// The KIND of the last failure, [`STALL_KIND`] where the job died of lost leases.
+    pub kind: Option<Box<[u8]>>,
     pub result: Option<Box<[u8]>>,
     /// The name of the worker that holds it; only while it is active.
     pub worker: Option<Box<[u8]>>,
@@ -119,7 +121,7 @@ impl JobHistory {
     }
 
     fn memory_bytes(&self) -> usize {
-        let texts = [&self.error, &self.result, &self.worker, &self.progress];
+        let texts = [&self.error, &self.kind, &self.result, &self.worker, &self.progress];
         size_of::<Self>()
             + texts.into_iter().flatten().map(|text| text.len()).sum::<usize>()
             + self.log.as_ref().map_or(0, |log| log.memory_bytes())
@@ -138,7 +140,7 @@ impl JobOptions {
     }
 }
 
-/// The payload of a job that is still to be made, already where the job will have it: a push copies it once.
+/// The payload of a new job, already where the job will have it, so that a push copies it once.
 #[derive(Clone, Default)]
 pub struct Payload(Option<Job>);
 
@@ -302,6 +304,10 @@ impl JobHeader {
         self.history()?.error.as_deref()
     }
 
+    pub fn kind(&self) -> Option<&[u8]> {
+        self.history()?.kind.as_deref()
+    }
+
     pub fn result(&self) -> Option<&[u8]> {
         self.history()?.result.as_deref()
     }
@@ -327,7 +333,7 @@ impl JobHeader {
         Rank::from(self.priority).saturating_add(self.options.as_ref().map_or(0, |options| options.shift))
     }
 
-    /// It was handed out before, and has not ended since: it holds its place in its group.
+    /// Whether a POP handed it out and it has not ended since: it keeps its slot in its group.
     pub fn is_started(&self) -> bool {
         let unfinished = matches!(self.state, State::Ready | State::Delayed | State::Active);
         unfinished && (self.token > 0 || self.failures() > 0)
@@ -341,7 +347,8 @@ impl JobHeader {
         }
     }
 
-    /// Nobody holds it any more. What says nothing then is let go.
+    /// Removes the worker's name when no worker holds the job, and drops options that are empty
+    /// then.
     pub(crate) fn clear_worker(&mut self) {
         let Some(options) = &mut self.options else { return };
         if let Some(history) = &mut options.history {
@@ -355,8 +362,13 @@ impl JobHeader {
         }
     }
 
-    /// Which run the current or next one is, from 1.
+    /// The number of the current or next attempt, from 1. For a dead job the number of its last
+    /// attempt, 0 if it never ran.
     pub fn attempt(&self) -> u32 {
+        let ended_by_failure = self.last_outcome == LastOutcome::Failed || self.token == 0;
+        if self.state == State::Dead && ended_by_failure {
+            return self.failures();
+        }
         self.failures().saturating_add(1)
     }
 }

@@ -16,7 +16,7 @@ pub enum JobId<'q> {
     Automatic(AutomaticId),
 }
 
-/// An automatic id, spelt out where it stands: every push, pop and ack needs one.
+/// An automatic id, spelled without an allocation: every push, pop and ack needs one.
 #[derive(Clone, Copy)]
 pub struct AutomaticId {
     text: [u8; MAX_AUTOMATIC_ID_BYTES],

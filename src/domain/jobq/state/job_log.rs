@@ -31,7 +31,7 @@ impl Log {
         self.lines.push_back(line);
     }
 
-    /// How many of the lines stay when one of so many bytes joins them.
+    /// Returns how many lines to keep when a line of `joining` bytes is added.
     pub(crate) fn staying(&self, joining: usize) -> usize {
         let mut bytes = joining;
         let fits = |length: &usize| {

@@ -4,13 +4,14 @@ use crate::domain::jobq::state::job::Job;
 use crate::domain::jobq::state::serial::Serial;
 use std::collections::BTreeMap;
 
-/// How many serials a page is for. Larger ones take less for jobs that stand close together, and more for
-/// one that is left alone.
+/// The serials of one page. Larger pages take less memory for jobs that are close together, and
+/// more for a job that is left alone.
 const PAGE: u64 = 16;
 
 type Page = Box<[Option<Job>; PAGE as usize]>;
 
-/// Serials only grow, so jobs stand in pages of neighbours: a tree of pages is a sixteenth of one of jobs.
+/// Serials only grow, so a page holds the jobs of neighbouring serials. A tree of pages has a
+/// sixteenth of the nodes of a tree of jobs.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct JobTable {
     pages: BTreeMap<u64, Page>,

@@ -6,18 +6,19 @@ use crate::domain::jobq::state::serial::{MAX_STORED_TIME, Serial};
 use crate::domain::jobq::state::unique_keys::Unique;
 use crate::domain::time::UnixMs;
 
-/// What few jobs say about their own life.
+/// What few jobs have: a lifetime, a key or dependencies of their own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JobLifetime {
     /// How long it may wait from when it is first due, in milliseconds; 0 is without an end.
     pub expire: u64,
     /// When that is over; 0 when it has no end, and while the job waits for others.
     pub expires: UnixMs,
-    /// How long it is kept when it has ended, in milliseconds; `None` is as the queue keeps its jobs.
+    /// How long it is kept when it has ended, in milliseconds; `None` is as the queue keeps its
+    /// jobs.
     pub keep: Option<u64>,
     pub unique: Option<Unique>,
     pub dependencies: Option<Dependencies>,
-    /// That of the job whose place it has taken with those that wait for it.
+    /// Serial of the job it replaced; dependents of that job now wait for this one.
     pub root: Option<Serial>,
 }
 
@@ -38,7 +39,7 @@ impl JobLifetime {
     }
 }
 
-/// What the job's own words end.
+/// What EXPIRE or KEEP of the job ends, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum JobDeadline {
     /// Nothing: it is active, or says nothing.
@@ -49,7 +50,7 @@ pub(crate) enum JobDeadline {
     Retention(UnixMs),
 }
 
-/// The jobs that end by their own words, by when they do.
+/// The jobs with a deadline of their own, by that deadline.
 #[derive(Debug, Default)]
 pub(crate) struct Deadlines {
     pub expiring: TimeIndex,
@@ -74,6 +75,6 @@ impl Deadlines {
     }
 }
 
-/// Even with `KEEP 0s` a job that has ended is there for so long: those who wait for its result are answered first,
-/// whatever the clock says by then.
+/// A job that ended is kept at least this long, even with `KEEP 0s`: the clients that wait for its
+/// result are answered first, whatever the clock says by then.
 pub(crate) const MIN_RETENTION_MS: u64 = 10;

@@ -45,7 +45,8 @@ pub struct RunBounds {
 pub struct ScheduleSpec {
     /// As it was given.
     pub pattern: Bytes,
-    /// Of the time zone, as the database writes it. Kept as text: whoever loads it may have another database.
+    /// The name of the time zone as the database writes it. Kept as text, because the server that
+    /// loads it may have another database.
     pub zone: Bytes,
     pub catch_up: CatchUp,
     /// A run is made though the last one is unfinished.
@@ -120,7 +121,7 @@ pub struct ScheduleEntry {
     pub held: bool,
 }
 
-/// Where an entry stands among the others.
+/// The index that holds an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum SchedulePosition {
     Due(UnixMs),
@@ -199,7 +200,7 @@ impl Schedules {
         }
     }
 
-    /// Changes where a schedule stands, not what it says.
+    /// Changes the progress of a schedule, not its definition.
     pub fn change(&mut self, name: &[u8], change: impl FnOnce(&mut ScheduleEntry)) {
         let Some(entry) = self.entries.get_mut(name) else { return };
         let before = entry.position();
@@ -211,7 +212,7 @@ impl Schedules {
         }
     }
 
-    /// A job has ended: what waited for it is due.
+    /// A job has ended: schedules that waited for it are due.
     pub fn release_held_by(&mut self, serial: Serial) {
         if self.held.is_empty() {
             return;
@@ -250,7 +251,7 @@ impl Schedules {
     }
 }
 
-/// An entry with its name, which stands in two indexes.
+/// The memory of an entry with its name, which is in two indexes.
 fn memory_bytes(name: &[u8], entry: &ScheduleEntry) -> usize {
     size_of::<ScheduleEntry>() + entry.spec.memory_bytes() + 2 * (name.len() + 60)
 }

@@ -1,4 +1,4 @@
-//! The keys of UNIQUE and who holds them.
+//! The keys of UNIQUE and their holders.
 
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::time::UnixMs;

@@ -275,7 +275,7 @@ fn a_long_chain_dies_in_bounded_steps_and_is_redriven_in_its_order() {
     assert_eq!(world.queue().totals.died, 4_201);
     let view = job(world.primary.as_ref(), &automatic_id(1), world.now).unwrap();
     assert_eq!(view.error, Some(&b"the job 'a' that it waited for is dead"[..]));
-    let redrive = Redrive { ids: None, error: None, limit: 1_000 };
+    let redrive = Redrive { limit: 1_000, ..Redrive::default() };
     assert_eq!(world.redrive(&redrive), Moved { moved: 1_000, left: 3_201 });
     assert_eq!((world.queue().count(State::Ready), world.queue().count(State::Blocked)), (1, 999));
     check_indexes(world.queue());

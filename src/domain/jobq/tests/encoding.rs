@@ -34,6 +34,7 @@ fn full_job() -> Job {
         stalls: 16,
         cancelled: true,
         error: Some(Box::from(*b"error")),
+        kind: Some(Box::from(*b"kind")),
         result: Some(Box::from(*b"result")),
         worker: None,
         progress: Some(Box::from(*b"progress")),
@@ -188,7 +189,7 @@ fn every_field_reaches_the_saved_bytes_and_comes_back() {
         |queue| assert!(queue.keys.restore_orphan(&(*b"gone").into(), (*b"a").into(), 37)),
         |queue| assert!(queue.keys.restore_orphan(&(*b"gone").into(), (*b"b").into(), 36)),
     ];
-    let of_job: [fn(&mut Job); 46] = [
+    let of_job: [fn(&mut Job); 47] = [
         |job| job.options_mut().group = None,
         |job| job.options_mut().group = Some(Arc::from(*b"other")),
         |job| job.options_mut().shift += 1,
@@ -217,6 +218,7 @@ fn every_field_reaches_the_saved_bytes_and_comes_back() {
         |job| job.options_mut().name = Some(Box::default()),
         |job| job.options_mut().meta = None,
         |job| job.history_mut().error = None,
+        |job| job.history_mut().kind = None,
         |job| job.history_mut().result = None,
         |job| job.options_mut().lifetime = None,
         |job| job.lifetime_mut().unwrap().expire += 1,
@@ -277,8 +279,9 @@ fn every_field_reaches_the_saved_bytes_and_comes_back() {
 
 #[test]
 fn a_queue_that_no_history_leaves_is_corrupt() {
-    let of_job: [fn(&mut Job); 26] = [
+    let of_job: [fn(&mut Job); 27] = [
         |job| job.history_mut().worker = Some(Box::default()),
+        |job| job.history_mut().kind = Some(vec![b'k'; MAX_KIND_BYTES + 1].into()),
         |job| job.state = State::Ready,
         |job| job.state = State::Active,
         |job| (job.state, job.last_outcome, job.token) = (State::Active, LastOutcome::Open, 0),
@@ -410,7 +413,11 @@ fn a_schedule_of_the_first_encoding_is_read() {
     let mut entry = full_entry();
     entry.spec.bounds = RunBounds::default();
     (entry.set_at, entry.progress) = (0, RunProgress { behind: 7, ..RunProgress::default() });
-    let queue = with_schedule(b"s", entry);
+    // A job without what later encodings added.
+    let mut job = full_job();
+    (job.options_mut().history, job.options_mut().lifetime) = (None, None);
+    let mut queue = queue_of(3, job);
+    queue.schedules.put(Box::from(*b"s"), entry);
     let mut blocks = saved(&queue);
     let schedules = blocks.iter_mut().find(|block| block[0] == SCHEDULES).expect("its block");
     // No START, END and RUNS; 0 as the time of its SET, of its runs, and up to which they are missed.
@@ -429,11 +436,23 @@ fn an_effect_without_bounds_and_counts_is_written_as_it_was_before_there_were_an
     entry.spec.bounds = RunBounds::default();
     let name = || Box::from(*b"s");
     let progress = RunProgress { behind: 7, ..RunProgress::default() };
+    let fail = |kind: Option<[u8; 1]>, progress: Option<[u8; 1]>| Change::Fail {
+        serial: 1,
+        error: Some(Box::from(*b"error")),
+        kind: kind.map(|kind| Box::from(kind)),
+        progress: progress.map(|progress| Box::from(progress)),
+        after_fail: AfterFail::Retry { due: 2 },
+    };
     for (tag, change) in [
         (21, Change::SetSchedule { name: name(), spec: Box::new(entry.spec), next: Some(5) }),
         (24, Change::SetNextRun { name: name(), next: Some(5), progress }),
         (26, Change::SetSchedule { name: name(), spec: Box::new(full_entry().spec), next: Some(5) }),
         (27, Change::SetNextRun { name: name(), next: None, progress: full_entry().progress }),
+        (5, fail(None, None)),
+        (18, fail(Some(*b"k"), None)),
+        (18, fail(None, Some(*b"p"))),
+        (6, Change::Release { serial: 1, due: Some(2), progress: None }),
+        (19, Change::Release { serial: 1, due: None, progress: Some(Box::default()) }),
     ] {
         let effect = Effect { now: 0, change };
         let bytes = effect.encode();
@@ -492,8 +511,14 @@ fn an_effect_out_of_range_is_corrupt() {
         pop(0, BOUND, 0),
         pop(0, 1, far),
         Change::Ack { serial: far, result: None },
-        Change::Fail { serial: 0, error: None, after_fail: AfterFail::Retry { due: far } },
-        Change::Release { serial: 0, due: Some(far) },
+        Change::Fail {
+            serial: 0,
+            error: None,
+            kind: None,
+            progress: None,
+            after_fail: AfterFail::Retry { due: far },
+        },
+        Change::Release { serial: 0, due: Some(far), progress: None },
         Change::Extend { serial: 0, deadline: far, progress: None },
         Change::Log { serial: far, line: Box::default() },
         Change::Update { serial: far, update: JobUpdate::default() },

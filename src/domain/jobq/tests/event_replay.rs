@@ -1,4 +1,4 @@
-//! The events against the queue that they are of: whoever follows them knows where every job is.
+//! The events against their queue: a reader of the events knows where every job is.
 
 use crate::domain::jobq::history::event::Event;
 use crate::domain::jobq::history::event_log::cut;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// Where a job is, as its events tell it: with the time until which it is delayed.
 type Place = (State, Option<UnixMs>);
 
-/// One who follows the events of a queue, and nothing else.
+/// A reader of the events of a queue, and nothing else.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Follower {
     seen: u64,
@@ -151,11 +151,11 @@ impl Follower {
                 was(&unfinished);
                 let job = queue.find(&id).map(|(_, job)| job).filter(|job| job.state == Dead);
                 let error = job.and_then(|job| job.error());
-                assert!(job.is_none() || text == error.map(cut));
+                assert!(job.is_none() || text == error.map(|error| cut(error, 256)));
                 Some((Dead, None))
             }
             Event::Redriven => {
-                was(&[Dead]);
+                was(&[Dead, Done]);
                 Some((Ready, None))
             }
             Event::Expired | Event::Cancelled => {

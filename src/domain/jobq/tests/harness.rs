@@ -114,7 +114,17 @@ impl World {
     }
 
     pub fn release(&mut self, id: &[u8], token: u64, delay: u64) -> Result<(), Refusal> {
-        self.run(|queue, now, _| decide_release(queue, id, token, delay, now))
+        self.release_with(id, token, delay, None)
+    }
+
+    pub fn release_with(
+        &mut self,
+        id: &[u8],
+        token: u64,
+        delay: u64,
+        progress: Option<&[u8]>,
+    ) -> Result<(), Refusal> {
+        self.run(|queue, now, _| decide_release(queue, id, token, delay, progress, now))
     }
 
     /// An EXTEND that says how far it is.
@@ -143,7 +153,12 @@ impl World {
     }
 
     pub fn purge(&mut self, state: State, older: u64) -> Moved {
-        self.run(|queue, now, _| Ok(decide_purge(queue, state, older, 10_000, now))).expect("never refused")
+        let purge = Purge { state, filter: JobFilter::default(), older, limit: 10_000 };
+        self.purge_by(&purge)
+    }
+
+    pub fn purge_by(&mut self, purge: &Purge<'_>) -> Moved {
+        self.run(|queue, now, _| Ok(decide_purge(queue, purge, now))).expect("never refused")
     }
 
     pub fn set_schedule(&mut self, plan: &SetSchedule<'_>) -> Result<(), Refusal> {
@@ -177,7 +192,8 @@ pub(crate) fn named(id: &[u8]) -> Push<'_> {
     Push { id: Some(id), ..plain(id) }
 }
 
-pub(crate) const FAIL: Fail<'_> = Fail { error: None, delay: None, dead: false, chance: 0 };
+pub(crate) const FAIL: Fail<'_> =
+    Fail { error: None, kind: None, progress: None, delay: None, dead: false, chance: 0 };
 
 pub(crate) fn blocks(queue: Option<&Queue>) -> Vec<Vec<u8>> {
     let mut blocks = Vec::new();

@@ -215,7 +215,7 @@ fn expire_covers_the_retries_and_begins_anew_with_a_redrive() {
     assert_eq!(world.push(&named(b"a")), Pushed::New(JobId::from(Box::from(*b"a"))));
     // A dead job waits for nothing, so it does not expire.
     world.now += HOUR;
-    let redrive = Redrive { ids: Some(&[b"b"]), error: None, limit: 1 };
+    let redrive = Redrive { ids: Some(&[b"b"]), limit: 1, ..Redrive::default() };
     assert_eq!(world.redrive(&redrive), Moved { moved: 1, left: 0 });
     world.now += 2_999;
     assert_eq!(world.state(b"b"), State::Ready);
@@ -238,7 +238,7 @@ fn a_job_with_keep_is_known_as_long_as_it_says_done_or_dead() {
         let known = |id: &[u8]| job(world.primary.as_ref(), id, world.now).is_ok();
         [&b"n"[..], b"s", b"l", b"dead"].into_iter().map(known).collect()
     };
-    // Those who wait for a result are answered before.
+    // Waiters for a result are answered before.
     world.now += 9;
     assert_eq!(known(&world), [true, true, true, true]);
     world.now += 1;
@@ -250,4 +250,91 @@ fn a_job_with_keep_is_known_as_long_as_it_says_done_or_dead() {
     world.now += 7 * DAY;
     assert_eq!(world.push(&named(b"l")), Pushed::Duplicate(Box::from(*b"l")));
     assert_eq!(world.purge(State::Done, 0), Moved { moved: 1, left: 0 });
+}
+
+#[test]
+fn a_long_error_is_cut_at_the_end_of_a_character_and_the_failure_is_recorded() {
+    let mut world = World::new();
+    world.push(&Push { retries: Some(0), ..named(b"a") });
+    let token = world.pop_one().token;
+    let error = "\u{20ac}".repeat(2_000);
+    world.fail(b"a", token, &Fail { error: Some(error.as_bytes()), ..FAIL }).unwrap();
+    let view = job(world.primary.as_ref(), b"a", world.now).unwrap();
+    let kept = view.error.expect("an error");
+    assert_eq!((kept.len(), view.state), (MAX_ERROR_BYTES / 3 * 3, State::Dead));
+    assert!(std::str::from_utf8(kept).is_ok());
+}
+
+#[test]
+fn a_dead_job_says_which_attempt_was_its_last() {
+    let mut world = World::new();
+    let attempt = |world: &World, id: &[u8]| {
+        let view = job(world.primary.as_ref(), id, world.now).unwrap();
+        (view.state, view.job.attempt())
+    };
+    for (id, retries) in [(b"a", 0), (b"b", 1)] {
+        world.push(&Push { retries: Some(retries), ..named(id) });
+        for _ in 0..=retries {
+            let token = world.pop_one().token;
+            world.fail(id, token, &Fail { delay: Some(0), ..FAIL }).unwrap();
+        }
+        assert_eq!(attempt(&world, id), (State::Dead, 1 + u32::from(retries)));
+    }
+    world.configure("stall_max", "0");
+    world.push(&named(b"stalls"));
+    world.pop_one();
+    world.now += 100;
+    world.advance();
+    assert_eq!(attempt(&world, b"stalls"), (State::Dead, 1));
+    assert_eq!(job(world.primary.as_ref(), b"stalls", world.now).unwrap().kind, Some(&b"stalled"[..]));
+    let after = After { ids: &[b"a"], on_dead: OnDead::Fail };
+    world.push(&Push { after: Some(after), ..named(b"never") });
+    assert_eq!(attempt(&world, b"never"), (State::Dead, 0));
+}
+
+#[test]
+fn what_a_run_reported_of_its_progress_comes_with_the_next_one() {
+    let mut world = World::new();
+    world.push(&named(b"a"));
+    let first = world.pop_one();
+    assert_eq!(first.progress, None);
+    world.progress(b"a", first.token, b"1").unwrap();
+    world.release_with(b"a", first.token, 5, Some(b"2")).unwrap();
+    world.now += 5;
+    let second = world.pop_one();
+    assert_eq!((second.progress.as_deref(), second.attempt), (Some(&b"2"[..]), 1));
+    let fail = Fail { progress: Some(b"3"), delay: Some(0), ..FAIL };
+    world.fail(b"a", second.token, &fail).unwrap();
+    let third = world.pop_one();
+    assert_eq!((third.progress.as_deref(), third.attempt), (Some(&b"3"[..]), 2));
+    // A worker that has lost its lease, but not its token, still says how far it came.
+    world.now += 100;
+    world.release_with(b"a", third.token, 0, Some(b"4")).unwrap();
+    let fourth = world.pop_one();
+    assert_eq!(fourth.progress.as_deref(), Some(&b"4"[..]));
+    world.ack(b"a", fourth.token).unwrap();
+    let done = Redrive { done: true, limit: 1, ..Redrive::default() };
+    assert_eq!(world.redrive(&done), Moved { moved: 1, left: 0 });
+    assert_eq!(world.pop_one().progress, None, "a run that succeeded leaves nothing");
+}
+
+#[test]
+fn failures_are_redriven_and_purged_by_kind_error_and_age() {
+    let mut world = World::new();
+    for (id, kind, error) in [(b"a", b"rate", "429 slow"), (b"b", b"http", "500"), (b"c", b"rate", "429")] {
+        world.push(&Push { retries: Some(0), ..named(id) });
+        let token = world.pop_one().token;
+        let fail = Fail { kind: Some(kind), error: Some(error.as_bytes()), ..FAIL };
+        world.fail(id, token, &fail).unwrap();
+        world.now += 10;
+    }
+    let of_kind = JobFilter { kind: Some(b"rate"), error: None };
+    let older = Redrive { filter: of_kind.clone(), older: 20, limit: 9, ..Redrive::default() };
+    assert_eq!(world.redrive(&older), Moved { moved: 1, left: 2 });
+    assert_eq!(world.state(b"a"), State::Ready);
+    let of_error = JobFilter { kind: None, error: Some(Glob::new(b"*00")) };
+    let purge = Purge { state: State::Dead, filter: of_error, older: 0, limit: 9 };
+    assert_eq!(world.purge_by(&purge), Moved { moved: 1, left: 1 });
+    assert_eq!(world.redrive(&Redrive { filter: of_kind, limit: 9, ..Redrive::default() }).moved, 1);
+    assert_eq!(world.state(b"c"), State::Ready);
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 const GROUPS: [Option<&[u8]>; 4] = [None, Some(b"\x00g"), None, Some(b"h")];
 
 fn whole(state: State, count: usize) -> List<'static> {
-    List { state, cursor: None, count, name: None, group: None, error: None }
+    List { count, ..List::of(state) }
 }
 
 /// The ids of all pages, with `between` called after each.
@@ -22,7 +22,8 @@ fn pages(world: &mut World, mut wanted: List<'_>, mut between: impl FnMut(&mut W
         ids.extend(page.rows.iter().map(|row| row.id.to_vec()));
         let Some(next) = page.next else { return ids };
         // As a client carries it.
-        wanted.cursor = Cursor::parse(next.text().as_bytes(), wanted.state).expect("a cursor of ours");
+        wanted.cursor =
+            Cursor::parse(next.text().as_bytes(), wanted.state, wanted.newest).expect("a cursor of ours");
         assert_eq!(wanted.cursor, Some(next));
         between(world);
     }
@@ -75,9 +76,11 @@ fn a_page_is_of_the_name_and_the_error() {
     }
     let dead = whole(State::Dead, 5);
     assert_eq!(pages(&mut world, List { name: Some(b"mail"), ..dead.clone() }, |_| {}), [b"a", b"b"]);
-    assert_eq!(pages(&mut world, List { error: Some(b"429"), ..dead.clone() }, |_| {}), [b"a", b"c"]);
+    let of_error = |glob: &[u8]| JobFilter { error: Some(Glob::new(glob)), kind: None };
+    assert_eq!(pages(&mut world, List { filter: of_error(b"429*"), ..dead.clone() }, |_| {}), [b"a", b"c"]);
+    assert_eq!(pages(&mut world, List { filter: of_error(b"429"), ..dead.clone() }, |_| {}), [b"c"]);
     assert_eq!(
-        pages(&mut world, List { name: Some(b"mail"), error: Some(b"429"), ..dead.clone() }, |_| {}),
+        pages(&mut world, List { name: Some(b"mail"), filter: of_error(b"429*"), ..dead.clone() }, |_| {}),
         [b"a"]
     );
     assert!(pages(&mut world, List { name: Some(b"mai"), ..dead.clone() }, |_| {}).is_empty());
@@ -127,11 +130,14 @@ fn a_cursor_of_another_state_or_of_nobody_is_refused() {
         "\u{e9}",
         "f",
     ] {
-        assert!(Cursor::parse(text.as_bytes(), State::Ready).is_err(), "{text}");
+        assert!(Cursor::parse(text.as_bytes(), State::Ready, false).is_err(), "{text}");
     }
-    assert!(Cursor::parse(b"\xff", State::Ready).is_err());
-    assert_eq!(Cursor::parse(b"0", State::Ready), Ok(None));
-    assert!(Cursor::parse(b"f1.2.0", State::Done).is_ok());
+    assert!(Cursor::parse(b"\xff", State::Ready, false).is_err());
+    assert_eq!(Cursor::parse(b"0", State::Ready, false), Ok(None));
+    assert!(Cursor::parse(b"f1.2.0", State::Done, false).is_ok());
+    assert!(Cursor::parse(b"F1.2.0", State::Done, true).is_ok());
+    assert!(Cursor::parse(b"F1.2.0", State::Done, false).is_err(), "of the other order");
+    assert!(Cursor::parse(b"f1.2.0", State::Done, true).is_err(), "of the other order");
 }
 
 /// What is done to the queue while it is listed.
@@ -182,9 +188,9 @@ fn act(world: &mut World, held: &mut Vec<(Vec<u8>, u64)>, act: &Act) {
         Act::Ack => drop(world.ack(&last.0, last.1)),
         Act::Fail(dead) => drop(world.fail(&last.0, last.1, &Fail { dead, delay: Some(20), ..FAIL })),
         Act::Release(delay) => drop(world.release(&last.0, last.1, delay)),
-        // By no less than before: a lease that is cut short stands before where it stood.
+        // Never by less than before: a lease that is cut short moves the job towards the front.
         Act::Extend => drop(world.extend(&last.0, last.1, None)),
-        Act::Redrive => drop(world.redrive(&Redrive { ids: None, error: None, limit: 1 })),
+        Act::Redrive => drop(world.redrive(&Redrive { limit: 1, ..Redrive::default() })),
         Act::Forward(ms) => world.now += ms,
     }
     if matches!(act, Act::Ack | Act::Fail(_) | Act::Release(_)) {
@@ -214,6 +220,10 @@ proptest! {
         let mut expected = by_get(&world, &all, state);
         expected.sort();
         prop_assert_eq!(&listed, &expected, "as it stands");
+        let in_order = pages(&mut world, whole(state, count), |_| {});
+        let mut newest_first = pages(&mut world, List { newest: true, ..whole(state, count) }, |_| {});
+        newest_first.reverse();
+        prop_assert_eq!(newest_first, in_order, "in the reverse order");
 
         let mut stayed = expected;
         let mut acts = between.iter();

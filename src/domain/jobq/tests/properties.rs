@@ -60,10 +60,13 @@ enum Step {
         delay: Option<u64>,
         dead: bool,
         chance: u64,
+        /// KIND and PROGRESS.
+        report: (Option<u8>, Option<u8>),
     },
     Release {
         by: usize,
         delay: u64,
+        progress: Option<u8>,
     },
     Extend {
         by: usize,
@@ -89,6 +92,9 @@ enum Step {
     },
     Redrive {
         limit: usize,
+        done: bool,
+        older: u64,
+        kind: Option<u8>,
     },
     Purge {
         state: State,
@@ -175,7 +181,8 @@ fn plans() -> impl Strategy<Value = Step> {
             overlap,
             retries,
             group,
-            // No run has expired when it is made: a POP would pass it over, which the model's turns do not.
+            // No run has expired when it is made: a POP would pass it over, which the model's turns
+            // do not.
             lifetime: (lifetime.0.filter(|_| catch_up == CatchUp::Skip), lifetime.1),
         },
     )
@@ -193,6 +200,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let lease = || prop::option::weighted(0.8, 1..40u64);
     let by = || prop_oneof![4 => 0..3usize, 1 => 0..12usize];
     let delay = || prop_oneof![2 => Just(0), 1 => 1..40u64];
+    let kinds = || prop::option::weighted(0.3, b'k'..b'm');
     let push = (
         prop::option::of(0..4u8),
         delay(),
@@ -215,9 +223,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         }),
         10 => (1..4usize, lease()).prop_map(|(count, lease)| Step::Pop { count, lease }),
         2 => by().prop_map(|by| Step::Ack { by }),
-        4 => (by(), prop::option::weighted(0.3, 0..30u64), prop::bool::weighted(0.1), any::<u64>())
-            .prop_map(|(by, delay, dead, chance)| Step::Fail { by, delay, dead, chance }),
-        3 => (by(), delay()).prop_map(|(by, delay)| Step::Release { by, delay }),
+        4 => (by(), prop::option::weighted(0.3, 0..30u64), prop::bool::weighted(0.1), any::<u64>(), (kinds(), kinds()))
+            .prop_map(|(by, delay, dead, chance, report)| Step::Fail { by, delay, dead, chance, report }),
+        3 => (by(), delay(), kinds()).prop_map(|(by, delay, progress)| Step::Release { by, delay, progress }),
         2 => (by(), lease()).prop_map(|(by, lease)| Step::Extend { by, lease }),
         2 => (by(), any::<u8>()).prop_map(|(by, text)| Step::Note { by, text }),
         4 => (
@@ -229,7 +237,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         )
             .prop_map(|(id, priority, due, retries, payload)| Step::Update { id, priority, due, retries, payload }),
         2 => (prop::option::of(by()), 0..4u8).prop_map(|(by, id)| Step::Cancel { by, id }),
-        1 => (1..4usize).prop_map(|limit| Step::Redrive { limit }),
+        2 => (1..4usize, prop::bool::weighted(0.3), prop_oneof![2 => Just(0), 1 => 1..60u64], kinds())
+            .prop_map(|(limit, done, older, kind)| Step::Redrive { limit, done, older, kind }),
         1 => (prop::sample::select(vec![State::Ready, State::Blocked, State::Done, State::Dead]), 1..60u64)
             .prop_map(|(state, older)| Step::Purge { state, older }),
         2 => prop::sample::select(SETTINGS.to_vec()).prop_map(|(field, value)| Step::Configure(field, value)),
@@ -271,8 +280,8 @@ impl Play {
         self.grants.get(by).cloned().unwrap_or(Grant { id: b"nobody".to_vec(), token: 1 })
     }
 
-    /// What was said once of a job is said again: the same answer, and nothing changes. A job that has gone in
-    /// between, by its EXPIRE or because it was to be stopped, is not known any more.
+    /// What was said once of a job is said again: the same answer, and nothing changes. A job that
+    /// has gone in between, by its EXPIRE or because it was to be stopped, is not known any more.
     fn again_of<R: PartialEq + std::fmt::Debug>(
         &mut self,
         id: &[u8],
@@ -372,7 +381,8 @@ impl Play {
                 let pop = Pop { count, lease, worker, bytes_left: None };
                 let popped = self.world.pop_as(&pop);
                 let tokens: Vec<u64> = popped.iter().map(|job| job.token).collect();
-                // The model hands out no more jobs than there are tokens: with enough of them it says how many.
+                // The model hands out no more jobs than there are tokens: with enough of them it
+                // says how many.
                 let could = self.model.clone().pop(&pop, &[1; 4], now).len();
                 assert_eq!(popped.len(), could, "as many as can be popped");
                 let expected = self.model.pop(&pop, &tokens, now);
@@ -382,6 +392,7 @@ impl Play {
                     payload: job.payload.to_vec(),
                     attempt: job.attempt,
                     deadline: job.deadline,
+                    progress: job.progress.as_ref().map(|progress| progress.to_vec()),
                 };
                 assert_eq!(popped.iter().map(handed).collect::<Vec<_>>(), expected);
                 for job in popped {
@@ -395,20 +406,23 @@ impl Play {
                 assert_eq!(answer, self.model.ack(&id, token, now));
                 self.again_of(&id, &answer, |world| world.ack(&id, token));
             }
-            Step::Fail { by, delay, dead, chance } => {
+            Step::Fail { by, delay, dead, chance, ref report } => {
                 let Grant { id, token } = self.grant(by);
-                let fail = Fail { error: Some(b"broken"), delay, dead, chance };
+                let kind = report.0.as_ref().map(std::slice::from_ref);
+                let progress = report.1.as_ref().map(std::slice::from_ref);
+                let fail = Fail { error: Some(b"broken"), kind, progress, delay, dead, chance };
                 let answer = code(self.world.fail(&id, token, &fail));
                 let due = answer.as_ref().map_or(0, |failed| failed.due);
                 assert_eq!(answer, self.model.fail(&id, token, &fail, due, now));
                 let other = Fail { chance: chance.wrapping_add(1), ..fail };
                 self.again_of(&id, &answer, |world| world.fail(&id, token, &other));
             }
-            Step::Release { by, delay } => {
+            Step::Release { by, delay, ref progress } => {
                 let Grant { id, token } = self.grant(by);
-                let answer = code(self.world.release(&id, token, delay));
-                assert_eq!(answer, self.model.release(&id, token, delay, now));
-                self.again_of(&id, &answer, |world| world.release(&id, token, delay));
+                let progress = progress.as_ref().map(std::slice::from_ref);
+                let answer = code(self.world.release_with(&id, token, delay, progress));
+                assert_eq!(answer, self.model.release(&id, token, delay, progress, now));
+                self.again_of(&id, &answer, |world| world.release_with(&id, token, delay, progress));
             }
             Step::Extend { by, lease } => {
                 let Grant { id, token } = self.grant(by);
@@ -440,9 +454,11 @@ impl Play {
                 assert_eq!(twice[1], again);
                 self.again(&Ok(vec![again]), |world| Ok(world.cancel(&[&id])));
             }
-            Step::Redrive { limit } => {
-                let redrive = Redrive { ids: None, error: None, limit };
-                assert_eq!(self.world.redrive(&redrive), self.model.redrive(limit, now));
+            Step::Redrive { limit, done, older, ref kind } => {
+                let kind = kind.as_ref().filter(|_| !done).map(std::slice::from_ref);
+                let filter = JobFilter { kind, error: None };
+                let redrive = Redrive { ids: None, filter, older, done, limit };
+                assert_eq!(self.world.redrive(&redrive), self.model.redrive(&redrive, now));
             }
             Step::Purge { state, older } => {
                 assert_eq!(self.world.purge(state, older), self.model.purge(state, older, now));
@@ -518,6 +534,7 @@ impl Play {
             let log = job.log();
             assert!(log.into_iter().flat_map(|log| log.lines()).eq(row.log.iter().map(|line| &line[..])));
             assert_eq!(job.progress(), row.progress.as_deref());
+            assert_eq!(job.kind(), row.kind.as_deref());
             assert_eq!(job.worker(), row.worker.as_deref().filter(|_| row.state == State::Active));
             assert_eq!(job.open() as usize, if row.state == State::Blocked { row.open() } else { 0 });
             assert!(job.failures() <= 4);
@@ -538,8 +555,8 @@ impl Play {
         );
     }
 
-    /// Until the time at which the queue says that it wants to be looked at again, nothing can be popped
-    /// if nothing could be now.
+    /// Until the time at which the queue says that it wants to be looked at again, nothing can be
+    /// popped if nothing could be now.
     fn check_promise(&self, nothing: bool) {
         let Some(queue) = self.world.primary.as_ref().filter(|_| nothing) else { return };
         // What the schedules have left for the next time comes then.

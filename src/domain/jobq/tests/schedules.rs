@@ -339,7 +339,7 @@ fn the_same_again_changes_nothing_and_a_replacement_keeps_what_it_does_not_say()
         ("2026-11-21T12:10:00Z".into(), vec!["2026-11-21T12:05:00Z".into()])
     );
     assert_eq!(&*world.pop_one().payload, b"payload", "what was pushed stays");
-    // Another pattern: the time is found anew; the last run is still the last.
+    // Another pattern: the queue computes a new time; the last run is still the last.
     world.set_schedule(&SetSchedule { pattern: b"0 * * * *", ..plan.clone() }).unwrap();
     let shown = schedules(world.primary.as_ref(), world.now);
     assert_eq!((shown.len(), shown[0].running), (1, true));

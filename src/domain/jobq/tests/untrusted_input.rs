@@ -180,12 +180,20 @@ fn changes() -> impl Strategy<Value = Change> {
         prop::option::of((prop::option::of(times()), any::<bool>()))
             .prop_map(|pause| Change::Pause(pause.map(|(until, pushes)| Pause { until, pushes }))),
         (serial(), part()).prop_map(|(serial, result)| Change::Ack { serial, result }),
-        (serial(), part(), after_fail).prop_map(|(serial, error, after_fail)| Change::Fail {
+        (serial(), part(), part(), part(), after_fail).prop_map(
+            |(serial, error, kind, progress, after_fail)| Change::Fail {
+                serial,
+                error,
+                kind,
+                progress,
+                after_fail
+            }
+        ),
+        (serial(), prop::option::of(times()), part()).prop_map(|(serial, due, progress)| Change::Release {
             serial,
-            error,
-            after_fail
+            due,
+            progress
         }),
-        (serial(), prop::option::of(times())).prop_map(|(serial, due)| Change::Release { serial, due }),
         (serial(), times(), part()).prop_map(|(serial, deadline, progress)| Change::Extend {
             serial,
             deadline,
@@ -290,8 +298,8 @@ proptest! {
         for (i, block) in whole.iter().enumerate() {
             let mut blocks = whole.clone();
             blocks[i].truncate(cut.index(block.len()));
-            // A block may end after any job, key or schedule: what is left is then a queue with fewer of them. So
-            // it is with turns and the use of the rate.
+            // A block may end after any job, key or schedule: what is left is then a queue with
+            // fewer of them. So it is with turns and the use of the rate.
             let parts = |queue: &Queue| size(queue) + queue.schedules.len();
             if let Ok(other) = loaded(&blocks) {
                 let counted = block[0] < 5 || block[0] == 7;
@@ -305,7 +313,7 @@ proptest! {
 
     #[test]
     fn random_bytes_never_panic(
-        kind in 0u8..17,
+        kind in 0u8..30,
         bytes in prop::collection::vec(any::<u8>(), 0..60),
         history in histories(),
     ) {

@@ -68,7 +68,7 @@ fn a_dead_job_is_mended_before_it_is_tried_again() {
     let refused = world.update(b"a", &Update { due: Some(Due::After(0)), ..NOTHING }).unwrap_err();
     assert_eq!(refused.code, Code::Err);
     world.update(b"a", &Update { payload: Some(b"mended"), ..NOTHING }).unwrap();
-    world.redrive(&Redrive { ids: None, error: None, limit: 1 });
+    world.redrive(&Redrive { limit: 1, ..Redrive::default() });
     assert_eq!(&*world.pop_one().payload, b"mended");
 }
 

@@ -27,8 +27,8 @@ impl EventView<'_> {
     }
 }
 
-/// The first events after the one with the number `since`, at most `count`; from the oldest that is kept where that
-/// one is kept no more, or has not been yet: it was of another queue.
+/// Returns up to `count` events after number `since`. Starts at the oldest kept event if `since`
+/// was dropped, or lies in the future because it came from an earlier queue under this key.
 pub fn events(queue: Option<&Queue>, since: u64, count: usize) -> Vec<EventView<'_>> {
     let Some(queue) = queue else { return Vec::new() };
     let events = queue.history.events.after(since).take(count);
@@ -50,7 +50,8 @@ pub fn events(queue: Option<&Queue>, since: u64, count: usize) -> Vec<EventView<
         .collect()
 }
 
-/// The minutes in which something happened, of the last `count` until now, the one that runs included.
+/// The minutes in which something happened, of the last `count` until now, the one that runs
+/// included.
 pub fn series(queue: Option<&Queue>, count: u64, now: UnixMs) -> Vec<Minute> {
     let Some(queue) = queue else { return Vec::new() };
     let first = (queue.clamp(now) / MINUTE + 1).saturating_sub(count) * MINUTE;
@@ -64,5 +65,5 @@ pub fn last_minute(queue: Option<&Queue>, now: UnixMs) -> Minute {
     queue.map(|queue| queue.history.series.last_full(queue.clamp(now))).unwrap_or_default()
 }
 
-/// The subject that those wait for who wait for the next event: no job has it.
+/// Subject ID for waiters on the next event. No job uses this ID.
 pub const NEXT_EVENT: u64 = u64::MAX;

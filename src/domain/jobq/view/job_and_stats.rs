@@ -1,11 +1,11 @@
 //! GET and STATS: a queue as it is now, without changing it.
 //!
-//! What time does to a job is seen before anything has moved it. What follows from that for the jobs that wait for it
-//! is seen when a write has brought it about.
+//! The views show what time has done to a job before a write has moved it. What follows from that
+//! for its dependents is shown after a write has notified them.
 
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::queue::admission::BlockedBy;
-use crate::domain::jobq::queue::as_of::{STALL_ERROR, state_after_lease, state_at};
+use crate::domain::jobq::queue::as_of::{STALL_ERROR, STALL_KIND, state_after_lease, state_at};
 use crate::domain::jobq::ready::sorted_set::TimeIndex;
 use crate::domain::jobq::state::backoff::Backoff;
 use crate::domain::jobq::state::config::Keep;
@@ -17,11 +17,11 @@ use crate::domain::jobq::state::totals::{Totals, increment};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time::UnixMs;
 
-/// How many jobs of a state that time has moved STATS looks through; any more are still counted where
-/// they were.
+/// The most jobs of a state that STATS moves to the state they have by now. Jobs beyond them count
+/// in their old state.
 const SCAN_LIMIT: usize = 10_000;
 
-/// How many of those that hold places of a group are looked at.
+/// The most slot holders of a group that are looked at.
 const HOLDER_SCAN_LIMIT: usize = 1_000;
 
 /// What GET shows of a job.
@@ -37,6 +37,8 @@ pub struct JobView<'a> {
     pub at: UnixMs,
     /// Of the last failure.
     pub error: Option<&'a [u8]>,
+    /// The KIND of the last failure.
+    pub kind: Option<&'a [u8]>,
     /// The ids of the jobs that it waits for; left out where many jobs are shown.
     pub waits_for: Vec<JobId<'a>>,
     /// Why it is not handed out though it is ready.
@@ -60,10 +62,10 @@ pub(crate) fn at<'q>(queue: &'q Queue, serial: Serial, job: &'q Job, now: UnixMs
     let state = state_at(queue, job, now)?;
     let lapsed = job.state == State::Active && state != State::Active;
     let error = job.error();
-    let (at, error) = match state {
-        State::Ready if lapsed => (job.ready_at, error),
-        State::Dead if lapsed => (now, Some(STALL_ERROR)),
-        _ => (job.at, error),
+    let (at, error, kind) = match state {
+        State::Ready if lapsed => (job.ready_at, error, job.kind()),
+        State::Dead if lapsed => (now, Some(STALL_ERROR), Some(STALL_KIND)),
+        _ => (job.at, error, job.kind()),
     };
     let stalls = job.stalls().saturating_add(u32::from(lapsed));
     let worker = job.worker().filter(|_| state == State::Active);
@@ -71,10 +73,10 @@ pub(crate) fn at<'q>(queue: &'q Queue, serial: Serial, job: &'q Job, now: UnixMs
     let backoff = job.backoff().unwrap_or(&queue.config.backoff);
     let id = job.shown_id(serial);
     let waits_for = Vec::new();
-    Some(JobView { id, state, job, stalls, backoff, at, error, blocked_by, waits_for, worker })
+    Some(JobView { id, state, job, stalls, backoff, at, error, kind, blocked_by, waits_for, worker })
 }
 
-/// What keeps a job that is ready from being handed out, whoever is before it.
+/// Why a ready job would not be popped even if it were first in line.
 fn blocked_by_now(queue: &Queue, job: &Job, now: UnixMs) -> Option<BlockedBy> {
     if let Err(blocked_by_now) = queue.pop_capacity(now) {
         return Some(blocked_by_now);
@@ -174,7 +176,7 @@ fn passed<'q>(queue: &'q Queue, lane: &'q TimeIndex, age: u64, now: UnixMs) -> i
     passed.filter_map(|(_, serial)| queue.job(*serial))
 }
 
-/// How many jobs the queue's retention forgets, once so many more have come.
+/// How many jobs the queue's retention removes once `more` jobs have joined them.
 fn forgotten(queue: &Queue, state: State, more: usize, now: UnixMs) -> usize {
     let Keep { age, most } = queue.keep(state);
     let old = passed(queue, queue.by_time(state), age, now).count();

@@ -1,4 +1,4 @@
-//! RESULT: what became of a job, for those who ask and for those who wait for it.
+//! RESULT: the outcome of a job, for readers and for waiters.
 
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::state::job::{Job, State};
@@ -7,14 +7,14 @@ use crate::domain::jobq::view::job_and_stats::job;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::{SECOND, UnixMs};
 
-/// How often is looked whether a job that is blocked has ended with another one.
+/// How often to check whether a blocked job ended because another job did.
 const RECHECK_MS: u64 = SECOND;
 
 /// Where a job is, and its result or (dead) its last error.
 pub type JobResult<'q> = (State, Option<&'q [u8]>);
 
-/// A job that somebody waits for. One that gets the same id later is another, also in a queue that began anew and gives
-/// the same serials again.
+/// Identifies the job a client waits for. Serial and creation time together tell it apart from a
+/// later job with the same ID, even if the queue was deleted and its serials restart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobRef {
     serial: Serial,
@@ -26,7 +26,7 @@ impl JobRef {
         JobRef { serial, created: job.created }
     }
 
-    /// What news of it are about (see `Value::stirred`).
+    /// The subject of its notifications (see `Value::take_changed_subjects`).
     pub fn subject(self) -> u64 {
         self.serial
     }
@@ -42,8 +42,9 @@ pub fn job_result<'q>(queue: Option<&'q Queue>, id: &[u8], now: UnixMs) -> Resul
     Ok((view.state, value))
 }
 
-/// As [`job_result`], for one who waits for this job of that id: one that has ended is seen as long as it is there, however
-/// short it is kept. `None` when it has gone, or the id is another's.
+/// Like [`job_result`], but only for this very job, and a finished job is reported until it is
+/// physically removed, even if its retention has passed. Returns `None` if it is gone or its ID
+/// belongs to another job now.
 pub fn result_of<'q>(
     queue: Option<&'q Queue>,
     id: &[u8],
@@ -58,7 +59,7 @@ pub fn result_of<'q>(
 }
 
 impl Job {
-    /// The result of one that is done, the last error of one that is dead.
+    /// The result of a done job, the last error of a dead job.
     fn result_or_error(&self, state: State) -> Option<&[u8]> {
         match state {
             State::Done => self.result(),
@@ -74,15 +75,16 @@ impl Queue {
         self.find(id).map(|(serial, job)| JobRef::of(serial, job))
     }
 
-    /// When to look whether a job has ended, or gone, though nobody touches the queue. A change of the job itself that
-    /// makes this sooner is told to those who wait (see `Value::stirred`).
+    /// When to check again whether a job has ended or gone without a command touching the queue. If
+    /// a change of the job moves this forward, its waiters are notified (see `Value::take_changed_subjects`).
     pub fn may_end_at(&self, job_ref: JobRef, now: UnixMs) -> Option<UnixMs> {
         let job = self.job(job_ref.serial)?;
         match job.state {
             State::Active => Some(job.at),
             State::Ready | State::Delayed => job.expires(),
             State::Done | State::Dead => None,
-            // With another one that it waits for, be it through others. Which of them are popped meanwhile nobody tells.
+            // It may end with a job that it waits for, directly or not. No notification says which
+            // of those jobs are popped meanwhile.
             State::Blocked if self.dependency_graph.has_work() => Some(self.clock),
             State::Blocked => {
                 let lapses = self.first(State::Active).map(|(at, _)| at);

@@ -68,7 +68,7 @@ impl Model {
         row.stalls += 1;
         if row.stalls > self.config.stall_max {
             self.totals.died += 1;
-            (row.state, row.at) = (State::Dead, now);
+            (row.state, row.at, row.kind) = (State::Dead, now, Some(b"stalled".to_vec()));
         } else {
             (row.state, row.at) = (State::Ready, row.line);
         }

@@ -1,4 +1,5 @@
-//! What a change of one job is to others in the naive model: those that wait for it, and those that want its key.
+//! What a change of one job is to others in the naive model: those that wait for it, and those that
+//! want its key.
 
 use crate::domain::jobq::state::job_id::JobId;
 use crate::domain::jobq::tests::model::{Claimed, Model};
@@ -16,8 +17,8 @@ impl Model {
         moved
     }
 
-    /// One job hears that one it waits for has ended. Of several the queue tells those first who wait for what was
-    /// pushed last, and among them those first who do not outlast a death.
+    /// Notifies one job of the end of a job it waits for. The queue first notifies the dependents
+    /// of the job that was pushed last, and among them first the jobs that die with it.
     pub fn settle_flows(&mut self, now: UnixMs) -> bool {
         let this = &*self;
         let blocked = this.rows.iter().enumerate().filter(|(_, row)| row.state == State::Blocked);
@@ -42,7 +43,8 @@ impl Model {
         true
     }
 
-    /// Whether one that waits for this job dies with it, or goes on without it; `None` while it waits.
+    /// Whether one that waits for this job dies with it, or goes on without it; `None` while it
+    /// waits.
     fn dooms(&self, parent: u64, on_dead: OnDead) -> Option<bool> {
         match (self.rows.iter().find(|row| row.serial == parent).map(|row| row.state), on_dead) {
             (Some(State::Done), _) | (Some(State::Dead) | None, OnDead::Run) => Some(false),

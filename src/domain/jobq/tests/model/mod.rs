@@ -44,7 +44,7 @@ pub(crate) struct Row {
     pub word: Word,
     pub cancelled: bool,
     pub group: Option<Vec<u8>>,
-    /// It was handed out, and not begun anew since.
+    /// A POP handed it out, and no REDRIVE came since.
     pub started: bool,
     pub shift: i64,
     pub expire: Option<u64>,
@@ -55,6 +55,8 @@ pub(crate) struct Row {
     pub worker: Option<Vec<u8>>,
     pub log: Vec<Vec<u8>>,
     pub progress: Option<Vec<u8>>,
+    /// The KIND of the last failure.
+    pub kind: Option<Vec<u8>>,
     pub unique: Option<Key>,
     /// It was popped at least once.
     pub popped: bool,
@@ -88,6 +90,7 @@ pub(crate) struct Handed {
     pub payload: Vec<u8>,
     pub attempt: u32,
     pub deadline: UnixMs,
+    pub progress: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -115,7 +118,7 @@ pub(crate) struct Model {
     pub changes: u64,
 }
 
-/// The waits that a backoff allows after so many failures.
+/// The waits that a backoff allows after a number of failures.
 fn waits(backoff: &Backoff, failures: u32) -> RangeInclusive<u64> {
     match backoff {
         Backoff::Fixed(wait) => *wait..=*wait,
@@ -133,7 +136,7 @@ fn waits(backoff: &Backoff, failures: u32) -> RangeInclusive<u64> {
 
 impl Row {
     pub fn mark_dead(&mut self, now: UnixMs) {
-        (self.state, self.at) = (State::Dead, now);
+        (self.state, self.at, self.kind) = (State::Dead, now, None);
         self.after.iter_mut().for_each(|(_, open)| *open = false);
     }
 
@@ -173,7 +176,7 @@ impl Model {
         self.rows.iter_mut().find(|row| row.serial == serial)
     }
 
-    /// A job that is ready at its time, and waits for nobody.
+    /// A job that is ready at its time and waits for no other.
     pub fn row_of(&self, push: &Push<'_>, serial: u64, id: &[u8], due: UnixMs) -> Row {
         Row {
             serial,
@@ -201,6 +204,7 @@ impl Model {
             worker: None,
             log: Vec::new(),
             progress: None,
+            kind: None,
             unique: push.unique.map(|unique| Key {
                 key: unique.key[0],
                 until: unique.until,
@@ -284,8 +288,8 @@ impl Model {
             (row.token, row.started, row.popped) = (*token, true, true);
             row.word = Word::Nothing;
             row.worker = pop.worker.map(<[u8]>::to_vec);
-            let (id, payload) = (row.id.clone(), row.payload.clone());
-            handed.push(Handed { id, payload, attempt: row.failures + 1, deadline: row.at });
+            let (id, payload, progress) = (row.id.clone(), row.payload.clone(), row.progress.clone());
+            handed.push(Handed { id, payload, attempt: row.failures + 1, deadline: row.at, progress });
             self.served(nth, now);
         }
         if !handed.is_empty() {
@@ -335,6 +339,8 @@ impl Model {
         }
         row.failures += 1;
         row.word = Word::Failed(due);
+        row.kind = fail.kind.map(<[u8]>::to_vec);
+        row.progress = fail.progress.map(<[u8]>::to_vec).or(row.progress.take());
         let answer = if fail.dead || row.failures > row.retries.into() {
             row.state = State::Dead;
             row.at = now;
@@ -357,13 +363,24 @@ impl Model {
         Ok(answer)
     }
 
-    pub fn release(&mut self, id: &[u8], token: u64, delay: u64, now: UnixMs) -> Result<(), Code> {
+    pub fn release(
+        &mut self,
+        id: &[u8],
+        token: u64,
+        delay: u64,
+        progress: Option<&[u8]>,
+        now: UnixMs,
+    ) -> Result<(), Code> {
         let now = self.advance(now);
         let row = self.held(id, token)?;
         match (row.state, row.word) {
             (State::Done | State::Dead, _) | (_, Word::Failed(_)) => return Err(Code::Fenced),
             (_, Word::Released) => return Ok(()),
-            (State::Ready, _) if delay == 0 => return Ok(()),
+            (State::Ready, _)
+                if delay == 0 && (progress.is_none() || progress == row.progress.as_deref()) =>
+            {
+                return Ok(());
+            }
             _ => {}
         }
         if row.cancelled {
@@ -371,6 +388,7 @@ impl Model {
             return Ok(());
         }
         row.word = Word::Released;
+        row.progress = progress.map(<[u8]>::to_vec).or(row.progress.take());
         (row.state, row.at) =
             if delay == 0 { (State::Ready, row.line) } else { (State::Delayed, now + delay) };
         self.changed(now);
@@ -465,12 +483,17 @@ impl Model {
         }
     }
 
-    pub fn redrive(&mut self, limit: usize, now: UnixMs) -> Moved {
+    pub fn redrive(&mut self, redrive: &Redrive<'_>, now: UnixMs) -> Moved {
+        let (limit, state) = (redrive.limit, if redrive.done { State::Done } else { State::Dead });
         let now = self.advance(now);
         let shift = self.shift(now);
-        let mut dead: Vec<Row> = self.rows.iter().filter(|row| row.state == State::Dead).cloned().collect();
+        let mut dead: Vec<Row> = self.rows.iter().filter(|row| row.state == state).cloned().collect();
         dead.sort_by_key(|row| row.at);
         let (all, mut moved, mut started) = (dead.len(), 0, Vec::new());
+        dead.retain(|row| {
+            row.at + redrive.older <= now
+                && redrive.filter.kind.is_none_or(|kind| row.kind.as_deref() == Some(kind))
+        });
         for dead in dead {
             let key = dead.unique.filter(|key| !(key.until == Until::Start && dead.popped));
             let holder = key.and_then(|key| self.claims.iter().find(|claim| claim.by.key == key.key));
@@ -483,6 +506,7 @@ impl Model {
             }
             let row = self.row(dead.serial).expect("it");
             row.make_ready(now, shift);
+            row.progress = row.progress.take().filter(|_| state == State::Dead);
             (row.word, row.started) = (Word::Nothing, false);
             (row.token, row.failures, row.stalls) = (0, 0, 0);
             row.expires = row.expire.map(|expire| now + expire);
