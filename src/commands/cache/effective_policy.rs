@@ -17,7 +17,7 @@ fn policy(key: ServerStr<'_>) -> (CachePolicy, StatsClass) {
     })
 }
 
-/// Chance costs a call of the server, so it is asked only where something is left to it.
+/// Draws a random number only if the policy needs one: the draw is a call into the server.
 fn draw_if_needed(policy: &CachePolicy) -> u64 {
     if policy.needs_random() { random::number() } else { 0 }
 }
@@ -35,7 +35,7 @@ pub fn for_value(key: ServerStr<'_>) -> (EffectivePolicy, StatsClass) {
 pub struct LoadTerms {
     /// In milliseconds.
     pub lease: u64,
-    /// Whether it may come before a value is stale.
+    /// Whether a fresh value may be reloaded early.
     pub early: Option<EarlyRefreshDraw>,
     /// Where it is counted.
     pub class: StatsClass,

@@ -198,7 +198,7 @@ impl Waitable for BlockingGetSet {
 
     fn undo(&self, answer: &cache::GetSetReply<'_>, ctx: Ctx<'_>, key: ServerStr<'_>) {
         if answer.token > 0 {
-            // Fenced when somebody has taken over meanwhile: then there is nothing to give back.
+            // Fenced when another client took over meanwhile: then there is nothing to give back.
             let _ =
                 commit::write_with::<CacheEntry, _>(ctx, key, Write::without_serving(), |entry, now, _| {
                     cache::decide_release(entry, answer.token, 0, now)

@@ -10,8 +10,8 @@ use crate::runtime::handler::Handler;
 use crate::commands::args::{ArgReader, unknown};
 use crate::runtime::global_tables;
 
-/// `CACHE.POLICY SET prefix [TTL d] [GRACE d] [JITTER pct] [ABSENTTL d] [LEASE d] [EARLY beta] [COMPRESS bytes]
-/// [MAXVALUE bytes]`
+/// `CACHE.POLICY SET prefix [TTL d] [GRACE d] [JITTER pct] [ABSENTTL d] [LEASE d] [EARLY beta]
+/// [COMPRESS bytes] [MAXVALUE bytes]`
 pub struct CachePolicySet;
 
 impl Handler for CachePolicySet {

@@ -31,8 +31,8 @@ impl VerbatimHandler for IdempClaim {
         blocking::answer(call, key, BlockingClaim { claim: claim.into_owned(), replicate_as }, block)
     }
 
-    /// Grants what the primary has granted: the token is the next one of the history, and the record is not asked
-    /// again whether it is free.
+    /// Grants what the primary has granted: the token is the next one of the history, and the
+    /// record is not asked again whether it is free.
     fn replay(call: Call<'_>, origin: Origin) -> Result<(), Refusal> {
         let (key, claim, _) = read_claim(call)?;
         if !is_replicable_verbatim(&claim, origin) || origin != Origin::ReplicationOrAof {
@@ -73,9 +73,9 @@ fn read_claim(call: Call<'_>) -> Result<ClaimArgs<'_>, Refusal> {
     Ok((key, claim, block))
 }
 
-/// Whether a granted claim may be replicated as the client sent it. Not in a cluster: a primary that imports the slot
-/// must grant the same token, and gets none of the ticks that say which one. Not with a fingerprint: the payload may
-/// be long, and only its digest is kept.
+/// Whether a granted claim may be replicated as the client sent it. Not in a cluster: a primary
+/// that imports the slot must grant the same token, and gets none of the ticks that say which one.
+/// Not with a fingerprint: the payload may be long, and only its digest is kept.
 fn is_replicable_verbatim(claim: &idemp::ClaimRequest<'_>, origin: Origin) -> bool {
     claim.fingerprint.is_none() && origin != Origin::ClientOfCluster
 }
@@ -150,7 +150,7 @@ impl Waitable for BlockingClaim {
 
     fn undo(&self, answer: &idemp::ClaimReply<'_>, ctx: Ctx<'_>, key: ServerStr<'_>) {
         if answer.token > 0 {
-            // Fenced when somebody has taken over meanwhile: then there is nothing to give back.
+            // Fenced when another client took over meanwhile: then there is nothing to give back.
             let _ = commit::write_with::<Record, _>(ctx, key, Write::without_serving(), |record, now, _| {
                 idemp::decide_release(record, answer.token, 0, now)
             });

@@ -16,7 +16,8 @@ use crate::domain::value;
 /// A change of a [`Breaker`](crate::domain::breaker::Breaker). All spans are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// The newest slice of the window with its new totals, and the instance where a quorum counts it.
+    /// The newest slice of the window with its new totals, and the instance where a quorum counts
+    /// it.
     Count {
         slice: WindowSlice,
         instance: Option<Instance>,

@@ -10,7 +10,8 @@ use crate::domain::codec::ranges::{TIME, below, read_span, read_time, read_token
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::token;
 
-/// Open times stop growing long before this many rounds; see [`crate::domain::breaker::decide::report`].
+/// Open times stop growing long before this many rounds; see
+/// [`crate::domain::breaker::decide::report`].
 pub(crate) const MAX_LEVEL: u32 = 64;
 
 pub(crate) fn read_count(r: &mut Reader<'_>) -> Result<u64, Corrupt> {

@@ -8,12 +8,12 @@
 //!     └──────────────────────────────────────────────────── all probes succeeded ────┘
 //! ```
 //!
-//! Every permit is a token of the token clock. A closed breaker hands out its generation, the token under
-//! which it closed; a half-open one hands out a leased token of its own to each probe. So a report is known
-//! to be late: its permit is older than the generation, or its probe's place was taken.
+//! Every permit is a token of the token clock. A closed breaker hands out its generation, the token with which
+//! it closed. A half-open breaker hands out a leased token to each probe. So a late report is recognised: its
+//! permit is older than the generation, or its probe was replaced.
 //!
-//! A clock that steps back moves what was noted "later than now" back to now ([`Effect::Rebase`]): no state
-//! lasts longer than its span from the first write that sees the step.
+//! When the clock steps back, the first write moves all times that are later than now to now
+//! ([`Effect::Rebase`]): no state lasts longer than its span from then on.
 
 pub(crate) mod decide;
 pub(crate) mod effect;

@@ -42,7 +42,7 @@ impl Value for Breaker {
             }
             Effect::Force { what: ForcedState::Open, generation: _, since, span } => {
                 self.forced = Some(ActiveForce { what: ForcedState::Open, since, span });
-                // Once it is let go, probes come first.
+                // When the force ends, probes come first.
                 self.phase = BreakerPhase::Open { since, span: span.unwrap_or(0) };
                 self.level = 0;
             }
@@ -51,7 +51,7 @@ impl Value for Breaker {
                 self.forced = Some(ActiveForce { what, since, span });
             }
             Effect::EndForce => {
-                // Let go before its time: probes come first.
+                // The force is ended early: probes come first.
                 if let (Some(ActiveForce { what: ForcedState::Open, .. }), BreakerPhase::Open { span, .. }) =
                     (self.forced.take(), &mut self.phase)
                 {

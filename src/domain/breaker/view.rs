@@ -17,7 +17,7 @@ pub struct BreakerView {
     pub slow: u64,
     pub failure_pct: u64,
     pub slow_pct: u64,
-    /// Of this half-open round: probes that succeeded, and those whose lease runs.
+    /// Probes of this half-open round that succeeded, and probes whose lease runs.
     pub probes_ok: u64,
     pub probes_out: u64,
     /// Rounds of probes that failed in a row.

@@ -19,8 +19,8 @@ pub enum Effect {
     Set { meta: ValueMeta, bytes: Box<[u8]> },
     /// The same, with tags or META.
     SetAnnotated { meta: ValueMeta, annotations: Annotations, bytes: Box<[u8]> },
-    /// Fills in flight are fenced: what was granted before `grant` stores nothing. What may be served
-    /// stale is stale from `at`, the rest is dropped.
+    /// Fills in flight are fenced: what was granted before `grant` stores nothing. What may be
+    /// served stale is stale from `at`, the rest is dropped.
     Expire { token: u64, at: UnixMs },
     /// Value and leases are dropped, and what was granted before `token` stores nothing.
     Drop { token: u64 },
@@ -103,7 +103,7 @@ impl value::Effect for Effect {
         Ok(effect)
     }
 
-    /// Leases are the business of those who load. Client-side caches go on with the value that they have.
+    /// Leases are invisible: client-side caches keep the value that they have.
     fn is_visible(&self) -> bool {
         !matches!(self, Effect::Fill { .. } | Effect::Refresh { .. } | Effect::Release { .. })
     }

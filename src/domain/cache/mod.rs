@@ -15,7 +15,7 @@
 //! A token is good until it is superseded: by the next lease, by a SET without token, by RELEASE or
 //! EXPIRE, or by the deletion of the key. So an entry outlives its lease, and a slow load is still stored.
 //!
-//! A clock that steps back makes leases stand still until it has caught up, and values last longer.
+//! A clock that steps back freezes leases until it has caught up, and values last longer.
 
 pub(crate) mod decide;
 pub(crate) mod effect;

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-/// Counted on this server alone; nothing of it is replicated or saved.
+/// Counters of this server alone: neither replicated nor saved.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CacheStats {
     /// Reads that were answered with a fresh value.
     pub hits: u64,
     /// Reads that were answered with a stale value.
     pub stale: u64,
-    /// Reads that were answered with the knowledge that there is nothing.
+    /// Reads that were answered from a cached absence.
     pub absent: u64,
     /// Reads that were answered with nothing.
     pub misses: u64,
@@ -19,9 +19,9 @@ pub struct CacheStats {
     pub early: u64,
     /// Reads that waited.
     pub waits: u64,
-    /// Values, absences and releases that came with a token that was superseded.
+    /// Calls of SET, ABSENT and RELEASE whose token was superseded.
     pub fenced: u64,
-    /// Entries that were met after they had been invalidated by a tag or a prefix.
+    /// Invalidated entries that a command found.
     pub invalidated: u64,
 }
 
@@ -48,7 +48,7 @@ impl CacheStats {
         ]
     }
 
-    /// Both together.
+    /// Returns the sums of both.
     pub fn plus(self, other: CacheStats) -> CacheStats {
         CacheStats {
             hits: self.hits + other.hits,
@@ -64,16 +64,17 @@ impl CacheStats {
     }
 }
 
-/// The number under which entries and events are counted; 0 is for an entry that is not counted.
+/// The class in which entries and events are counted: one for each policy. 0 is an entry that is
+/// not counted.
 pub type StatsClass = u16;
 
-/// Of what no policy rules.
+/// The class of the keys that no policy rules.
 pub const NO_POLICY: StatsClass = 1;
 
 /// Classes are below this: an entry keeps its class in nine bits.
 pub const MAX_STATS_CLASSES: usize = 512;
 
-/// Which prefix has which class.
+/// The classes of the prefixes.
 #[derive(Debug, Default)]
 pub struct StatsClasses(HashMap<Box<[u8]>, StatsClass>);
 
@@ -85,8 +86,9 @@ impl StatsClasses {
         self.0.get(prefix).copied()
     }
 
-    /// The class of a prefix; the second of the answer tells whether it is a new one. Where all are given, one
-    /// that `is_free` is given anew, else the prefix is counted with what no policy rules.
+    /// Returns the class of a prefix, and whether the class is new to it. When all classes are
+    /// assigned, takes one that `is_free`; without a free one the prefix is counted with the keys
+    /// that no policy rules.
     pub fn assign(
         &mut self,
         prefix: &[u8],

@@ -8,7 +8,8 @@ use crate::domain::codec::Corrupt;
 use crate::domain::value::{Lifetime, Value};
 
 impl CacheEntry {
-    /// The class under which statistics count the entry; 0 while it is not counted. No part of the state.
+    /// The class under which statistics count the entry; 0 while it is not counted. No part of the
+    /// state.
     pub fn class(&self) -> u16 {
         self.packed_meta.class()
     }
@@ -61,7 +62,7 @@ impl Value for CacheEntry {
         }
     }
 
-    /// An entry is a single block, whatever its size.
+    /// An entry of any size is a single block.
     fn load(&mut self, _encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
         if self.lifetime() != Lifetime::Over {
             return Err(Corrupt);
@@ -78,7 +79,7 @@ impl Value for CacheEntry {
         1 + usize::from(self.bytes.is_some()) + 3 * usize::from(!self.rare.is_empty())
     }
 
-    /// The copy has the value but not the lease: whoever loads, loads for the original.
+    /// The copy has the value but not the lease: the client that loads, loads for the original.
     fn duplicate(&self) -> Self {
         let mut copy = self.clone();
         copy.rare.set_lease(None);

@@ -10,8 +10,8 @@ use crate::domain::value;
 /// A change of a [`Record`](crate::domain::idemp::Record). All spans are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// A lease is granted. It names all that the record holds afterwards, whatever was there before.
-    /// `attempt` 1 begins anew; a later one takes over, and keeps the checkpoint that earlier ones left.
+    /// A lease is granted. The effect replaces the record. Attempt 1 begins a new record; a later
+    /// attempt keeps the checkpoint of the earlier ones.
     Claim {
         token: u64,
         since: UnixMs,
@@ -23,8 +23,8 @@ pub enum Effect {
     },
     /// The holder of `token` is done. The result is the payload.
     Complete { token: u64, at: UnixMs, ttl: u64, meta: Option<Box<[u8]>>, result: Box<[u8]> },
-    /// The holder of `token` goes on: a new lease from `at` on. The checkpoint is the payload; without
-    /// one the last stays.
+    /// The holder of `token` goes on: a new lease from `at` on. The checkpoint is the payload;
+    /// without one the last stays.
     Extend { token: u64, at: UnixMs, lease: u64, checkpoint: Option<Box<[u8]>> },
     /// The holder of `token` gives up; the next claim may come after `delay`.
     Release { token: u64, at: UnixMs, delay: u64 },

@@ -1,8 +1,9 @@
-//! IDEMP.SEEN: which ids were met within a window.
+//! IDEMP.SEEN: which ids were seen within a window.
 //!
-//! Of an id only its SipHash-2-4 of 128 bits is kept (Aumasson and Bernstein), keyed by chance for each
-//! value, so that nobody can choose ids that collide. The marks lie in buckets by the time when they are
-//! forgotten, in steps of at most a sixteenth of the window; a bucket is forgotten as a whole.
+//! Of an id only its SipHash-2-4 of 128 bits is kept (Aumasson and Bernstein). Each value has a
+//! random key, so that no client can choose ids that collide. The hashes lie in buckets by the time
+//! when they are forgotten, in steps of at most a sixteenth of the window. A bucket is forgotten as
+//! a whole.
 
 use crate::domain::codec::ranges::read_time;
 use crate::domain::codec::{Corrupt, Reader, Writer};
@@ -29,11 +30,11 @@ pub type Secret = [u8; 16];
 
 type Bucket = HashSet<u128, BuildHasherDefault<IdentityHasher>>;
 
-/// The ids that were met. A default one holds nothing.
+/// The ids that were seen. The default value holds none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SeenIds {
     secret: Option<Secret>,
-    /// By the time from which on their marks count no more.
+    /// By the time when their ids are forgotten.
     buckets: BTreeMap<UnixMs, Bucket>,
 }
 
@@ -47,9 +48,9 @@ pub struct SeenEffect {
     pub hashes: Vec<u128>,
 }
 
-/// Tells for each id whether it was met before, in the window or in this call, and marks those that
-/// were not. `chance` keys a new value. An id that was met keeps its first mark, so that sending the
-/// same call again answers 1 throughout and changes nothing.
+/// Decides an IDEMP.SEEN: answers for each id whether it was seen before, in the window or in this
+/// call, and marks the new ids. `new_secret` keys a new value. An id keeps its first mark, so that
+/// a re-send answers 1 for every id and changes nothing.
 pub fn decide_seen<'a>(
     state: Option<&SeenIds>,
     window: u64,
@@ -79,8 +80,8 @@ pub fn decide_seen<'a>(
     Decision::change(reply, SeenEffect { secret, now, until: bucket_end(now, window), hashes })
 }
 
-/// The end of `window`, up to a power of two that is at most a sixteenth of it. Powers of two, so that
-/// marks of different windows share buckets and their number stays bounded.
+/// The end of `window`, up to a power of two that is at most a sixteenth of it. Powers of two, so
+/// that marks of different windows share buckets and their number stays bounded.
 fn bucket_end(now: UnixMs, window: u64) -> UnixMs {
     let step = 1 << (window / BUCKETS_PER_WINDOW).max(1).ilog2();
     now.saturating_add(window).checked_next_multiple_of(step).unwrap_or(UnixMs::MAX)
@@ -185,8 +186,8 @@ impl Value for SeenIds {
         Ok(())
     }
 
-    /// The tables of the standard library: 17 bytes a slot, at most seven eighths of which, a power of
-    /// two, are taken.
+    /// The tables of the standard library: 17 bytes a slot, at most seven eighths of which, a power
+    /// of two, are taken.
     fn memory(&self) -> usize {
         const ENTRY: usize = size_of::<(UnixMs, Bucket)>();
         let table = |bucket: &Bucket| (bucket.capacity() * 8 / 7).next_power_of_two() * 17 + 16;

@@ -59,7 +59,7 @@ impl Value for Record {
         }
     }
 
-    /// A record is a single block, whatever its size.
+    /// A record of any size is a single block.
     fn load(&mut self, _encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
         if self.token != 0 {
             return Err(Corrupt);

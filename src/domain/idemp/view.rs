@@ -4,7 +4,7 @@ use crate::domain::idemp::Fingerprint;
 use crate::domain::idemp::state::record::{Record, Stage};
 use crate::domain::time::UnixMs;
 
-/// Where a record stands at a point in time.
+/// The state of a record at a point in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordState {
     /// A lease is running.

@@ -8,7 +8,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 
-/// `set` changes the fields that were named; the others stay as they are.
+/// Decides a CONFIG SET. `set` changes the named fields; the others stay.
 pub fn decide_config(
     breaker: Option<&Breaker>,
     set: impl FnOnce(&mut BreakerConfig) -> Result<(), Refusal>,
@@ -19,7 +19,7 @@ pub fn decide_config(
     Ok(if config == before { Decision::answer(()) } else { Decision::change((), Effect::Configure(config)) })
 }
 
-/// `None` lets it go.
+/// Decides a BREAKER.FORCE; `None` ends what was forced.
 pub fn decide_force(
     breaker: Option<&Breaker>,
     what: Option<ForcedState>,
@@ -31,7 +31,7 @@ pub fn decide_force(
     Ok(match what {
         None if forced.is_none() => Decision::answer(()),
         None => Decision::change((), Effect::EndForce),
-        // Again the same for ever: nothing to change. With a span it begins anew.
+        // The same force without an end changes nothing. With FOR its time restarts.
         Some(what) if span.is_none() && forced.is_some_and(|f| f.what == what && f.span.is_none()) => {
             Decision::answer(())
         }
@@ -41,7 +41,7 @@ pub fn decide_force(
     })
 }
 
-/// Closed, empty and not forced; the configuration stays.
+/// Decides a RESET: the breaker is closed, empty and not forced; its configuration stays.
 pub fn decide_reset(
     breaker: Option<&Breaker>,
     now: UnixMs,

@@ -1,4 +1,4 @@
-//! BREAKER.ALLOW: may this call be made?
+//! BREAKER.ALLOW: whether a call may be made.
 
 use crate::domain::breaker::effect::Effect;
 use crate::domain::breaker::state::breaker::{Breaker, BreakerPhase, State, remaining};
@@ -11,7 +11,7 @@ use crate::domain::token::TokenClock;
 pub struct AllowReply {
     pub allowed: bool,
     pub state: State,
-    /// To be given back with the report; 0 when there is none.
+    /// The permit to give back with the report; 0 when there is none.
     pub permit: u64,
     /// -1 while it is forced open for ever.
     pub retry_after_ms: i64,
@@ -21,7 +21,7 @@ fn deny(state: State, retry_after_ms: i64) -> Decision<AllowReply, Effect> {
     Decision::answer(AllowReply { allowed: false, state, permit: 0, retry_after_ms })
 }
 
-/// Only a probe changes anything.
+/// Decides an ALLOW. Only a probe changes the breaker.
 pub fn decide_allow(
     breaker: Option<&Breaker>,
     now: UnixMs,
@@ -40,7 +40,7 @@ pub fn decide_allow(
     })
 }
 
-/// How long an open breaker stays so; -1 for ever.
+/// Returns how long an open breaker stays open, ms; -1 for ever.
 pub(crate) fn retry_after(breaker: &Breaker, now: UnixMs) -> i64 {
     match (breaker.forced(now), &breaker.phase) {
         (Some(forced), _) => forced.span.map_or(-1, |span| remaining(forced.since, span, now) as i64),
@@ -55,7 +55,7 @@ fn grant_probe(breaker: &Breaker, now: UnixMs, tokens: &TokenClock) -> Decision<
         _ => (0, &[][..]),
     };
     let live = permits.iter().filter(|permit| permit.left(now) > 0);
-    // Where fewer probes are wanted since, one more still decides.
+    // If the configuration asks for fewer probes by now, one more still decides.
     let wanted = breaker.config.probes.max(ok + 1);
     if ok + live.clone().count() as u64 >= wanted {
         let wait = live.map(|permit| permit.left(now)).min().unwrap_or(1);

@@ -74,7 +74,8 @@ fn build_reply(state: State, changed: bool, sum: CallCounts) -> ReportReply {
     ReportReply { state, changed, failure_pct: percent(sum.failed, calls), calls }
 }
 
-/// A call that was made before the breaker opened, or a probe whose place was taken.
+/// Ignores the report of a call that was made before the breaker opened, or of a probe that was
+/// replaced.
 fn ignore_report(breaker: &Breaker, state: State, now: UnixMs) -> Decision<ReportReply, Effect> {
     Decision::answer(build_reply(state, false, breaker.sum(now)))
 }
@@ -103,7 +104,7 @@ fn count_calls(
             instances.counts(now, breaker.slice_length())
         }
         None if breaker.config.quorum > 1 => breaker.instances.counts(now, breaker.slice_length()),
-        // Whoever saw them is enough.
+        // Without a quorum one instance is enough.
         None => (1, 1),
     };
     let is_forced_closed = breaker.forced(now).is_some_and(|forced| forced.what == ForcedState::Closed);

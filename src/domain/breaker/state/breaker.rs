@@ -5,10 +5,10 @@ use crate::domain::breaker::state::config::{BreakerConfig, PROBES_RANGE};
 use crate::domain::breaker::state::instances::{Instance, Instances};
 use crate::domain::time::{DAY, UnixMs};
 
-/// A breaker that is open or half-open and that nobody asks any more is forgotten after this long.
+/// An open or half-open breaker that no client asks is removed after this time.
 pub(crate) const FORGET_AFTER_MS: u64 = DAY;
 
-/// One breaker. The default one is closed and holds nothing: so is a missing key.
+/// One breaker. The default breaker is closed and empty, and stands for a missing key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Breaker {
     pub(crate) config: BreakerConfig,
@@ -25,7 +25,7 @@ pub struct Breaker {
 pub(crate) enum BreakerPhase {
     /// Since its generation, 0 for a breaker that was never open.
     Closed { generation: u64, since: UnixMs },
-    /// Past its span it is as good as half-open.
+    /// After its span it counts as half-open.
     Open { since: UnixMs, span: u64 },
     /// `ok` probes have succeeded, `slow` of them slowly; `permits` are out, by rising tokens.
     HalfOpen { ok: u64, slow: u64, permits: Vec<ProbePermit> },
@@ -37,7 +37,7 @@ impl Default for BreakerPhase {
     }
 }
 
-/// A probe's place. It works until another probe has taken the place.
+/// The permit of a probe. It is valid until another probe replaces it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ProbePermit {
     pub token: u64,
@@ -51,12 +51,12 @@ impl ProbePermit {
     }
 }
 
-/// What is left of a span.
+/// Returns the rest of a span, ms.
 pub(crate) fn remaining(since: UnixMs, span: u64, now: UnixMs) -> u64 {
     span.saturating_sub(now.saturating_sub(since))
 }
 
-/// What an operator wants it to be.
+/// The state in which an operator holds a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ForcedState {
     Open,
@@ -88,7 +88,7 @@ impl Breaker {
         slice_length(self.config.window)
     }
 
-    /// The operator's wish while it lasts.
+    /// Returns the forced state while it lasts.
     pub(crate) fn forced(&self, now: UnixMs) -> Option<ActiveForce> {
         self.forced.filter(|forced| forced.span.is_none_or(|span| remaining(forced.since, span, now) > 0))
     }
@@ -155,7 +155,7 @@ impl Breaker {
         }
     }
 
-    /// Whether anything was noted later than now: the clock has stepped back.
+    /// Whether a time in the breaker is later than now: the clock has stepped back.
     pub(crate) fn has_future_times(&self, now: UnixMs) -> bool {
         let phase_is = match &self.phase {
             BreakerPhase::Closed { since, .. } | BreakerPhase::Open { since, .. } => *since > now,

@@ -109,7 +109,7 @@ impl BreakerConfig {
             .unwrap_or(most)
     }
 
-    /// Whether these calls open the breaker, with failures and slow calls that so many instances saw.
+    /// Whether these calls open the breaker, given how many instances saw failures and slow calls.
     pub(crate) fn trips(&self, counts: CallCounts, failing_instances: u64, slow_instances: u64) -> bool {
         let calls = counts.calls();
         let reaches = |part: u64, pct: u64| u128::from(part) * 100 >= u128::from(pct) * u128::from(calls);

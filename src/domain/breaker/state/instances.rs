@@ -28,8 +28,8 @@ impl Instance {
 pub struct Instances(pub(crate) Vec<Instance>);
 
 impl Instances {
-    /// Notes what an instance saw. Drops the instances that the window has left, and of too many the one
-    /// that has been silent for longest.
+    /// Records what an instance saw. Drops the instances that are outside of the window, and of too
+    /// many the instance with the oldest report.
     pub fn note(&mut self, seen: Instance) {
         let current = seen.newest();
         self.0.retain(|instance| instance.newest() + SLICES_PER_WINDOW > current);

@@ -204,7 +204,8 @@ proptest! {
         }
     }
 
-    /// Whatever the clock did and whoever crashed: after the open time and a lease there is a way back.
+    /// Whatever the clock did and whoever crashed: after the open time and a lease there is a way
+    /// back.
     #[test]
     fn nothing_wedges_it(steps in steps(true)) {
         let mut world = World::new(config());
@@ -277,7 +278,8 @@ fn quorum_steps() -> impl Strategy<Value = Vec<QuorumStep>> {
 }
 
 proptest! {
-    /// Against every report that was made, one by one: it opens with the first one that completes the quorum.
+    /// Against every report that was made, one by one: it opens with the first one that completes
+    /// the quorum.
     #[test]
     fn it_opens_only_when_the_quorum_of_instances_saw_failures(steps in quorum_steps(), quorum in 1..5u64) {
         let config = BreakerConfig { quorum, min_calls: 4, fail_pct: 30, ..config() };

@@ -16,19 +16,19 @@ use std::borrow::Cow;
 pub enum State {
     /// Fresh.
     Hit,
-    /// Still fresh, and elected: you load it anew. The word is that of REFRESH.
+    /// Fresh, and this reader was elected to reload it early. The reply says REFRESH.
     EarlyRefresh,
-    /// Stale: you load it anew.
+    /// Stale, and this reader reloads it.
     Refresh,
-    /// Stale, and another loads it.
+    /// Stale, and another reader reloads it.
     Stale,
-    /// A miss: you load it.
+    /// A miss, and this reader loads it.
     Fill,
-    /// A miss, and another loads it: with BLOCK, keep waiting.
+    /// A miss, and another reader loads it. With BLOCK the client keeps waiting.
     Busy,
-    /// It is known that there is nothing.
+    /// The absence of a value is cached.
     Absent,
-    /// There was nothing fresh, and the value that the reader brought is there now.
+    /// There was no fresh value, and the value of the call is stored now.
     Stored,
 }
 
@@ -39,16 +39,16 @@ pub struct GetSetReply<'a> {
     pub value: Option<Cow<'a, [u8]>>,
     /// Above 0 for FILL and REFRESH.
     pub token: u64,
-    /// HIT, ABSENT and STORED: how long that stays fresh, -1 for ever. STALE: how much of its grace is left. FILL and
-    /// REFRESH: the lease. BUSY: when to try again.
+    /// HIT, ABSENT and STORED: how long it stays fresh, -1 for ever. STALE: the rest of its GRACE.
+    /// FILL and REFRESH: the lease. BUSY: when to try again.
     pub ms: i64,
     /// The META of the value, for readers that ask for it.
     pub client_meta: Option<Cow<'a, [u8]>>,
 }
 
 impl<'a> GetSetReply<'a> {
-    /// A fresh value; `left` is how long it stays fresh, ms, nothing for ever. Also what a plain string
-    /// with that much of its TTL left is answered as.
+    /// A fresh value; `left` is how long it stays fresh, ms, nothing for ever. Also what a plain
+    /// string with that much of its TTL left is answered as.
     pub fn hit(value: &'a [u8], left: Option<u64>) -> Self {
         GetSetReply {
             state: State::Hit,
@@ -83,13 +83,14 @@ pub struct GetSetRequest {
     pub lease: u64,
     /// A value that is fresh stays so for this long, ms.
     pub touch: Option<u64>,
-    /// Whether a value may be loaded anew before its time; never by a call that touches.
+    /// Whether a fresh value may be reloaded early; never by a call with TOUCH.
     pub early: Option<EarlyRefreshDraw>,
 }
 
 /// Decides a GETSET as if it had no BLOCK: [`State::Busy`] means that a waiter keeps waiting.
 ///
-/// A re-sent GETSET is one more reader: while its first sending holds the lease it is BUSY or STALE.
+/// A re-sent GETSET is one more reader: while its first sending holds the lease it is BUSY or
+/// STALE.
 pub fn decide_getset<'a>(
     state: Option<&'a CacheEntry>,
     request: &GetSetRequest,
@@ -131,8 +132,8 @@ pub fn decide_getset<'a>(
     Ok(decision.map(|reply| reply.with_meta_of(entry)))
 }
 
-/// Decides a GETSET that brings its value: what is fresh stands, else the value is stored as by a SET without
-/// token. A re-send finds it.
+/// Decides a GETSET with VALUE. A fresh value stays; otherwise the given value is stored, like a
+/// SET without TOKEN. A re-send finds it.
 pub fn decide_getset_value<'a>(
     state: Option<&'a CacheEntry>,
     set: &SetRequest<'a>,
@@ -172,7 +173,7 @@ fn is_elected_early(entry: Option<&CacheEntry>, request: &GetSetRequest, left: O
     }
 }
 
-/// A value, or its absence, that is fresh for as long as is `left`.
+/// Answers with a value, or its absence, that stays fresh for `left` ms.
 fn serve_fresh<'a>(
     value: Option<Cow<'a, [u8]>>,
     left: Option<u64>,

@@ -7,8 +7,8 @@ use crate::domain::time::UnixMs;
 
 /// The next reader is sent to load after `delay` ms. A stale value goes on being served.
 ///
-/// Sent again it answers alike and keeps the first delay, until another lease is granted. `FENCED` when
-/// the lease with this token was superseded, or has ended with a SET.
+/// Sent again it answers alike and keeps the first delay, until another lease is granted. `FENCED`
+/// when the lease with this token was superseded, or has ended with a SET.
 pub fn decide_release(
     state: Option<&CacheEntry>,
     token: u64,

@@ -15,9 +15,10 @@ use crate::domain::value::Value;
 /// What SET stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SetRequest<'a> {
-    /// Nothing: it is stored that there is none.
+    /// `None` stores the absence of a value.
     pub value: Option<&'a [u8]>,
-    /// The token of the FILL or REFRESH that the value was loaded for; without one it is stored anyway.
+    /// The token of the FILL or REFRESH that the value was loaded for; without one it is stored
+    /// anyway.
     pub token: Option<u64>,
     /// How long the value is fresh, ms; nothing: as the policy says, or for ever.
     pub ttl: Option<u64>,
@@ -65,22 +66,23 @@ impl EffectivePolicy {
     }
 }
 
-/// What the token of a SET is worth.
+/// What the token of a SET allows.
 enum TokenStatus {
     MayStore,
-    /// The very value has been stored under this token, which has been superseded since: a re-send.
+    /// A re-send: this value was stored with this token, which was superseded since.
     AlreadyStored,
     Superseded,
 }
 
-/// Where absence is stored, for this long unless given, ms.
+/// TTL of a cached absence unless given, ms.
 pub const DEFAULT_ABSENT_TTL: u64 = MINUTE;
 
-/// Answers whether the value was stored (1 or 0): not when the token was superseded, or the key is gone.
-/// At a key that holds a plain string, pass no state with a token.
+/// Answers whether the value was stored (1 or 0): not when the token was superseded, or the key is
+/// gone. At a key that holds a plain string, pass no state with a token.
 ///
-/// Sent again it answers alike. While no other lease was granted it stores again, and the TTL counts
-/// anew; after that nothing changes, and the answer is still 1 if the value is the one that is there.
+/// A re-send gets the same answer. Until another lease is granted it stores the value again, and
+/// the TTL restarts. After that it changes nothing, and the answer is 1 if its value is the stored
+/// one.
 ///
 /// `TOOBIG` when the value is longer than the terms allow.
 pub fn decide_set(
@@ -94,7 +96,7 @@ pub fn decide_set(
     check_size("META", set.client_meta, terms.limit())?;
     let entry = state.filter(|entry| entry.is_live(now));
     let grant = match set.token {
-        // An own token, so that every value has its place in the order of grants.
+        // Its own token, so that every value has its position in the order of tokens.
         None => tokens.next(now).max(state.map_or(0, Value::highest_token) + 1),
         Some(token) => match token_status(entry, token, set) {
             TokenStatus::MayStore => token,
@@ -156,9 +158,9 @@ fn load_time(entry: &CacheEntry, grant: u64, now: UnixMs) -> u64 {
     }
 }
 
-/// Answers whether there was anything: a value, its absence, or a lease.
+/// Decides a CACHE.EXPIRE. Answers whether the key held a value, a cached absence or a lease.
 ///
-/// Sent again it answers alike while there is something left to be served stale, for no longer.
+/// A re-send gets the same answer while the value may still be served stale.
 pub fn decide_expire(state: Option<&CacheEntry>, now: UnixMs, tokens: &TokenClock) -> Decision<bool, Effect> {
     match state.filter(|entry| entry.is_live(now)) {
         Some(entry) => {

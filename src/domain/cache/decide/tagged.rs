@@ -1,4 +1,4 @@
-//! What a SET with tags is worth.
+//! CACHE.SET with tags.
 
 use crate::domain::cache::effect::Effect;
 use crate::domain::cache::invalidation::registry::Invalidation;
@@ -26,11 +26,12 @@ pub fn attach_tags<R>(decision: Decision<R, Effect>, tags: Tags) -> Decision<R, 
     Decision { reply: decision.reply, effect }
 }
 
-/// A SET with tags: `decide` decides it as one without. `mark` is the newest invalidation of any of them.
+/// Decides a SET with tags; `decide` decides the same SET without tags. `invalidation` is the
+/// newest one of its tags.
 ///
-/// A load that began before it stores nothing, and its lease ends, so that the next reader loads. Sent again
-/// with the token of a value that is stored already it may not add a tag: whether that one was invalidated
-/// in between may have been forgotten.
+/// A load that began before it stores nothing, and its lease ends, so that the next reader loads.
+/// Sent again with the token of a value that is stored already it may not add a tag: whether that
+/// one was invalidated in between may have been forgotten.
 pub fn decide_set_with_tags(
     state: Option<&CacheEntry>,
     tags: Tags,

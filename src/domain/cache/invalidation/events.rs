@@ -1,8 +1,9 @@
-//! The invalidations of tags and prefixes that a server has seen, for processes that keep copies of values.
+//! The log of CACHE.EVENTS: invalidated tags and prefixes, for processes that keep copies of
+//! values.
 //!
-//! The number of an event is a token: it is above the number of every earlier event, in this run of the
-//! server and in those before it, and the same on a primary and its replicas. The log itself is neither
-//! replicated nor saved.
+//! The number of an event is a token: it is above the number of every earlier event, in this run of
+//! the server and in those before it, and the same on a primary and its replicas. The log itself is
+//! neither replicated nor saved.
 
 use crate::domain::cache::invalidation::Scope;
 use crate::domain::time::UnixMs;
@@ -29,7 +30,8 @@ pub struct InvalidationEvent {
 pub struct InvalidationEvents {
     kept: VecDeque<InvalidationEvent>,
     name_bytes: usize,
-    /// Events up to this number may have happened and are not kept. `None` until the log is first used.
+    /// Events up to this number may have happened and are not kept. `None` until the log is first
+    /// used.
     start: Cell<Option<u64>>,
 }
 
@@ -38,7 +40,8 @@ impl InvalidationEvents {
     pub(crate) fn record(&mut self, event: InvalidationEvent) {
         let newest = self.start.get().max(self.kept.back().map(|event| event.seq));
         if newest.is_none_or(|newest| newest >= event.seq) {
-            // The first event, or one of another history: what is kept says nothing about it.
+            // The first event, or an event of another history: the kept events do not lead up to
+            // it.
             self.kept.clear();
             self.name_bytes = 0;
             self.start.set(Some(event.seq - 1));
@@ -52,17 +55,18 @@ impl InvalidationEvents {
         }
     }
 
-    /// Forgets all events: a load has replaced what they were about. `next_token` is the one that would be
-    /// granted now.
+    /// Forgets all events, since a load has replaced the values. `next_token` is the token that
+    /// would be granted now.
     pub fn forget(&self, next_token: u64) {
         self.start.set(Some(next_token.saturating_sub(1)));
     }
 
     /// Returns up to `count` events after number `since`.
     ///
-    /// Where events after `since` may be missing (they were dropped, the server was restarted, or `since`
-    /// is another server's number), the first one invalidates everything: the empty prefix, hard.
-    /// `next_token` gives the token that would be granted now; it is called once in the life of a log.
+    /// Where events after `since` may be missing (they were dropped, the server was restarted, or
+    /// `since` is another server's number), the first one invalidates everything: the empty prefix,
+    /// hard. `next_token` gives the token that would be granted now; it is called once in the life
+    /// of a log.
     pub fn after(
         &self,
         since: u64,

@@ -1,8 +1,8 @@
-//! CACHE.INVALIDATE: what was stored, or is being loaded, under a tag or a prefix of key names is no longer
-//! fresh.
+//! CACHE.INVALIDATE: makes values and loads under a tag, or under a prefix of key names, stale or
+//! missing.
 //!
-//! Nothing is looked for when it happens: a mark is kept, and whoever meets an entry compares its grant with
-//! the marks of its tags and of its name.
+//! An invalidation searches no keys. The server logs it, and a command that opens an entry compares
+//! the token of the entry with the invalidations of its tags and of its key.
 
 pub(crate) mod events;
 pub(crate) mod registry;
@@ -22,15 +22,16 @@ use registry::{FOREVER, Invalidation, InvalidationLog, read_until};
 pub const MAX_TAG_LEN: usize = 128;
 /// The longest prefix, in bytes.
 pub const MAX_PREFIX_LEN: usize = 1_024;
-/// Invalidated tags that are remembered one by one.
+/// Invalidated tags in the log of each level.
 pub const MAX_REMEMBERED_TAGS: usize = 65_536;
-/// Invalidated prefixes that are remembered one by one.
+/// Invalidated prefixes in the log of each level.
 pub const MAX_REMEMBERED_PREFIXES: usize = 4_096;
 
-/// A mark is kept this much longer than what it concerns, for clocks that are set back.
+/// How much longer an invalidation is kept than the values to which it applies, for clocks that are
+/// set back.
 const MARGIN_MS: u64 = HOUR;
 
-/// What the names of an invalidation stand for.
+/// Whether the names of an invalidation are tags or prefixes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// Entries that were stored with one of these tags, and loads that will be.
@@ -39,10 +40,10 @@ pub enum Scope {
     Prefix,
 }
 
-/// Until when anything lasts that a server holds: an upper bound, which only rises.
+/// The latest end of anything that a server holds: an upper bound, which only rises.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct LatestExpiry {
-    /// Of entries with tags, and of leases, whose tags are not known yet.
+    /// Of entries with tags, and of leases: the tags of a load are not known yet.
     pub tagged: UnixMs,
     /// Of all entries.
     pub any: UnixMs,
@@ -51,7 +52,7 @@ pub struct LatestExpiry {
 impl LatestExpiry {
     pub const NONE: LatestExpiry = LatestExpiry { tagged: 0, any: 0 };
 
-    /// The bound of both.
+    /// Returns the later ends of both.
     pub fn join(self, other: LatestExpiry) -> LatestExpiry {
         LatestExpiry { tagged: self.tagged.max(other.tagged), any: self.any.max(other.any) }
     }
@@ -60,9 +61,9 @@ impl LatestExpiry {
 /// The soft and the hard invalidations of one scope.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 struct Levels {
-    /// What was granted before is stale for its GRACE.
+    /// Values granted before are stale for their GRACE.
     soft: InvalidationLog,
-    /// What was granted before is missing.
+    /// Values granted before are missing.
     hard: InvalidationLog,
 }
 
@@ -76,7 +77,8 @@ impl Levels {
     }
 }
 
-/// The newest invalidations that concern an entry. Each concerns it if it was granted before.
+/// The newest invalidations of an entry's tags and key. Each applies if the entry has a lower
+/// token.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct NewestInvalidations {
     pub soft: Option<Invalidation>,
@@ -84,7 +86,7 @@ pub struct NewestInvalidations {
 }
 
 impl NewestInvalidations {
-    /// The newest of both levels.
+    /// Returns the newer of both levels.
     pub fn of_any_level(self) -> Option<Invalidation> {
         self.soft.max(self.hard)
     }
@@ -100,7 +102,7 @@ pub struct Invalidations {
 }
 
 impl Invalidations {
-    /// The newest invalidations that concern an entry under `key` with these tags.
+    /// Returns the newest invalidations of these tags and of the prefixes of `key`.
     pub fn newest_for<'t>(
         &self,
         key: &[u8],
@@ -118,7 +120,7 @@ impl Invalidations {
         }
     }
 
-    /// How many tags and prefixes are remembered; a name counts once for each level.
+    /// Returns how many tags and prefixes the logs hold. A name counts once for each level.
     pub fn counts(&self) -> (usize, usize) {
         (self.tags.len(), self.prefixes.len())
     }
@@ -133,15 +135,15 @@ impl Invalidations {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidationEffect {
     pub scope: Scope,
-    /// What was granted before is missing, and not stale for its GRACE.
+    /// Values granted before are missing, not stale for their GRACE.
     pub hard: bool,
     pub names: Vec<Box<[u8]>>,
     pub invalidation: Invalidation,
-    /// When nothing is left that it concerns; nothing: never.
+    /// When the last value to which it applies has ended; `None` for never.
     pub until: Option<UnixMs>,
 }
 
-/// Sent again it invalidates again, also what was loaded in between.
+/// Decides a CACHE.INVALIDATE. A re-send invalidates again, also what was loaded in between.
 pub fn decide_invalidate(
     scope: Scope,
     hard: bool,
@@ -213,7 +215,7 @@ impl value::Effect for InvalidationEffect {
         Ok(InvalidationEffect { scope, hard, names, invalidation, until })
     }
 
-    /// Each name takes a token, as the number of its event.
+    /// Each name takes one token, which is the number of its event.
     fn highest_token(&self) -> u64 {
         self.invalidation.token + (self.names.len() as u64 - 1)
     }
@@ -232,7 +234,7 @@ impl Table for Invalidations {
                 (Scope::Tag, false) => {
                     self.tags.soft.add(&name, invalidation, until, MAX_REMEMBERED_TAGS);
                 }
-                // The soft one is older and says less.
+                // The older soft invalidation adds nothing to the hard one.
                 (Scope::Tag, true) => {
                     self.tags.soft.remove(&name);
                     self.tags.hard.add(&name, invalidation, until, MAX_REMEMBERED_TAGS);

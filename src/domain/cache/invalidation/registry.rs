@@ -1,4 +1,4 @@
-//! Which names were invalidated, when, and how long that has to be remembered.
+//! The log of invalidated names: when each was invalidated, and how long the log keeps it.
 
 use crate::domain::codec::ranges::{TIME, below, read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Included, Unbounded};
 use std::rc::Rc;
 
-/// An invalidation: it concerns what was granted before its token.
+/// An invalidation. It applies to values and leases whose tokens are lower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Invalidation {
     pub token: u64,
@@ -16,28 +16,28 @@ pub struct Invalidation {
 
 /// The newest invalidation of each name.
 ///
-/// Two rules bound what is kept, and neither lets anything invalidated come back:
+/// Two rules bound the log. Neither makes an invalidated value fresh again:
 ///
-/// - A mark goes when `until` has passed: by then nothing is left that was granted before it.
-/// - Of more than `most` names the oldest goes, and *all* that was granted before it counts as invalidated
-///   from then on: some entries are loaded again without need.
+/// - A name is dropped when `until` has passed: by then every older value and lease has ended.
+/// - Of more than `most` names the oldest is dropped, and from then on *everything* granted before
+///   it counts as invalidated: some entries are loaded again without need.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct InvalidationLog {
     by_name: BTreeMap<Rc<[u8]>, Retained>,
-    /// The same, oldest first.
+    /// The same names, oldest first.
     by_age: BTreeSet<(u64, Rc<[u8]>)>,
-    /// What concerns every name.
+    /// An invalidation of every name.
     all_before: Option<Invalidation>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Retained {
     invalidation: Invalidation,
-    /// [`FOREVER`] when something may last for ever.
+    /// [`FOREVER`] when a value without a TTL may exist.
     until: UnixMs,
 }
 
-/// The `until` of a mark that concerns something without an end.
+/// The `until` of an invalidation that may apply to a value without a TTL.
 pub(crate) const FOREVER: UnixMs = UnixMs::MAX;
 
 impl InvalidationLog {
@@ -49,18 +49,20 @@ impl InvalidationLog {
         self.by_name.len()
     }
 
-    /// The newest invalidation of exactly this name, or of all.
+    /// Returns the newest invalidation of exactly this name, or of every name.
     pub fn newest_of(&self, name: &[u8]) -> Option<Invalidation> {
         self.by_name.get(name).map(|retained| retained.invalidation).max(self.all_before)
     }
 
-    /// The newest invalidation of a name with which `key` begins, or of all.
+    /// Returns the newest invalidation of a name with which `key` begins, or of every name.
     ///
-    /// [`InvalidationLog::add_prefix`] drops the names that a new one covers, so the longest name is the newest.
+    /// [`InvalidationLog::add_prefix`] drops the names that a new one covers, so the longest name
+    /// is the newest.
     pub fn newest_covering(&self, key: &[u8]) -> Option<Invalidation> {
         let mut length = key.len();
         loop {
-            // Names in byte order: a prefix of the key stands behind all others that are not above it.
+            // In byte order the longest prefix of the key is the last name that is not greater than
+            // the key.
             let below = self.by_name.range::<[u8], _>((Unbounded, Included(&key[..length]))).next_back();
             let Some((name, retained)) = below else { return self.all_before };
             let common = name.iter().zip(key).take_while(|(a, b)| a == b).count();
@@ -71,13 +73,14 @@ impl InvalidationLog {
         }
     }
 
-    /// Notes the invalidation of a name, and drops what the rules allow.
+    /// Adds the invalidation of a name and drops the names that the two rules allow to drop.
     pub fn add(&mut self, name: &[u8], invalidation: Invalidation, until: UnixMs, most: usize) {
         self.remove(name);
         let name: Rc<[u8]> = Rc::from(name);
         self.by_age.insert((invalidation.token, Rc::clone(&name)));
         self.by_name.insert(name, Retained { invalidation, until });
-        // Two at most, so that every call is short; one is added, so that the number still falls.
+        // Drops two names at most, so that every call is short. One is added, so the number still
+        // falls.
         for _ in 0..2 {
             let Some(retained) = self.oldest() else { return };
             let is_over = retained.until < invalidation.at;
@@ -159,7 +162,7 @@ fn read_invalidation(r: &mut Reader<'_>) -> Result<Invalidation, Corrupt> {
     Ok(Invalidation { token: read_token(r)?, at: read_time(r)? })
 }
 
-/// The end of what is kept: a time, and the longest durations behind it.
+/// Reads an `until`: a time, and the longest durations after it.
 pub(crate) fn read_until(r: &mut Reader<'_>) -> Result<UnixMs, Corrupt> {
     below(r, 4 * TIME)
 }

@@ -1,4 +1,4 @@
-//! What rules the entries under a prefix of key names: the defaults of their commands, and how they are kept.
+//! A policy: the defaults of the commands on keys with a prefix, and how their values are kept.
 
 pub(crate) mod table;
 
@@ -16,20 +16,21 @@ const MAX_BYTES: u64 = 512 * 1024 * 1024;
 /// The most that EARLY takes.
 const MAX_EARLY: f64 = 100.0;
 
-/// A field that is not given has no say.
+/// A policy. A field that is `None` leaves the choice to the defaults.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CachePolicy {
     /// Of a SET that gives none, ms.
     pub ttl: Option<u64>,
     /// Of a SET that gives none, ms.
     pub grace: Option<u64>,
-    /// By how much a TTL is shortened at most, percent, so that what was stored together does not end together.
+    /// By how much a TTL is shortened at most, percent, so that what was stored together does not
+    /// end together.
     pub jitter: Option<u64>,
     /// Of an ABSENT that gives none, ms.
     pub absent_ttl: Option<u64>,
     /// Of a GETSET that gives none, ms.
     pub lease: Option<u64>,
-    /// XFetch's beta in thousandths: how eagerly a fresh value is loaded anew before its TTL ends.
+    /// XFetch's beta in thousandths: how eagerly a fresh value is reloaded before its TTL ends.
     pub early: Option<u64>,
     /// The least size of a value that is compressed, bytes; 0: none is.
     pub compress: Option<u64>,
@@ -61,7 +62,7 @@ impl CachePolicy {
         Ok(Some(()))
     }
 
-    /// What no single field can tell.
+    /// Checks the fields against each other.
     pub fn check(&self) -> Result<(), Refusal> {
         match (self.lease, self.ttl) {
             (Some(lease), Some(ttl)) if lease > ttl => Err(Refusal::err(format!(
@@ -85,12 +86,12 @@ impl CachePolicy {
         given.filter_map(|(name, value)| value.map(|value| (name, shown(name, value)))).collect()
     }
 
-    /// Whether a decision under it needs a number by chance.
+    /// Whether a decision under this policy needs a random number.
     pub fn needs_random(&self) -> bool {
         self.jitter.is_some_and(|percent| percent > 0) || self.early.is_some_and(|beta| beta > 0)
     }
 
-    /// A TTL shortened by chance, ms.
+    /// Returns a TTL that is shortened at random by up to JITTER percent, ms.
     pub fn apply_jitter(&self, ttl: u64, random: u64) -> u64 {
         let most = u128::from(ttl) * u128::from(self.jitter.unwrap_or(0)) / 100;
         // At most the TTL, so it fits.
@@ -146,8 +147,9 @@ fn parse_beta(text: &[u8]) -> Result<u64, Refusal> {
     }
 }
 
-/// Whether a fresh value is loaded anew before its time: the XFetch of Vattani, Chierichetti and Lowenstein,
-/// "Optimal Probabilistic Cache Stampede Prevention" (VLDB 2015). The longer the load took, the earlier.
+/// Decides whether a fresh value is reloaded before its TTL ends: the XFetch of Vattani,
+/// Chierichetti and Lowenstein, "Optimal Probabilistic Cache Stampede Prevention" (VLDB 2015). The
+/// longer the load took, the earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EarlyRefreshDraw {
     /// In thousandths.
@@ -157,7 +159,8 @@ pub struct EarlyRefreshDraw {
 }
 
 impl EarlyRefreshDraw {
-    /// Of a value that is fresh for `left` ms and took `load` ms.
+    /// Returns whether a value that is fresh for `left` ms and took `load` ms to load is reloaded
+    /// now.
     pub fn elects(self, load: u64, left: u64) -> bool {
         // Above 0 and at most 1.
         let u = ((self.random >> 11) + 1) as f64 / (1u64 << 53) as f64;

@@ -20,8 +20,8 @@ impl CachePolicies {
     /// The prefix that rules a key, and its policy.
     pub fn longest_match(&self, key: &[u8]) -> Option<(&[u8], &CachePolicy)> {
         let mut key = key;
-        // The greatest that is not above the key is its longest prefix, or shares a shorter part with it, and
-        // then so do all prefixes of the key that are left.
+        // The greatest that is not above the key is its longest prefix, or shares a shorter part
+        // with it, and then so do all prefixes of the key that are left.
         while let Some((prefix, policy)) = self.last_at_most(key) {
             let shared = prefix.iter().zip(key).take_while(|(a, b)| a == b).count();
             if shared == prefix.len() {

@@ -5,10 +5,11 @@ use std::borrow::Cow;
 /// Longer values are stored as they are: packing one would hold the server for milliseconds.
 const MAX_LEN: usize = 1024 * 1024;
 
-/// The most that a byte of the format can stand for.
+/// The most bytes of a value that one byte of the format can encode.
 const MAX_RATIO: usize = 255;
 
-/// The packed form, if it saves at least an eighth. `least` is the size from which on this is tried, 0 for never.
+/// The packed form, if it saves at least an eighth. `least` is the size from which on this is
+/// tried, 0 for never.
 pub fn compress(value: &[u8], least: u64) -> Option<Box<[u8]>> {
     if least == 0 || (value.len() as u64) < least || value.len() > MAX_LEN {
         return None;

@@ -23,7 +23,7 @@ pub struct CacheEntry {
     pub(crate) rare: RareParts,
 }
 
-/// What an entry is worth to a reader.
+/// How fresh the value of an entry is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Freshness {
     /// How long it stays fresh, ms; nothing for ever.
@@ -85,8 +85,8 @@ impl CacheEntry {
         }
     }
 
-    /// Whether it still counts at `now`; an entry past its end is as good as missing, whether or not the
-    /// server has removed the key yet.
+    /// Whether the entry has not ended at `now`. An ended entry counts as missing, even if the
+    /// server has not removed the key yet.
     pub(crate) fn is_live(&self, now: UnixMs) -> bool {
         match self.lifetime() {
             Lifetime::Endless => true,
@@ -108,8 +108,8 @@ impl CacheEntry {
         matches!(self.freshness(now), Freshness::Fresh(_)) && self.value().is_none()
     }
 
-    /// All fills in flight are fenced; what may be served stale is stale for its grace from `at`, and
-    /// not longer than it would have been.
+    /// Fences all loads. A value with a GRACE is stale for its GRACE from `at`, and no longer than
+    /// it would have been. A value without one is removed.
     pub(crate) fn expire(&mut self, token: u64, at: UnixMs) {
         self.rare.set_lease(None);
         match self.meta() {
@@ -121,7 +121,7 @@ impl CacheEntry {
         }
     }
 
-    /// Fresh until then, however it was loaded: no early election follows.
+    /// Makes the value fresh until then. It is not reloaded early: its load time is forgotten.
     pub(crate) fn touch(&mut self, fresh_until: UnixMs) {
         if let Some(meta) = self.meta() {
             self.packed_meta = PackedMeta::pack(ValueMeta { fresh_until, load: 0, ..meta });
@@ -133,8 +133,8 @@ impl CacheEntry {
         self.rare.client_meta()
     }
 
-    /// What the newest invalidation that concerns the entry under `key` makes of it, where it makes a
-    /// difference. It does so for a value, and a lease, that was granted before.
+    /// Returns the effect of the newest invalidation on the entry under `key`, if it applies: if
+    /// the value or the lease was granted before it.
     pub fn invalidated(&self, key: &[u8], invalidations: &Invalidations) -> Option<Effect> {
         let newest = invalidations.newest_for(key, self.tags().iter());
         let is_before = |invalidation: &Invalidation| {
@@ -148,7 +148,7 @@ impl CacheEntry {
         Some(Effect::Expire { token: soft.token, at: soft.at })
     }
 
-    /// Until when it may be of use to anyone.
+    /// Returns when the entry ends.
     pub fn latest_expiry(&self) -> LatestExpiry {
         let end = match self.lifetime() {
             Lifetime::Endless => UnixMs::MAX,
@@ -160,8 +160,8 @@ impl CacheEntry {
         LatestExpiry { tagged: if may_have_tags { end } else { 0 }, any: end }
     }
 
-    /// When a waiter should look at the entry again, if nothing happens to it before: the lease runs
-    /// out, or the entry ends. A time that has passed means: now.
+    /// Returns when a waiter must be tried again if nothing changes the entry before: when the
+    /// lease ends, or the entry. A time in the past means now.
     pub fn next_due(&self) -> Option<UnixMs> {
         match (self.lease(), self.lifetime()) {
             (Some(lease), _) => Some(lease.deadline()),

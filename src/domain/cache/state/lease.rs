@@ -15,7 +15,8 @@ pub(crate) struct Lease {
     pub since: UnixMs,
     /// How long no other reader is sent to load, ms. Once released: the DELAY.
     pub span: u64,
-    /// Given back: the token stores nothing any more, and is kept to answer a re-sent RELEASE alike.
+    /// Given back: the token stores nothing any more, and is kept to answer a re-sent RELEASE
+    /// alike.
     pub released: bool,
 }
 
@@ -30,9 +31,9 @@ impl Lease {
         self.since.saturating_add(self.span)
     }
 
-    /// How long the entry is kept for its holder: twice the lease, and a minute at least, since the slow
-    /// load that outlives a short lease is the very one that must not be thrown away. A released one is
-    /// kept for its delay, and a minute at least for those who send the release again.
+    /// Returns until when the entry is kept for the holder: twice the lease, and a minute at least,
+    /// since a slow load that outlives a short lease must not be lost. A released lease is kept for
+    /// its delay, and a minute at least, to answer a re-sent RELEASE.
     pub fn kept_until(&self) -> UnixMs {
         let times = if self.released { 1 } else { 2 };
         self.since.saturating_add(self.span.saturating_mul(times).max(MIN_REMEMBERED_MS))

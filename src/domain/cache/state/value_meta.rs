@@ -81,8 +81,8 @@ pub(crate) fn check_bytes(meta: &ValueMeta, bytes: &[u8]) -> Result<Box<[u8]>, C
     if is_valid { Ok(Box::from(bytes)) } else { Err(Corrupt) }
 }
 
-/// [`ValueMeta`] in three words: a token leaves eleven bits of its word free, a grace 25. Two of the eleven hold the
-/// form, nine the class under which the entry is counted.
+/// [`ValueMeta`] in three words: a token leaves eleven bits of its word free, a grace 25. Two of
+/// the eleven hold the form, nine the class under which the entry is counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct PackedMeta {
     fresh_until: UnixMs,

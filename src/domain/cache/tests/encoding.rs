@@ -240,8 +240,8 @@ fn a_value_of_a_mebibyte_is_one_block() {
     assert_eq!(loaded(&saved(&entry)), Ok(entry));
 }
 
-/// A plain string of n bytes takes an object of 16 bytes and n + 4; a module's value takes an object
-/// and its handle of 16 bytes each, and what is measured here.
+/// A plain string of n bytes takes an object of 16 bytes and n + 4; a module's value takes an
+/// object and its handle of 16 bytes each, and what is measured here.
 #[test]
 fn a_cached_value_takes_at_most_64_bytes_more_than_a_plain_string() {
     let mut entry = CacheEntry::default();

@@ -9,7 +9,8 @@ struct History(Vec<(Vec<u8>, Invalidation, UnixMs)>);
 
 impl History {
     fn newest(&self, concerns: impl Fn(&[u8]) -> bool, now: UnixMs) -> Option<Invalidation> {
-        // All that was there at an invalidation has ended by its `until`: so has what an older one concerns.
+        // All that was there at an invalidation has ended by its `until`: so has what an older one
+        // concerns.
         let mut end = FOREVER;
         self.0.iter().rev().find_map(|(name, invalidation, until)| {
             end = end.min(*until);

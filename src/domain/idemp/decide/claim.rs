@@ -1,4 +1,4 @@
-//! IDEMP.CLAIM: do the work, wait for who does it, or take the result.
+//! IDEMP.CLAIM: do the work, wait for its holder, or take the result.
 
 use crate::domain::decision::Decision;
 use crate::domain::idemp::state::record::{Record, Stage};
@@ -15,7 +15,8 @@ pub const DEFAULT_LEASE: u64 = time::MINUTE;
 /// TTL unless given, in milliseconds.
 pub const DEFAULT_TTL: u64 = time::DAY;
 
-/// What a claim asks for. A waiter keeps it (see [`ClaimRequest::into_owned`]) and asks again when woken.
+/// What a claim asks for. A waiter keeps it (see [`ClaimRequest::into_owned`]) and asks again when
+/// woken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimRequest<'a> {
     /// How long the claimer may work before another takes over, ms.
@@ -82,8 +83,8 @@ impl ClaimReply<'_> {
 
 /// Decides a claim as if it had no BLOCK: [`State::Busy`] means that a waiter keeps waiting.
 ///
-/// `MISMATCH` when the record was claimed with another fingerprint, whatever its state; `ERR` when the
-/// lease is longer than the TTL.
+/// `MISMATCH` when the record was claimed with another fingerprint, whatever its state; `ERR` when
+/// the lease is longer than the TTL.
 pub fn decide_claim<'a>(
     state: Option<&'a Record>,
     claim: &ClaimRequest<'_>,
@@ -143,20 +144,21 @@ fn grant_lease<'a>(
     now: UnixMs,
     tokens: &TokenClock,
 ) -> Decision<ClaimReply<'a>, Effect> {
-    // Above the token of a record that is taken over, even if the clock has not heard of it.
+    // Above the token of a record that is taken over, which the clock may not have seen.
     let token = tokens.next(now).max(state.map_or(0, |record| record.token) + 1);
     let (attempt, fingerprint) = next_attempt(state, claim, now);
     let reply = ClaimReply::without_value(State::Claimed, token, claim.lease, attempt);
     Decision::change(reply, build_claim_effect(claim, attempt, fingerprint, now, token))
 }
 
-/// What a claim changes that was granted `token` at `now`, whoever might hold the record.
+/// Returns the effect of a claim that was granted `token` at `now`, even if another client holds
+/// the record.
 pub fn claim_effect(state: Option<&Record>, claim: &ClaimRequest<'_>, now: UnixMs, token: u64) -> Effect {
     let (attempt, fingerprint) = next_attempt(state, claim, now);
     build_claim_effect(claim, attempt, fingerprint, now, token)
 }
 
-/// The first of a new record, or the next of the one that stands.
+/// Returns attempt and fingerprint: 1 for a new record, the next attempt for a live one.
 fn next_attempt(state: Option<&Record>, claim: &ClaimRequest<'_>, now: UnixMs) -> (u32, Option<Fingerprint>) {
     match state.filter(|record| record.is_live(now)) {
         Some(record) => (record.attempt.saturating_add(1), claim.fingerprint.or(record.fingerprint())),

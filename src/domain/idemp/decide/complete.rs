@@ -1,4 +1,4 @@
-//! IDEMP.COMPLETE, IDEMP.EXTEND and IDEMP.RELEASE: what the holder of a token may say.
+//! IDEMP.COMPLETE, IDEMP.EXTEND and IDEMP.RELEASE: the commands of a token's holder.
 
 use crate::domain::decision::Decision;
 use crate::domain::idemp::Effect;
@@ -23,7 +23,7 @@ pub struct Extension<'a> {
     pub token: u64,
     /// The new lease from now on, ms; as long as the last one if not given.
     pub lease: Option<u64>,
-    /// How far the work has come, handed to the next attempt; the last one stays if not given.
+    /// How far the work has come, for the next attempt. `None` keeps the last checkpoint.
     pub checkpoint: Option<&'a [u8]>,
 }
 
@@ -34,11 +34,12 @@ pub struct ResultLimits {
     pub meta: usize,
 }
 
-/// A lease that ran out still completes as long as nobody has taken over.
+/// Decides a COMPLETE. The holder may complete after its lease ran out, until another claim takes
+/// over.
 ///
 /// `FENCED` when the token is not the record's last one, the record is gone, or the claim was given
-/// back; `MISMATCH` when it was completed with another result; `TOOBIG` over a limit. Completing again
-/// with the same token and result succeeds and changes nothing: the first META and TTL stand.
+/// back; `MISMATCH` when it was completed with another result; `TOOBIG` over a limit. Completing
+/// again with the same token and result succeeds and changes nothing: the first META and TTL stand.
 pub fn decide_complete(
     state: Option<&Record>,
     completion: &Completion<'_>,
@@ -68,12 +69,12 @@ pub fn decide_complete(
     }
 }
 
-/// Goes on with the work; says how long the new lease is, ms. A lease that ran out is renewed as long as
-/// nobody has taken over.
+/// Decides an EXTEND. Answers how long the new lease is, ms. A lease that ran out is renewed until
+/// another claim takes over.
 ///
-/// `FENCED` when the token is not the record's last one, the record is gone, or the claim was given back
-/// or completed; `ERR` when the lease is longer than the claim's TTL; `TOOBIG` for a checkpoint over
-/// `limit` bytes. Extending again renews again.
+/// `FENCED` when the token is not the record's last one, the record is gone, or the claim was given
+/// back or completed; `ERR` when the lease is longer than the claim's TTL; `TOOBIG` for a
+/// checkpoint over `limit` bytes. Extending again renews again.
 pub fn decide_extend(
     state: Option<&Record>,
     extension: &Extension<'_>,

@@ -1,8 +1,9 @@
 //! The canonical form of a JSON document (RFC 8785, JCS): what clients in any language agree on.
 //!
-//! `serde_json` reads, `serde_json_canonicalizer` writes (members sorted by UTF-16 code units, numbers as
-//! ECMAScript prints them). Between the two stands a reader of our own, as `serde_json` lets the last of
-//! several members of the same name win, where the RFC (by I-JSON, RFC 7493) allows none.
+//! `serde_json` reads, `serde_json_canonicalizer` writes (members sorted by UTF-16 code units,
+//! numbers as ECMAScript prints them). Between the two is a reader of our own, since `serde_json`
+//! lets the last of several members of the same name win, where the RFC (by I-JSON, RFC 7493)
+//! allows none.
 
 use crate::domain::refusal::{Refusal, shown};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -11,8 +12,8 @@ use std::fmt;
 
 /// The canonical bytes of `text`.
 ///
-/// `ERR` when it is not one JSON document in UTF-8, nests deeper than 127, names a member twice in one
-/// object, or holds a lone surrogate or a number beyond the range of an IEEE 754 double.
+/// `ERR` when it is not one JSON document in UTF-8, nests deeper than 127, names a member twice in
+/// one object, or holds a lone surrogate or a number beyond the range of an IEEE 754 double.
 pub(crate) fn canonical(text: &[u8]) -> Result<Vec<u8>, Refusal> {
     let mut reader = serde_json::Deserializer::from_slice(text);
     Document

@@ -1,15 +1,16 @@
-//! What a completed record keeps for as long as its TTL, in one allocation: most records are completed
-//! ones, and three boxes each would cost more than the fields in them.
+//! What a completed record keeps for as long as its TTL, in one allocation: most records are
+//! completed ones, and three boxes each would cost more than the fields in them.
 
 use crate::domain::idemp::Fingerprint;
 
 const HAS_FINGERPRINT: u8 = 1;
 const HAS_META: u8 = 2;
 
-/// Bytes of the meta's length, which stands before it.
+/// Bytes of the length in front of the meta.
 const META_LENGTH: usize = size_of::<u32>();
 
-/// Fingerprint, meta and result: a byte that says which of them are there, then those in this order.
+/// Fingerprint, meta and result: a byte with a flag for each that is present, then the parts in
+/// this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PackedResult {
     packed: Box<[u8]>,

@@ -1,16 +1,16 @@
-//! What a claim is compared by: the SHA-256 (FIPS 180-4) of what the client sent.
+//! The fingerprint by which claims are compared: the SHA-256 (FIPS 180-4) of what the client sent.
 
 use crate::domain::idemp::state::canonical_json;
 use crate::domain::refusal::{Code, Refusal};
 use sha2::{Digest, Sha256};
 
-/// Hashed before the bytes, so that none of the three kinds ever equals another. The digests are kept in
-/// records: these numbers never change.
+/// Hashed before the bytes, so that none of the three kinds ever equals another. The digests are
+/// kept in records: these numbers never change.
 const GIVEN: u8 = 1;
 const PAYLOAD: u8 = 2;
 const JSON: u8 = 3;
 
-/// 32 bytes that stand for a request's content, however long that is.
+/// 32 bytes that identify the content of a request of any length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint(pub(crate) [u8; Fingerprint::SIZE]);
 
@@ -28,9 +28,9 @@ impl Fingerprint {
         Ok(Fingerprint::of(PAYLOAD, bytes))
     }
 
-    /// Of JSON: a document of at most `limit` bytes as written (`TOOBIG` beyond) in its canonical form
-    /// (RFC 8785), so that neither white space nor the order of members counts. `ERR` when there is no
-    /// such form; see [`canonical_json::canonical`].
+    /// Of JSON: a document of at most `limit` bytes as written (`TOOBIG` beyond) in its canonical
+    /// form (RFC 8785), so that neither white space nor the order of members counts. `ERR` when
+    /// there is no such form; see [`canonical_json::canonical`].
     pub fn from_json(text: &[u8], limit: usize) -> Result<Self, Refusal> {
         check_limit("JSON", text, limit)?;
         Ok(Fingerprint::of(JSON, &canonical_json::canonical(text)?))
@@ -63,7 +63,8 @@ fn check_limit(what: &str, bytes: &[u8], limit: usize) -> Result<(), Refusal> {
 mod tests {
     use super::*;
 
-    /// The expected digests come from `printf '\1abc' | sha256sum` and `printf '\2abc' | sha256sum`.
+    /// The expected digests come from `printf '\1abc' | sha256sum` and `printf '\2abc' |
+    /// sha256sum`.
     #[test]
     fn it_is_the_sha_256_of_the_kind_and_the_bytes() {
         assert_eq!(

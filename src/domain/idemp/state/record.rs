@@ -4,7 +4,7 @@ use crate::domain::idemp::Fingerprint;
 use crate::domain::idemp::state::completed::PackedResult;
 use crate::domain::time::UnixMs;
 
-/// One idempotency key: who works on it, or what came of it. 48 bytes and one allocation.
+/// One idempotency key: the claim of its holder, or its result. 48 bytes and one allocation.
 ///
 /// A default record holds nothing: it is what an effect finds at a missing key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,8 +60,8 @@ impl Record {
         }
     }
 
-    /// Whether it still counts at `now`; a record past its end is as good as missing, whether or not
-    /// the server has removed the key yet.
+    /// Whether the record has not ended at `now`. An ended record counts as missing, even if the
+    /// server has not removed the key yet.
     pub(crate) fn is_live(&self, now: UnixMs) -> bool {
         self.token != 0 && self.elapsed(now) < self.retention_ms()
     }
@@ -73,8 +73,8 @@ impl Record {
         }
     }
 
-    /// When a waiter should look at the record again, if nothing happens to it before: the lease runs
-    /// out, the delay ends, or a completed record ends. A time that has passed means: now.
+    /// Returns when a waiter must be tried again if nothing changes the record before: when the
+    /// lease or the delay ends, or a completed record. A time in the past means now.
     pub fn next_due(&self) -> Option<UnixMs> {
         let span = match &self.stage {
             _ if self.token == 0 => return None,

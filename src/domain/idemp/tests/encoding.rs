@@ -209,8 +209,8 @@ fn a_record_that_holds_nothing_saves_nothing() {
     assert_eq!(Record::default().lifetime(), Lifetime::Over);
 }
 
-/// A plain string of n bytes takes an object of 16 bytes and n + 4; a module's value takes an object
-/// and its handle of 16 bytes each, and what is measured here.
+/// A plain string of n bytes takes an object of 16 bytes and n + 4; a module's value takes an
+/// object and its handle of 16 bytes each, and what is measured here.
 #[test]
 fn a_completed_record_takes_at_most_96_bytes_more_than_a_plain_string() {
     let result = [0; 100];

@@ -1,5 +1,5 @@
-//! The record under any history, against a naive model: what is known of the key, judged by how much
-//! time has passed since the last change.
+//! The record under any history, against a naive model: what is known of the key, judged by how
+//! much time has passed since the last change.
 
 use super::harness::*;
 use crate::domain::idemp::*;
@@ -76,8 +76,8 @@ fn steps(backwards: bool) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..80)
 }
 
-/// What the model says to a claim: the reply, and the row afterwards if it changes. The token of a new
-/// lease is not the model's business: 0 stands for it.
+/// What the model says to a claim: the reply, and the row afterwards if it changes. The token of a
+/// new lease is not the model's business: 0 stands for it.
 fn model_claim(
     model: Option<&ModelRecord>,
     now: UnixMs,
