@@ -22,11 +22,7 @@ impl Cli {
 
     fn read_from(args: Vec<OsString>, redis_url: Option<String>) -> Result<Self, Failure> {
         let mut command = with_environment(Cli::command());
-        if let Some(url) = redis_url.filter(|url| !url.is_empty()) {
-            command = each_flag(command, |flag| {
-                if flag.get_id() == "redis" { flag.default_value(url.clone()) } else { flag }
-            });
-        }
+        command = with_redis_url(command, redis_url);
         if let Some((subcommand, file)) = config_file(&args) {
             command = with_file(command, &subcommand, &file)?;
         }
@@ -43,6 +39,18 @@ impl Cli {
         }
         Ok(cli)
     }
+}
+
+/// REDIS_URL takes the place of the default address.
+fn with_redis_url(command: clap::Command, url: Option<String>) -> clap::Command {
+    let Some(url) = url.filter(|url| !url.is_empty()) else { return command };
+    each_flag(command, |flag| {
+        if flag.get_id() != "redis" {
+            return flag;
+        }
+        // Help does not show it: it may hold a password.
+        flag.default_value(url.clone()).hide_default_value(true)
+    })
 }
 
 fn each_flag(command: clap::Command, change: impl Fn(Arg) -> Arg + Copy) -> clap::Command {
@@ -108,7 +116,9 @@ fn with_file(command: clap::Command, subcommand: &str, file: &Path) -> Result<cl
         let Some((_, texts)) = values.iter().find(|(name, _)| flag.get_long() == Some(name)) else {
             return flag;
         };
-        flag.default_values(texts.clone()).required(false)
+        let flag = flag.default_values(texts.clone()).required(false);
+        // Help does not show it: it may hold a password.
+        if flag.get_id() == "redis" { flag.hide_default_value(true) } else { flag }
     };
     Ok(command.mut_subcommand(subcommand, |subcommand| subcommand.mut_args(change)).mut_args(change))
 }
@@ -157,6 +167,14 @@ mod tests {
         let args = read(&["--stdio", "./h.py"], "queue = \"q\"\nexec = \"true\"", Some("redis://u")).unwrap();
         assert_eq!((args.exec, args.stdio.as_deref()), (None, Some("./h.py")));
         assert_eq!(args.server.redis, "redis://u");
+    }
+
+    #[test]
+    fn help_shows_no_password() {
+        let command = with_redis_url(Cli::command(), Some("redis://u:secret@h".into()));
+        let work = command.find_subcommand("work").unwrap();
+        let help = work.clone().render_long_help().to_string();
+        assert!(help.contains("--redis") && !help.contains("secret"), "{help}");
     }
 
     #[test]

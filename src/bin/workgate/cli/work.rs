@@ -14,9 +14,10 @@ use crate::handler::{HttpTarget, Kind};
 use crate::job::sources::MOST_SHARDS;
 
 const AFTER_HELP: &str = "\
-The handler runs as `sh -c CMD`, in a process group of its own, with the payload on its standard input and
-WORKGATE_ID, WORKGATE_QUEUE, WORKGATE_ATTEMPT, WORKGATE_TOKEN, WORKGATE_DEADLINE_MS, WORKGATE_REDIS and, where
-the job has them, WORKGATE_NAME and WORKGATE_GROUP in its environment.
+A handler of --exec runs as `sh -c CMD`, in a process group of its own, with the payload on its standard input and
+WORKGATE_ID, WORKGATE_QUEUE, WORKGATE_ATTEMPT, WORKGATE_LAST_ATTEMPT, WORKGATE_TOKEN, WORKGATE_DEADLINE_MS,
+WORKGATE_REDIS and, where the job has them, WORKGATE_NAME, WORKGATE_GROUP, WORKGATE_META and WORKGATE_PROGRESS in its
+environment.
 
 Its exit status decides:
   0        done; its standard output (the first 64 KiB) is kept as the job's result
@@ -24,10 +25,14 @@ Its exit status decides:
   75       failed for now: retried with the job's backoff (EX_TEMPFAIL)
   other    failed, as 75
   signal   failed, as 75
+A line of JSON on file descriptor 3 overrules it: {\"type\":\"release\",\"delay\":\"6s\"} gives the job back uncharged. The same
+messages are the protocol of --stdio; docs/worker-stdio.md describes them.
+
+Each flag is also an environment variable: --concurrency is WORKGATE_WORK_CONCURRENCY.
 
 The first SIGTERM or SIGINT stops taking jobs and lets handlers finish for --grace; a second one kills them.
-Exit status of the worker: 0 after a clean stop, 1 when it could not go on, 2 for a wrong flag, 130 when killed
-by a second signal. WORKGATE_LOG sets what is logged: error, warn, info (default), debug.";
+SIGUSR1 only stops taking jobs. Exit status of the worker: 0 after a clean stop, 1 when it could not go on, 2 for a wrong flag
+or address, 130 when killed by a second signal.";
 
 #[derive(Debug, Clone, Args)]
 #[command(after_help = AFTER_HELP)]

@@ -32,7 +32,7 @@ const MOST_TOLD: u64 = 20;
 
 pub async fn main(args: PushArgs) -> Result<ExitCode, Failure> {
     let input = input(&args.file)?;
-    let rejected = args.rejected.as_deref().map(|file| created(file)).transpose()?;
+    let rejected = args.rejected.as_deref().map(created).transpose()?;
     let server = open(&args.server).await?;
     let bar = bar(&args.file);
     let mut push =
