@@ -59,13 +59,13 @@ fn hit(call: Call) {
 
 fn pushed(call: Call) {
     call.array(2);
-    call.bulk(b"#1a2b");
+    call.bulk(b"#1a2b-mi8x2k0a");
     call.bulk(b"NEW");
 }
 
 fn popped(call: Call) {
     call.array(9);
-    call.bulk(b"#1a2b");
+    call.bulk(b"#1a2b-mi8x2k0a");
     call.integer(1_795_270_000_000_000);
     call.bulk(P200);
     [1, 1_795_270_000_000].into_iter().for_each(|number| call.integer(number));

@@ -11,7 +11,7 @@ const TWIN: &str = "does nothing: ";
 const QUEUE: &[Step] = &[
     |w, _, _| write(w, &[b"NOOP.PUSH", b"q", P200]),
     |w, _, _| write(w, &[b"NOOP.POP", b"q"]),
-    |w, _, _| write(w, &[b"NOOP.ACK", b"q", b"#1a2b", b"1795270000000000"]),
+    |w, _, _| write(w, &[b"NOOP.ACK", b"q", b"#1a2b-mi8x2k0a", b"1795270000000000"]),
 ];
 
 const BATCHES: &[Step] = &[
@@ -23,7 +23,7 @@ const BATCHES: &[Step] = &[
     |w, _, _| write(w, &[b"NOOP.MPOP", b"q", b"COUNT", b"100"]),
     |w, _, _| {
         let mut words: Vec<&[u8]> = vec![b"NOOP.MACK", b"q", b"100"];
-        words.extend([[&b"#1a2b"[..], b"1795270000000000"]; 100].as_flattened());
+        words.extend([[&b"#1a2b-mi8x2k0a"[..], b"1795270000000000"]; 100].as_flattened());
         write(w, &words);
     },
 ];

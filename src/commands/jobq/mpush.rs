@@ -8,8 +8,8 @@ use crate::module_api::context::Origin;
 use crate::runtime::handler::VerbatimHandler;
 
 use super::push::{
-    AfterOptions, UniqueOptions, chosen_id, parse_common_option, refuse_if_evictable, refuse_match_alone,
-    replay_plain, reply_pushed, within_limit,
+    AfterOptions, UniqueOptions, chosen_id, has_one_time, parse_common_option, refuse_if_evictable,
+    refuse_match_alone, replay_plain, reply_pushed, within_limit,
 };
 use crate::commands::args::{ArgReader, unknown};
 use crate::runtime::commit;
@@ -26,7 +26,8 @@ impl VerbatimHandler for PushMany {
         let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let payloads = payloads_of(&mut words)?;
-        let how = Write::replicated_as(ReplicateAs::choose(origin, words.peek().is_none()));
+        let is_plain = words.peek().is_none() && has_one_time(origin);
+        let how = Write::replicated_as(ReplicateAs::choose(origin, is_plain));
         refuse_large(&payloads)?;
         let (mut all, mut ids, mut unique) = (jobq::Push::plain(b""), Vec::new(), UniqueOptions::default());
         let mut waiting = AfterOptions::default();

@@ -110,6 +110,7 @@ pub(crate) struct UniqueOptions<'a> {
     until: Option<Until>,
     window: Option<u64>,
     on_dup: Option<OnDup>,
+    max_wait: Option<u64>,
 }
 
 impl<'a> UniqueOptions<'a> {
@@ -123,28 +124,36 @@ impl<'a> UniqueOptions<'a> {
             }
             b"FOR" => self.window = Some(words.duration("FOR")?),
             b"ONDUP" => {
-                let choices =
-                    [(&b"keep"[..], OnDup::Keep), (b"replace", OnDup::Replace), (b"next", OnDup::Next)];
+                let choices = [
+                    (&b"keep"[..], OnDup::Keep),
+                    (b"replace", OnDup::Replace),
+                    (b"next", OnDup::Next),
+                    (b"cancel", OnDup::Cancel),
+                ];
                 self.on_dup = Some(one_of("ONDUP", words, &choices)?);
             }
+            b"MAXWAIT" => self.max_wait = Some(words.duration("MAXWAIT")?),
             _ => return Ok(false),
         }
         Ok(true)
     }
 
     pub fn build(self) -> Result<Option<UniqueKey<'a>>, Refusal> {
-        let UniqueOptions { key, until, window, on_dup } = self;
+        let UniqueOptions { key, until, window, on_dup, max_wait } = self;
         let Some(key) = key else {
-            if until.is_some() || window.is_some() || on_dup.is_some() {
+            if until.is_some() || window.is_some() || on_dup.is_some() || max_wait.is_some() {
                 return Err(Refusal::err(
-                    "UNTIL, FOR and ONDUP go with UNIQUE: they say how its key is held",
+                    "UNTIL, FOR, ONDUP and MAXWAIT go with UNIQUE: they say how its key is held",
                 ));
             }
             return Ok(None);
         };
         let alone = if window.is_some() { Until::Time } else { Until::Done };
         let on_dup = on_dup.unwrap_or(OnDup::Keep);
-        Ok(Some(UniqueKey { key, until: until.unwrap_or(alone), window, on_dup }))
+        if max_wait.is_some() && on_dup != OnDup::Replace {
+            return Err(Refusal::err("MAXWAIT goes with ONDUP replace: it ends a debounce"));
+        }
+        Ok(Some(UniqueKey { key, until: until.unwrap_or(alone), window, on_dup, max_wait }))
     }
 }
 
@@ -155,6 +164,12 @@ fn one_of<T: Copy>(what: &str, words: &mut ArgReader<'_>, choices: &[(&[u8], T)]
         let names: Vec<_> = choices.iter().map(|(name, _)| shown(name)).collect();
         Refusal::err(format!("{what} '{}': expected {}", shown(given), names.join(" or ")))
     })
+}
+
+/// Whether a push that is replicated verbatim has the same time everywhere, which its automatic id
+/// contains. A node of a cluster that imports the key's slot takes its own time.
+pub(crate) fn has_one_time(origin: Origin) -> bool {
+    origin != Origin::ClientOfCluster
 }
 
 pub(crate) fn chosen_id<'a>(words: &mut ArgReader<'a>) -> Result<&'a [u8], Refusal> {
@@ -201,14 +216,15 @@ pub(crate) fn refuse_if_evictable<R>(
 
 /// `JOBQ.PUSH key payload [ID id [MATCH]] [NAME n] [DELAY d | AT unix_ms] [PRIORITY p] [LIFO]
 /// [GROUP g] [RETRIES n] [BACKOFF spec] [LEASE d] [AFTER n id … [ONDEAD wait|fail|run]] [EXPIRE d]
-/// [KEEP d] [UNIQUE k [UNTIL start|done] [FOR d] [ONDUP keep|replace|next]] [META b]`
+/// [KEEP d] [UNIQUE k [UNTIL start|done] [FOR d] [ONDUP keep|replace|next|cancel] [MAXWAIT d]] [META b]`
 pub struct Push;
 
 impl VerbatimHandler for Push {
     fn run(call: Call<'_>, origin: Origin) -> Result<(), Refusal> {
         let mut words = ArgReader::of(call.args);
         let (key, payload) = (words.name("key")?, words.next_arg("payload")?);
-        let how = Write::replicated_as(ReplicateAs::choose(origin, words.peek().is_none()));
+        let is_plain = words.peek().is_none() && has_one_time(origin);
+        let how = Write::replicated_as(ReplicateAs::choose(origin, is_plain));
         let (mut push, mut unique) = (jobq::Push::plain(within_limit(payload)?), UniqueOptions::default());
         let mut waiting = AfterOptions::default();
         while let Some(option) = words.option()? {

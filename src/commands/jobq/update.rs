@@ -10,7 +10,8 @@ use super::push::{MAX_AT_MS, payload};
 use crate::commands::args::{ArgReader, unknown};
 use crate::runtime::commit;
 
-/// `JOBQ.UPDATE key id [PRIORITY p] [DELAY d | AT unix_ms | NOW] [RETRIES n] [PAYLOAD b]`
+/// `JOBQ.UPDATE key id [PRIORITY p] [DELAY d | AT unix_ms | NOW] [LIFO | FIFO] [RETRIES n]
+/// [PAYLOAD b] [NOUNIQUE]`
 pub struct Update;
 
 impl Handler for Update {
@@ -30,12 +31,20 @@ impl Handler for Update {
                 b"RETRIES" => {
                     update.retries = Some(words.integer("RETRIES", 0, MAX_RETRIES.into())? as u16);
                 }
+                b"LIFO" | b"FIFO" if update.lifo.is_some() => {
+                    return Err(Refusal::err("give either LIFO or FIFO, not both"));
+                }
+                b"LIFO" => update.lifo = Some(true),
+                b"FIFO" => update.lifo = Some(false),
+                b"NOUNIQUE" => update.no_unique = true,
                 b"PAYLOAD" => update.payload = Some(payload(&mut words)?),
                 _ => return Err(unknown(&option)),
             }
         }
         if update == jobq::Update::default() {
-            return Err(Refusal::err("nothing to change: give PRIORITY, DELAY, AT, NOW, RETRIES or PAYLOAD"));
+            return Err(Refusal::err(
+                "nothing to change: give PRIORITY, DELAY, AT, NOW, LIFO, FIFO, RETRIES, PAYLOAD or NOUNIQUE",
+            ));
         }
         commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
             jobq::decide_update(queue, id, &update, now)

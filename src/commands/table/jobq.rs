@@ -23,7 +23,10 @@ const UNIQUE: Arg = option("UNIQUE", text("key"));
 const UNTIL: Arg = option("UNTIL", one_of("until", &[flag("START", "start"), flag("DONE", "done")]));
 const ONDUP: Arg = option(
     "ONDUP",
-    one_of("on-dup", &[flag("KEEP", "keep"), flag("REPLACE", "replace"), flag("NEXT", "next")]),
+    one_of(
+        "on-dup",
+        &[flag("KEEP", "keep"), flag("REPLACE", "replace"), flag("NEXT", "next"), flag("CANCEL", "cancel")],
+    ),
 );
 const AFTER: Arg = option(
     "AFTER",
@@ -99,6 +102,7 @@ pub static ROWS: &[Spec] = &[
             UNTIL,
             duration("FOR"),
             ONDUP,
+            duration("MAXWAIT"),
             AFTER,
             ONDEAD,
             META,
@@ -133,6 +137,7 @@ pub static ROWS: &[Spec] = &[
             UNTIL,
             duration("FOR"),
             ONDUP,
+            duration("MAXWAIT"),
             AFTER,
             ONDEAD,
             META,
@@ -237,8 +242,10 @@ pub static ROWS: &[Spec] = &[
                 "due",
                 &[duration("DELAY"), option("AT", integer("unix-ms")), flag("NOW", "now")],
             )),
+            optional(one_of("order", &[flag("LIFO", "lifo"), flag("FIFO", "fifo")])),
             RETRIES,
             option("PAYLOAD", text("payload")),
+            flag("NOUNIQUE", "no-unique"),
         ],
         entry: entry::<Update>(),
     },

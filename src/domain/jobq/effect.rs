@@ -35,6 +35,9 @@ pub struct JobUpdate {
     pub due: Option<UnixMs>,
     pub retries: Option<u16>,
     pub payload: Option<Payload>,
+    pub lifo: Option<bool>,
+    /// It gives up its key, or its claim to be the next holder.
+    pub no_unique: bool,
 }
 
 /// A change of a queue at `now`.

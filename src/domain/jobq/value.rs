@@ -26,8 +26,9 @@ use crate::domain::value::{Lifetime, Value};
 impl Value for Queue {
     type Effect = Effect;
 
-    /// 2 added START, END and RUNS of schedules, 3 the KIND of a failure.
-    const ENCODING: u32 = 3;
+    /// 2 added START, END and RUNS of schedules, 3 the KIND of a failure, 4 what MAXWAIT counts from
+    /// and the times of the pushes in the log of events.
+    const ENCODING: u32 = 4;
 
     fn apply(&mut self, effect: Effect) {
         self.apply_effect(effect);
@@ -139,7 +140,7 @@ impl Value for Queue {
                 }
                 reader.end()
             }
-            EVENTS => self.history.events.load(&mut reader, self.config.events, self.clock),
+            EVENTS => self.history.events.load(&mut reader, self.config.events, self.clock, encoding),
             SERIES => self.history.series.load(&mut reader, self.clock),
             RATE if self.jobs.is_empty() => self.rate.load(Subject::ENCODING, &block[1..]),
             TURNS if self.jobs.is_empty() => self.load_turns(&mut reader),
@@ -236,12 +237,7 @@ impl Value for Queue {
             let mut job = Job::clone(job);
             if job.state == State::Active {
                 let released = Event::Released.plain();
-                copy.history.add(
-                    copy.config.events,
-                    copy.clock,
-                    EventSubject::job(serial, job.id()),
-                    released,
-                );
+                copy.history.add(copy.config.events, copy.clock, EventSubject::job(serial, &job), released);
                 cancelled.extend(job.is_cancelled().then_some(serial));
                 job.state = State::Ready;
                 job.clear_worker();

@@ -146,7 +146,7 @@ fn automatic_ids_are_shown_and_long_texts_are_cut() {
     let id = s.ok("JOBQ.PUSH q p RETRIES 0").at(0).text();
     let t = pop(&s);
     s.ok(crate::support::cmd!["JOBQ.FAIL", "q", &id, t, "ERROR", vec![b'x'; 5_000]]);
-    s.ok("JOBQ.RESULT q #0").at(1).clone().is(&[b'x'; 4_096]);
+    s.ok(format!("JOBQ.RESULT q {id}")).at(1).clone().is(&[b'x'; 4_096]);
     let cut = "x".repeat(256);
     let (failed, dead) = (format!("failed {id} {cut}"), format!("dead {id} {cut}"));
     are(&s, "q", 1, &[&format!("popped {id} -"), &failed, &dead]);
@@ -250,11 +250,11 @@ fn a_replica_and_a_restarted_server_have_the_same_log() {
     let mut s = server!("appendonly yes", "appendfsync always");
     let r = s.replica(&[]);
     s.ok("JOBQ.PUSH q p ID a RETRIES 0");
-    s.ok("JOBQ.PUSH q p");
+    let id = s.ok("JOBQ.PUSH q p").at(0).text();
     let t = pop(&s);
     s.ok(format!("JOBQ.FAIL q a {t} ERROR broken"));
     let t = pop(&s);
-    s.ok(format!("JOBQ.ACK q #1 {t}"));
+    s.ok(format!("JOBQ.ACK q {id} {t}"));
     s.in_step_with(&r);
     let all = s.ok("JOBQ.EVENTS q 0");
     assert_eq!(all.items().len(), 7);

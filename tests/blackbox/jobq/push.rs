@@ -178,3 +178,18 @@ fn a_pop_stops_at_four_mebibytes_but_not_before_its_first_job() {
     assert_eq!(sizes(), [6]);
     assert_eq!(sizes(), [1]);
 }
+
+#[test]
+fn an_automatic_id_does_not_come_again_when_its_queue_begins_again() {
+    let s = server!();
+    let first = s.ok("JOBQ.PUSH q p").at(0).text();
+    assert!(first.starts_with('#'), "{first}");
+    s.ok("DEL q");
+    // The same millisecond would give the same time.
+    let now = s.now();
+    crate::support::eventually("the clock goes on", || s.now() > now);
+    let second = s.ok("JOBQ.PUSH q p").at(0).text();
+    assert_ne!(first, second);
+    s.ok(format!("JOBQ.CANCEL q {first}")).is(list![0]);
+    s.ok(format!("JOBQ.CANCEL q {second}")).is(list![1]);
+}

@@ -136,7 +136,7 @@ fn malformed_finishes_are_refused_and_change_nothing() {
         untouched.refuses("q", format!("JOBQ.{verb} q unknown {t}"), "NOJOB");
         untouched.refuses("nothing", format!("JOBQ.{verb} nothing a {t}"), "NOJOB");
         // An id of the automatic form, of a slot that was never used.
-        untouched.refuses("q", format!("JOBQ.{verb} q #999999999999 {t}"), "NOJOB");
+        untouched.refuses("q", format!("JOBQ.{verb} q #zzzz-1 {t}"), "NOJOB");
     }
     for rest in [
         "FAIL q a {t} DELAY 5",

@@ -151,3 +151,35 @@ fn a_batch_of_one_key_goes_as_one_push_after_the_other() {
     seen.field("ready").clone().is(1);
     seen.field("blocked").clone().is(1);
 }
+
+#[test]
+fn the_newest_wins_over_a_holder_that_runs() {
+    let s = server!();
+    s.ok("JOBQ.PUSH q p ID a UNIQUE k ONDUP cancel").is(list!["a", "NEW"]);
+    s.ok("JOBQ.PUSH q p ID b UNIQUE k ONDUP cancel").is(list!["b", "REPLACED"]);
+    let (_, t) = pop(&s);
+    s.ok("JOBQ.PUSH q p ID after AFTER 1 b");
+    s.ok("JOBQ.PUSH q p ID c UNIQUE k ONDUP cancel").is(list!["c", "NEXT"]);
+    s.ok(format!("JOBQ.EXTEND q b {t}")).is(2);
+    s.ok("JOBQ.PUSH q p ID d UNIQUE k ONDUP cancel").is(list!["d", "NEXT"]);
+    assert_eq!(s.ok("JOBQ.GET q c"), Reply::Nil);
+    s.ok("JOBQ.GET q after").field("waits_for").clone().is(list!["d"]);
+    s.ok(format!("JOBQ.FAIL q b {t}")).is(list!["cancelled", 0]);
+    let (id, t) = pop(&s);
+    assert_eq!(id, "d");
+    s.ok(format!("JOBQ.ACK q d {t}"));
+    state(&s, "after").is("ready");
+}
+
+#[test]
+fn a_debounce_ends_at_its_longest_wait() {
+    let s = server!();
+    let first = s.now();
+    s.ok("JOBQ.PUSH q p ID a UNIQUE k ONDUP replace DELAY 1h MAXWAIT 2h");
+    s.ok("JOBQ.PUSH q p ID b UNIQUE k ONDUP replace DELAY 3h MAXWAIT 2h").is(list!["b", "REPLACED"]);
+    let due = s.ok("JOBQ.GET q b").field("due_ms").int();
+    assert!((first + 7_200_000..first + 7_260_000).contains(&due), "{due}");
+    let untouched = Untouched::on(&s);
+    untouched.refuses("q", "JOBQ.PUSH q p UNIQUE k MAXWAIT 2h", "ERR");
+    untouched.refuses("q", "JOBQ.PUSH q p MAXWAIT 2h", "ERR");
+}

@@ -106,3 +106,21 @@ fn a_new_payload_reaches_replicas_and_files() {
     let job = s.ok("JOBQ.POP q");
     assert_eq!(job.at(0).at(2).bytes(), payload);
 }
+
+#[test]
+fn a_job_gives_up_its_key_and_its_place_among_the_latest() {
+    let s = server!();
+    s.ok("JOBQ.PUSH q p ID a UNIQUE k");
+    s.ok("JOBQ.PUSH q p ID b UNIQUE k ONDUP next").is(list!["b", "NEXT"]);
+    s.ok("JOBQ.UPDATE q a NOUNIQUE").is(status("OK"));
+    s.ok("JOBQ.GET q b").field("state").clone().is("ready");
+    s.ok("JOBQ.PUSH q p ID c UNIQUE k").is(list!["b", "DUP"]);
+    s.ok("JOBQ.UPDATE q b LIFO");
+    assert_eq!(popped(&s.ok("JOBQ.POP q")), ["b"]);
+    s.ok("JOBQ.PUSH q p ID d LIFO");
+    s.ok("JOBQ.UPDATE q d FIFO");
+    assert_eq!(popped(&s.ok("JOBQ.POP q COUNT 2")), ["a", "d"]);
+    let untouched = Untouched::on(&s);
+    untouched.during("q", || s.ok("JOBQ.UPDATE q d NOUNIQUE FIFO"));
+    untouched.refuses("q", "JOBQ.UPDATE q d LIFO FIFO", "ERR");
+}

@@ -7,7 +7,7 @@ use crate::domain::jobq::queue::dependencies::dependency_error;
 use crate::domain::jobq::state::backoff::Backoff;
 use crate::domain::jobq::state::config::Config;
 use crate::domain::jobq::state::dependencies::{DependencyOutcome, OnDead};
-use crate::domain::jobq::state::job::State;
+use crate::domain::jobq::state::job::{Job, State};
 use crate::domain::jobq::state::job_id::{AutomaticId, JobId};
 use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, NewKey};
 use crate::domain::jobq::state::pause::Pause;
@@ -73,6 +73,8 @@ pub struct UniqueKey<'a> {
     /// FOR; always given with [`Until::Time`].
     pub window: Option<u64>,
     pub on_dup: OnDup,
+    /// MAXWAIT: how long replacing the holder again and again may delay the job.
+    pub max_wait: Option<u64>,
 }
 
 /// What a push does if its key is held.
@@ -84,6 +86,8 @@ pub enum OnDup {
     Replace,
     /// It waits until the key is free.
     Next,
+    /// Like `Replace`, but it also asks the worker of an active holder to stop.
+    Cancel,
 }
 
 impl<'a> Push<'a> {
@@ -175,7 +179,20 @@ pub(crate) struct PushBatch<'q> {
 struct KeyStatus {
     /// The holder's id, and its serial if it waits.
     holder: Option<(Box<[u8]>, Option<Serial>)>,
+    /// The holder if it is active.
+    active: Option<Serial>,
+    /// The push that began the chain of replaced holders.
+    since: UnixMs,
     next: Option<(Box<[u8]>, Serial)>,
+}
+
+/// How a push claims its key.
+#[derive(Clone, Copy)]
+struct DecidedClaim {
+    claim: KeyClaim,
+    /// The active holder that it asks to stop.
+    cancels: Option<Serial>,
+    since: UnixMs,
 }
 
 impl KeyStatus {
@@ -191,7 +208,13 @@ impl KeyStatus {
             KeyHolder::NotLoaded => None,
         };
         let next = claim.next.and_then(|serial| Some((named(serial)?.0, serial)));
-        KeyStatus { holder, next }
+        let job = if let KeyHolder::Job(serial) = claim.holder { queue.job(serial) } else { None };
+        let active = match claim.holder {
+            KeyHolder::Job(serial) if job.is_some_and(|job| job.state == State::Active) => Some(serial),
+            _ => None,
+        };
+        let since = job.and_then(Job::unique).map_or(now, |unique| unique.since);
+        KeyStatus { holder, active, since, next }
     }
 }
 
@@ -209,18 +232,25 @@ impl<'q> PushBatch<'q> {
             return Ok(Decision::answer(known));
         }
         refuse_closed(self.queue, push.payload.len(), self.now)?;
-        let id = push.id.map_or_else(|| JobId::Automatic(AutomaticId::of(self.serial)), JobId::from);
+        let id =
+            push.id.map_or_else(|| JobId::Automatic(AutomaticId::of(self.serial, self.now)), JobId::from);
         let dependencies = push.after.map(|after| self.dependencies(&after)).transpose()?;
         let dead = dependencies.as_ref().is_some_and(|dependencies| dependencies.dependency_error.is_some());
+        let never = DecidedClaim { claim: KeyClaim::Dead, cancels: None, since: self.now };
         let (pushed, claim) = match push.unique.filter(|_| !dead).map(|unique| self.key_claim(&unique, &id)) {
-            None => (Pushed::New(id.into_owned()), dead.then_some(KeyClaim::Dead)),
+            None => (Pushed::New(id.into_owned()), dead.then_some(never)),
             Some((answer, None)) => return Ok(Decision::answer(answer)),
             Some((answer, claim)) => (answer, claim),
         };
-        if let (Some(KeyClaim::Replace(old)), Some(dependencies)) = (claim, &dependencies) {
-            self.refuse_circle(old, dependencies)?;
+        let replaced = claim.and_then(|decided| match decided.claim {
+            KeyClaim::Replace(old) => Some(old),
+            _ => None,
+        });
+        let inherited_from = replaced.into_iter().chain(claim.and_then(|decided| decided.cancels));
+        if let Some(dependencies) = &dependencies {
+            inherited_from.into_iter().try_for_each(|old| self.refuse_circle(old, dependencies))?;
         }
-        if !matches!(claim, Some(KeyClaim::Replace(_))) {
+        if replaced.is_none() {
             refuse_full(self.queue, self.added + 1)?;
             self.added += 1;
         }
@@ -277,7 +307,7 @@ impl<'q> PushBatch<'q> {
         if !dependencies.after.is_empty() && (in_the_way || dependencies.after.contains(&job.root(old))) {
             let id = job.shown_id(old);
             return Err(Refusal::err(format!(
-                "AFTER: the push would take the place of '{}', which is waited for; leave out AFTER or ONDUP replace",
+                "AFTER: the push would take the place of '{}', which is waited for; leave out AFTER or ONDUP",
                 shown(&id)
             )));
         }
@@ -285,28 +315,32 @@ impl<'q> PushBatch<'q> {
     }
 
     /// Decides how a push claims its key. Returns the answer, and `None` if no job is added.
-    fn key_claim(&mut self, unique: &UniqueKey<'_>, id: &[u8]) -> (Pushed, Option<KeyClaim>) {
+    fn key_claim(&mut self, unique: &UniqueKey<'_>, id: &[u8]) -> (Pushed, Option<DecidedClaim>) {
         let (queue, now, serial) = (self.queue, self.now, self.serial);
         let key_status = self.key_status.get_or_insert_with(|| {
             queue.map_or_else(KeyStatus::default, |queue| KeyStatus::of(queue, unique.key, now))
         });
         let Some((holder, waiting)) = &key_status.holder else {
             key_status.holder = Some((id.into(), Some(serial)));
-            return (Pushed::New(JobId::from(id).into_owned()), Some(KeyClaim::Free));
+            key_status.since = now;
+            let decided = DecidedClaim { claim: KeyClaim::Free, cancels: None, since: now };
+            return (Pushed::New(JobId::from(id).into_owned()), Some(decided));
         };
         match (unique.on_dup, waiting) {
             (OnDup::Keep, _) => (Pushed::Duplicate(holder.clone()), None),
-            (OnDup::Replace, Some(old)) => {
+            (OnDup::Replace | OnDup::Cancel, Some(old)) => {
                 let claim = KeyClaim::Replace(*old);
+                let decided = DecidedClaim { claim, cancels: None, since: key_status.since };
                 let old = key_status.holder.replace((id.into(), Some(serial)));
                 self.ids.extend(old.map(|(id, _)| (id, false)));
-                (Pushed::Replaced(id.into()), Some(claim))
+                (Pushed::Replaced(id.into()), Some(decided))
             }
             _ => {
                 let old = key_status.next.replace((id.into(), serial));
                 let claim = old.as_ref().map_or(KeyClaim::Wait, |(_, old)| KeyClaim::Replace(*old));
                 self.ids.extend(old.map(|(id, _)| (id, false)));
-                (Pushed::Next(id.into()), Some(claim))
+                let cancels = key_status.active.filter(|_| unique.on_dup == OnDup::Cancel);
+                (Pushed::Next(id.into()), Some(DecidedClaim { claim, cancels, since: now }))
             }
         }
     }
@@ -320,15 +354,18 @@ pub fn push_effect(queue: Option<&Queue>, pushes: &[Push<'_>], now: UnixMs) -> O
     Effect::from_changes((first..).zip(pushes).map(change).collect(), now)
 }
 
-fn new_job(queue: Option<&Queue>, push: &Push<'_>, claim: Option<KeyClaim>, now: UnixMs) -> NewJob {
-    let key = |claim| {
+fn new_job(queue: Option<&Queue>, push: &Push<'_>, claim: Option<DecidedClaim>, now: UnixMs) -> NewJob {
+    let key = |DecidedClaim { claim, cancels, since }| {
         let UniqueKey { key, until, window, .. } = push.unique?;
-        Some(NewKey { key: key.into(), until, window: window.unwrap_or(0), claim })
+        let (window, cancels) = (window.unwrap_or(0), cancels.is_some());
+        Some(NewKey { key: key.into(), until, window, claim, cancels, since })
     };
     let due = match push.due {
         Due::After(delay) => now + delay,
         Due::At(time) => time.max(now),
     };
+    let latest = claim.and_then(|decided| Some(decided.since + push.unique?.max_wait?));
+    let due = latest.map_or(due, |latest| due.min(latest).max(now));
     let new = |config: &Config| NewJob { unique: claim.and_then(key), ..push.job(due, config) };
     queue.map_or_else(|| new(&Config::default()), |queue| new(&queue.config))
 }

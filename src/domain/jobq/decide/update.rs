@@ -6,6 +6,7 @@ use crate::domain::jobq::effect::{Change, Effect, JobUpdate};
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::ready::priority_lanes::Rank;
 use crate::domain::jobq::state::job::{Job, LastOutcome, Payload, State};
+use crate::domain::jobq::state::unique_keys::KeyRole;
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time::UnixMs;
 
@@ -17,6 +18,10 @@ pub struct Update<'a> {
     pub due: Option<Due>,
     pub retries: Option<u16>,
     pub payload: Option<&'a [u8]>,
+    /// Whether the job goes to the head of its priority (LIFO) or to the end (FIFO).
+    pub lifo: Option<bool>,
+    /// The job gives up its UNIQUE key, or its claim to be the next holder.
+    pub no_unique: bool,
 }
 
 /// Decides an UPDATE of a queue that has advanced to `now`.
@@ -63,6 +68,8 @@ pub fn decide_update(
         due: due.filter(|due| !job.is_due_at(*due, now)),
         retries: update.retries.filter(|retries| *retries != job.retries),
         payload: update.payload.filter(|payload| *payload != job.payload()).map(Payload::from),
+        lifo: update.lifo.filter(|lifo| *lifo != job.is_lifo()),
+        no_unique: update.no_unique && job.unique().is_some_and(|unique| unique.role != KeyRole::Past),
     };
     if given == JobUpdate::default() {
         return Ok(Decision::answer(()));
@@ -80,6 +87,9 @@ impl Job {
     pub(crate) fn update(&mut self, given: JobUpdate, shift: Rank, now: UnixMs) {
         if let Some(priority) = given.priority {
             self.priority = priority;
+        }
+        if let Some(lifo) = given.lifo {
+            self.options_mut().lifo = lifo;
         }
         if let Some(retries) = given.retries {
             self.retries = retries;

@@ -45,6 +45,8 @@ const ACK_MANY: u8 = 17;
 const FAIL_WITH_REPORT: u8 = 18;
 /// With a progress.
 const RELEASE_WITH_PROGRESS: u8 = 19;
+/// With LIFO, FIFO or NOUNIQUE.
+const UPDATE_ORDER_OR_KEY: u8 = 20;
 
 impl value::Effect for Effect {
     fn encode(&self) -> Vec<u8> {
@@ -231,7 +233,8 @@ fn write_change(writer: &mut Writer, change: &Change) {
             writer.bytes(name);
         }
         Change::Update { serial, update } => {
-            writer.byte(UPDATE);
+            let is_long = update.lifo.is_some() || update.no_unique;
+            writer.byte(if is_long { UPDATE_ORDER_OR_KEY } else { UPDATE });
             writer.int(*serial);
             write_job_update(writer, update);
         }
@@ -301,7 +304,10 @@ fn read_change(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
             Change::SetNextRun { name, next, progress }
         }
         HOLD_SCHEDULE => Change::HoldSchedule { name: read_schedule_name(reader)? },
-        UPDATE => Change::Update { serial: read_near(reader)?, update: read_job_update(reader)? },
+        code @ (UPDATE | UPDATE_ORDER_OR_KEY) => Change::Update {
+            serial: read_near(reader)?,
+            update: read_job_update(reader, code == UPDATE_ORDER_OR_KEY)?,
+        },
         LOG => Change::Log { serial: read_near(reader)?, line: read_bytes(reader)? },
         _ => return Err(Corrupt),
     })
@@ -374,13 +380,19 @@ fn write_job_update(writer: &mut Writer, given: &JobUpdate) {
     writer.option(given.due, Writer::int);
     writer.option(given.retries, |writer, retries| writer.int(retries.into()));
     writer.bool(given.payload.is_some());
+    if given.lifo.is_some() || given.no_unique {
+        writer.option(given.lifo, Writer::bool);
+        writer.bool(given.no_unique);
+    }
 }
 
-fn read_job_update(reader: &mut Reader<'_>) -> Result<JobUpdate, Corrupt> {
+fn read_job_update(reader: &mut Reader<'_>, is_long: bool) -> Result<JobUpdate, Corrupt> {
     Ok(JobUpdate {
         priority: reader.option(read_priority)?,
         due: reader.option(read_near)?,
         retries: reader.option(Reader::narrow)?,
         payload: reader.bool()?.then(Payload::default),
+        lifo: if is_long { reader.option(Reader::bool)? } else { None },
+        no_unique: is_long && reader.bool()?,
     })
 }

@@ -10,6 +10,10 @@ use crate::domain::jobq::state::job::Payload;
 use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, NewKey};
 use crate::domain::jobq::state::unique_keys::Until;
 
+/// Added to how a job claims its key where the chain of replaced holders follows: effects of earlier
+/// builds have none.
+const CHAINED: u8 = 4;
+
 /// Writes the job of a push, but for its payload.
 pub(crate) fn write_new(writer: &mut Writer, job: &NewJob) {
     writer.int(job.due);
@@ -74,24 +78,32 @@ fn write_key(writer: &mut Writer, unique: &NewKey) {
     writer.byte(unique.until as u8);
     writer.int(unique.window);
     match unique.claim {
-        KeyClaim::Free => writer.byte(0),
-        KeyClaim::Wait => writer.byte(1),
-        KeyClaim::Dead => writer.byte(3),
+        KeyClaim::Free => writer.byte(CHAINED),
+        KeyClaim::Wait => writer.byte(CHAINED + 1),
+        KeyClaim::Dead => writer.byte(CHAINED + 3),
         KeyClaim::Replace(serial) => {
-            writer.byte(2);
+            writer.byte(CHAINED + 2);
             writer.int(serial);
         }
     }
+    writer.bool(unique.cancels);
+    writer.int(unique.since);
 }
 
 fn read_key(reader: &mut Reader<'_>) -> Result<NewKey, Corrupt> {
     let (key, until, window) = (read_bytes(reader)?, read_until(reader)?, read_duration(reader)?);
-    let claim = match reader.byte()? {
+    let code = reader.byte()?;
+    let claim = match code % CHAINED {
         0 => KeyClaim::Free,
         1 => KeyClaim::Wait,
         3 => KeyClaim::Dead,
-        2 => KeyClaim::Replace(read_near(reader)?),
+        _ => KeyClaim::Replace(read_near(reader)?),
+    };
+    let (cancels, since) = match code / CHAINED {
+        0 => (false, 0),
+        1 => (reader.bool()?, read_near(reader)?),
         _ => return Err(Corrupt),
     };
-    if until == Until::Time && window == 0 { Err(Corrupt) } else { Ok(NewKey { key, until, window, claim }) }
+    let is_sound = until != Until::Time || window > 0;
+    if is_sound { Ok(NewKey { key, until, window, claim, cancels, since }) } else { Err(Corrupt) }
 }

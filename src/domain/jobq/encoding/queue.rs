@@ -144,7 +144,7 @@ fn read_options(reader: &mut Reader<'_>, encoding: u32) -> Result<JobOptions, Co
         name: reader.option(read_bytes)?,
         meta: reader.option(read_bytes)?,
         group: reader.option(read_name)?.map(Arc::from),
-        lifetime: reader.option(read_lifetime)?.map(Box::new),
+        lifetime: reader.option(|reader| read_lifetime(reader, encoding))?.map(Box::new),
         backoff: reader.option(Backoff::read)?.map(Box::new),
         lease: read_duration(reader)?,
         shift: shift(reader)?,
@@ -187,26 +187,28 @@ fn write_lifetime(writer: &mut Writer, lifetime: &JobLifetime) {
         writer.byte(unique.role as u8);
         writer.int(unique.window);
         writer.int(unique.free_at);
+        writer.int(unique.since);
     });
     writer.option(lifetime.root, Writer::int);
 }
 
-fn read_lifetime(reader: &mut Reader<'_>) -> Result<JobLifetime, Corrupt> {
+fn read_lifetime(reader: &mut Reader<'_>, encoding: u32) -> Result<JobLifetime, Corrupt> {
     let (expire, expires, keep) = (read_duration(reader)?, read_near(reader)?, reader.option(read_duration)?);
-    let (unique, root) = (reader.option(read_unique)?, reader.option(read_near)?);
+    let (unique, root) = (reader.option(|reader| read_unique(reader, encoding))?, reader.option(read_near)?);
     let lifetime = JobLifetime { expire, expires, keep, unique, dependencies: None, root };
     if expires == 0 || expire > 0 { Ok(lifetime) } else { Err(Corrupt) }
 }
 
-fn read_unique(reader: &mut Reader<'_>) -> Result<Unique, Corrupt> {
+fn read_unique(reader: &mut Reader<'_>, encoding: u32) -> Result<Unique, Corrupt> {
     let (key, until) = (reader.bytes()?.into(), read_until(reader)?);
     let role = *KeyRole::ALL.get(usize::from(reader.byte()?)).ok_or(Corrupt)?;
     let (window, free_at) = (read_duration(reader)?, read_near(reader)?);
+    let since = if encoding >= 4 { read_near(reader)? } else { 0 };
     let is_timed = role == KeyRole::Holds && window > 0;
     if is_timed != (free_at > 0) || (until == Until::Time && window == 0) {
         return Err(Corrupt);
     }
-    Ok(Unique { key, until, window, role, free_at })
+    Ok(Unique { key, until, window, role, free_at, since })
 }
 
 /// What aging has added to a priority.

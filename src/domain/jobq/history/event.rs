@@ -1,5 +1,6 @@
 //! The events of a queue and the subjects they happen to.
 
+use crate::domain::jobq::state::job::JobHeader;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::time::UnixMs;
 
@@ -118,14 +119,14 @@ pub(crate) type EventWithDetail<'a> = (Event, Detail<'a>);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EventSubject<'a> {
     Queue,
-    /// A job with an automatic id.
-    Serial(Serial),
+    /// A job with an automatic id, and the time of its push.
+    Serial(Serial, UnixMs),
     /// A job with an id that its pusher chose.
     Id(&'a [u8]),
 }
 
 impl<'a> EventSubject<'a> {
-    pub fn job(serial: Serial, id: Option<&'a [u8]>) -> Self {
-        id.map_or(EventSubject::Serial(serial), EventSubject::Id)
+    pub fn job(serial: Serial, job: &'a JobHeader) -> Self {
+        job.id().map_or(EventSubject::Serial(serial, job.created), EventSubject::Id)
     }
 }

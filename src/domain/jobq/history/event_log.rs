@@ -81,8 +81,8 @@ impl<'a> Iterator for SegmentReader<'a> {
         if self.reader.is_empty() {
             return None;
         }
-        let (later, subject, what) = read(&mut self.reader).ok()?;
-        self.at += later;
+        let (at, subject, what) = read(&mut self.reader, self.at, true).ok()?;
+        self.at = at;
         let seq = self.seq;
         self.seq += 1;
         Some(LoggedEvent { seq, at: self.at, subject, what })
@@ -106,7 +106,7 @@ impl EventLog {
         }
         if let Some(segment) = self.segments.back_mut() {
             let before = segment.entries.len();
-            write(&mut segment.entries, at - self.last_at, subject, what);
+            write(&mut segment.entries, self.last_at, at, subject, what);
             self.bytes += segment.entries.len() - before;
         }
         self.last_at = at;
@@ -187,7 +187,7 @@ impl EventLog {
                 begin(&mut writer, seq, at);
                 before = at;
             }
-            write(&mut writer, at - before, subject, what);
+            write(&mut writer, before, at, subject, what);
             before = at;
             if writer.len() >= BLOCK {
                 emit(&writer.take());
@@ -204,7 +204,13 @@ impl EventLog {
 
     /// Loads what follows the kind in a block of a queue that keeps `most` and has come to the time
     /// `clock`.
-    pub fn load(&mut self, reader: &mut Reader<'_>, most: u32, clock: UnixMs) -> Result<(), Corrupt> {
+    pub fn load(
+        &mut self,
+        reader: &mut Reader<'_>,
+        most: u32,
+        clock: UnixMs,
+        encoding: u32,
+    ) -> Result<(), Corrupt> {
         let (seq, at) = (reader.int()?, reader.int()?);
         let is_first = self.is_new();
         if is_first && (1..MAX_CLOCK).contains(&seq) {
@@ -218,13 +224,14 @@ impl EventLog {
         }
         let mut now = at;
         loop {
-            let (later, subject, what) = read(reader)?;
             // The time of a block is that of its first event.
-            let first = seq == self.last + 1;
-            now = now
-                .checked_add(later)
-                .filter(|now| *now <= clock && (!first || later == 0))
-                .ok_or(Corrupt)?;
+            let is_first_of_block = seq == self.last + 1;
+            let before = now;
+            let (at, subject, what) = read(reader, before, encoding >= 4)?;
+            if at > clock || (is_first_of_block && at != before) {
+                return Err(Corrupt);
+            }
+            now = at;
             if self.kept >= most {
                 return Err(Corrupt);
             }
@@ -250,19 +257,28 @@ const QUEUE: u64 = 0;
 const ID: u64 = 1;
 
 /// Writes an event that happened `later` milliseconds after the one before it.
-fn write(writer: &mut Writer, later: u64, subject: EventSubject<'_>, (event, detail): EventWithDetail<'_>) {
+fn write(
+    writer: &mut Writer,
+    before: UnixMs,
+    at: UnixMs,
+    subject: EventSubject<'_>,
+    (event, detail): EventWithDetail<'_>,
+) {
     let shape = match detail {
         Detail::None => 0,
         Detail::Time(_) => TIME,
         Detail::Text(_) => TEXT,
     };
     let mut head = Head { bytes: [event as u8 | shape; HEAD], length: 1 };
-    head.int(later);
+    head.int(at - before);
     head.int(match subject {
         EventSubject::Queue => QUEUE,
         EventSubject::Id(_) => ID,
-        EventSubject::Serial(serial) => serial + 2,
+        EventSubject::Serial(serial, _) => serial + 2,
     });
+    if let EventSubject::Serial(_, created) = subject {
+        head.int(at.saturating_sub(created));
+    }
     writer.raw(&head.bytes[..head.length]);
     if let EventSubject::Id(id) = subject {
         writer.bytes(cut(id, MAX_DETAIL_BYTES));
@@ -274,8 +290,8 @@ fn write(writer: &mut Writer, later: u64, subject: EventSubject<'_>, (event, det
     }
 }
 
-/// One byte and two numbers.
-const HEAD: usize = 1 + 2 * 10;
+/// One byte and three numbers.
+const HEAD: usize = 1 + 3 * 10;
 
 /// What every event has, put together before it is written: each PUSH, POP and ACK pays for it.
 struct Head {
@@ -299,18 +315,27 @@ impl Head {
     }
 }
 
-fn read<'a>(reader: &mut Reader<'a>) -> Result<(u64, EventSubject<'a>, EventWithDetail<'a>), Corrupt> {
+/// Reads an event that follows one at `before`: its time, its subject and what happened.
+fn read<'a>(
+    reader: &mut Reader<'a>,
+    before: UnixMs,
+    has_ages: bool,
+) -> Result<(UnixMs, EventSubject<'a>, EventWithDetail<'a>), Corrupt> {
     let head = reader.byte()?;
     let event = *Event::ALL.get(usize::from(head & (TIME - 1))).ok_or(Corrupt)?;
-    let later = read_near(reader)?;
+    let at = before.checked_add(read_near(reader)?).ok_or(Corrupt)?;
     let subject = match reader.int()? {
         QUEUE => EventSubject::Queue,
         ID => EventSubject::Id(short(reader)?),
-        serial => EventSubject::Serial(serial - 2),
+        serial => {
+            // Earlier encodings did not say when the job was pushed.
+            let age = if has_ages { reader.int()? } else { 0 };
+            EventSubject::Serial(serial - 2, at.checked_sub(age).ok_or(Corrupt)?)
+        }
     };
     let is_known = match subject {
         EventSubject::Queue => event.is_of_queue(),
-        EventSubject::Serial(serial) => !event.is_of_queue() && serial < MAX_CLOCK * 2,
+        EventSubject::Serial(serial, _) => !event.is_of_queue() && serial < MAX_CLOCK * 2,
         EventSubject::Id(id) => !event.is_of_queue() && !matches!(id.first(), None | Some(b'#')),
     };
     let detail = match head & !(TIME - 1) {
@@ -319,7 +344,7 @@ fn read<'a>(reader: &mut Reader<'a>) -> Result<(u64, EventSubject<'a>, EventWith
         TEXT => Detail::Text(short(reader)?),
         _ => return Err(Corrupt),
     };
-    if is_known && event.may_have(detail) { Ok((later, subject, (event, detail))) } else { Err(Corrupt) }
+    if is_known && event.may_have(detail) { Ok((at, subject, (event, detail))) } else { Err(Corrupt) }
 }
 
 fn short<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], Corrupt> {
@@ -353,7 +378,7 @@ mod tests {
     fn loaded(blocks: &[Vec<u8>], most: u32, clock: UnixMs) -> Result<EventLog, Corrupt> {
         let mut events = EventLog::default();
         for block in blocks {
-            events.load(&mut Reader::new(block), most, clock)?;
+            events.load(&mut Reader::new(block), most, clock, 4)?;
         }
         Ok(events)
     }
@@ -361,8 +386,8 @@ mod tests {
     fn all_kinds() -> Vec<(EventSubject<'static>, EventWithDetail<'static>)> {
         let subject = [
             EventSubject::Queue,
-            EventSubject::Serial(0),
-            EventSubject::Serial(1 << 50),
+            EventSubject::Serial(0, 0),
+            EventSubject::Serial(1 << 50, 0),
             EventSubject::Id(b"a"),
             EventSubject::Id(&[b'x'; 256]),
         ];
@@ -384,7 +409,7 @@ mod tests {
         for most in [1, 5, 63, 64, 65, 1_000] {
             let mut events = EventLog::default();
             for seq in 1..=2_500u64 {
-                events.add(most, 7 * seq, EventSubject::Serial(seq), Event::Pushed.plain());
+                events.add(most, 7 * seq, EventSubject::Serial(seq, 7 * seq), Event::Pushed.plain());
                 let first = (seq + 1).saturating_sub(most.into()).max(1);
                 if seq % 97 < 3 {
                     assert_eq!(numbers(&events, 0), (first..=seq).collect::<Vec<_>>());
@@ -394,11 +419,8 @@ mod tests {
                     assert_eq!(numbers(&events, seq + 1).len(), most.min(seq as u32) as usize);
                 }
             }
-            assert!(
-                events.after(0).all(
-                    |entry| entry.at == 7 * entry.seq && entry.subject == EventSubject::Serial(entry.seq)
-                )
-            );
+            assert!(events.after(0).all(|entry| entry.at == 7 * entry.seq
+                && entry.subject == EventSubject::Serial(entry.seq, 7 * entry.seq)));
             assert!(events.segments.len() as u64 <= u64::from(most) / EVENTS_PER_SEGMENT + 3);
             assert_eq!(
                 events.bytes,
@@ -414,11 +436,11 @@ mod tests {
             events.add(
                 10_000,
                 1_767_225_600_000 + i / 4,
-                EventSubject::Serial(1_000_000 + i),
+                EventSubject::Serial(1_000_000 + i, 1_767_225_600_000 + i / 4),
                 Event::Pushed.plain(),
             )
         });
-        assert!(events.memory() < 7 * 10_000, "{}", events.memory());
+        assert!(events.memory() < 8 * 10_000, "{}", events.memory());
     }
 
     #[test]
@@ -444,7 +466,7 @@ mod tests {
     fn a_long_log_is_saved_in_several_blocks() {
         let mut events = EventLog::default();
         (0..2_000).for_each(|i| {
-            events.add(10_000, i, EventSubject::Serial(i), Event::Failed.with_text(Some(&[1; 256])))
+            events.add(10_000, i, EventSubject::Serial(i, i), Event::Failed.with_text(Some(&[1; 256])))
         });
         let blocks = saved(&events);
         assert_eq!(blocks.len(), 8);
@@ -458,7 +480,7 @@ mod tests {
     #[test]
     fn fewer_are_kept_when_that_is_asked_for_and_what_is_gone_stays_so() {
         let mut events = EventLog::default();
-        (1..=200).for_each(|i| events.add(1_000, i, EventSubject::Serial(i), Event::Done.plain()));
+        (1..=200).for_each(|i| events.add(1_000, i, EventSubject::Serial(i, i), Event::Done.plain()));
         events.keep(3);
         assert_eq!(numbers(&events, 0), [198, 199, 200]);
         events.keep(1_000);
@@ -466,7 +488,7 @@ mod tests {
         events.add(1_000, 201, EventSubject::Queue, Event::Configured.plain());
         assert_eq!(numbers(&events, 0), [198, 199, 200, 201]);
         events.keep(0);
-        events.add(0, 202, EventSubject::Serial(1), Event::Done.plain());
+        events.add(0, 202, EventSubject::Serial(1, 1), Event::Done.plain());
         assert_eq!((numbers(&events, 0), events.last(), events.memory()), (vec![], 202, 0));
         let again = loaded(&saved(&events), 0, 202).unwrap();
         assert_eq!((again.last(), saved(&again)), (202, saved(&events)));
@@ -480,7 +502,7 @@ mod tests {
     fn what_no_log_has_written_is_refused() {
         let mut good = EventLog::default();
         good.add(9, 5, EventSubject::Id(b"a"), Event::Delayed.at_time(9));
-        good.add(9, 6, EventSubject::Serial(1), Event::Failed.with_text(Some(b"no")));
+        good.add(9, 6, EventSubject::Serial(1, 1), Event::Failed.with_text(Some(b"no")));
         let [block] = saved(&good).try_into().unwrap();
         for at in 0..block.len() {
             assert!(loaded(&[block[..at].to_vec()], 9, 6).is_err() || at == 8, "cut at {at}");
@@ -496,17 +518,17 @@ mod tests {
             let mut writer = Writer::new();
             writer.int(1);
             writer.int(0);
-            write(&mut writer, 0, subject, what);
+            write(&mut writer, 0, 0, subject, what);
             loaded(&[writer.finish()], 9, 9)
         };
         assert!(of(EventSubject::Id(b"#1"), Event::Done.plain()).is_err());
         assert!(of(EventSubject::Id(b""), Event::Done.plain()).is_err());
         assert!(of(EventSubject::Queue, Event::Done.plain()).is_err());
-        assert!(of(EventSubject::Serial(1), Event::Paused.plain()).is_err());
-        assert!(of(EventSubject::Serial(1 << 53), Event::Done.plain()).is_err());
-        assert!(of(EventSubject::Serial(1), Event::Delayed.plain()).is_err());
-        assert!(of(EventSubject::Serial(1), Event::Done.with_text(Some(b"x"))).is_err());
-        assert!(of(EventSubject::Serial(1), Event::Done.plain()).is_ok());
+        assert!(of(EventSubject::Serial(1, 1), Event::Paused.plain()).is_err());
+        assert!(of(EventSubject::Serial(1 << 53, 0), Event::Done.plain()).is_err());
+        assert!(of(EventSubject::Serial(1, 1), Event::Delayed.plain()).is_err());
+        assert!(of(EventSubject::Serial(1, 1), Event::Done.with_text(Some(b"x"))).is_err());
+        assert!(of(EventSubject::Serial(1, 1), Event::Done.plain()).is_ok());
     }
 
     #[test]

@@ -136,6 +136,9 @@ impl Queue {
             Change::Update { serial, update } => {
                 let shift = update.due.map_or(0, |due| self.shift(due));
                 self.log_event(serial, Event::Updated.plain());
+                if update.no_unique {
+                    self.give_up_key(serial);
+                }
                 let before = self.job(serial).map(|job| (job.state, job.at));
                 self.change(serial, |job| job.update(update, shift, now));
                 self.log_if_moved(serial, before);
@@ -152,7 +155,7 @@ impl Queue {
         }
         let dependency_error =
             new.dependencies.as_ref().and_then(|dependencies| dependencies.dependency_error.clone());
-        let (unique, root) = new.unique.and_then(|key| self.claim_key(key)).unzip();
+        let (unique, root) = new.unique.and_then(|key| self.claim_key(serial, key)).unzip();
         let dependencies =
             new.dependencies.and_then(|dependencies| self.new_dependencies(serial, dependencies));
         let mut lifetime = JobLifetime {
@@ -206,7 +209,7 @@ impl Queue {
             if has_own_id {
                 self.log_event(serial, pushed);
             } else {
-                self.history.add(self.config.events, now, EventSubject::Serial(serial), pushed);
+                self.history.add(self.config.events, now, EventSubject::Serial(serial, now), pushed);
             }
             if state == State::Blocked {
                 self.log_event(serial, Event::Blocked.plain());

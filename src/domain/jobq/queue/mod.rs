@@ -35,7 +35,7 @@ pub(crate) mod unique_keys;
 
 /// A queue: its jobs by serial, and the jobs of each state in their order.
 ///
-/// A serial is never used again, so an automatic id (`#` and the serial) needs no index of its own
+/// A serial is never used again, so an automatic id (`#`, the serial and the time of the push) needs no index of its own
 /// and never comes back for another job.
 #[derive(Debug, Default)]
 pub struct Queue {
@@ -132,7 +132,11 @@ impl Queue {
     /// A job by the id that its clients use.
     pub(crate) fn find(&self, id: &[u8]) -> Option<(Serial, &Job)> {
         let serial = match id.first() {
-            Some(b'#') => AutomaticId::serial(id)?,
+            Some(b'#') => {
+                let (serial, created) = AutomaticId::parse(id)?;
+                self.job(serial).filter(|job| job.id().is_none() && job.created == created)?;
+                serial
+            }
             _ => self
                 .ids
                 .candidates(id)
@@ -156,10 +160,16 @@ impl Queue {
     /// [taken](Queue::has).
     pub(crate) fn insert_unchecked(&mut self, serial: Serial, job: Job) -> bool {
         let root = job.lifetime().and_then(|lifetime| lifetime.root);
-        let heir = root.is_some_and(|root| {
-            self.jobs.contains(root) || self.dependency_graph.replaced_by.contains_key(&root)
-        });
-        if heir || job.unique().is_some_and(|unique| !self.keys.insert(serial, unique)) {
+        let replaced_by = &self.dependency_graph.replaced_by;
+        // A job may give its root away while it is there: only one job has a root.
+        let is_root_taken = match root {
+            Some(root) => {
+                let owner = self.job(root).filter(|job| job.root(root) == root);
+                owner.is_some() || replaced_by.contains_key(&root)
+            }
+            None => replaced_by.contains_key(&serial),
+        };
+        if is_root_taken || job.unique().is_some_and(|unique| !self.keys.insert(serial, unique)) {
             return false;
         }
         if let Some(id) = job.id() {
@@ -193,7 +203,7 @@ impl Queue {
             job.clear_worker();
         }
         if let Some(what) = what {
-            self.history.add(self.config.events, self.clock, EventSubject::job(serial, job.id()), what);
+            self.history.add(self.config.events, self.clock, EventSubject::job(serial, job), what);
         }
         let after = (job.index_key(serial), job.memory_bytes());
         let has_life = job.lifetime().is_some();
@@ -399,6 +409,6 @@ impl Job {
 
     /// The id that clients use for this job.
     pub(crate) fn shown_id(&self, serial: Serial) -> JobId<'_> {
-        self.id().map_or_else(|| JobId::Automatic(AutomaticId::of(serial)), JobId::from)
+        self.id().map_or_else(|| JobId::Automatic(AutomaticId::of(serial, self.created)), JobId::from)
     }
 }

@@ -10,7 +10,7 @@ impl Queue {
     /// Logs an event of a job that exists.
     pub(crate) fn log_event(&mut self, serial: Serial, what: EventWithDetail<'_>) {
         if let Some(job) = self.jobs.get(serial) {
-            self.history.add(self.config.events, self.clock, EventSubject::job(serial, job.id()), what);
+            self.history.add(self.config.events, self.clock, EventSubject::job(serial, job), what);
         }
     }
 

@@ -92,11 +92,28 @@ impl Queue {
         if role == KeyRole::Holds {
             self.release_key(&key);
         }
+        self.forget_key(serial);
+    }
+
+    fn forget_key(&mut self, serial: Serial) {
         if let Some(job) = self.jobs.get_mut(serial) {
             let before = job.memory_bytes();
             job.forget_key();
             self.job_bytes = self.job_bytes - before + job.memory_bytes();
         }
+    }
+
+    /// Makes a job give up its key, or its claim to be the next holder, whatever becomes of the job.
+    pub(crate) fn give_up_key(&mut self, serial: Serial) {
+        let Some(unique) = self.job(serial).and_then(Job::unique) else { return };
+        let (key, role) = (Arc::clone(&unique.key), unique.role);
+        match role {
+            KeyRole::Past => return,
+            KeyRole::Holds => self.release_key(&key),
+            KeyRole::Next => self.abandon_next(serial, &key),
+        }
+        self.forget_key(serial);
+        self.unblock(serial);
     }
 
     /// Updates the key of a job that ended or was removed.
@@ -155,9 +172,9 @@ impl Queue {
     /// no longer be claimed as decided.
     ///
     /// Beside it the anchor of those that wait for the job in whose place it comes.
-    pub(crate) fn claim_key(&mut self, new: NewKey) -> Option<(Unique, Option<Serial>)> {
+    pub(crate) fn claim_key(&mut self, serial: Serial, new: NewKey) -> Option<(Unique, Option<Serial>)> {
         let now = self.clock;
-        let NewKey { key, until, window, claim } = new;
+        let NewKey { key, until, window, claim, cancels, since } = new;
         let mut root = None;
         let role = match (self.held_key(&key, now), claim) {
             (_, KeyClaim::Dead) => KeyRole::Past,
@@ -174,9 +191,33 @@ impl Queue {
             }
             _ => return None,
         };
+        if cancels && role == KeyRole::Next {
+            let inherited = self.cancel_holder(&key, serial, root.is_none());
+            root = root.or(inherited);
+        }
         let key = self.keys.held.get_key_value(&*key).map_or_else(|| key.into(), |(key, _)| Arc::clone(key));
         let free_at = if role == KeyRole::Holds && window > 0 { now.saturating_add(window) } else { 0 };
-        Some((Unique { key, until, window, role, free_at }, root))
+        Some((Unique { key, until, window, role, free_at, since }, root))
+    }
+
+    /// Asks the worker of an active holder to stop. If `inherits`, the job that is next takes over the
+    /// jobs that wait for the holder: the two swap their roots. Returns the root that it takes over.
+    fn cancel_holder(&mut self, key: &[u8], next: Serial, inherits: bool) -> Option<Serial> {
+        let KeyHolder::Job(holder) = self.keys.held.get(key)?.holder else { return None };
+        let job = self.job(holder).filter(|job| job.state == State::Active)?;
+        let root = (inherits && self.is_waited_for(holder, job)).then(|| job.root(holder));
+        let requested = (!job.is_cancelled()).then(|| Event::CancelRequested.plain());
+        self.change_and_log(holder, requested, |job| {
+            job.history_mut().cancelled = true;
+            if let Some(lifetime) = job.lifetime_mut().filter(|_| root.is_some()) {
+                lifetime.root = Some(next);
+            }
+        });
+        if let Some(root) = root {
+            self.dependency_graph.replaced_by.remove(&root);
+            self.dependency_graph.replaced_by.insert(next, holder);
+        }
+        root
     }
 
     /// Removes a waiting job, so that its role is free.

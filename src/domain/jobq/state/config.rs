@@ -61,8 +61,8 @@ impl Default for Config {
             aging: None,
             max_length: None,
             max_payload: None,
-            keep_done: Keep { age: DAY, most: 1_000_000 },
-            keep_dead: Keep { age: 7 * DAY, most: 1_000_000 },
+            keep_done: Keep { age: DAY, most: DEFAULT_KEPT },
+            keep_dead: Keep { age: 7 * DAY, most: DEFAULT_KEPT },
             stall_max: 3,
             events: DEFAULT_EVENTS,
         }
@@ -246,10 +246,21 @@ fn rate(name: &str, text: &[u8]) -> Result<Rule, Refusal> {
     Ok(limit.rule)
 }
 
-/// `age/count`.
+/// The number of jobs that are kept if only an age is given.
+const DEFAULT_KEPT: usize = 1_000_000;
+
+/// `age` or `age/count`.
 fn keep(name: &str, text: &[u8]) -> Result<Keep, Refusal> {
-    let wrong = || Refusal::err(format!("{name} '{}': expected age/count such as 24h/1000000", shown(text)));
-    let at = text.iter().position(|&byte| byte == b'/').ok_or_else(wrong)?;
+    let wrong = || {
+        Refusal::err(format!(
+            "{name} '{}': expected an age such as 24h, or age/count such as 24h/1000000",
+            shown(text)
+        ))
+    };
+    let Some(at) = text.iter().position(|&byte| byte == b'/') else {
+        let age = duration_or_zero(name, text).map_err(|_| wrong())?;
+        return Ok(Keep { age, most: DEFAULT_KEPT });
+    };
     let age = duration_or_zero(name, &text[..at])?;
     let most = number(name, &text[at + 1..], 0..=*LENGTH.end())?;
     Ok(Keep { age, most: most as usize })
@@ -308,6 +319,8 @@ mod tests {
         assert_eq!(set("CONCURRENCY", "5").unwrap().concurrency, Some(5));
         assert_eq!(set("group_concurrency", "OFF").unwrap().group_concurrency, None);
         assert_eq!(set("rate", "off").unwrap().rate, None);
+        let keep = Keep { age: 3 * DAY, most: DEFAULT_KEPT };
+        assert_eq!(set("keep_dead", "3d").unwrap().keep_dead, keep);
     }
 
     #[test]
@@ -324,7 +337,11 @@ mod tests {
             ("retries", "-1", "retries '-1': must be a whole number between 0 and 65535"),
             ("rate", "a=10/1s", "rate 'a=10/1s': a limit without a name, such as 10/1s, or off"),
             ("rate", "10", "invalid limit '10': expected [name=]count/period, or off"),
-            ("keep_done", "24h", "keep_done '24h': expected age/count such as 24h/1000000"),
+            (
+                "keep_done",
+                "many",
+                "keep_done 'many': expected an age such as 24h, or age/count such as 24h/1000000",
+            ),
             ("max_payload", "0", "max_payload '0': must be a whole number between 1 and 536870912, or off"),
             (
                 "speed",

@@ -1,13 +1,20 @@
-//! The ids of jobs: chosen by their pushers, or automatic: `#` and the serial in base 36.
+//! The ids of jobs: chosen by their pushers, or automatic: `#`, the serial and the time of the push.
+//!
+//! The time keeps an automatic id from coming again: a server that has lost the last pushes, in a failover or a
+//! crash, gives their serials to other jobs, and so does a queue that was deleted and begins again.
 
 use crate::domain::integer::spelt;
 use crate::domain::jobq::state::serial::Serial;
+use crate::domain::time::UnixMs;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 
-/// A `#` and the digits of the largest serial.
-const MAX_AUTOMATIC_ID_BYTES: usize = 14;
+/// A `#`, two numbers and what parts them.
+const MAX_AUTOMATIC_ID_BYTES: usize = 2 + 2 * 13;
+
+/// What parts the serial from the time.
+const SEPARATOR: u8 = b'-';
 
 /// An id as its clients see it.
 #[derive(Clone)]
@@ -24,27 +31,41 @@ pub struct AutomaticId {
 }
 
 impl AutomaticId {
-    pub fn of(serial: Serial) -> Self {
-        let (mut text, mut start, mut rest) = ([0; MAX_AUTOMATIC_ID_BYTES], MAX_AUTOMATIC_ID_BYTES, serial);
+    /// The id of the job with this serial that was pushed at `created`.
+    pub fn of(serial: Serial, created: UnixMs) -> Self {
+        let mut id = AutomaticId { text: [0; MAX_AUTOMATIC_ID_BYTES], start: MAX_AUTOMATIC_ID_BYTES as u8 };
+        id.prepend_number(created);
+        id.prepend(SEPARATOR);
+        id.prepend_number(serial);
+        id.prepend(b'#');
+        id
+    }
+
+    fn prepend(&mut self, byte: u8) {
+        self.start -= 1;
+        self.text[usize::from(self.start)] = byte;
+    }
+
+    fn prepend_number(&mut self, mut number: u64) {
         loop {
-            start -= 1;
-            text[start] = b"0123456789abcdefghijklmnopqrstuvwxyz"[(rest % 36) as usize];
-            rest /= 36;
-            if rest == 0 {
+            self.prepend(b"0123456789abcdefghijklmnopqrstuvwxyz"[(number % 36) as usize]);
+            number /= 36;
+            if number == 0 {
                 break;
             }
         }
-        start -= 1;
-        text[start] = b'#';
-        AutomaticId { text, start: start as u8 }
     }
 
-    /// The serial of an automatic id.
-    pub fn serial(id: &[u8]) -> Option<Serial> {
-        let digits = id.strip_prefix(b"#")?;
-        // There is one way of writing it.
-        let leads_with_zero = digits.len() > 1 && digits[0] == b'0';
-        if leads_with_zero { None } else { spelt(digits, 36) }
+    /// The serial and the time of the push of an automatic id.
+    pub fn parse(id: &[u8]) -> Option<(Serial, UnixMs)> {
+        let numbers = id.strip_prefix(b"#")?;
+        let at = numbers.iter().position(|byte| *byte == SEPARATOR)?;
+        // There is one way of writing a number.
+        let number = |digits: &[u8]| {
+            let leads_with_zero = digits.len() > 1 && digits[0] == b'0';
+            if leads_with_zero { None } else { spelt(digits, 36) }
+        };
+        Some((number(&numbers[..at])?, number(&numbers[at + 1..])?))
     }
 }
 
@@ -115,12 +136,19 @@ mod tests {
 
     #[test]
     fn an_automatic_id_has_one_spelling() {
-        for (serial, spelt) in [(0, "#0"), (35, "#z"), (36, "#10"), (u64::MAX, "#3w5e11264sgsf")] {
-            assert_eq!(*AutomaticId::of(serial), *spelt.as_bytes());
-            assert_eq!(AutomaticId::serial(spelt.as_bytes()), Some(serial));
+        for (serial, created, spelt) in [
+            (0, 0, "#0-0"),
+            (35, 36, "#z-10"),
+            (36, 1_800_000_000_000, "#10-mywpiww0"),
+            (u64::MAX, u64::MAX, "#3w5e11264sgsf-3w5e11264sgsf"),
+        ] {
+            assert_eq!(AutomaticId::parse(spelt.as_bytes()), Some((serial, created)), "{spelt}");
+            assert_eq!(*AutomaticId::of(serial, created), *spelt.as_bytes());
         }
-        for id in ["", "#", "#01", "#+1", "#A", "1", "#-1", "#zzzzzzzzzzzzzz", "#\u{e9}"] {
-            assert_eq!(AutomaticId::serial(id.as_bytes()), None, "{id}");
+        for id in
+            ["", "#", "#1", "#1-", "#-1", "#01-1", "#1-01", "#+1-1", "#A-1", "1-1", "#1-1-1", "#\u{e9}-1"]
+        {
+            assert_eq!(AutomaticId::parse(id.as_bytes()), None, "{id}");
         }
     }
 }

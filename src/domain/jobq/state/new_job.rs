@@ -47,6 +47,10 @@ pub struct NewKey {
     pub until: Until,
     /// In milliseconds; 0 is without a FOR.
     pub window: u64,
+    /// Asks the worker of an active holder to stop, and takes over the jobs that wait for it.
+    pub cancels: bool,
+    /// The push that began the chain of replaced holders.
+    pub since: UnixMs,
     /// Where the key is held.
     pub claim: KeyClaim,
 }

@@ -44,6 +44,8 @@ pub struct Unique {
     pub role: KeyRole,
     /// When its FOR is over; 0 when it holds nothing, or has none.
     pub free_at: UnixMs,
+    /// The push that began the chain of replaced holders, for MAXWAIT.
+    pub since: UnixMs,
 }
 
 /// Who has a key.

@@ -194,8 +194,13 @@ fn jobs_with_a_keep_of_their_own_go_in_bounded_steps_and_hold_up_nobody() {
 fn keys_whose_time_is_over_are_let_go_of_in_bounded_steps_and_are_free_before() {
     let mut world = World::new();
     let push = |world: &mut World, i: u64| {
-        let unique =
-            UniqueKey { key: &i.to_be_bytes(), until: Until::Time, window: Some(1_000), on_dup: OnDup::Keep };
+        let unique = UniqueKey {
+            key: &i.to_be_bytes(),
+            until: Until::Time,
+            window: Some(1_000),
+            on_dup: OnDup::Keep,
+            max_wait: None,
+        };
         world.push(&Push { unique: Some(unique), ..plain(b"p") })
     };
     for i in 0..5_000 {
@@ -205,13 +210,13 @@ fn keys_whose_time_is_over_are_let_go_of_in_bounded_steps_and_are_free_before() 
     assert_eq!(push(&mut world, 7), Pushed::Duplicate(automatic_id(7)));
     world.now += 1_000;
     // The last to be let go of.
-    assert_eq!(push(&mut world, 4_999), Pushed::New(automatic_id(5_000).into()));
+    assert_eq!(push(&mut world, 4_999), Pushed::New(automatic_id_at(5_000, world.now).into()));
     for left in [3_000, 1_000, 1] {
         assert_eq!(world.queue().keys.held.len(), left);
         check_indexes(world.queue());
         world.advance();
     }
-    assert_eq!(push(&mut world, 4_999), Pushed::Duplicate(automatic_id(5_000)));
+    assert_eq!(push(&mut world, 4_999), Pushed::Duplicate(automatic_id_at(5_000, world.now)));
 }
 
 /// A push that waits.

@@ -27,8 +27,14 @@ fn log_of(lines: &[&[u8]]) -> Log {
 }
 
 fn full_job() -> Job {
-    let unique =
-        Unique { key: (*b"key").into(), until: Until::Done, window: 34, role: KeyRole::Holds, free_at: 35 };
+    let unique = Unique {
+        key: (*b"key").into(),
+        until: Until::Done,
+        window: 34,
+        role: KeyRole::Holds,
+        free_at: 35,
+        since: 5,
+    };
     let history = JobHistory {
         failures: 15,
         stalls: 16,
@@ -189,7 +195,7 @@ fn every_field_reaches_the_saved_bytes_and_comes_back() {
         |queue| assert!(queue.keys.restore_orphan(&(*b"gone").into(), (*b"a").into(), 37)),
         |queue| assert!(queue.keys.restore_orphan(&(*b"gone").into(), (*b"b").into(), 36)),
     ];
-    let of_job: [fn(&mut Job); 47] = [
+    let of_job: [fn(&mut Job); 48] = [
         |job| job.options_mut().group = None,
         |job| job.options_mut().group = Some(Arc::from(*b"other")),
         |job| job.options_mut().shift += 1,
@@ -232,6 +238,7 @@ fn every_field_reaches_the_saved_bytes_and_comes_back() {
         |job| job.unique_mut().unwrap().until = Until::Time,
         |job| job.unique_mut().unwrap().window += 1,
         |job| job.unique_mut().unwrap().free_at += 1,
+        |job| job.unique_mut().unwrap().since += 1,
         |job| let_go(job.unique_mut().unwrap()),
         |job| job.history_mut().progress = None,
         |job| job.history_mut().log = None,
@@ -443,6 +450,10 @@ fn an_effect_without_bounds_and_counts_is_written_as_it_was_before_there_were_an
         progress: progress.map(|progress| Box::from(progress)),
         after_fail: AfterFail::Retry { due: 2 },
     };
+    let update = |lifo: Option<bool>, no_unique: bool| Change::Update {
+        serial: 1,
+        update: JobUpdate { priority: Some(2), lifo, no_unique, ..JobUpdate::default() },
+    };
     for (tag, change) in [
         (21, Change::SetSchedule { name: name(), spec: Box::new(entry.spec), next: Some(5) }),
         (24, Change::SetNextRun { name: name(), next: Some(5), progress }),
@@ -453,6 +464,9 @@ fn an_effect_without_bounds_and_counts_is_written_as_it_was_before_there_were_an
         (18, fail(None, Some(*b"p"))),
         (6, Change::Release { serial: 1, due: Some(2), progress: None }),
         (19, Change::Release { serial: 1, due: None, progress: Some(Box::default()) }),
+        (14, update(None, false)),
+        (20, update(Some(true), false)),
+        (20, update(None, true)),
     ] {
         let effect = Effect { now: 0, change };
         let bytes = effect.encode();
@@ -482,7 +496,14 @@ fn an_effect_out_of_range_is_corrupt() {
     };
     let dependencies = NewDependencies { after: vec![0], on_dead: OnDead::Wait, dependency_error: None };
     let of_flow = |dependencies| NewJob { dependencies: Some(dependencies), ..job.clone() };
-    let key = NewKey { key: Box::default(), until: Until::Done, window: 0, claim: KeyClaim::Free };
+    let key = NewKey {
+        key: Box::default(),
+        until: Until::Done,
+        window: 0,
+        cancels: false,
+        since: 0,
+        claim: KeyClaim::Free,
+    };
     let of_key = |key| NewJob { unique: Some(key), ..job.clone() };
     let push = |job| Change::Push { serial: 0, job };
     let pop = |serial, token, deadline| Change::Pop {
@@ -499,7 +520,7 @@ fn an_effect_out_of_range_is_corrupt() {
         push(of_flow(NewDependencies { after: vec![0; MAX_AFTER + 1], ..dependencies.clone() })),
         push(of_key(NewKey { window: LONGEST + 1, ..key.clone() })),
         push(of_key(NewKey { until: Until::Time, ..key.clone() })),
-        push(of_key(NewKey { claim: KeyClaim::Replace(1 << 53), ..key.clone() })),
+        push(of_key(NewKey { cancels: false, since: 0, claim: KeyClaim::Replace(1 << 53), ..key.clone() })),
         push(NewJob { expire: LONGEST + 1, ..job.clone() }),
         push(NewJob { keep: Some(LONGEST + 1), ..job.clone() }),
         push(NewJob { id: Some(Box::default()), ..job.clone() }),
@@ -656,12 +677,11 @@ fn a_circle_of_jobs_that_wait_for_each_other_is_loaded_and_does_no_harm() {
     let mut world = World::new();
     world.replica = Some(reloaded(&queue));
     world.primary = Some(reloaded(&queue));
-    assert_eq!(world.cancel(&[&automatic_id(3)]), [Cancelled::Removed]);
-    let view = job(world.primary.as_ref(), &automatic_id(1), world.now).unwrap();
-    assert_eq!(
-        (view.state, view.error),
-        (State::Dead, Some(&b"the job '#3' that it waited for is gone"[..]))
-    );
+    assert_eq!(world.cancel(&[&automatic_id_at(3, 0)]), [Cancelled::Removed]);
+    let view = job(world.primary.as_ref(), &automatic_id_at(1, 0), world.now).unwrap();
+    let parent = automatic_id_at(3, 0);
+    let error = [b"the job '", &parent[..], b"' that it waited for is gone"].concat();
+    assert_eq!((view.state, view.error), (State::Dead, Some(&error[..])));
     check_indexes(world.queue());
     assert_eq!(blocks(world.primary.as_ref()), blocks(world.replica.as_ref()));
 }

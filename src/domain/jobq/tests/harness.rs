@@ -230,9 +230,13 @@ pub(crate) fn advanced(queue: &Queue, now: UnixMs) -> Queue {
     queue
 }
 
-/// The id of a job that was pushed without one.
+/// The id of a job that was pushed without one, at [`START`].
 pub(crate) fn automatic_id(serial: u64) -> Box<[u8]> {
-    Box::from(&*crate::domain::jobq::state::job_id::AutomaticId::of(serial))
+    automatic_id_at(serial, START)
+}
+
+pub(crate) fn automatic_id_at(serial: u64, created: UnixMs) -> Box<[u8]> {
+    Box::from(&*crate::domain::jobq::state::job_id::AutomaticId::of(serial, created))
 }
 
 /// Every index against the jobs themselves.

@@ -338,3 +338,45 @@ fn failures_are_redriven_and_purged_by_kind_error_and_age() {
     assert_eq!(world.redrive(&Redrive { filter: of_kind, limit: 9, ..Redrive::default() }).moved, 1);
     assert_eq!(world.state(b"c"), State::Ready);
 }
+
+#[test]
+fn an_automatic_id_is_never_another_jobs_when_pushes_were_lost() {
+    let mut world = World::new();
+    let Pushed::New(lost) = world.push(&plain(b"lost")) else { panic!("a new job") };
+    let lost = lost.to_vec();
+    // A replica that has not heard of the push takes over.
+    (world.primary, world.replica) = (None, None);
+    world.now += 1;
+    let Pushed::New(id) = world.push(&plain(b"other")) else { panic!("a new job") };
+    assert_ne!(&*id, &lost[..]);
+    assert_eq!(world.cancel(&[&lost]), [Cancelled::Gone]);
+    assert_eq!(world.state(&id), State::Ready);
+}
+
+#[test]
+fn the_newest_push_of_a_key_takes_over_what_waits_for_the_running_holder() {
+    let mut world = World::new();
+    let unique =
+        UniqueKey { key: b"k", until: Until::Done, window: None, on_dup: OnDup::Cancel, max_wait: None };
+    world.push(&Push { unique: Some(unique), ..named(b"a") });
+    let token = world.pop_one().token;
+    world.push(&Push { after: Some(After { ids: &[b"a"], on_dead: OnDead::Fail }), ..named(b"child") });
+    world.push(&Push { unique: Some(unique), ..named(b"b") });
+    assert_eq!(world.extend(b"a", token, Some(100)), Ok(Extended::Cancelled));
+    let circle = Push {
+        unique: Some(unique),
+        after: Some(After { ids: &[b"child"], on_dead: OnDead::Fail }),
+        ..named(b"circle")
+    };
+    assert_eq!(world.try_push(&circle).unwrap_err().code, Code::Err);
+    world.primary = world.primary.as_ref().map(reloaded);
+    world.replica = world.replica.as_ref().map(reloaded);
+    check_indexes(world.queue());
+    // What it had done all the same is done.
+    world.ack(b"a", token).unwrap();
+    assert_eq!((world.state(b"a"), world.state(b"child")), (State::Done, State::Blocked));
+    let token = world.pop_one().token;
+    world.ack(b"b", token).unwrap();
+    assert_eq!(world.state(b"child"), State::Ready);
+    check_indexes(world.queue());
+}

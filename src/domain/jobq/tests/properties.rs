@@ -16,7 +16,7 @@ use crate::domain::value::Value as _;
 use proptest::prelude::*;
 
 /// UNIQUE: one of few keys.
-type Unique = (u8, Until, Option<u64>, OnDup);
+type Unique = (u8, Until, Option<u64>, OnDup, Option<u64>);
 
 fn uniques() -> impl Strategy<Value = Unique> {
     let window = || 1..60u64;
@@ -27,8 +27,11 @@ fn uniques() -> impl Strategy<Value = Unique> {
         1 => window().prop_map(|window| (Until::Done, Some(window))),
         1 => window().prop_map(|window| (Until::Start, Some(window))),
     ];
-    let on_dup = prop::sample::select(vec![OnDup::Keep, OnDup::Replace, OnDup::Next]);
-    (0..2u8, held, on_dup).prop_map(|(key, (until, window), on_dup)| (key, until, window, on_dup))
+    let on_dup = prop::sample::select(vec![OnDup::Keep, OnDup::Replace, OnDup::Next, OnDup::Cancel]);
+    let max_wait = prop::option::weighted(0.5, 1..60u64);
+    (0..2u8, held, on_dup, max_wait).prop_map(|(key, (until, window), on_dup, max_wait)| {
+        (key, until, window, on_dup, max_wait.filter(|_| on_dup == OnDup::Replace))
+    })
 }
 
 #[derive(Debug, Clone)]
@@ -84,6 +87,8 @@ enum Step {
         due: Option<Due>,
         retries: Option<u16>,
         payload: Option<u8>,
+        lifo: Option<bool>,
+        no_unique: bool,
     },
     /// The job of that grant, or (none) the one with that id.
     Cancel {
@@ -234,8 +239,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             prop::option::of(prop_oneof![(0..40u64).prop_map(Due::After), (0..80u64).prop_map(|at| Due::At(START + at))]),
             prop::option::weighted(0.2, 0..4u16),
             prop::option::weighted(0.2, any::<u8>()),
+            (prop::option::weighted(0.2, any::<bool>()), prop::bool::weighted(0.2)),
         )
-            .prop_map(|(id, priority, due, retries, payload)| Step::Update { id, priority, due, retries, payload }),
+            .prop_map(|(id, priority, due, retries, payload, (lifo, no_unique))| {
+                Step::Update { id, priority, due, retries, payload, lifo, no_unique }
+            }),
         2 => (prop::option::of(by()), 0..4u8).prop_map(|(by, id)| Step::Cancel { by, id }),
         2 => (1..4usize, prop::bool::weighted(0.3), prop_oneof![2 => Just(0), 1 => 1..60u64], kinds())
             .prop_map(|(limit, done, older, kind)| Step::Redrive { limit, done, older, kind }),
@@ -351,8 +359,13 @@ impl Play {
             } => {
                 let id = id.map(|id| [b'a' + id]);
                 let key = unique.map(|(key, ..)| [key]).unwrap_or_default();
-                let unique =
-                    unique.map(|(_, until, window, on_dup)| UniqueKey { key: &key, until, window, on_dup });
+                let unique = unique.map(|(_, until, window, on_dup, max_wait)| UniqueKey {
+                    key: &key,
+                    until,
+                    window,
+                    on_dup,
+                    max_wait,
+                });
                 self.catch_up();
                 let latest: Vec<_> = self.model.rows.iter().rev().map(|row| row.id.clone()).collect();
                 let ids: Vec<&[u8]> =
@@ -436,11 +449,11 @@ impl Play {
                 let answer = code(self.world.log(&id, token, &[text]));
                 assert_eq!(answer, self.model.log(&id, token, &[text], now));
             }
-            Step::Update { id, priority, due, retries, payload } => {
+            Step::Update { id, priority, due, retries, payload, lifo, no_unique } => {
                 let id = id.map_or_else(|| self.grant(0).id, |id| vec![b'a' + id]);
                 let payload = payload.map(|payload| [payload]);
                 let payload = payload.as_ref().map(|payload| &payload[..]);
-                let update = Update { priority, due, retries, payload };
+                let update = Update { priority, due, retries, payload, lifo, no_unique };
                 let answer = code(self.world.update(&id, &update));
                 assert_eq!(answer, self.model.update(&id, &update, now));
                 self.again(&answer, |world| world.update(&id, &update));

@@ -51,8 +51,16 @@ fn new_jobs() -> impl Strategy<Value = NewJob> {
     let rank = (prop_oneof![-1..2i32, any::<i32>()], any::<bool>(), group);
     let span = || prop_oneof![0..30u64, LONGEST - 1..=LONGEST];
     let lifetime = (prop_oneof![2 => Just(0), 1 => span()], prop::option::weighted(0.3, span()));
-    let key = (b'x'..b'z', prop::sample::select(Until::ALL.to_vec()), 1..20u64, turns());
-    let key = key.prop_map(|(key, until, window, claim)| NewKey { key: [key].into(), until, window, claim });
+    let key =
+        (b'x'..b'z', prop::sample::select(Until::ALL.to_vec()), 1..20u64, turns(), (any::<bool>(), times()));
+    let key = key.prop_map(|(key, until, window, claim, (cancels, since))| NewKey {
+        key: [key].into(),
+        until,
+        window,
+        claim,
+        cancels,
+        since,
+    });
     let dependencies =
         (prop::collection::vec(0..6u64, 0..3), prop::sample::select(OnDead::ALL.to_vec()), part());
     let dependencies = dependencies.prop_map(|(after, on_dead, dependency_error)| NewDependencies {
@@ -154,12 +162,22 @@ fn changes_of_schedules() -> impl Strategy<Value = Change> {
 }
 
 fn given() -> impl Strategy<Value = JobUpdate> {
-    (prop::option::of(any::<i32>()), prop::option::of(times()), prop::option::of(any::<u16>()), part())
-        .prop_map(|(priority, due, retries, payload)| JobUpdate {
+    let lifo = prop::option::of(any::<bool>());
+    (
+        prop::option::of(any::<i32>()),
+        prop::option::of(times()),
+        prop::option::of(any::<u16>()),
+        part(),
+        lifo,
+        any::<bool>(),
+    )
+        .prop_map(|(priority, due, retries, payload, lifo, no_unique)| JobUpdate {
             priority,
             due,
             retries,
             payload: payload.map(|payload| (&*payload).into()),
+            lifo,
+            no_unique,
         })
 }
 

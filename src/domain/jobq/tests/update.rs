@@ -1,10 +1,12 @@
 //! UPDATE: what it changes, and what it leaves alone.
 
 use super::harness::*;
+use crate::domain::jobq::state::job_id::JobId;
 use crate::domain::jobq::*;
 use crate::domain::refusal::Code;
 
-const NOTHING: Update<'_> = Update { priority: None, due: None, retries: None, payload: None };
+const NOTHING: Update<'_> =
+    Update { priority: None, due: None, retries: None, payload: None, lifo: None, no_unique: false };
 
 fn order(world: &mut World) -> Vec<Vec<u8>> {
     world.pop(10, None).iter().map(|job| job.id.to_vec()).collect()
@@ -85,4 +87,37 @@ fn a_worker_whose_lease_ran_out_cannot_undo_a_delay() {
     world.ack(b"a", token).unwrap();
     assert_eq!(world.state(b"a"), State::Done);
     assert_eq!(world.update(b"a", &Update { retries: Some(1), ..NOTHING }).unwrap_err().code, Code::Err);
+}
+
+#[test]
+fn a_job_gives_up_its_key_and_the_next_one_takes_it() {
+    let mut world = World::new();
+    let unique =
+        UniqueKey { key: b"k", until: Until::Done, window: None, on_dup: OnDup::Next, max_wait: None };
+    world.push(&Push { unique: Some(unique), ..named(b"holder") });
+    world.push(&Push { unique: Some(unique), ..named(b"next") });
+    let no_unique = Update { no_unique: true, ..Update::default() };
+    world.update(b"holder", &no_unique).unwrap();
+    assert_eq!((world.state(b"holder"), world.state(b"next")), (State::Ready, State::Ready));
+    world.push(&Push { unique: Some(unique), ..named(b"third") });
+    assert_eq!(world.state(b"third"), State::Blocked);
+    world.update(b"third", &no_unique).unwrap();
+    assert_eq!(world.state(b"third"), State::Ready);
+    let effects = world.effects;
+    world.update(b"third", &no_unique).unwrap();
+    assert_eq!(world.effects, effects, "it has no key to give up");
+    check_indexes(world.queue());
+}
+
+#[test]
+fn a_ready_job_changes_between_the_head_and_the_end_of_its_priority() {
+    let mut world = World::new();
+    for id in [b"a", b"b", b"c"] {
+        world.push(&named(id));
+    }
+    world.update(b"c", &Update { lifo: Some(true), ..Update::default() }).unwrap();
+    assert_eq!(world.pop_one().id, JobId::from(&b"c"[..]));
+    world.push(&Push { lifo: true, ..named(b"d") });
+    world.update(b"d", &Update { lifo: Some(false), ..Update::default() }).unwrap();
+    assert_eq!(world.pop_one().id, JobId::from(&b"a"[..]));
 }

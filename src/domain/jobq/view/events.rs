@@ -36,7 +36,9 @@ pub fn events(queue: Option<&Queue>, since: u64, count: usize) -> Vec<EventView<
         .map(|entry| {
             let id = match entry.subject {
                 EventSubject::Queue => None,
-                EventSubject::Serial(serial) => Some(JobId::Automatic(AutomaticId::of(serial))),
+                EventSubject::Serial(serial, created) => {
+                    Some(JobId::Automatic(AutomaticId::of(serial, created)))
+                }
                 EventSubject::Id(id) => Some(JobId::from(id)),
             };
             let (event, detail) = entry.what;

@@ -90,13 +90,33 @@ impl Model {
         self.claims.push(Claimed { by, holder, id, frees, next: None });
     }
 
+    /// A job gives up its key, or its claim to be next; returns whether it had one.
+    pub fn give_up_key(&mut self, serial: u64, now: UnixMs) -> bool {
+        let shift = self.shift(now);
+        let is_its = |claim: &Claimed| claim.holder == serial || claim.next == Some(serial);
+        let Some(at) = self.claims.iter().position(is_its) else { return false };
+        if self.claims[at].holder == serial {
+            let claim = self.claims.remove(at);
+            if let Some(next) = claim.next {
+                self.claim(next, now);
+                self.row(next).expect("the next").unblock(now, shift);
+            }
+        } else {
+            self.claims[at].next = None;
+            self.row(serial).expect("it").unblock(now, shift);
+        }
+        self.row(serial).expect("it").unique = None;
+        self.sync();
+        true
+    }
+
     /// Whether a push adds a job without taking the place of another.
     pub fn makes_longer(&self, unique: &UniqueKey<'_>) -> bool {
         let Some(claim) = self.claims.iter().find(|claim| claim.by.key == unique.key[0]) else { return true };
         let waits = self.rows.iter().any(|row| row.serial == claim.holder && row.waits());
         match unique.on_dup {
             OnDup::Keep => false,
-            OnDup::Replace if waits => false,
+            OnDup::Replace | OnDup::Cancel if waits => false,
             _ => claim.next.is_none(),
         }
     }
@@ -109,7 +129,7 @@ impl Model {
         };
         let old = match unique.on_dup {
             OnDup::Keep => return (Pushed::Duplicate(claim.id[..].into()), None),
-            OnDup::Replace if waiting.contains(&claim.holder) => {
+            OnDup::Replace | OnDup::Cancel if waiting.contains(&claim.holder) => {
                 let old = claim.holder;
                 let next = claim.next;
                 self.claims.retain(|claim| claim.holder != old);
@@ -120,9 +140,20 @@ impl Model {
             }
             _ => claim.next.replace(serial),
         };
+        let holder = claim.holder;
         self.rows.retain(|row| Some(row.serial) != old);
+        let inherits = !old.is_some_and(|old| self.is_waited_for(old));
         if let Some(old) = old {
             self.hand_over(old, serial);
+        }
+        let active =
+            self.row(holder).filter(|row| row.state == State::Active && unique.on_dup == OnDup::Cancel);
+        if let Some(row) = active {
+            row.cancelled = true;
+            if inherits && self.is_waited_for(holder) {
+                self.hand_over(holder, serial);
+                self.roots.insert(holder, serial);
+            }
         }
         (Pushed::Next(id.into()), Some(true))
     }
@@ -150,14 +181,30 @@ impl Model {
             return false;
         };
         let waits = self.rows.iter().any(|row| row.serial == claim.holder && row.waits());
+        let active =
+            |serial: u64| self.rows.iter().any(|row| row.serial == serial && row.state == State::Active);
         let (old, in_the_way) = match unique.on_dup {
             OnDup::Keep => return false,
-            OnDup::Replace if waits => (Some(claim.holder), claim.next.is_some()),
+            OnDup::Replace | OnDup::Cancel if waits => (Some(claim.holder), claim.next.is_some()),
             _ => (claim.next, false),
         };
-        let waited_for = |old| self.rows.iter().any(|row| row.after.contains(&(old, true)));
-        old.is_some_and(|old| in_the_way || waited_for(old) || after.contains(&(old, true)))
-            && !after.is_empty()
+        let cancelled = (unique.on_dup == OnDup::Cancel && active(claim.holder)).then_some(claim.holder);
+        let in_circle = |old: u64| self.is_waited_for(old) || after.contains(&(old, true));
+        !after.is_empty()
+            && (old.is_some_and(|old| in_the_way || in_circle(old)) || cancelled.is_some_and(in_circle))
+    }
+
+    fn is_waited_for(&self, serial: u64) -> bool {
+        self.rows.iter().any(|row| row.after.contains(&(serial, true)))
+    }
+
+    /// The push that began the chain of replaced holders that a push goes on with.
+    pub fn chain_since(&self, unique: &UniqueKey<'_>, now: UnixMs) -> UnixMs {
+        let claim = self.claims.iter().find(|claim| claim.by.key == unique.key[0]);
+        let holder =
+            claim.and_then(|claim| self.rows.iter().find(|row| row.serial == claim.holder && row.waits()));
+        let replaces = matches!(unique.on_dup, OnDup::Replace | OnDup::Cancel);
+        holder.filter(|_| replaces).map_or(now, |row| row.since)
     }
 
     /// Those that waited for a job that is replaced wait for the new one.

@@ -7,6 +7,7 @@ pub(crate) mod schedules;
 
 use crate::domain::jobq::decide::settle::Failed;
 use crate::domain::jobq::state::totals::Totals;
+use crate::domain::jobq::tests::harness::automatic_id_at;
 use crate::domain::jobq::*;
 use crate::domain::refusal::Code;
 use crate::domain::time::UnixMs;
@@ -58,6 +59,8 @@ pub(crate) struct Row {
     /// The KIND of the last failure.
     pub kind: Option<Vec<u8>>,
     pub unique: Option<Key>,
+    /// The push that began the chain of replaced holders of its key.
+    pub since: UnixMs,
     /// It was popped at least once.
     pub popped: bool,
     /// The jobs that it waits for, and whether it still does.
@@ -210,6 +213,7 @@ impl Model {
                 until: unique.until,
                 window: unique.window,
             }),
+            since: 0,
             popped: false,
             after: Vec::new(),
             on_dead: push.after.map_or(OnDead::Wait, |after| after.on_dead),
@@ -236,13 +240,14 @@ impl Model {
         if unique.is_some_and(|unique| self.is_circle(&unique, &after)) {
             return Err(Code::Err);
         }
-        let id = push
-            .id
-            .map_or_else(|| crate::domain::jobq::tests::harness::automatic_id(self.totals.pushed), Box::from);
+        let id = push.id.map_or_else(|| automatic_id_at(self.totals.pushed, now), Box::from);
         let due = match push.due {
             Due::After(delay) => now + delay,
             Due::At(time) => now.max(time),
         };
+        let since = unique.map_or(now, |unique| self.chain_since(&unique, now));
+        let max_wait = unique.and_then(|unique| unique.max_wait);
+        let due = max_wait.map_or(due, |max_wait| due.min(since + max_wait).max(now));
         let shift = self.shift(due);
         let serial = self.totals.pushed;
         let (answer, next) = match &unique {
@@ -253,6 +258,7 @@ impl Model {
             },
         };
         let mut row = self.row_of(push, serial, &id, due);
+        row.since = since;
         row.after = after;
         row.shift = shift;
         if due > now {
@@ -436,6 +442,7 @@ impl Model {
         let before = row.clone();
         row.priority = update.priority.unwrap_or(row.priority);
         row.retries = update.retries.unwrap_or(row.retries);
+        row.lifo = update.lifo.unwrap_or(row.lifo);
         row.payload = update.payload.map_or(row.payload.clone(), <[u8]>::to_vec);
         let due = update.due.map(|due| match due {
             Due::After(delay) => now + delay,
@@ -454,7 +461,9 @@ impl Model {
             }
             row.word = if let Word::Failed(_) = row.word { Word::Failed(due) } else { Word::Released };
         }
-        if *row != before {
+        let (serial, is_changed) = (row.serial, *row != before);
+        let gave_up = update.no_unique && self.give_up_key(serial, now);
+        if is_changed || gave_up {
             self.changed(now);
         }
         Ok(())
