@@ -16,7 +16,7 @@ use crate::domain::time::{HOUR, UnixMs};
 use crate::domain::token::TokenClock;
 use crate::domain::value;
 use events::{InvalidationEvent, InvalidationEvents};
-use registry::{FOREVER, Invalidation, InvalidationLog, read_until};
+use registry::{FOREVER, Invalidation, InvalidationLog, Scope, read_until};
 
 /// The longest tag, in bytes.
 pub const MAX_TAG_LEN: usize = 128;
@@ -30,15 +30,6 @@ pub const MAX_REMEMBERED_PREFIXES: usize = 4_096;
 /// How much longer an invalidation is kept than the values to which it applies, for clocks that are
 /// set back.
 const MARGIN_MS: u64 = HOUR;
-
-/// Whether the names of an invalidation are tags or prefixes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
-    /// Entries that were stored with one of these tags, and loads that will be.
-    Tag,
-    /// Entries and loads whose keys begin with one of these, in all databases.
-    Prefix,
-}
 
 /// The latest end of anything that a server holds: an upper bound, which only rises.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Included, Unbounded};
 use std::rc::Rc;
 
+/// Whether the names of an invalidation are tags or prefixes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Entries that were stored with one of these tags, and loads that will be.
+    Tag,
+    /// Entries and loads whose keys begin with one of these, in all databases.
+    Prefix,
+}
+
 /// An invalidation. It applies to values and leases whose tokens are lower.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Invalidation {
