@@ -1,18 +1,26 @@
 //! ACQUIRE, RELEASE, LOCK and UNLOCK.
 
 use crate::domain::ratelimit;
-use crate::domain::ratelimit::{Acquire, MAX_HOLDER_LEN, MAX_LEASES, Subject};
+use crate::domain::ratelimit::{Acquire, AcquireOutcome, MAX_HOLDER_LEN, MAX_LEASES, Subject};
 use crate::domain::refusal::Refusal;
-use crate::domain::time::SECOND;
+use crate::domain::time::{SECOND, UnixMs};
+use crate::domain::token::TokenClock;
+use crate::module_api;
 use crate::module_api::command::Call;
+use crate::module_api::context::Ctx;
+use crate::module_api::reply::Reply;
+use crate::module_api::server_string::ServerStr;
 use crate::runtime::handler::Handler;
 
 use crate::commands::args::{ArgReader, unknown};
+use crate::runtime::blocking;
+use crate::runtime::blocking::{Decided, Waitable};
 use crate::runtime::commit;
+use crate::runtime::commit::Write;
 
 const DEFAULT_LEASE_MS: u64 = 30 * SECOND;
 
-/// `RATELIMIT.ACQUIRE key holder MAX n [LEASE d=30s] [TOKEN t]`
+/// `RATELIMIT.ACQUIRE key holder MAX n [LEASE d=30s] [TOKEN t] [BLOCK d]`
 pub struct AcquirePlace;
 
 impl Handler for AcquirePlace {
@@ -20,28 +28,104 @@ impl Handler for AcquirePlace {
         let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let holder = words.id_of("holder", MAX_HOLDER_LEN)?;
-        let (mut max, mut lease, mut token) = (None, DEFAULT_LEASE_MS, None);
+        let (mut max, mut lease, mut token, mut block) = (None, DEFAULT_LEASE_MS, None, None);
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"MAX" => max = Some(words.integer("MAX", 1, MAX_LEASES as u64)?),
                 b"LEASE" => lease = words.duration("LEASE")?,
                 b"TOKEN" => token = Some(words.token()?),
+                b"BLOCK" => block = Some(words.duration("BLOCK")?),
                 _ => return Err(unknown(&option)),
             }
         }
         let missing = || Refusal::err("MAX is missing: expected MAX n, how many may hold a place at once");
         let max = max.ok_or_else(missing)?;
-        let acquire = Acquire { holder, max, lease, token };
-        let places = commit::write::<Subject, _>(call.ctx, key, |subject, now, tokens| {
-            ratelimit::decide_acquire(subject, &acquire, now, tokens)
-        })?;
-        call.reply.array(5);
-        call.reply.int(i64::from(places.allowed));
-        call.reply.uint(places.in_use);
-        call.reply.uint(places.max);
-        call.reply.uint(places.retry_after_ms);
-        call.reply.uint(places.token);
-        Ok(())
+        if token.is_some() && block.is_some() {
+            return Err(Refusal::err("TOKEN does not go with BLOCK: a lost place never comes back"));
+        }
+        let request = AcquireRequest { holder: holder.into(), max, lease, token };
+        match block {
+            Some(timeout) if waits_behind_others(call.ctx, key, holder)? => {
+                let denied = request.timeout_reply();
+                blocking::wait(call, &[key], request, denied, timeout);
+                Ok(())
+            }
+            _ => blocking::answer(call, key, request, block),
+        }
+    }
+}
+
+/// Whether a call with BLOCK has to stand behind clients that wait for a place already. A holder that
+/// has its place only renews it.
+fn waits_behind_others(ctx: Ctx<'_>, key: ServerStr<'_>, holder: &[u8]) -> Result<bool, Refusal> {
+    if ctx.must_not_block() || !ctx.is_primary() || !module_api::blocking::has_turn_waiters(ctx, key) {
+        return Ok(false);
+    }
+    commit::read::<Subject, _>(ctx, key, |subject, now| Ok(!ratelimit::has_place(subject, holder, now)))
+}
+
+/// An ACQUIRE that may wait for a place, in the order of arrival.
+struct AcquireRequest {
+    holder: Box<[u8]>,
+    max: u64,
+    lease: u64,
+    token: Option<u64>,
+}
+
+impl AcquireRequest {
+    fn acquire(&self) -> Acquire<'_> {
+        Acquire { holder: &self.holder, max: self.max, lease: self.lease, token: self.token }
+    }
+}
+
+impl Waitable for AcquireRequest {
+    type Value = Subject;
+    type Answer<'s> = AcquireOutcome;
+
+    fn decide<'s>(
+        &self,
+        subject: Option<&'s Subject>,
+        now: UnixMs,
+        tokens: &TokenClock,
+    ) -> Decided<'s, Self> {
+        ratelimit::decide_acquire(subject, &self.acquire(), now, tokens)
+    }
+
+    fn is_empty(outcome: &AcquireOutcome) -> bool {
+        !outcome.allowed
+    }
+
+    fn into_owned(outcome: AcquireOutcome) -> AcquireOutcome {
+        outcome
+    }
+
+    /// When a lease or a lock ends.
+    fn next_due(&self, subject: &Subject, now: UnixMs) -> Option<UnixMs> {
+        let rebased = Subject::rebased(Some(subject), now);
+        let subject = rebased.as_ref().unwrap_or(subject);
+        let decision = ratelimit::decide_acquire(Some(subject), &self.acquire(), now, &TokenClock::new());
+        Some(now.saturating_add(decision.ok()?.reply.retry_after_ms))
+    }
+
+    fn timeout_reply(&self) -> AcquireOutcome {
+        let max = self.max;
+        AcquireOutcome { allowed: false, in_use: max, max, retry_after_ms: 1, token: 0 }
+    }
+
+    fn reply(&self, outcome: &AcquireOutcome, _key: ServerStr<'_>, reply: Reply<'_>) {
+        reply.array(5);
+        reply.int(i64::from(outcome.allowed));
+        reply.uint(outcome.in_use);
+        reply.uint(outcome.max);
+        reply.uint(outcome.retry_after_ms);
+        reply.uint(outcome.token);
+    }
+
+    fn undo(&self, outcome: &AcquireOutcome, ctx: Ctx<'_>, key: ServerStr<'_>) {
+        // Refused if the place is lost or taken anew: then there is nothing to give back.
+        let _ = commit::write_with::<Subject, _>(ctx, key, Write::without_serving(), |subject, now, _| {
+            ratelimit::decide_release(subject, &self.holder, Some(outcome.token), now)
+        });
     }
 }
 

@@ -150,7 +150,7 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "RATELIMIT.ACQUIRE",
-        flags: "write deny-oom fast",
+        flags: "write deny-oom fast blocking",
         arity: -5,
         keys: Keys::At(1, Access::Update),
         summary: "Takes one of a number of places, or renews it, by a lease",
@@ -162,6 +162,7 @@ pub static ROWS: &[Spec] = &[
             Arg { optional: false, ..option("MAX", integer("max")) },
             duration("LEASE"),
             option("TOKEN", integer("token")),
+            duration("BLOCK"),
         ],
         entry: entry::<AcquirePlace>(),
     },

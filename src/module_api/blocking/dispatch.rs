@@ -26,6 +26,14 @@ pub fn serve(ctx: Ctx<'_>, key: ServerStr<'_>) {
     rearm(ctx, false);
 }
 
+/// Whether clients wait for their turn at `key` of the selected database.
+pub fn has_turn_waiters(ctx: Ctx<'_>, key: ServerStr<'_>) -> bool {
+    with(|registry| {
+        let waiters = registry.key_waiters(ctx.db(), key.bytes());
+        waiters.and_then(|waiters| waiters.list(WaitFor::Turn)).is_some_and(|list| list.len() > 0)
+    })
+}
+
 /// A subject of the key has changed: those who wait for subjects of it are tried at the next [`serve`].
 pub fn notify(ctx: Ctx<'_>, key: ServerStr<'_>, subject: u64) {
     with(|registry| {

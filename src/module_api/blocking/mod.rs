@@ -42,7 +42,7 @@ pub(crate) mod waiter;
 pub(crate) mod work_budget;
 
 pub use block::block;
-pub use dispatch::{all_stale, db_stale, notify, serve, stale};
+pub use dispatch::{all_stale, db_stale, has_turn_waiters, notify, serve, stale};
 pub use registry::counts;
 pub use waiter::{Attempt, Delivery, MAX_IN_ALL, MAX_PER_KEY, Request, Shared, WaitFor};
 pub use work_budget::WorkBudget;

@@ -1,5 +1,5 @@
 //! A claim, a plain PUSH or MPUSH and an ACK are replicated as they came, behind the time at which they happened and the
-//! token that comes next. `ratelimit::verbatim` has what holds for CHECK, and for ticks.
+//! token that comes next. `verbatim_check` has what holds for CHECK, and for ticks.
 
 use crate::support::{Server, Snapshot, cmd, nothing_is_lost_across_rewrites, server};
 

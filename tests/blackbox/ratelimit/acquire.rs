@@ -60,6 +60,9 @@ fn malformed_calls_are_refused() {
         "b MAX 2 TOKEN 0".to_owned(),
         "b MAX 2 TOKEN".to_owned(),
         "b MAX 2 TOKEN x".to_owned(),
+        "b MAX 2 TOKEN 7 BLOCK 1s".to_owned(),
+        "b MAX 2 BLOCK 0s".to_owned(),
+        "b MAX 2 BLOCK 5".to_owned(),
         format!("{long} MAX 2"),
     ] {
         untouched.refuses("u", format!("RATELIMIT.ACQUIRE u {rest}"), "ERR");

@@ -36,9 +36,17 @@ fn malformed_arguments_are_refused() {
     let s = server!();
     s.ok("CL.THROTTLE u 9 10 3600");
     let untouched = Untouched::on(&s);
-    for rest in
-        ["-1 10 60", "9 0 60", "9 10 0", "9 10 60 -1", "x 10 60", "9 10 60 1 1", "9 10 315360001", "9 10"]
-    {
+    for rest in [
+        "-1 10 60",
+        "9 0 60",
+        "9 10 0",
+        "9 10 60 -",
+        "9 10 60 -x",
+        "x 10 60",
+        "9 10 60 1 1",
+        "9 10 315360001",
+        "9 10",
+    ] {
         untouched.refuses("u", format!("CL.THROTTLE u {rest}"), "ERR");
     }
 }
@@ -82,4 +90,17 @@ fn where_redis_cell_is_loaded_first_its_command_stays() {
     other.client().ok("CL.THROTTLE u 9 10 60").is(42);
     other.client().ok("RATELIMIT.CHECK u 10/1m").at(0).clone().is(1);
     assert!(other.log_tail().contains("another module has CL.THROTTLE; that one is used"));
+}
+
+#[test]
+fn a_negative_quantity_gives_back_as_redis_cell_does() {
+    let s = server!();
+    s.ok("CL.THROTTLE u 9 10 3600 10").is(list![0, 10, 0, -1, 3_600]);
+    s.ok("CL.THROTTLE u 9 10 3600").at(0).clone().is(1);
+    s.ok("CL.THROTTLE u 9 10 3600 -4").is(list![0, 10, 4, -1, within(2_150..=2_160)]);
+    s.ok("CL.THROTTLE u 9 10 3600 4").at(0).clone().is(0);
+    // Never above the burst, and nothing is created.
+    s.ok("CL.THROTTLE u 9 10 3600 -99").is(list![0, 10, 10, -1, 0]);
+    s.ok("CL.THROTTLE fresh 9 10 3600 -1").is(list![0, 10, 10, -1, 0]);
+    s.ok("EXISTS u fresh").is(0);
 }

@@ -1,6 +1,7 @@
 //! RATELIMIT and CL.THROTTLE.
 
 mod acquire;
+mod acquire_block;
 mod cl_throttle;
 mod clock_set_back;
 mod fixed_period;

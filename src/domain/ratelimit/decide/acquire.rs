@@ -72,6 +72,12 @@ pub fn decide_acquire(
     Ok(Decision::change(outcome, Effect::Acquired { now, holder: holder.into(), until, token }))
 }
 
+/// Whether `holder` has a place at `now`.
+pub fn has_place(state: Option<&Subject>, holder: &[u8], now: UnixMs) -> bool {
+    let restrictions = state.and_then(Subject::restrictions);
+    restrictions.is_some_and(|restrictions| restrictions.leases.live(holder, now).is_some())
+}
+
 fn fenced(holder: &[u8]) -> Refusal {
     let text = format!("the place of '{}' has another token, or was lost", shown(holder));
     Refusal::new(Code::Fenced, text)
