@@ -33,6 +33,7 @@ fn handles_mails(flags: &[&str]) {
     s.ok("JOBQ.RESULT mails good").at(1).clone().is("sent to ada");
     let bad = s.ok("JOBQ.GET mails bad");
     assert!(bad.field("error").text().contains("no address"), "{bad:?}");
+    bad.field("kind").clone().is("payload");
     let throttled = s.ok("JOBQ.GET mails throttled");
     assert_eq!(throttled.field("attempt").int(), 1, "not charged");
     let wait = throttled.field("due_ms").int() - s.now();

@@ -125,11 +125,19 @@ fn dead_jobs_are_listed_grouped_and_run_again() {
     assert_eq!(ids, ["a", "b", "c"]);
     assert_eq!(
         ask(&["dead", "group"]),
-        json!([{"error": "exit 3", "jobs": 2}, {"error": "timeout after 5s", "jobs": 1}])
+        json!([{"kind": "exit 3", "jobs": 2}, {"kind": "timeout after 5s", "jobs": 1}])
     );
     assert_eq!(ask(&["dead", "redrive", "--id", "c"]), json!({"moved": 1, "left": 2}));
-    assert_eq!(ask(&["dead", "redrive", "--limit", "1"]), json!({"moved": 1, "left": 1}));
+    assert_eq!(
+        ask(&["dead", "redrive", "--limit", "1", "--error", "exit 3*"]),
+        json!({"moved": 1, "left": 1})
+    );
     s.ok("JOBQ.STATS q").field("ready").clone().is(2);
+    s.ok("JOBQ.PUSH q p ID d PRIORITY -1");
+    let token = s.ok("JOBQ.POP q").at(0).at(1).int();
+    s.ok(format!("JOBQ.FAIL q d {token} ERROR refused KIND net DEAD"));
+    assert_eq!(ask(&["dead", "group"])[1], json!({"kind": "net", "jobs": 1}));
+    assert_eq!(ask(&["dead", "redrive", "--kind", "net"])["moved"], 1);
 }
 
 #[test]

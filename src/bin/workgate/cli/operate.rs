@@ -84,7 +84,7 @@ pub struct DeadArgs {
 pub enum DeadAction {
     /// Shows dead jobs, those that ended first at first
     List(DeadQuery),
-    /// Counts dead jobs by the beginning of their errors, up to the first colon
+    /// Counts dead jobs by kind; those without one by the beginning of their errors, up to the first colon
     Group(DeadQuery),
     /// Makes dead jobs ready again
     Redrive {
@@ -92,7 +92,7 @@ pub enum DeadAction {
         query: DeadQuery,
 
         /// Only the job of this id
-        #[arg(long = "id", value_name = "ID", conflicts_with = "error")]
+        #[arg(long = "id", value_name = "ID", conflicts_with_all = ["error", "kind"])]
         ids: Vec<String>,
     },
 }
@@ -106,9 +106,13 @@ pub struct DeadQuery {
     #[arg(long, value_name = "KEY", value_parser = NonEmptyStringValueParser::new())]
     pub queue: String,
 
-    /// Only jobs with this error, as the ERROR of JOBQ.LIST and JOBQ.REDRIVE takes it
-    #[arg(long, value_name = "TEXT")]
+    /// Only jobs whose error fits this glob, as in "exit 3*"
+    #[arg(long, value_name = "GLOB")]
     pub error: Option<String>,
+
+    /// Only jobs whose last failure was of this kind
+    #[arg(long, value_name = "KIND")]
+    pub kind: Option<String>,
 
     /// How many jobs are looked at, at most
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-use redis::{Value, cmd};
+use redis::{Cmd, Value, cmd};
 use serde_json::json;
 
 use super::{failure, json, open};
@@ -44,16 +44,17 @@ async fn group(query: &DeadQuery) -> Result<(), Failure> {
     let server = open(&query.server).await?;
     let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for job in jobs(&server, query).await.map_err(failure)? {
-        let error = reply::field(&job, "error").and_then(reply::bytes).map(json::shown).unwrap_or_default();
-        *counts.entry(beginning(&error)).or_default() += 1;
+        let text = |name| reply::field(&job, name).and_then(reply::bytes).map(json::shown);
+        let group = text("kind").unwrap_or_else(|| beginning(&text("error").unwrap_or_default()));
+        *counts.entry(group).or_default() += 1;
     }
     let mut counts: Vec<(String, u64)> = counts.into_iter().collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     if query.json {
-        let rows = counts.iter().map(|(error, count)| json!({"error": error, "jobs": count}));
+        let rows = counts.iter().map(|(kind, count)| json!({"kind": kind, "jobs": count}));
         println!("{}", rows.collect::<serde_json::Value>());
     } else {
-        counts.iter().for_each(|(error, count)| println!("{count:>9}  {error:?}"));
+        counts.iter().for_each(|(kind, count)| println!("{count:>9}  {kind:?}"));
     }
     Ok(())
 }
@@ -74,9 +75,7 @@ async fn redrive(query: &DeadQuery, ids: &[String]) -> Result<(), Failure> {
         let mut command = cmd("JOBQ.REDRIVE");
         command.arg(&query.queue);
         if ids.is_empty() {
-            if let Some(error) = &query.error {
-                command.arg("ERROR").arg(error);
-            }
+            select(&mut command, query);
             command.arg("LIMIT").arg(limit);
         } else {
             let Some(chunk) = chunks.next() else { break };
@@ -103,6 +102,15 @@ async fn redrive(query: &DeadQuery, ids: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Which of the dead jobs.
+fn select(command: &mut Cmd, query: &DeadQuery) {
+    for (word, value) in [("KIND", &query.kind), ("ERROR", &query.error)] {
+        if let Some(value) = value {
+            command.arg(word).arg(value);
+        }
+    }
+}
+
 /// Rows of JOBQ.LIST, page by page.
 async fn jobs(server: &SharedConnection, query: &DeadQuery) -> Result<Vec<Value>, Fault> {
     let limit = usize::try_from(query.limit).unwrap_or(usize::MAX);
@@ -112,9 +120,7 @@ async fn jobs(server: &SharedConnection, query: &DeadQuery) -> Result<Vec<Value>
         let count = (limit - jobs.len()).min(MOST_OF_ONE_CALL);
         let mut command = cmd("JOBQ.LIST");
         command.arg(&query.queue).arg("dead").arg("CURSOR").arg(&cursor).arg("COUNT").arg(count);
-        if let Some(error) = &query.error {
-            command.arg("ERROR").arg(error);
-        }
+        select(&mut command, query);
         let page = server.call(&command).await?;
         let read = reply::array(&page)
             .and_then(|page| Some((reply::bytes(page.first()?)?, reply::array(page.get(1)?)?)));
