@@ -26,7 +26,7 @@ COMPOSE      = $(shell docker compose version >/dev/null 2>&1 && echo docker com
 .DEFAULT_GOAL := help
 # Targets use the processors by themselves; run side by side, set-up and builds would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help setup build dev-build dist-module run demo dist test-deb test test-blackbox test-module test-matrix image up down test-docker bench bench-scaling bench-stampede bench-guard bench-accept check-so lint fmt clean
+.PHONY: help setup build dev-build dist-module run demo dist test-deb test test-blackbox test-module test-matrix image up down test-docker bench bench-scaling bench-stampede bench-guard bench-accept fixtures check-so lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -110,6 +110,10 @@ bench-guard: dist-module ## count the commands' instructions under callgrind and
 bench-accept: dist-module ## count them and write benches/instruction_baseline.txt
 	@server="$$(scripts/servers path)" && \
 	cargo bench --locked --bench peers -- --server "$$server" --module $(DIST_MODULE) --instructions --guard benches/instruction_baseline.txt --accept
+
+fixtures: dev-build ## write files of this version into tests/fixtures, where later versions must load them
+	@WORKGATE_MODULE=$(TEST_MODULE) WORKGATE_FIXTURE="$(CURDIR)/tests/fixtures/$$(git describe --always)" \
+		cargo test --locked --all-features --test blackbox write_the_fixture_of_this_version -- --ignored
 
 check-so: build
 	@scripts/check-so $(MODULE)

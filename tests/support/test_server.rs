@@ -48,6 +48,19 @@ impl Server {
         Self::launch(options, Rc::new(TempDir::new().expect("a temporary directory")), None)
     }
 
+    /// Starts a server with the module on files that lie in its directory before, by name and content.
+    pub fn on_files(options: &[&str], files: &[(&str, &[u8])]) -> Server {
+        let directory = TempDir::new().expect("a temporary directory");
+        for (name, content) in files {
+            let path = directory.path().join(name);
+            fs::create_dir_all(path.parent().expect("below the directory")).expect("a directory");
+            fs::write(path, content).expect("a file");
+        }
+        let mut all = vec![Self::load_line()];
+        all.extend(options.iter().map(|option| (*option).to_owned()));
+        Self::launch(all, Rc::new(directory), None)
+    }
+
     fn launch(options: Vec<String>, directory: Rc<TempDir>, wanted_port: Option<u16>) -> Server {
         let mut wanted_port = wanted_port;
         for _ in 0..20 {

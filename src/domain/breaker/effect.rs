@@ -1,8 +1,8 @@
 //! How a breaker changes: resolved tokens, times and totals only.
 
 use crate::domain::breaker::encoding::{
-    read_config, read_count, read_force, read_instance, read_level, read_slice, write_config, write_force,
-    write_instance, write_slice,
+    read_config, read_config_without_quorum, read_count, read_force, read_instance, read_level, read_slice,
+    write_config, write_force, write_instance, write_slice,
 };
 use crate::domain::breaker::state::breaker::ForcedState;
 use crate::domain::breaker::state::call_window::WindowSlice;
@@ -66,16 +66,20 @@ pub enum Effect {
 }
 
 /// First byte of the encoded form.
-const COUNT: u8 = 1;
-const OPEN: u8 = 2;
+/// The forms before there was a quorum.
+const COUNT_ALONE: u8 = 1;
+const OPEN_ALONE: u8 = 2;
+const CONFIGURE_WITHOUT_QUORUM: u8 = 9;
 const PROBE: u8 = 3;
 const PROBE_SUCCEEDED: u8 = 4;
 const CLOSE: u8 = 5;
 const RESET: u8 = 6;
 const FORCE: u8 = 7;
 const END_FORCE: u8 = 8;
-const CONFIGURE: u8 = 9;
 const REBASE: u8 = 10;
+const COUNT: u8 = 11;
+const OPEN: u8 = 12;
+const CONFIGURE: u8 = 13;
 
 impl value::Effect for Effect {
     fn encode(&self) -> Vec<u8> {
@@ -138,10 +142,11 @@ impl value::Effect for Effect {
         }
         let r = &mut Reader::new(head);
         let effect = match r.byte()? {
+            COUNT_ALONE => Effect::Count { slice: read_slice(r)?, instance: None },
             COUNT => Effect::Count { slice: read_slice(r)?, instance: r.option(read_instance)? },
-            OPEN => Effect::Open {
+            kind @ (OPEN_ALONE | OPEN) => Effect::Open {
                 counted: r.option(read_slice)?,
-                instance: r.option(read_instance)?,
+                instance: if kind == OPEN { r.option(read_instance)? } else { None },
                 since: read_time(r)?,
                 span: read_span(r)?,
                 level: read_level(r)?,
@@ -167,6 +172,7 @@ impl value::Effect for Effect {
             },
             END_FORCE => Effect::EndForce,
             CONFIGURE => Effect::Configure(read_config(r)?),
+            CONFIGURE_WITHOUT_QUORUM => Effect::Configure(read_config_without_quorum(r)?),
             REBASE => Effect::Rebase { now: read_time(r)? },
             _ => return Err(Corrupt),
         };

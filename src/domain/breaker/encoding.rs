@@ -82,6 +82,11 @@ pub(crate) fn read_config(r: &mut Reader<'_>) -> Result<BreakerConfig, Corrupt> 
     read_config_fields(r, BreakerConfig::NAMES.len())
 }
 
+/// Reads what was written before there was a quorum, the last field.
+pub(crate) fn read_config_without_quorum(r: &mut Reader<'_>) -> Result<BreakerConfig, Corrupt> {
+    read_config_fields(r, BreakerConfig::NAMES.len() - 1)
+}
+
 /// Reads the first `count` fields.
 fn read_config_fields(r: &mut Reader<'_>, count: usize) -> Result<BreakerConfig, Corrupt> {
     let mut config = BreakerConfig::default();
@@ -214,8 +219,7 @@ pub(crate) fn write(breaker: &Breaker) -> Vec<u8> {
 /// Encoding 1 knew neither the quorum nor instances.
 pub(crate) fn read(encoding: u32, block: &[u8]) -> Result<Breaker, Corrupt> {
     let r = &mut Reader::new(block);
-    let fields = BreakerConfig::NAMES.len() - usize::from(encoding == 1);
-    let config = r.option(|r| read_config_fields(r, fields))?;
+    let config = r.option(if encoding == 1 { read_config_without_quorum } else { read_config })?;
     if config == Some(BreakerConfig::default()) {
         return Err(Corrupt);
     }

@@ -35,8 +35,10 @@ const SET: u8 = 3;
 const RELEASE: u8 = 4;
 const EXPIRE: u8 = 5;
 const TOUCH: u8 = 6;
-const SET_ANNOTATED: u8 = 7;
+/// What was written before there was META.
+const SET_TAGGED: u8 = 7;
 const DROP: u8 = 8;
+const SET_ANNOTATED: u8 = 9;
 
 impl value::Effect for Effect {
     fn encode(&self) -> Vec<u8> {
@@ -92,9 +94,10 @@ impl value::Effect for Effect {
                 Effect::Set { meta, bytes: check_bytes(&meta, bytes)? }
             }
             (DROP, None) => Effect::Drop { token: read_token(&mut r)? },
-            (SET_ANNOTATED, Some(bytes)) => {
+            (kind @ (SET_TAGGED | SET_ANNOTATED), Some(bytes)) => {
                 let meta = ValueMeta::read(&mut r)?;
-                let annotations = Annotations::read(&mut r)?;
+                let read = if kind == SET_TAGGED { Annotations::read_tags } else { Annotations::read };
+                let annotations = read(&mut r)?;
                 Effect::SetAnnotated { meta, annotations, bytes: check_bytes(&meta, bytes)? }
             }
             _ => return Err(Corrupt),

@@ -11,8 +11,10 @@ const HAS_VALUE: u8 = 1;
 const HAS_LEASE: u8 = 2;
 /// The lease has been given back.
 const RELEASED: u8 = 4;
-/// The value has tags or META.
+/// The value has tags or META; in encoding 1 it has tags.
 const IS_ANNOTATED: u8 = 8;
+/// The encoding that knew no META.
+const WITHOUT_META: u32 = 1;
 
 /// The one block of an entry that holds something.
 pub(crate) fn write(entry: &CacheEntry) -> Vec<u8> {
@@ -40,7 +42,8 @@ pub(crate) fn write(entry: &CacheEntry) -> Vec<u8> {
     w.finish()
 }
 
-pub(crate) fn read(block: &[u8]) -> Result<CacheEntry, Corrupt> {
+pub(crate) fn read(encoding: u32, block: &[u8]) -> Result<CacheEntry, Corrupt> {
+    let read_annotations = if encoding == WITHOUT_META { Annotations::read_tags } else { Annotations::read };
     let mut r = Reader::new(block);
     let parts = r.byte()?;
     let has = |part| parts & part != 0;
@@ -58,7 +61,7 @@ pub(crate) fn read(block: &[u8]) -> Result<CacheEntry, Corrupt> {
     let entry = if has(HAS_VALUE) {
         let meta = ValueMeta::read(&mut r)?;
         let bytes = check_bytes(&meta, r.bytes()?)?;
-        let annotations = if has(IS_ANNOTATED) { Annotations::read(&mut r)? } else { Annotations::default() };
+        let annotations = if has(IS_ANNOTATED) { read_annotations(&mut r)? } else { Annotations::default() };
         CacheEntry::with_value(meta, bytes, lease).annotated(annotations)
     } else {
         lease.map(CacheEntry::with_lease).ok_or(Corrupt)?

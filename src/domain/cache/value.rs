@@ -63,11 +63,11 @@ impl Value for CacheEntry {
     }
 
     /// An entry of any size is a single block.
-    fn load(&mut self, _encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
+    fn load(&mut self, encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
         if self.lifetime() != Lifetime::Over {
             return Err(Corrupt);
         }
-        *self = encoding::read(block)?;
+        *self = encoding::read(encoding, block)?;
         Ok(())
     }
 

@@ -101,7 +101,8 @@ const RESET: u8 = 6;
 const CLEARED: u8 = 7;
 const RELEASED: u8 = 9;
 const SHADOW_HELD: u8 = 10;
-/// 8 was the same without a token.
+/// The form before there were tokens.
+const ACQUIRED_WITHOUT_TOKEN: u8 = 8;
 const ACQUIRED: u8 = 11;
 const REBASED: u8 = 12;
 
@@ -217,9 +218,10 @@ impl value::Effect for Effect {
                 Effect::Rebased { now, spans }
             }
             CLEARED => Effect::Cleared,
-            ACQUIRED => {
+            ACQUIRED | ACQUIRED_WITHOUT_TOKEN => {
                 let (now, holder) = (reader.int()?, read_id(&mut reader, MAX_HOLDER_LEN)?);
-                let (until, token) = (reader.int()?, reader.int()?);
+                let until = reader.int()?;
+                let token = if change == ACQUIRED { reader.int()? } else { 1 };
                 if token == 0 || token >= token::BOUND || now > until {
                     return Err(Corrupt);
                 }

@@ -8,6 +8,7 @@ mod disk;
 mod future_tokens;
 mod random_histories;
 mod replica;
+mod saved_files;
 mod shifted_heap;
 mod verbatim;
 mod verbatim_check;

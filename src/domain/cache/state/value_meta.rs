@@ -156,6 +156,11 @@ impl Annotations {
         if annotations.is_empty() { Err(Corrupt) } else { Ok(annotations) }
     }
 
+    /// Reads what was written before there was META: tags, at least one.
+    pub(crate) fn read_tags(r: &mut Reader<'_>) -> Result<Self, Corrupt> {
+        Ok(Annotations { tags: Tags::read(r)?, client_meta: None })
+    }
+
     pub(crate) fn heap_bytes(&self) -> usize {
         self.tags.heap_bytes() + self.client_meta.as_ref().map_or(0, |meta| meta.len())
     }
