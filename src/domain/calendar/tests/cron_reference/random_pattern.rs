@@ -66,7 +66,7 @@ impl Item {
         let month = || (1..=day.days_in_month()).map(|n| date(day.year(), day.month(), n));
         match self {
             Item::LastDay => day.day() == day.days_in_month(),
-            Item::LastWorkingDay => month().filter(is_working_day).next_back() == Some(day),
+            Item::LastWorkingDay => month().rfind(is_working_day) == Some(day),
             Item::NearestWorkingDay(n) if n <= i64::from(day.days_in_month()) => {
                 month().filter(is_working_day).min_by_key(|day| (i64::from(day.day()) - n).abs()) == Some(day)
             }
