@@ -11,7 +11,7 @@ use crate::commands::jobq::queue_registry;
 use crate::commands::ratelimit::policy_file;
 use crate::commands::server_events;
 use crate::commands::table;
-use crate::runtime::{eviction, global_tables, replicated_clock, settings};
+use crate::runtime::{counters, eviction, global_tables, replicated_clock, settings};
 
 /// Registers everything; an error makes the server refuse the module.
 pub fn init(context: &Context, args: &[RedisString]) -> Status {
@@ -50,12 +50,14 @@ fn check_server(version: Option<u32>) -> Result<(), String> {
 fn register(ctx: Ctx<'_>) -> bool {
     ctx.set_module_options();
     ctx.init_detached();
+    // Redis 7.0 keeps the subscriptions of a module whose load fails, and crashes at the next event. So the
+    // subscription comes last: nothing may fail behind it.
     register_types(ctx)
         && register_commands(ctx)
         && config::register(ctx, settings::ALL, settings::SWITCHES, settings::TEXTS)
+        && policy_file::read(ctx)
         && info::register(ctx, INFO)
         && events::subscribe(ctx, server_events::of)
-        && policy_file::read(ctx)
 }
 
 /// The tables beside the keys.
@@ -94,6 +96,23 @@ fn register_commands(ctx: Ctx<'_>) -> bool {
 }
 
 const INFO: &[info::Section] = &[
+    info::Section {
+        name: "counters",
+        fields: || {
+            let counters = [
+                ("calls", &counters::CALLS),
+                ("allowed", &counters::ALLOWED),
+                ("denied", &counters::DENIED),
+                ("pushed", &counters::PUSHED),
+                ("done", &counters::DONE),
+                ("dead", &counters::DEAD),
+                ("hits", &counters::HITS),
+                ("fills", &counters::FILLS),
+                ("fenced", &counters::FENCED),
+            ];
+            counters.into_iter().map(|(name, counter)| (name, counter.get())).collect()
+        },
+    },
     info::Section {
         name: "memory",
         fields: || vec![("eviction_may_drop_claims", eviction::may_drop().into())],

@@ -1,7 +1,7 @@
 //! Rust values under keys: registration and the callbacks the server makes for a type.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::sync::atomic::{AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, Ordering};
 
 use super::context::{Ctx, Level, log_anywhere};
 use super::panic_guard::{catch_panic, catch_panic_or};
@@ -154,7 +154,16 @@ unsafe fn value_of<'a, T>(value: *const c_void) -> &'a T {
     unsafe { &*value.cast::<T>() }
 }
 
+/// How many values of the module the server holds, those included that its background thread has yet to free.
+static LIVE_VALUES: AtomicI64 = AtomicI64::new(0);
+
+/// Whether the server holds any value of the module.
+pub fn has_live_values() -> bool {
+    LIVE_VALUES.load(Ordering::Relaxed) > 0
+}
+
 pub(crate) fn into_value<T>(value: T) -> *mut c_void {
+    LIVE_VALUES.fetch_add(1, Ordering::Relaxed);
     Box::into_raw(Box::new(value)).cast()
 }
 
@@ -196,10 +205,7 @@ extern "C" fn rdb_load<T: DataType>(io: *mut raw::RedisModuleIO, encoding: c_int
         let name = T::TYPE_NAME.to_string_lossy();
         let encoding = encoding as u32;
         if encoding > T::ENCODING {
-            log_anywhere(
-                Level::Warning,
-                &format!("{name}: written by a newer workgate (encoding {encoding}); upgrade the module"),
-            );
+            log_anywhere(Level::Warning, &newer_encoding(&name, encoding, T::ENCODING));
             return std::ptr::null_mut();
         }
         match read_value::<T>(io, encoding) {
@@ -210,6 +216,13 @@ extern "C" fn rdb_load<T: DataType>(io: *mut raw::RedisModuleIO, encoding: c_int
             }
         }
     })
+}
+
+/// The line for a file that this module is too old for; it names both versions.
+pub fn newer_encoding(what: &str, given: u32, known: u32) -> String {
+    format!(
+        "{what}: written by a newer workgate in encoding {given}; this one knows encodings up to {known}: upgrade the module"
+    )
 }
 
 fn read_value<T: DataType>(io: *mut raw::RedisModuleIO, encoding: u32) -> Option<T> {
@@ -357,6 +370,7 @@ extern "C" fn digest<T: DataType>(digest: *mut raw::RedisModuleDigest, value: *m
 
 /// May run in the server's background thread: what [`DataType::on_free`] does touches nothing but the value.
 extern "C" fn free<T: DataType>(value: *mut c_void) {
+    LIVE_VALUES.fetch_sub(1, Ordering::Relaxed);
     // SAFETY: made by `into_value` of this type and freed once.
     catch_panic_or((), || unsafe { Box::from_raw(value.cast::<T>()) }.on_free());
 }
@@ -426,6 +440,8 @@ extern "C" fn aux_load<A: Aux>(io: *mut raw::RedisModuleIO, encoding: c_int, _wh
     catch_panic_or(REFUSED, || {
         let encoding = encoding as u32;
         if encoding > A::ENCODING {
+            let name = A::TYPE_NAME.to_string_lossy();
+            log_anywhere(Level::Warning, &newer_encoding(&name, encoding, A::ENCODING));
             return REFUSED;
         }
         match load_bytes(io) {

@@ -25,7 +25,11 @@ pub fn register(ctx: Ctx<'_>, sections: &'static [Section]) -> bool {
     unsafe { api!(RedisModule_RegisterInfoFunc)(ctx.raw(), Some(show)) == raw::REDISMODULE_OK as c_int }
 }
 
-extern "C" fn show(ctx: *mut raw::RedisModuleInfoCtx, _for_crash_report: c_int) {
+extern "C" fn show(ctx: *mut raw::RedisModuleInfoCtx, for_crash_report: c_int) {
+    // The crash may have happened in the allocator, or while state was borrowed.
+    if for_crash_report != 0 {
+        return;
+    }
     catch_panic_or((), || {
         for section in SECTIONS.get().copied().unwrap_or_default() {
             show_section(ctx, section);

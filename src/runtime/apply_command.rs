@@ -66,6 +66,10 @@ impl Handler for ApplyWorld {
         let word = |index: usize| args.get(index).unwrap_or_default();
         match args.len() {
             3 if word(1) == replicated_clock::NAME.to_bytes() => replicated_clock::take(word(2)),
+            3 if word(1) == global_tables::START.to_bytes() => {
+                global_tables::start_history();
+                Ok(())
+            }
             3 => global_tables::apply_named(word(1), word(2)),
             5 => {
                 let encoding = integer("encoding", word(3), 0, u64::from(u32::MAX))?;

@@ -11,7 +11,8 @@ use crate::module_api::server_string::ServerStr;
 use crate::module_api::{blocking, replication};
 
 use super::value_type::ValueType;
-use crate::runtime::{replicated_clock, token_clock};
+use crate::runtime::counters::JobTotals;
+use crate::runtime::{counters, global_tables, replicated_clock, token_clock};
 
 impl From<WrongType> for Refusal {
     fn from(_: WrongType) -> Self {
@@ -187,6 +188,7 @@ pub fn read<V: ValueType, R>(
 }
 
 fn commit<V: ValueType>(ctx: Ctx<'_>, key: &mut Key<'_>, name: ServerStr<'_>, effect: V::Effect) {
+    global_tables::before_commit(ctx);
     let token = effect.highest_token();
     // What a client of a replica writes is no part of the history.
     if token > 0 && ctx.is_primary() {
@@ -201,6 +203,7 @@ fn commit<V: ValueType>(ctx: Ctx<'_>, key: &mut Key<'_>, name: ServerStr<'_>, ef
 }
 
 fn commit_verbatim<V: ValueType>(ctx: Ctx<'_>, key: &mut Key<'_>, now: UnixMs, effect: V::Effect) {
+    global_tables::before_commit(ctx);
     let token = effect.highest_token();
     replicated_clock::replicate_tick(ctx, now, token);
     replicated_clock::note_token(token);
@@ -228,10 +231,12 @@ fn update<V: ValueType>(key: &mut Key<'_>, effect: V::Effect) {
     let mut notify = key.subject_notifier();
     let ctx = key.ctx();
     if let Ok(Some(value)) = key.value_mut::<V>() {
+        let totals = value.job_totals();
         let before = value.lifetime();
         let alarm = value.next_wakeup();
         value.uncount();
         value.apply(effect);
+        counters::add_jobs(totals, value.job_totals());
         value.after_change();
         value.count(name);
         if value.next_wakeup() != alarm {
@@ -246,6 +251,7 @@ fn update<V: ValueType>(key: &mut Key<'_>, effect: V::Effect) {
 fn insert<V: ValueType>(key: &mut Key<'_>, effect: V::Effect) {
     let mut value = V::default();
     value.apply(effect);
+    counters::add_jobs(JobTotals::default(), value.job_totals());
     value.after_change();
     value.take_changed_subjects(&mut key.subject_notifier());
     let after = value.lifetime();

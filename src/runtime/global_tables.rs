@@ -20,7 +20,7 @@ use crate::module_api::data_type::{Aux, AuxState};
 use crate::module_api::main_thread::MainThread;
 use crate::module_api::replication;
 
-use crate::runtime::token_clock;
+use crate::runtime::{in_use, replicated_clock, token_clock};
 
 /// What the server has to know of a table.
 pub trait GlobalTable: Table + 'static {
@@ -29,14 +29,27 @@ pub trait GlobalTable: Table + 'static {
     /// Nine characters, the carrier in RDB files; permanent.
     const TYPE_NAME: &'static CStr;
 
+    /// Whether the table means anything on a server that holds no key of the module. One that does not is neither
+    /// saved nor replicated there.
+    const OUTLIVES_KEYS: bool;
+
+    /// Forgets what only matters together with keys: there are none.
+    fn forget(&mut self);
+
     fn cell() -> &'static MainThread<Option<Self>>;
 }
 
 macro_rules! global_table {
-    ($table:ty, $name:literal, $type_name:literal) => {
+    ($table:ty, $name:literal, $type_name:literal, outlives_keys: $outlives_keys:literal, forget: $forget:expr) => {
         impl $crate::runtime::global_tables::GlobalTable for $table {
             const NAME: &'static std::ffi::CStr = $name;
             const TYPE_NAME: &'static std::ffi::CStr = $type_name;
+            const OUTLIVES_KEYS: bool = $outlives_keys;
+
+            fn forget(&mut self) {
+                let forget: fn(&mut Self) = $forget;
+                forget(self);
+            }
 
             fn cell() -> &'static $crate::module_api::main_thread::MainThread<Option<Self>> {
                 static TABLE: $crate::module_api::main_thread::MainThread<Option<$table>> =
@@ -53,6 +66,9 @@ pub(crate) use global_table;
 pub struct TableRow {
     name: &'static CStr,
     encoding: u32,
+    outlives_keys: bool,
+    is_empty: fn() -> bool,
+    forget: fn(),
     register: fn(Ctx<'_>) -> bool,
     clear: fn(),
     save: fn() -> Option<Vec<u8>>,
@@ -65,6 +81,9 @@ impl TableRow {
         TableRow {
             name: T::NAME,
             encoding: <T as Table>::ENCODING,
+            outlives_keys: T::OUTLIVES_KEYS,
+            is_empty: || with(|table: &mut T| table.is_empty()),
+            forget: || with(|table: &mut T| table.forget()),
             register: |ctx| data_type::register_aux::<T>(ctx),
             clear: || with(|table: &mut T| *table = T::default()),
             save: <T as Aux>::save,
@@ -82,6 +101,9 @@ impl<T: GlobalTable> Aux for T {
     const ENCODING: u32 = <T as Table>::ENCODING;
 
     fn save() -> Option<Vec<u8>> {
+        if !in_use::is_in_use() {
+            return None;
+        }
         with(|table: &mut T| (!table.is_empty()).then(|| table.save()))
     }
 
@@ -109,6 +131,10 @@ pub fn write<T: GlobalTable, R>(
     let now = ctx.now_ms();
     let decision = read::<T, _>(|table| token_clock::tokens(|tokens| decide(table, now, tokens)))?;
     if let Some(effect) = decision.effect {
+        // What only matters together with keys is forgotten when the first of them comes.
+        if T::OUTLIVES_KEYS {
+            before_commit(ctx);
+        }
         replication::table_effect(ctx, T::NAME, &effect.encode());
         apply::<T>(effect);
     }
@@ -129,7 +155,29 @@ fn all() -> &'static [TableRow] {
 
 /// Takes the list of all tables and registers their carriers in RDB files.
 pub fn register(ctx: Ctx<'_>, tables: &'static [TableRow]) -> bool {
+    in_use::register(|| all().iter().any(|row| row.outlives_keys && !(row.is_empty)()));
     ALL.get_or_init(|| tables).iter().all(|row| (row.register)(ctx))
+}
+
+/// The name in `WORKGATE._APPLY` of the message that a history starts.
+pub const START: &CStr = c"start";
+
+/// Starts a new history where the module holds nothing: to be called before each change is replicated.
+///
+/// Files of such a server hold nothing of the module, and a replica that loaded one knows neither tokens nor
+/// invalidations. Both forget them here, in the same place of the stream, and so stay equal.
+pub fn before_commit(ctx: Ctx<'_>) {
+    if !in_use::is_in_use() && ctx.is_primary() {
+        start_history();
+        replication::table_effect(ctx, START, b"");
+    }
+}
+
+/// Forgets what only matters together with keys. Tokens go on above all that this server has issued.
+pub fn start_history() {
+    all().iter().for_each(|row| (row.forget)());
+    token_clock::tokens(TokenClock::start_over);
+    replicated_clock::set(0, 0);
 }
 
 /// A load replaces everything, and a file holds no table that is empty.

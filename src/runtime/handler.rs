@@ -2,10 +2,12 @@
 
 use std::marker::PhantomData;
 
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Code, Refusal};
 use crate::module_api::command;
 use crate::module_api::command::{Call, Entry, FindsKeys, Program};
 use crate::module_api::context::Origin;
+
+use super::counters::{CALLS, FENCED};
 
 /// A command. It either has replied in full or returns the error to reply with.
 pub trait Handler {
@@ -26,6 +28,11 @@ pub const fn entry<H: Handler>() -> Entry {
     command::entry::<Run<H>>()
 }
 
+/// Like [`entry`], for an internal command: its calls are not counted as those of clients.
+pub const fn internal_entry<H: Handler>() -> Entry {
+    command::entry::<RunInternal<H>>()
+}
+
 /// Like [`entry`], for a command with the flag `getkeys-api`.
 pub const fn entry_finding_keys<H: Handler + FindsKeys>() -> Entry {
     command::entry_finding_keys::<Run<H>, H>()
@@ -42,6 +49,25 @@ impl<H: Handler> Program for Run<H> {
     type Refusal = Refusal;
 
     fn run(call: Call<'_>) -> Result<(), Refusal> {
+        counted(H::run(call))
+    }
+}
+
+/// Counts a call and, where a token was refused, that too.
+fn counted(outcome: Result<(), Refusal>) -> Result<(), Refusal> {
+    CALLS.add(1);
+    if outcome.as_ref().is_err_and(|refusal| refusal.code == Code::Fenced) {
+        FENCED.add(1);
+    }
+    outcome
+}
+
+struct RunInternal<H>(PhantomData<H>);
+
+impl<H: Handler> Program for RunInternal<H> {
+    type Refusal = Refusal;
+
+    fn run(call: Call<'_>) -> Result<(), Refusal> {
         H::run(call)
     }
 }
@@ -54,7 +80,7 @@ impl<H: VerbatimHandler> Program for RunOrReplay<H> {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         match call.ctx.origin() {
             origin @ (Origin::Client | Origin::ClientOfCluster | Origin::ClientOfReplica) => {
-                H::run(call, origin)
+                counted(H::run(call, origin))
             }
             origin @ (Origin::ReplicationOrAof | Origin::Import) => H::replay(call, origin),
         }

@@ -3,10 +3,12 @@
 pub(crate) mod apply_command;
 pub(crate) mod blocking;
 pub(crate) mod commit;
+pub(crate) mod counters;
 pub(crate) mod eviction;
 pub(crate) mod global_state;
 pub(crate) mod global_tables;
 pub(crate) mod handler;
+pub(crate) mod in_use;
 pub(crate) mod replicated_clock;
 pub(crate) mod settings;
 pub(crate) mod token_clock;

@@ -21,7 +21,7 @@ use crate::module_api::context::Ctx;
 use crate::module_api::replication;
 
 use crate::module_api::data_type::{Aux, AuxState};
-use crate::runtime::token_clock;
+use crate::runtime::{in_use, token_clock};
 
 /// Its name in `WORKGATE._APPLY`.
 pub const NAME: &CStr = c"tick";
@@ -121,6 +121,9 @@ impl Aux for Clock {
     const ENCODING: u32 = 1;
 
     fn save() -> Option<Vec<u8>> {
+        if !in_use::is_in_use() {
+            return None;
+        }
         let (last, tick, token) = (token_clock::tokens(|clock| clock.last()), last(), token());
         (last > 0 || tick > 0 || token > 0).then(|| {
             let mut writer = Writer::new();

@@ -9,6 +9,7 @@ use crate::module_api::context::Ctx;
 use crate::module_api::data_type::{AuxState, DataType, TypeSlot};
 use crate::module_api::{blocking, replication};
 
+use crate::runtime::counters::JobTotals;
 use crate::runtime::global_state;
 use crate::runtime::token_clock;
 
@@ -36,6 +37,11 @@ pub trait ValueType: Value + 'static {
     /// Called before the value is changed or freed: it is no longer counted. May run in the server's
     /// background thread.
     fn uncount(&self) {}
+
+    /// How far the jobs of the value have come, for the counters of INFO.
+    fn job_totals(&self) -> JobTotals {
+        JobTotals::default()
+    }
 
     /// Called whenever the value was changed or loaded.
     fn after_change(&self) {}

@@ -31,11 +31,14 @@ impl Stream {
 
     /// The commands replicated since the last call, each as one line, without the protocol's own.
     ///
+    /// Leaves out the message that a history starts, with the transaction that holds it and one command.
+    ///
     /// A PUBLISH marks the end: it travels behind all that the server replicated before it.
     #[track_caller]
     pub fn taken(&self, server: &Client) -> Vec<String> {
         server.ok("PUBLISH end-of-what-was-replicated x");
-        let mut commands = Vec::new();
+        let mut commands: Vec<String> = Vec::new();
+        let mut starts = false;
         loop {
             let Reply::Array(parts) = self.link.read() else { panic!("the stream holds a bare reply") };
             let parts: Vec<Vec<u8>> = parts.iter().map(|part| part.bytes().to_vec()).collect();
@@ -43,8 +46,17 @@ impl Stream {
             match parts[0].to_ascii_uppercase().as_slice() {
                 b"PUBLISH" if line.contains("end-of-what-was-replicated") => return commands,
                 b"SELECT" | b"PING" | b"REPLCONF" => {}
+                b"WORKGATE._APPLY" if parts[1] == b"start" => starts = true,
+                b"EXEC" if std::mem::take(&mut starts) && is_alone(&commands) => {
+                    commands.remove(commands.len() - 2);
+                }
                 _ => commands.push(line),
             }
         }
     }
+}
+
+/// Whether one command stands behind the last MULTI.
+fn is_alone(commands: &[String]) -> bool {
+    commands.len() >= 2 && commands[commands.len() - 2] == "MULTI"
 }

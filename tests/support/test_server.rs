@@ -145,6 +145,15 @@ impl Server {
         self.revive();
     }
 
+    /// Ends the server by this SHUTDOWN and starts one with other options on what is on disk.
+    pub fn restart_as(&mut self, shutdown: &str, options: &[&str]) {
+        let _ = self.client.try_send_bytes(format!("{shutdown}\r\n").as_bytes());
+        eventually("the server shuts down", || self.process.ended().is_some());
+        self.killed = true;
+        self.options = options.iter().map(|option| (*option).to_owned()).collect();
+        self.revive();
+    }
+
     /// A replica of this server, in step with it.
     pub fn replica(&self, options: &[&str]) -> Server {
         let mut all: Vec<String> =

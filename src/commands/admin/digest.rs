@@ -12,7 +12,7 @@ use crate::module_api::keyspace;
 use crate::module_api::server_string::ServerStr;
 use crate::runtime::handler::Handler;
 
-use crate::runtime::global_state;
+use crate::runtime::{global_state, in_use};
 
 type Sum = [u8; 32];
 
@@ -37,19 +37,21 @@ impl Handler for Digest {
 
 /// The keys' digests are joined by XOR, so that the order in which they are met does not matter.
 fn of_everything(ctx: Ctx<'_>) -> Sum {
-    let mut sum = Sum::default();
+    let (mut sum, mut has_keys) = (Sum::default(), false);
     keyspace::every_key(ctx, &mut |ctx, db, name| {
         let mut hash = Sha256::new();
         hash.update(db.to_le_bytes());
         hash.update((name.bytes().len() as u64).to_le_bytes());
         hash.update(name.bytes());
-        for (all, one) in sum.iter_mut().zip(of_key(ctx, name, &mut hash).unwrap_or_default()) {
-            *all ^= one;
-        }
+        let Some(of_key) = of_key(ctx, name, &mut hash) else { return };
+        has_keys = true;
+        sum.iter_mut().zip(of_key).for_each(|(all, one)| *all ^= one);
     });
     let mut hash = Sha256::new();
     hash.update(sum);
-    for state in global_state::saved() {
+    // A value that has left its key but is not freed yet does not count.
+    let states = if has_keys || in_use::has_tables() { global_state::saved() } else { Vec::new() };
+    for state in states {
         hash.update(state.name.to_bytes_with_nul());
         hash.update((state.bytes.len() as u64).to_le_bytes());
         hash.update(state.bytes);

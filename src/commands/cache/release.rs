@@ -29,7 +29,7 @@ impl Handler for CacheRelease {
             cache::decide_release(entry, token, delay, now)
         });
         if released.as_ref().is_err_and(|refusal| refusal.code == Code::Fenced) {
-            stats::count_event(stats::class_of(key.bytes()), |stats| stats.fenced += 1);
+            stats::count_fenced(stats::class_of(key.bytes()));
         }
         released?;
         call.reply.ok();

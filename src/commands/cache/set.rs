@@ -70,7 +70,7 @@ fn store(call: Call<'_>, key: ServerStr<'_>, set: &cache::SetRequest<'_>, tags: 
             cache::decide_set_with_tags(entry, tags, set.token, invalidation, now, decide)
         })?;
     if !stored {
-        stats::count_event(class, |stats| stats.fenced += 1);
+        stats::count_fenced(class);
     }
     call.reply.int(i64::from(stored));
     Ok(())

@@ -12,6 +12,7 @@ use crate::module_api::main_thread::MainThread;
 use crate::module_api::reply::Reply;
 use crate::runtime::handler::Handler;
 
+use crate::runtime::counters::{FENCED, FILLS, HITS};
 use crate::runtime::global_tables;
 
 /// What of a class is there now. Values are freed in the server's background thread too.
@@ -65,8 +66,19 @@ pub fn count_event(class: StatsClass, change: impl FnOnce(&mut CacheStats)) {
     with_counts(|counts| change(&mut counts.stats[usize::from(class)]));
 }
 
+/// Notes that a token was refused.
+pub fn count_fenced(class: StatsClass) {
+    FENCED.add(1);
+    count_event(class, |stats| stats.fenced += 1);
+}
+
 /// Notes what a read was answered.
 pub fn count_answer(class: StatsClass, state: State) {
+    match state {
+        State::Hit | State::EarlyRefresh => HITS.add(1),
+        State::Refresh | State::Fill => FILLS.add(1),
+        State::Stale | State::Busy | State::Stored | State::Absent => {}
+    }
     count_event(class, |stats| match state {
         State::Hit => stats.hits += 1,
         State::EarlyRefresh => {

@@ -27,5 +27,5 @@ value_type!(cache::CacheEntry, c"workgateC", c"cache._apply", {
     }
 });
 
-global_table!(cache::CachePolicies, c"cache.policy", c"workgate2");
-global_table!(cache::Invalidations, c"cache.invalidate", c"workgate3");
+global_table!(cache::CachePolicies, c"cache.policy", c"workgate2", outlives_keys: true, forget: |_| {});
+global_table!(cache::Invalidations, c"cache.invalidate", c"workgate3", outlives_keys: false, forget: |table| table.forget_marks());

@@ -3,11 +3,17 @@
 use super::queue_registry;
 use crate::domain::jobq;
 use crate::domain::time::UnixMs;
+use crate::runtime::counters::JobTotals;
 use crate::runtime::value_type::value_type;
 
 value_type!(jobq::Queue, c"workgateQ", c"jobq._apply", {
     fn next_wakeup(&self) -> Option<UnixMs> {
         self.next_run()
+    }
+
+    fn job_totals(&self) -> JobTotals {
+        let totals = &self.totals;
+        JobTotals { pushed: totals.pushed, done: totals.acked, dead: totals.died }
     }
 
     fn on_key_added(&self, db: i32, key: &[u8]) {

@@ -5,4 +5,4 @@ use crate::runtime::global_tables::global_table;
 use crate::runtime::value_type::value_type;
 
 value_type!(ratelimit::Subject, c"workgateR", c"ratelimit._apply");
-global_table!(ratelimit::LimitPolicies, c"ratelimit.policy", c"workgate1");
+global_table!(ratelimit::LimitPolicies, c"ratelimit.policy", c"workgate1", outlives_keys: true, forget: |_| {});

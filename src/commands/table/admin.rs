@@ -4,7 +4,7 @@ use super::arg_spec::{KEY, multiple, optional, text};
 use crate::commands::admin::digest::Digest;
 use crate::module_api::command::{Access, Keys, Spec};
 use crate::runtime::apply_command::ApplyWorld;
-use crate::runtime::handler::entry;
+use crate::runtime::handler::{entry, internal_entry};
 
 pub static ROWS: &[Spec] = &[
     Spec {
@@ -27,7 +27,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(N) with N the size of the change",
         since: "0.1.0",
         args: &[text("table"), multiple(text("effect"))],
-        entry: entry::<ApplyWorld>(),
+        entry: internal_entry::<ApplyWorld>(),
     },
     #[cfg(feature = "test-commands")]
     Spec {

@@ -3,7 +3,7 @@
 use super::arg_spec::{KEY, multiple, text};
 use crate::module_api::command::{Access, Arg, Keys, Spec};
 use crate::runtime::apply_command::Apply;
-use crate::runtime::handler::entry;
+use crate::runtime::handler::internal_entry;
 use crate::runtime::value_type::ValueType;
 
 const EFFECT: &[Arg] = &[KEY, multiple(text("effect"))];
@@ -19,6 +19,6 @@ pub const fn effects<V: ValueType>(name: &'static str, complexity: &'static str)
         complexity,
         since: "0.1.0",
         args: EFFECT,
-        entry: entry::<Apply<V>>(),
+        entry: internal_entry::<Apply<V>>(),
     }
 }

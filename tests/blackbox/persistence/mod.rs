@@ -6,6 +6,7 @@ mod corrupt_restore;
 mod digest;
 mod disk;
 mod future_tokens;
+mod leaving;
 mod random_histories;
 mod replica;
 mod saved_files;
