@@ -121,6 +121,7 @@ check-so: build
 lint: setup ## formatting, clippy, .github, and shellcheck where it is installed
 	cargo fmt --check
 	cargo clippy --locked --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --all-features --document-private-items --lib
 	@scripts/lint-workflows
 	@if command -v shellcheck >/dev/null; then shellcheck $(filter-out %.toml,$(wildcard scripts/* docker/*.sh docker/workgate-*)) .ci/run packaging/deb/postinst packaging/deb/prerm; \
 	else echo "lint: no shellcheck here, the scripts were not looked at"; fi

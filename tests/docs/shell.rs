@@ -1,6 +1,7 @@
 //! What the pages tell a reader to type at a shell.
 //!
-//! A block fenced as `sh` is run, with `sh -eu`, in a folder that the blocks of its page share. The page has a server of
+//! A block fenced as `sh` is run, with `sh -eu`, in a folder that the blocks of its page share. The folder holds
+//! `examples/`, descriptor 3 is open as it is for a handler, and REDIS_URL names the server. The page has a server of
 //! its own: `6379` in the text is replaced by its port. A comment on the line above the fence says what is special:
 //!
 //! ```text
@@ -105,6 +106,8 @@ impl Shell {
         write_program(&programs.join("redis-cli"), &client);
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_workgate"), programs.join("workgate"))
             .expect("a link");
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+        std::os::unix::fs::symlink(examples, folder.path().join("examples")).expect("a link");
         let target = folder.path().join("target/release");
         fs::create_dir_all(&target).expect("a folder for the module");
         std::os::unix::fs::symlink(module(), target.join("libworkgate.so")).expect("a link");
@@ -125,8 +128,11 @@ impl Shell {
         let output = self.folder.path().join(".output");
         let file = File::create(&output).expect("a file for the output");
         let path = format!("{}:{}", self.programs.display(), std::env::var("PATH").unwrap_or_default());
+        let text = block.text.replace("6379", &self.server.port().to_string());
+        let text = format!("exec 3>.verdict\n{text}");
         let child = Command::new("sh")
-            .args(["-eu", "-c", &block.text.replace("6379", &self.server.port().to_string())])
+            .args(["-eu", "-c", &text])
+            .env("REDIS_URL", self.server.url())
             .current_dir(self.folder.path())
             .env("PATH", path)
             .stdin(Stdio::null())

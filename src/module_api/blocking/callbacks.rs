@@ -16,7 +16,7 @@ const OK: c_int = raw::REDISMODULE_OK as c_int;
 const ERR: c_int = raw::REDISMODULE_ERR as c_int;
 
 /// # Safety
-/// `ctx` must be the context of a callback for a client blocked by [`crate::module_api::blocking::block`].
+/// `ctx` must be the context of a callback for a client blocked by [`block()`](crate::module_api::blocking::block()).
 unsafe fn waiter_of<'a>(ctx: *mut raw::RedisModuleCtx) -> &'a Waiter {
     // SAFETY: the private data is the counted reference that `block` gave, alive until `free`.
     unsafe { &*api!(RedisModule_GetBlockedClientPrivateData)(ctx).cast::<Waiter>() }

@@ -3,7 +3,7 @@
 //! The server's own key-ready signal wakes every client blocked on a key and does not know which of
 //! them may have what has arrived, so it is not what serves them. Instead:
 //!
-//! 1. [`block`] blocks the client and puts it at the end of the key's list.
+//! 1. [`block()`] blocks the client and puts it at the end of the key's list.
 //! 2. Whoever changes a key calls [`serve`]: the head of the list tries its request again, inside
 //!    the same unit of replication, and is *handed* what it gets. Then the next one tries.
 //! 3. A timer of 0 ms wakes those that were handed something. It writes nothing. (Waking inside the

@@ -131,7 +131,7 @@ fn a_load_that_the_policy_file_refuses_leaves_the_server_alone() {
 fn a_newer_value_is_refused_with_both_versions_named() {
     let s = server!();
     s.ok("JOBQ.PUSH q p");
-    let dump = crate::support::Dump::of(&s.ok("DUMP q").bytes()).newer();
+    let dump = crate::support::Dump::of(s.ok("DUMP q").bytes()).newer();
     assert!(s.call(crate::support::cmd!["RESTORE", "other", 0, dump.sealed()]).is_error());
     let log = s.log_tail();
     assert!(log.contains("written by a newer workgate in encoding"), "{log}");

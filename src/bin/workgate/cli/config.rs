@@ -53,27 +53,28 @@ fn with_redis_url(command: clap::Command, url: Option<String>) -> clap::Command 
     })
 }
 
-fn each_flag(command: clap::Command, change: impl Fn(Arg) -> Arg + Copy) -> clap::Command {
-    command.mut_subcommands(|subcommand| subcommand.mut_args(change)).mut_args(change)
+/// Changes the flags of a command and of all subcommands below it.
+fn each_flag<F: Fn(Arg) -> Arg + Copy>(command: clap::Command, change: F) -> clap::Command {
+    command.mut_subcommands(|subcommand| each_flag(subcommand, change)).mut_args(change)
 }
 
-/// Each flag of a subcommand is also an environment variable: `WORKGATE_WORK_QUEUE` is `--queue` of `work`.
+/// Each flag of a subcommand is also an environment variable: `WORKGATE_WORK_QUEUE` is `--queue` of `work`,
+/// `WORKGATE_DEAD_LIST_QUEUE` that of `dead list`.
 fn with_environment(command: clap::Command) -> clap::Command {
-    command.mut_subcommands(|subcommand| {
-        let prefix = format!("WORKGATE_{}", subcommand.get_name().to_uppercase());
-        subcommand.mut_args(|flag| {
-            let Some(long) = flag.get_long().filter(|_| flag.get_env().is_none()) else { return flag };
-            let name = format!("{prefix}_{}", long.replace('-', "_").to_uppercase());
-            // Once for each flag of the program.
-            let name: &'static str = Box::leak(name.into_boxed_str());
-            let flag =
-                if matches!(flag.get_action(), ArgAction::Append) && flag.get_value_delimiter().is_none() {
-                    flag.value_delimiter(',')
-                } else {
-                    flag
-                };
-            flag.env(name).hide_env(true)
-        })
+    command.mut_subcommands(|subcommand| with_variables(subcommand, "WORKGATE"))
+}
+
+fn with_variables(command: clap::Command, prefix: &str) -> clap::Command {
+    let prefix = format!("{prefix}_{}", command.get_name().to_uppercase());
+    let command = command.mut_subcommands(|subcommand| with_variables(subcommand, &prefix));
+    command.mut_args(|flag| {
+        let Some(long) = flag.get_long().filter(|_| flag.get_env().is_none()) else { return flag };
+        let name = format!("{prefix}_{}", long.replace('-', "_").to_uppercase());
+        // Once for each flag of the program.
+        let name: &'static str = Box::leak(name.into_boxed_str());
+        let is_list = matches!(flag.get_action(), ArgAction::Append) && flag.get_value_delimiter().is_none();
+        let flag = if is_list { flag.value_delimiter(',') } else { flag };
+        flag.env(name).hide_env(true)
     })
 }
 
@@ -167,6 +168,15 @@ mod tests {
         let args = read(&["--stdio", "./h.py"], "queue = \"q\"\nexec = \"true\"", Some("redis://u")).unwrap();
         assert_eq!((args.exec, args.stdio.as_deref()), (None, Some("./h.py")));
         assert_eq!(args.server.redis, "redis://u");
+    }
+
+    #[test]
+    fn the_address_and_the_variables_reach_nested_subcommands() {
+        let command = with_environment(with_redis_url(Cli::command(), Some("redis://u".into())));
+        let list = command.find_subcommand("dead").unwrap().find_subcommand("list").unwrap();
+        let flag = |id: &str| list.get_arguments().find(|flag| flag.get_id() == id).unwrap();
+        assert_eq!(flag("redis").get_default_values(), ["redis://u"]);
+        assert_eq!(flag("queue").get_env().unwrap(), "WORKGATE_DEAD_LIST_QUEUE");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::domain::time::UnixMs;
 /// A CRON SET.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SetSchedule<'a> {
-    /// 1 to [`MAX_SCHEDULE_NAME_BYTES`](crate::domain::jobq::LONGEST_SCHEDULE) bytes, not beginning
+    /// 1 to [`MAX_SCHEDULE_NAME_BYTES`](crate::domain::jobq::MAX_SCHEDULE_NAME_BYTES) bytes, not beginning
     /// with `#`.
     pub name: &'a [u8],
     pub pattern: &'a [u8],

@@ -7,7 +7,7 @@ use crate::domain::jobq::queue::schedule_runs::run_id;
 use crate::domain::jobq::ready::priority_lanes::Rank;
 use crate::domain::jobq::state::job::{Job, JobHeader, JobOptions, LastOutcome, State};
 use crate::domain::jobq::state::lifetime::JobLifetime;
-use crate::domain::jobq::state::new_job::NewJob;
+use crate::domain::jobq::state::new_job::{Bytes, NewJob};
 use crate::domain::jobq::state::schedules::{MAX_SCHEDULES, Run, RunProgress, ScheduleEntry, ScheduleSpec};
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::jobq::state::totals::increment;
@@ -302,7 +302,7 @@ impl Queue {
     fn fail(
         &mut self,
         serial: Serial,
-        (error, kind): (Option<Box<[u8]>>, Option<Box<[u8]>>),
+        (error, kind): (Option<Bytes>, Option<Bytes>),
         after_fail: AfterFail,
         now: UnixMs,
     ) {

@@ -104,7 +104,7 @@ pub struct JobHistory {
     pub cancelled: bool,
     /// Of the last failure.
     pub error: Option<Box<[u8]>>,
-    /// The KIND of the last failure, [`STALL_KIND`] where the job died of lost leases.
+    /// The KIND of the last failure, `stalled` where the job died of lost leases.
     pub kind: Option<Box<[u8]>>,
     pub result: Option<Box<[u8]>>,
     /// The name of the worker that holds it; only while it is active.

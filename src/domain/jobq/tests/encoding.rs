@@ -446,8 +446,8 @@ fn an_effect_without_bounds_and_counts_is_written_as_it_was_before_there_were_an
     let fail = |kind: Option<[u8; 1]>, progress: Option<[u8; 1]>| Change::Fail {
         serial: 1,
         error: Some(Box::from(*b"error")),
-        kind: kind.map(|kind| Box::from(kind)),
-        progress: progress.map(|progress| Box::from(progress)),
+        kind: kind.map(Box::from),
+        progress: progress.map(Box::from),
         after_fail: AfterFail::Retry { due: 2 },
     };
     let update = |lifo: Option<bool>, no_unique: bool| Change::Update {
