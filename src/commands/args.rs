@@ -25,7 +25,7 @@ impl<'a> ArgReader<'a> {
         ArgReader { args, next: 1, seen: Seen::default() }
     }
 
-    /// Where the next argument stands; [`ArgReader::rewind_to`] returns there.
+    /// The position of the next argument; [`ArgReader::rewind_to`] returns there.
     pub fn position(&self) -> usize {
         self.next
     }
@@ -191,7 +191,7 @@ impl<'a> Keyword<'a> {
     }
 }
 
-/// The options met so far, by where they stand: without allocating, as a command has at most a few.
+/// The options met so far, by their positions. It does not allocate, since a command has at most a few.
 #[derive(Default)]
 struct Seen {
     places: [u32; 20],

@@ -1,4 +1,4 @@
-//! Floor 1: what the commands decide. Pure: no server, no clock, no I/O, no `unsafe`.
+//! What the commands decide. Pure: no server, no clock, no I/O, no `unsafe`.
 //!
 //! Every family is one state machine with the same shape:
 //!

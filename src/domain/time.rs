@@ -53,7 +53,7 @@ pub fn duration(what: &str, text: &[u8]) -> Result<u64, Refusal> {
     }
 }
 
-/// As [`duration`], but `0s` is allowed too (DELAY, KEEP, GRACE).
+/// Like [`duration`], but `0s` is allowed too (DELAY, KEEP, GRACE).
 pub fn duration_or_zero(what: &str, text: &[u8]) -> Result<u64, Refusal> {
     read(text).map_err(|fault| explain(what, text, fault, "0s"))
 }

@@ -30,7 +30,7 @@ pub trait Effect: Sized {
     /// Refuses what no `encode` has written; never panics, whatever the bytes.
     fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt>;
 
-    /// Whether those who watch or track the key are told: not of what no reader can see.
+    /// Whether WATCH and client tracking are told: not of what no reader can see.
     fn is_visible(&self) -> bool {
         true
     }

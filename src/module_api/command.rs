@@ -34,14 +34,14 @@ pub const fn entry<P: Program>() -> Entry {
     enter::<P>
 }
 
-/// A command whose keys do not stand at fixed positions. Key specs tell so to clients and, from 7.2 on, to the
+/// A command whose keys have no fixed positions. Key specs tell so to clients and, from 7.2 on, to the
 /// server; 7.0 asks the handler itself when it looks for the slot.
 pub trait FindsKeys {
     /// Hands over the position of each key; of a malformed call those that can be told.
     fn find_keys(args: Args<'_>, found: &mut dyn FnMut(usize));
 }
 
-/// As [`entry`], for a command with the flag `getkeys-api`.
+/// Like [`entry`], but for a command with the flag `getkeys-api`.
 pub const fn entry_finding_keys<P: Program, K: FindsKeys>() -> Entry {
     find_keys_or_enter::<P, K>
 }
@@ -102,7 +102,7 @@ pub enum Access {
     Update,
 }
 
-/// Where a command's keys stand. Positions count from 1, the command's name being 0.
+/// The positions of a command's keys. Positions count from 1, the command's name being 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys {
     None,
@@ -111,7 +111,7 @@ pub enum Keys {
     EveryShard,
     /// One key at this position.
     At(u8, Access),
-    /// One key at this position, and those that stand with their number behind a word: `ALSO n key …`.
+    /// One key at this position, and those that follow a keyword and their number: `ALSO n key …`.
     AtAndBehind(u8, &'static str, Access),
     /// All arguments from this position on.
     From(u8, Access),
@@ -125,7 +125,7 @@ pub enum ArgType {
     FurtherKey,
     Text,
     Integer,
-    /// A word that stands for itself.
+    /// A keyword without a value.
     Token,
     /// Exactly one of the sub-arguments.
     OneOf,
@@ -147,7 +147,7 @@ pub struct Arg {
 
 /// One row of the command table.
 pub struct Spec {
-    /// Upper case, as the docs show it; a subcommand's stands behind its container's: `FAMILY.CONFIG|SET`.
+    /// Upper case, as the docs show it; a subcommand's follows its container's: `FAMILY.CONFIG|SET`.
     pub name: &'static str,
     /// The server's flag words.
     pub flags: &'static str,

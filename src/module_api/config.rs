@@ -1,4 +1,4 @@
-//! Settings: `CONFIG SET workgate.<name>`, and arguments of MODULE LOAD do not exist.
+//! Registers the settings `workgate.<name>`. The module takes no arguments of MODULE LOAD.
 
 use std::ffi::{CString, OsString, c_char, c_int, c_longlong, c_void};
 use std::os::unix::ffi::OsStringExt;
@@ -46,7 +46,7 @@ impl Switch {
     }
 }
 
-/// A text that the configuration file or the command line gives, and nobody changes afterwards. Empty unless
+/// A text that the configuration file or the command line gives, and that does not change afterwards. Empty unless
 /// given.
 pub struct Text {
     pub name: &'static str,

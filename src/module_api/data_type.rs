@@ -10,7 +10,7 @@ use crate::module_api::{api, raw};
 
 /// A value that can live under a key.
 pub trait DataType: Default + 'static {
-    /// Nine characters, permanent: it stands in every RDB file.
+    /// Nine characters, permanent: it is written in every RDB file.
     const TYPE_NAME: &'static CStr;
     /// Rises with the binary form; older forms stay readable.
     const ENCODING: u32;
@@ -36,9 +36,9 @@ pub trait DataType: Default + 'static {
     /// Called after the last block, with the database and the name of the key; false refuses the value.
     fn finish_load(&mut self, ctx: Ctx<'_>, place: Option<(i32, &[u8])>) -> bool;
 
-    /// The value is about to stand under `key` of `db`: it was created, loaded, restored or copied; or it does
+    /// The value is about to be placed under `key` of `db`: it was created, loaded, restored or copied; or it does
     /// since a moment ago: it was renamed or moved, where [`keyspace::follow`](crate::module_api::keyspace::follow) was asked
-    /// for. The first kind may still fail, so who keeps a list looks again.
+    /// for. The first kind may still fail, so a list of keys must be checked again.
     fn on_key_added(&self, db: i32, key: &[u8]);
 
     fn memory(&self) -> usize;
@@ -50,7 +50,7 @@ pub trait DataType: Default + 'static {
     /// It leaves the keyspace, or a client's argument, maybe in the server's background thread.
     fn on_free(self);
 
-    /// What stands once before the values in a rewritten AOF, carried by [`DataType::APPLY_AUX`]. A file
+    /// What a rewritten AOF holds once, before the values, carried by [`DataType::APPLY_AUX`]. A file
     /// with an RDB preamble does without; one without would otherwise lose the [`Aux`] state.
     fn aof_preface() -> Vec<AuxState>;
 

@@ -22,7 +22,7 @@ pub enum Event {
     Configured,
     Promoted,
     Demoted,
-    /// A child has begun to rewrite the AOF; all that is replicated from here on stands behind what it writes.
+    /// A child has begun to rewrite the AOF; all that is replicated from here on follows what it writes.
     RewriteBegan,
 }
 

@@ -12,7 +12,7 @@ use crate::module_api::{api, blocking, raw};
 pub struct WrongType;
 
 /// An open key; closed on drop. Nothing is signalled on closing (NO_IMPLICIT_SIGNAL_MODIFIED):
-/// who changes something calls [`Key::changed`].
+/// code that changes something calls [`Key::changed`].
 pub struct Key<'a> {
     raw: *mut raw::RedisModuleKey,
     ctx: Ctx<'a>,
@@ -66,7 +66,7 @@ impl<'a> Key<'a> {
         Key::open(ctx, name, raw::REDISMODULE_READ | raw::REDISMODULE_OPEN_KEY_NOTOUCH)
     }
 
-    /// As [`Key::open_no_touch`], and a key whose time is over is still there as long as the server keeps it (on
+    /// Like [`Key::open_no_touch`], but a key whose time is over is still there as long as the server keeps it (on
     /// Redis 7.0 it is not: that one knows no such look).
     pub fn open_no_expire(ctx: Ctx<'a>, name: ServerStr<'a>) -> Self {
         let mode =
@@ -89,7 +89,7 @@ impl<'a> Key<'a> {
         self.name.bytes()
     }
 
-    /// Takes the subjects that have changed: those who wait for subject_notifier of them are tried when the key is
+    /// Takes the subjects that have changed: their waiters are tried when the key is
     /// served next.
     pub fn subject_notifier(&self) -> impl FnMut(u64) + use<'a> {
         let (ctx, name) = (self.ctx, self.name);

@@ -14,7 +14,7 @@
 //! | [`keyspace`], [`string_keys`] | walking over all keys; the server's own strings |
 //! | [`reply`] | replies |
 //! | [`command`] | registration from one table, with COMMAND DOCS |
-//! | [`replication`] | who may write, and how a write reaches replicas and the AOF |
+//! | [`replication`] | whether this server may write, and how a write reaches replicas and the AOF |
 //! | [`timer`] | one-shot timers |
 //! | [`blocking`] | clients that wait for a key, in the order in which they blocked |
 //! | [`events`] | what happens to the server: load, flush, swap, role change |

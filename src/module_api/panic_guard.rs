@@ -15,7 +15,7 @@ pub fn catch_panic<T>(body: impl FnOnce() -> T, fallen: impl FnOnce(&str) -> T) 
     }
 }
 
-/// As [`catch_panic`], for callbacks that answer nobody.
+/// Like [`catch_panic`], but for callbacks without a reply.
 pub fn catch_panic_or<T>(fallback: T, body: impl FnOnce() -> T) -> T {
     catch_panic(body, |_| fallback)
 }

@@ -1,4 +1,5 @@
-//! The commit gate: how a change reaches replicas and the AOF, and who may make one.
+//! Sends changes to replicas and the AOF. [`may_write`] tells whether this server may make one;
+//! `runtime/commit` chooses the form in which a change travels.
 //!
 //! Inside a client's command every change may be replicated at once. Outside one (timers, waiters,
 //! disconnections) [`may_write`] must be asked first: a server that is a replica must not write at

@@ -1,4 +1,4 @@
-//! One-shot timers. They only hurry what is due: no correctness depends on one.
+//! One-shot timers. A timer only makes due work happen sooner: no correctness depends on one.
 
 use std::ffi::c_void;
 

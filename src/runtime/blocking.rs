@@ -25,7 +25,7 @@ pub trait Waitable: 'static {
     type Answer<'v>;
 
     /// Whether it only looks: its decisions have no effect, and its command opens the key for reading. An attempt for
-    /// a client that waits then brings about what time has made due, as every write does: maybe nobody else comes.
+    /// a waiter also advances the key, because no other command may come to do it.
     const READ_ONLY: bool = false;
 
     /// In which line of the key it waits.
@@ -60,11 +60,11 @@ pub trait Waitable: 'static {
     /// Called when the client begins to wait.
     fn on_block(&self) {}
 
-    /// When something may be there though nobody touches the key.
+    /// When something may be there without a command at the key.
     fn next_due(&self, state: &Self::Value, now: UnixMs) -> Option<UnixMs>;
 
-    /// What is said when the time is up and the state in between would have answered otherwise; one that only looks
-    /// says what it sees.
+    /// The reply on timeout if the present state would grant something. A read-only request replies with
+    /// the present state instead.
     fn timeout_reply(&self) -> Self::Answer<'static>;
 
     /// What is said of a key that holds another type; `None` is an error.

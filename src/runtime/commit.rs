@@ -30,7 +30,7 @@ pub struct Write {
 }
 
 impl Write {
-    /// What most commands do: replicate the effect, refuse other types, serve who waits.
+    /// What most commands do: replicate the effect, refuse other types, serve the waiters.
     pub const DEFAULT: Write =
         Write { replicate_as: ReplicateAs::Effect, if_string: IfString::Refuse, serves_waiters: true };
 
@@ -95,7 +95,7 @@ pub fn write_with<V: ValueType, R>(
     Ok(reply)
 }
 
-/// Commits what an invalidation or the time has changed before anybody decides; tells whether it did anything.
+/// Commits a pending invalidation or overdue changes before the decision. Returns whether there were any.
 fn advance<V: ValueType>(
     ctx: Ctx<'_>,
     key: &mut Key<'_>,
@@ -123,9 +123,9 @@ fn advance<V: ValueType>(
 pub enum ReplicateAs {
     /// As the `_APPLY` command of its value type.
     Effect,
-    /// As the client's own command, behind a tick (see [`crate::runtime::replicated_clock`]). Only for a command whose
-    /// effect, once it is decided that it has one, follows from its arguments, the time, the token and what
-    /// the key holds, and from no setting: [`apply_verbatim`] applies it again.
+    /// As the client's own command, behind a tick (see [`crate::runtime::replicated_clock`]). Allowed only
+    /// if arguments, time, token and the key's value determine the effect; settings must not influence
+    /// it. [`apply_verbatim`] applies it again.
     Verbatim,
 }
 
@@ -142,7 +142,7 @@ impl ReplicateAs {
 /// Applies the effect of a command that was replicated verbatim, and forwards the command. `effect` does not judge
 /// again; it returns `None` where the history has lost what the command was about.
 ///
-/// The command happened at the last tick. A primary that imports the slot, whom no tick reaches, takes its own time, but
+/// The command happened at the last tick. A primary that imports the slot, which no tick reaches, takes its own time, but
 /// does nothing else that is due by it: that is still for the other one to decide, and comes as an effect.
 pub fn apply_verbatim<V: ValueType>(
     ctx: Ctx<'_>,

@@ -28,7 +28,7 @@ pub fn saved() -> Vec<AuxState> {
 }
 
 /// An AOF that is rewritten without an RDB preamble carries what belongs to no key before the first key of
-/// ours. Where there is none, nobody asks the module for anything: so all of it also goes behind what the
+/// ours. Where there is none, the server asks the module for nothing: so all of it also goes behind what the
 /// rewrite writes.
 pub fn rewrite_began(ctx: Ctx<'_>) {
     replicated_clock::mark_not_in_aof();

@@ -1,4 +1,4 @@
-//! What a command does: for a client that asks, and for the history that repeats.
+//! Runs a command for a client, and replays it on a replica or from the AOF.
 
 use std::marker::PhantomData;
 

@@ -1,15 +1,14 @@
-//! When commands happened that travel as they came, and which tokens they granted.
+//! The time and the token of commands that are replicated verbatim.
 //!
-//! A command that carries its own effect says everything but the time and the token. Before the first of a
-//! millisecond goes `WORKGATE._APPLY tick ms token`; a replica and the loader of the append-only file take the
-//! time of the last one. The token is the highest that the history has granted: the next one follows from it and
+//! A verbatim command lacks only its time and its token. The primary sends `WORKGATE._APPLY tick ms token`
+//! before the first such command of a millisecond. A replica and the AOF loader take the time of the last tick. The token is the highest that the history has granted: the next one follows from it and
 //! the time ([`next_token`]). Effects that carry tokens raise it in passing; where the clock of this server gives
 //! another than the one that would follow (after a promotion, a load, a RESTORE), a tick says so first.
 //!
 //! The last tick is a part of the history, as the keys are: what saves the keys saves it, so that nothing
 //! that cuts the history in two (a full synchronisation, a rewritten file, a promotion) can part a command
 //! from its time. Only the child that rewrites an append-only file without an RDB preamble may leave it out
-//! (where the module has no key): so it is said again behind each rewrite.
+//! (where the module has no key): so the primary sends the tick again after each rewrite.
 
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -80,7 +79,8 @@ pub fn replicate_tick(ctx: Ctx<'_>, now: UnixMs, token: u64) {
     replication::table_effect(ctx, NAME, &writer.finish());
 }
 
-/// On a replica, before a command is passed on that came as its own carrier: its append-only file holds the tick.
+/// Writes the last tick into this replica's own AOF if it is not there yet. Call it before a replica
+/// forwards a verbatim command.
 pub fn forward(ctx: Ctx<'_>) {
     if !IN_AOF.swap(true, Ordering::Relaxed) {
         clock_to_aof(ctx);
@@ -106,7 +106,7 @@ pub(crate) fn clock() -> Option<AuxState> {
     Clock::save().map(|bytes| AuxState { name: CLOCK, encoding: Clock::ENCODING, bytes })
 }
 
-/// Says in the AOF of this server alone how the clock and the last tick stand.
+/// Writes the clock and the last tick into the AOF of this server alone.
 pub fn clock_to_aof(ctx: Ctx<'_>) {
     if let Some(state) = clock() {
         replication::table_to_aof(ctx, &state);

@@ -1,4 +1,4 @@
-//! What `CONFIG SET workgate.*` can change.
+//! The module's settings. CONFIG SET changes all but `policy-file`, which is fixed at the start.
 
 use crate::module_api::blocking::{MAX_IN_ALL, MAX_PER_KEY};
 use crate::module_api::config::{Number, Switch, Text};

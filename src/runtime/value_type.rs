@@ -46,7 +46,7 @@ pub trait ValueType: Value + 'static {
     /// Called whenever the value was changed or loaded.
     fn after_change(&self) {}
 
-    /// When something must happen under the key even if nobody touches it.
+    /// When something must happen under the key without a command.
     fn next_wakeup(&self) -> Option<UnixMs> {
         None
     }

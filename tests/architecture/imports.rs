@@ -100,7 +100,7 @@ fn joined(module: &Module, name: &str) -> Module {
     module.iter().cloned().chain([name.to_owned()]).collect()
 }
 
-/// `runtime/commit.rs` is `runtime::commit`; `lib.rs`, `main.rs` and `mod.rs` stand for their folder.
+/// `runtime/commit.rs` is `runtime::commit`; `lib.rs`, `main.rs` and `mod.rs` mean their folder.
 fn module_of(path: &str) -> Module {
     let parts = path.trim_end_matches(".rs").split('/');
     parts.filter(|part| !matches!(*part, "mod" | "lib" | "main")).map(str::to_owned).collect()

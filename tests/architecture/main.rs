@@ -1,4 +1,4 @@
-//! Guards the layers of `src/`: imports run one way, no files import each other in a circle, and `unsafe` stands in
+//! Guards the layers of `src/`: imports run one way, no files import each other in a circle, and `unsafe` is in
 //! `src/module_api/` alone.
 
 mod imports;

@@ -56,7 +56,7 @@ impl Stream {
     }
 }
 
-/// Whether one command stands behind the last MULTI.
+/// Whether one command follows the last MULTI.
 fn is_alone(commands: &[String]) -> bool {
     commands.len() >= 2 && commands[commands.len() - 2] == "MULTI"
 }

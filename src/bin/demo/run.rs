@@ -25,7 +25,7 @@ use crate::summary::{Times, grouped, summary};
 /// How often the queue is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// When nothing has moved for so long, something is wrong. Above any backoff and block of the demo.
+/// The time without progress after which something is wrong. Above any backoff and block of the demo.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a sender may deliver of one's own file, unless told otherwise.

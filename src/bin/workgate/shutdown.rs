@@ -93,7 +93,7 @@ impl Watch {
     /// Waits until this phase or a later one.
     pub async fn reached(&mut self, phase: Phase) {
         if self.phase.wait_for(|now| *now >= phase).await.is_err() {
-            // Nobody is left to move the phase.
+            // No sender is left to change the phase.
             std::future::pending::<()>().await;
         }
     }

@@ -33,7 +33,7 @@ const UNTIL_EMPTY_BLOCK: Duration = Duration::from_millis(500);
 /// How long one POP waits while other sources have no slot to wait with.
 const MOMENT: Duration = Duration::from_millis(200);
 
-/// In a cluster a node that is away holds up its own settlements only: so many may be on their way.
+/// In a cluster a node that is away holds up its own settlements only: the most that may be on their way.
 const MOST_FLUSHES: usize = 32;
 
 /// Runs the worker until it is told to stop, is done (`--until-empty`, `--once`) or cannot go on.
@@ -46,7 +46,7 @@ pub async fn main(args: WorkArgs) -> Result<ExitCode, Failure> {
     Ok(if watch.now() == Phase::Killing { ExitCode::from(KILLED) } else { ExitCode::SUCCESS })
 }
 
-/// As [`main`], with the signals left to the caller.
+/// Like [`main`], but the caller handles the signals.
 pub async fn work(args: WorkArgs, shutdown: &Shutdown) -> Result<(), Failure> {
     let server = args.server.open().map_err(Failure::usage)?;
     let kind = args.handler()?;

@@ -11,7 +11,7 @@ use crate::runtime::blocking::ATTEMPTS;
 use crate::runtime::handler::Handler;
 
 /// `WORKGATE.TEST PANIC`: panics, to prove that the guard holds; `HALFWAY` does so within a reply.
-/// `ATTEMPTS`: how often it was tried to serve somebody who waits. `CLOCK ms`: the module's clock is so far ahead of the
+/// `ATTEMPTS`: how often the module tried to serve a waiter. `CLOCK ms`: the module's clock is so far ahead of the
 /// server's, or (negative) behind it. `IMPORT on`: the commands of clients are taken for those of a primary that hands
 /// over a slot.
 pub struct Test;

@@ -45,7 +45,7 @@ impl Handler for Events {
     }
 }
 
-/// Who reads on in the log.
+/// A reader that waits for the next events.
 struct EventsRequest {
     since: u64,
     count: usize,

@@ -55,7 +55,7 @@ fn row(state: State, value: Option<&[u8]>, reply: Reply<'_>) {
     reply.bulk_or_null(value);
 }
 
-/// Who waits for the end of a job.
+/// A client that waits for the end of a job.
 struct ResultRequest {
     id: Box<[u8]>,
     job: JobRef,

@@ -122,7 +122,7 @@ impl Waitable for AcquireRequest {
     }
 
     fn undo(&self, outcome: &AcquireOutcome, ctx: Ctx<'_>, key: ServerStr<'_>) {
-        // Refused if the place is lost or taken anew: then there is nothing to give back.
+        // Refused if the place was lost or acquired again: then there is nothing to give back.
         let _ = commit::write_with::<Subject, _>(ctx, key, Write::without_serving(), |subject, now, _| {
             ratelimit::decide_release(subject, &self.holder, Some(outcome.token), now)
         });

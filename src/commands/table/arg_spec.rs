@@ -22,7 +22,7 @@ pub const fn integer(name: &'static str) -> Arg {
     arg(name, ArgType::Integer)
 }
 
-/// An option that stands for itself: `[DEAD]`.
+/// An option without a value: `[DEAD]`.
 pub const fn flag(token: &'static str, name: &'static str) -> Arg {
     Arg { token: Some(token), ..optional(arg(name, ArgType::Token)) }
 }

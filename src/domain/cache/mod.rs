@@ -34,7 +34,7 @@ pub use decide::set::{EffectivePolicy, SetRequest, decide_expire, decide_set};
 pub use decide::tagged::{attach_tags, decide_set_with_tags};
 pub use effect::Effect;
 pub use invalidation::events::InvalidationEvent;
-pub use invalidation::registry::{Invalidation, Scope};
+pub use invalidation::log::{Invalidation, Scope};
 pub use invalidation::{Invalidations, LatestExpiry, decide_invalidate};
 pub use policy::table::{CachePolicies, decide_delete_policy, decide_set_policy};
 pub use policy::{CachePolicy, EarlyRefreshDraw};

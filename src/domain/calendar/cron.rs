@@ -1,4 +1,4 @@
-//! When a cron pattern is due in a time zone.
+//! When a cron pattern is due in a time zone, across the changes of daylight saving time (DST).
 //!
 //! The pattern itself is a set of local times ([`Pattern`]). Where clocks change, two rules apply:
 //!

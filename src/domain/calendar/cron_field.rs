@@ -17,7 +17,7 @@ use super::cron_days::{DaysOfMonth, DaysOfWeek};
 pub(super) struct FieldRule {
     /// The field as an error names it.
     name: &'static str,
-    /// What may stand in it, in the words of an error.
+    /// What the field allows, in the words of an error.
     allowed: &'static str,
     min: u8,
     max: u8,
@@ -71,7 +71,7 @@ static DAY_OF_WEEK: FieldRule = FieldRule {
 /// The values that a field of numbers allows.
 #[derive(Debug, Default)]
 pub(super) struct Values {
-    /// Bit n stands for the value n.
+    /// Bit n is the value n.
     pub set: u64,
     /// An item is `*` or `*/1`.
     pub has_any: bool,

@@ -13,7 +13,7 @@ const SECONDS_PER_DAY: i64 = 86_400;
 /// The calendar repeats after 400 years. A pattern that has no date in them has none at all.
 const MAX_MONTHS: usize = 400 * 12 + 1;
 
-/// What may stand for a pattern of five fields.
+/// The names that replace a pattern of five fields.
 const NICKNAMES: [(&str, &str); 7] = [
     ("@yearly", "0 0 1 1 *"),
     ("@annually", "0 0 1 1 *"),
@@ -24,7 +24,7 @@ const NICKNAMES: [(&str, &str); 7] = [
     ("@hourly", "0 * * * *"),
 ];
 
-/// The dates and times that a pattern allows. Each set is of bits: bit n stands for the value n.
+/// The dates and times that a pattern allows. Each set is of bits: bit n is the value n.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Pattern {
     seconds: u64,

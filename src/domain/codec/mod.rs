@@ -29,7 +29,7 @@ impl Writer {
         Self::default()
     }
 
-    /// For about so many bytes more than most effects take.
+    /// About the bytes that most effects take, and a few more.
     pub fn with_room(more: usize) -> Self {
         Writer { bytes: Vec::with_capacity(USUAL + more) }
     }
@@ -97,7 +97,7 @@ impl Writer {
         self.bytes.clear();
     }
 
-    /// Takes what has been written so far and starts anew.
+    /// Returns what has been written so far and starts again.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.bytes)
     }

@@ -29,7 +29,7 @@ pub struct View<'a> {
     pub ms: u64,
     pub attempt: u32,
     pub meta: Option<&'a [u8]>,
-    /// Who holds the lease, or held it when it ran out.
+    /// The owner that holds the lease, or held it when it ran out.
     pub owner: Option<&'a [u8]>,
     pub fingerprint: Option<Fingerprint>,
     /// How long the record will be kept if nothing happens to it, ms.

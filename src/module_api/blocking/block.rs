@@ -11,7 +11,7 @@ use crate::module_api::context::Ctx;
 use crate::module_api::server_string::ServerStr;
 
 /// Blocks the client of this call for up to `timeout_ms` and puts it at the end of the list of each of
-/// the keys, which are different ones. Beside each stands when to look there again by itself.
+/// the keys, which are different ones. With each comes the time at which to check it again without a command.
 ///
 /// An error means that the client must be answered at once: inside MULTI and scripts, on a replica,
 /// or when too many wait already.

@@ -23,7 +23,7 @@ unsafe fn waiter_of<'a>(ctx: *mut raw::RedisModuleCtx) -> &'a Waiter {
 }
 
 /// A key was created, renamed to or swapped in: look at the waiter's list soon. Serving happens there, in
-/// the order of blocking, so this one never answers. Each who waits for the key is called: to look at all its lists
+/// the order of blocking, so this one never answers. The server calls it for each waiter of the key: to look at all its lists
 /// every time would take the square of their number.
 pub(crate) unsafe extern "C" fn reply(
     ctx: *mut raw::RedisModuleCtx,

@@ -1,4 +1,4 @@
-//! Who is served when, and the one timer that works for all lists.
+//! When each waiter is served, and the one timer that works for all lists.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -14,8 +14,8 @@ use crate::module_api::server_string::{ServerStr, ServerString};
 use crate::module_api::timer;
 use crate::module_api::{api, raw};
 
-/// Serves those who wait for their turn at `key` of the selected database, as far as it goes, and
-/// those who wait for subjects that [`notify`] announced. Call it after every change that may let one of
+/// Serves the clients that wait for their turn at `key` of the selected database, as far as it goes, and
+/// those that wait for subjects that [`notify`] announced. Call it after every change that may let one of
 /// them go on, in the same unit of replication.
 pub fn serve(ctx: Ctx<'_>, key: ServerStr<'_>) {
     if with(|registry| registry.by_key.is_empty()) {
@@ -34,7 +34,7 @@ pub fn has_turn_waiters(ctx: Ctx<'_>, key: ServerStr<'_>) -> bool {
     })
 }
 
-/// A subject of the key has changed: those who wait for subjects of it are tried at the next [`serve`].
+/// A subject of the key has changed: the clients that wait for it are tried at the next [`serve`].
 pub fn notify(ctx: Ctx<'_>, key: ServerStr<'_>, subject: u64) {
     with(|registry| {
         if registry.readers == 0 {
@@ -122,13 +122,13 @@ pub fn stale(db: i32, key: &[u8]) {
     }
 }
 
-/// As [`stale`], for the list of one who waits.
+/// Like [`stale`], but for the list of one waiter.
 pub(crate) fn list_stale(waiter: &Waiter, key: &KeyName) {
     with(|registry| registry.schedule_full_check(&(waiter.db, Rc::clone(key), waiter.wait_for)));
     rearm(Ctx::detached(), false);
 }
 
-/// As [`stale`], for every key of a database.
+/// Like [`stale`], but for every key of a database.
 pub fn db_stale(ctx: Ctx<'_>, db: i32) {
     with(|registry| {
         let keys: Vec<KeyName> =
@@ -138,7 +138,7 @@ pub fn db_stale(ctx: Ctx<'_>, db: i32) {
     rearm(ctx, false);
 }
 
-/// As [`stale`], for every key.
+/// Like [`stale`], but for every key.
 pub fn all_stale(ctx: Ctx<'_>) {
     let dbs: Vec<i32> = with(|registry| registry.by_key.keys().copied().collect());
     for db in dbs {
@@ -187,7 +187,7 @@ fn work(ctx: Ctx<'_>) -> Gate {
     gate
 }
 
-/// Wakes those who were handed something. Writes nothing.
+/// Wakes the clients that have a delivery. Writes nothing.
 fn wake() {
     let mut budget = WorkBudget::start();
     while let Some(waiter) = with(|registry| registry.to_wake.front().cloned()) {

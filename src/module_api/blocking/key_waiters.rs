@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::wait_list::WaitList;
 use super::waiter::WaitFor;
 
-/// The lists of one key: the one for its turn, and one for each subject that somebody waits for. A
-/// change of one subject costs nothing for those who wait for the others.
+/// The lists of one key: one list in order ([`WaitFor::Turn`]), and one list for each awaited subject. A
+/// change of one subject costs nothing for the waiters of the others.
 #[derive(Default)]
 pub(crate) struct KeyWaiters {
     turn: WaitList,
@@ -39,7 +39,7 @@ impl KeyWaiters {
         }
     }
 
-    /// Drops a list for subjects in which nobody waits; the other one stays with the key_waiters.
+    /// Drops an empty list of subject waiters. The turn list is never dropped by itself.
     pub fn drop_list(&mut self, awaited: WaitFor) {
         if let WaitFor::Subject(subject) = awaited {
             self.subjects.remove(&subject);

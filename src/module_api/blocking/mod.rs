@@ -4,7 +4,7 @@
 //! them may have what has arrived, so it is not what serves them. Instead:
 //!
 //! 1. [`block()`] blocks the client and puts it at the end of the key's list.
-//! 2. Whoever changes a key calls [`serve`]: the head of the list tries its request again, inside
+//! 2. A command that changes a key calls [`serve`]: the head of the list tries its request again, inside
 //!    the same unit of replication, and is *handed* what it gets. Then the next one tries.
 //! 3. A timer of 0 ms wakes those that were handed something. It writes nothing. (Waking inside the
 //!    command desynchronises the protocol on 7.x, and leaves work undone on Valkey when the client
@@ -14,22 +14,22 @@
 //! 5. What was handed to a client that is no longer there is put back, by a timer, through the
 //!    commit gate. The *free* callback alone decides on that.
 //!
-//! What nobody's command brings about (a lease that runs out, a key that is deleted, flushed,
+//! What no command brings about (a lease that runs out, a key that is deleted, flushed,
 //! renamed or swapped in) makes the list *stale*: the same timer looks at it again.
 //!
 //! # Lines
 //!
-//! What a waiter waits for says in which list of its key it stands and how that list is served:
+//! What a waiter waits for decides which list of its key it joins and how that list is served:
 //!
 //! - [`WaitFor::Turn`] is the one list *in order*: the first that gets nothing ends the serving, for
 //!   those behind it want the same thing. Every [`serve`] of the key looks at it.
 //! - [`WaitFor::Subject`] a subject of the key (a number that the family chooses: a job, the event log):
 //!   everyone is tried *by itself*, once for each change of that subject, which the commit announces by
-//!   [`notify`] (see `Value::notified`). What changes another subject costs these waiters nothing, and a
-//!   waiter for its turn who gets nothing holds none of them back. A round that takes too long goes on
+//!   [`notify`] (see `Value::take_changed_subjects`). What changes another subject costs these waiters nothing, and a
+//!   waiter for its turn that gets nothing holds none of them back. A round that takes too long goes on
 //!   in the timer, from where it was; a further change lengthens it to everyone once more.
 //!
-//! A waiter may stand in the lists of several keys. It is served by the first of them that has
+//! A waiter may be in the lists of several keys. It is served by the first of them that has
 //! something, at its place in that key's list, and leaves all of them in the same moment.
 
 pub(crate) mod block;

@@ -1,4 +1,4 @@
-//! The registry of all lists: who waits where, and when to look at which list.
+//! The registry of all lists of waiters, and when to look at which list.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
@@ -28,9 +28,9 @@ pub(crate) struct WaiterRegistry {
     pub to_wake: VecDeque<Rc<Waiter>>,
     /// Handed to clients that have gone.
     pub to_undo: VecDeque<(i32, Handed)>,
-    /// Lines whose subject has changed within the unit that runs.
+    /// Lists whose subject has changed within the current command or transaction.
     pub notified: VecDeque<ListId>,
-    /// Lines that the timer has to look at.
+    /// Lists that the timer has to look at.
     pub stale: VecDeque<ListId>,
     /// When to look at which list.
     pub deadlines: BTreeSet<(u64, ListId)>,
@@ -63,7 +63,7 @@ impl WaiterRegistry {
         }
     }
 
-    /// The timer is to try all who wait in the list.
+    /// The timer is to try all waiters of the list.
     pub fn schedule_full_check(&mut self, place: &ListId) {
         if let Some(list) = self.list(place) {
             list.start_round();
@@ -71,7 +71,7 @@ impl WaiterRegistry {
         self.schedule_check(place);
     }
 
-    /// As [`WaiterRegistry::schedule_full_check`], for every list of a key.
+    /// Like [`WaiterRegistry::schedule_full_check`], but for every list of a key.
     pub fn schedule_key_check(&mut self, db: i32, key: &[u8]) {
         let Some((key, key_waiters)) = self.by_key.get(&db).and_then(|by_key| by_key.get_key_value(key))
         else {
@@ -82,7 +82,8 @@ impl WaiterRegistry {
         places.iter().for_each(|place| self.schedule_full_check(place));
     }
 
-    /// What is awaited in the list has changed: all of it are tried before the unit that runs ends.
+    /// The subject of the list has changed: every waiter of the list is tried before the current command
+    /// or transaction ends.
     pub fn notify(&mut self, place: ListId) {
         if let Some(list) = self.list(&place) {
             list.start_round();
@@ -112,7 +113,7 @@ impl WaiterRegistry {
         self.set_due(place, earlier(before, due));
     }
 
-    /// Drops a list in which nobody waits, and the key_waiters with the last of them.
+    /// Drops an empty list, and the key's waiters with the last of its lists.
     pub fn remove_if_empty(&mut self, place: &ListId) {
         if self.list(place).is_none_or(|list| list.len() > 0) {
             return;

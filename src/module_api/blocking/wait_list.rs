@@ -16,9 +16,9 @@ pub(crate) struct WaitList {
     to_try: usize,
     /// What one waiter of the round leaves to the next; a round outlives the budget in which it began.
     pub shared: Shared,
-    /// The list is on the list of those to look at.
+    /// Whether the list is in the registry's `stale` queue.
     pub stale: bool,
-    /// What it waits for has changed within the unit that runs.
+    /// Its subject has changed within the current command or transaction.
     pub notified: bool,
     /// When to look at it by itself; mirrored in the registry's deadlines.
     pub due: Option<u64>,
@@ -30,7 +30,7 @@ impl WaitList {
         self.waiting += 1;
     }
 
-    /// The one who has waited longest.
+    /// The waiter that has waited longest.
     pub fn head(&mut self) -> Option<Rc<Waiter>> {
         while let Some(first) = self.waiters.front() {
             if first.waits() {
@@ -41,8 +41,8 @@ impl WaitList {
         None
     }
 
-    /// A round begins: all who wait now are to be tried, each by itself. One that has begun goes on
-    /// from where it is, so that rounds that follow each other closely forget nobody.
+    /// A round begins: all present waiters are to be tried, each by itself. One that has begun goes on
+    /// from where it is, so that rounds that follow each other closely forget no waiter.
     pub fn start_round(&mut self) {
         self.to_try = self.waiters.len();
     }

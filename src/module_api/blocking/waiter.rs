@@ -10,7 +10,7 @@ use crate::module_api::raw;
 use crate::module_api::reply::Reply;
 use crate::module_api::server_string::ServerStr;
 
-/// The name of a key, shared by all who wait for it.
+/// The name of a key, shared by all its waiters.
 pub(crate) type KeyName = Rc<[u8]>;
 
 /// How many clients may wait for one key.
@@ -43,7 +43,7 @@ pub type Shared = Option<Rc<dyn Any>>;
 /// What came of an attempt.
 pub enum Attempt {
     Served(Rc<dyn Delivery>),
-    /// Nothing yet; look again at this time (Unix milliseconds) even if nobody touches the key.
+    /// Nothing yet; look again at this time (Unix milliseconds) even without a command at the key.
     Wait {
         until: Option<u64>,
     },
@@ -67,7 +67,7 @@ pub(crate) struct Handed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CannotBlock;
 
-/// Where a waiter stands.
+/// The position of a waiter.
 pub(crate) enum State {
     Waiting,
     Handed(Handed),

@@ -1,12 +1,12 @@
-//! How much is done at a budget, so that the server's thread is never held for long.
+//! Limits the work of one turn, so that the server's thread is never held for long.
 
 use std::time::{Duration, Instant};
 
 /// The most waiters served, woken or put back at once.
-const MOST: usize = 500;
+const MAX_WAITERS: usize = 500;
 
 /// The longest that one budget lasts: answers can be large.
-const LONGEST: Duration = Duration::from_millis(2);
+const MAX_DURATION: Duration = Duration::from_millis(2);
 
 /// A budget of work, begun now.
 #[derive(Debug)]
@@ -22,7 +22,7 @@ impl WorkBudget {
 
     /// Whether one more may be done; the first always.
     pub fn try_spend(&mut self) -> bool {
-        let more = self.done == 0 || (self.done < MOST && self.begun.elapsed() < LONGEST);
+        let more = self.done == 0 || (self.done < MAX_WAITERS && self.begun.elapsed() < MAX_DURATION);
         self.done += 1;
         more
     }
@@ -35,9 +35,9 @@ mod tests {
     #[test]
     fn a_stretch_ends_by_number_and_by_time_but_not_before_the_first() {
         let mut budget = WorkBudget::start();
-        let done = (0..10 * MOST).take_while(|_| budget.try_spend()).count();
-        assert!((1..=MOST).contains(&done));
-        let mut late = WorkBudget { begun: Instant::now() - 2 * LONGEST, done: 0 };
+        let done = (0..10 * MAX_WAITERS).take_while(|_| budget.try_spend()).count();
+        assert!((1..=MAX_WAITERS).contains(&done));
+        let mut late = WorkBudget { begun: Instant::now() - 2 * MAX_DURATION, done: 0 };
         assert!(late.try_spend());
         assert!(!late.try_spend());
     }

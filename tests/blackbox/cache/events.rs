@@ -70,7 +70,7 @@ fn a_replica_tells_the_same_numbers_as_its_primary() {
     let of_primary = rows(&s, ours);
     let of_replica = rows(&r, theirs);
     assert_eq!(of_replica[of_replica.len() - 2..], of_primary);
-    // Who moves over to the replica goes on where it was.
+    // A follower that moves to the replica goes on where it was.
     r.ok("REPLICAOF NO ONE");
     let since = of_primary[1].0;
     r.ok("CACHE.INVALIDATE TAG 1 c");

@@ -354,7 +354,7 @@ fn a_schedule_makes_its_runs_from_start_to_end_and_no_more_than_runs() {
     assert!(next(&s, "runs", "s") > now);
     eventually("the third run is there", || schedule(&s, "runs", "s").field("made").int() == 3);
     schedule(&s, "runs", "s").field("next_ms").clone().is(nil());
-    // Another pattern begins to count anew.
+    // Another pattern starts a new count.
     s.ok(cmd!["JOBQ.CRON", "SET", "runs", "s", "@every 2h", "other", "RUNS", 3]);
     schedule(&s, "runs", "s").field("made").clone().is(0);
 }

@@ -11,7 +11,7 @@ fn waiting_clients_get_the_places_in_their_order() {
     s.ok("RATELIMIT.RELEASE u first").is(1);
     for (n, waiter) in waiters.iter().enumerate() {
         waiter.reply().is(list![1, 1, 1, 0, token()]);
-        // Nobody else has it.
+        // No other holder has it.
         s.ok("RATELIMIT.ACQUIRE u other MAX 1").at(0).clone().is(0);
         s.ok(format!("RATELIMIT.RELEASE u w{n}")).is(1);
     }
@@ -45,7 +45,7 @@ fn a_call_with_block_stands_behind_those_who_wait_and_one_without_does_not() {
     // There is room for the second one, but it came later.
     let wide = s.waits("RATELIMIT.ACQUIRE u wide MAX 5 LEASE 1h BLOCK 1h");
     s.ok("RATELIMIT.ACQUIRE u now MAX 3 LEASE 1h").at(0).clone().is(1);
-    // Who has a place renews it at once.
+    // A holder that has a place renews it at once.
     s.ok("RATELIMIT.ACQUIRE u a MAX 2 LEASE 1h BLOCK 1h").at(0).clone().is(1);
     s.ok("RATELIMIT.RELEASE u now");
     s.ok("RATELIMIT.RELEASE u a");

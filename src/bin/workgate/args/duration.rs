@@ -16,7 +16,7 @@ pub fn read(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// As [`read`], but `0s` is allowed too.
+/// Like [`read`], but `0s` is allowed too.
 pub fn read_or_zero(text: &str) -> Result<Duration, String> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);

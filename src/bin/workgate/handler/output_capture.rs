@@ -25,7 +25,7 @@ impl<R: AsyncRead + Unpin> Capture<R> {
         Capture { from, keep, kept: Vec::new(), cut: false }
     }
 
-    /// Reads until the pipe is closed by all who hold it. May be dropped and called again.
+    /// Reads until every holder has closed the pipe. May be dropped and called again.
     pub async fn fill(&mut self) {
         let mut chunk = [0; 8 * 1024];
         // A pipe that cannot be read is as good as closed.

@@ -17,7 +17,7 @@ use crate::reply;
 /// What a renewal found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
-    /// The lease runs from now on anew.
+    /// The lease starts again now.
     Renewed,
     /// Still held, but somebody asked for the job to be cancelled.
     CancelRequested,

@@ -186,7 +186,7 @@ impl Fetcher {
             }
             _ => (self.server.clone(), self.link.clone()),
         };
-        // Without a time-out: a job that comes late must not find nobody.
+        // Without a time-out: a job that comes late must find its reader.
         let line = server.connect(None).await?;
         let client = match line.call(cmd("CLIENT").arg("ID")).await? {
             Value::Int(id) => id,

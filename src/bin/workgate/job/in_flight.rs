@@ -105,7 +105,7 @@ impl InFlight {
         self.lock().by_run.remove(&run);
     }
 
-    /// From now on this job is renewed for so long.
+    /// How long the next renewals extend the lease of this job.
     pub fn set_lease(&self, run: u64, lease: Duration) {
         let mut entries = self.lock();
         if let Some(entry) = entries.by_run.get_mut(&run) {

@@ -1,4 +1,4 @@
-//! Who may take how many jobs: free slots handed round among the sources.
+//! Free slots for jobs, shared out among the sources in turn.
 //!
 //! A POP that waits may come back with as many jobs as it asked for, so it holds that many slots while it waits; the
 //! worker never holds more jobs than it has slots. With as many slots as sources all of them are waited at. With
@@ -28,7 +28,7 @@ pub struct Turn {
     pub wait: Wait,
 }
 
-/// A source that nobody asks at the moment.
+/// A source that no request is waiting at.
 #[derive(Debug, Clone, Copy)]
 struct Idle {
     source: usize,
@@ -89,7 +89,7 @@ impl SlotAllocator {
         Some(Turn { source, count, wait })
     }
 
-    /// A POP is over and brought so many jobs, which keep so many slots.
+    /// A POP has ended; the jobs that it brought keep their slots.
     pub fn back(&mut self, turn: Turn, jobs: usize, slots: usize) {
         self.over(turn, slots);
         self.idle.push_back(Idle { source: turn.source, more: jobs >= turn.count });

@@ -37,7 +37,7 @@ const UNACKNOWLEDGED_FOR: Duration = Duration::from_secs(20);
 /// Why a command has no useful reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// Nobody knows whether the command ran, or the server cannot run it now: worth trying again.
+    /// It is unknown whether the command ran, or the server cannot run it now: worth trying again.
     Unreachable(String),
     /// The server refused: the error's first word, and its text.
     Refused { code: String, text: String },

@@ -31,7 +31,7 @@ impl SharedConnection {
         })
     }
 
-    /// One try. The next call after an unreachable one connects anew.
+    /// One try. The next call after an unreachable server connects again.
     pub async fn call(&self, command: &Cmd) -> Result<Value, Fault> {
         match self {
             SharedConnection::Single(single) => single.call(command).await,

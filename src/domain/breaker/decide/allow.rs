@@ -1,4 +1,4 @@
-//! BREAKER.ALLOW: whether a call may be made.
+//! BREAKER.ALLOW: whether a call may be made. [`Breaker::state`] tells when open becomes half-open.
 
 use crate::domain::breaker::effect::Effect;
 use crate::domain::breaker::state::breaker::{Breaker, BreakerPhase, State, remaining};

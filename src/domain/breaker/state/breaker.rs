@@ -8,7 +8,7 @@ use crate::domain::time::{DAY, UnixMs};
 /// An open or half-open breaker that no client asks is removed after this time.
 pub(crate) const FORGET_AFTER_MS: u64 = DAY;
 
-/// One breaker. The default breaker is closed and empty, and stands for a missing key.
+/// One breaker. The default breaker is closed and empty, and represents a missing key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Breaker {
     pub(crate) config: BreakerConfig,

@@ -1,4 +1,4 @@
-//! The sliding window: calls counted in twenty slices of time.
+//! The calls of the last `window`, counted in twenty slices of time.
 //!
 //! A slice is a twentieth of the window and leaves it as a whole, so that a call is counted for at
 //! least 95 % and at most 100 % of the window, in bounded memory however many calls there are.

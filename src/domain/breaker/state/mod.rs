@@ -1,4 +1,4 @@
-//! The value under a key and its parts. They decide nothing.
+//! The value under a key and its parts. They refuse nothing and change nothing by themselves.
 
 pub(crate) mod breaker;
 pub(crate) mod call_window;

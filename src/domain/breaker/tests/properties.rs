@@ -204,7 +204,7 @@ proptest! {
         }
     }
 
-    /// Whatever the clock did and whoever crashed: after the open time and a lease there is a way
+    /// Whatever the clock did and whichever client crashed: after the open time and a lease there is a way
     /// back.
     #[test]
     fn nothing_wedges_it(steps in steps(true)) {

@@ -1,7 +1,7 @@
 //! CACHE.SET with tags.
 
 use crate::domain::cache::effect::Effect;
-use crate::domain::cache::invalidation::registry::Invalidation;
+use crate::domain::cache::invalidation::log::Invalidation;
 use crate::domain::cache::state::entry::CacheEntry;
 use crate::domain::cache::state::tags::Tags;
 use crate::domain::cache::state::value_meta::Annotations;

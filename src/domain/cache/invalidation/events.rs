@@ -5,7 +5,7 @@
 //! the server and in those before it, and the same on a primary and its replicas. The log itself is
 //! neither replicated nor saved.
 
-use crate::domain::cache::invalidation::registry::Scope;
+use crate::domain::cache::invalidation::log::Scope;
 use crate::domain::time::UnixMs;
 use std::cell::Cell;
 use std::collections::VecDeque;

@@ -5,7 +5,7 @@
 //! the token of the entry with the invalidations of its tags and of its key.
 
 pub(crate) mod events;
-pub(crate) mod registry;
+pub(crate) mod log;
 
 use crate::domain::codec::ranges::{read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
@@ -16,7 +16,7 @@ use crate::domain::time::{HOUR, UnixMs};
 use crate::domain::token::TokenClock;
 use crate::domain::value;
 use events::{InvalidationEvent, InvalidationEvents};
-use registry::{FOREVER, Invalidation, InvalidationLog, Scope, read_until};
+use log::{FOREVER, Invalidation, InvalidationLog, Scope, read_until};
 
 /// The longest tag, in bytes.
 pub const MAX_TAG_LEN: usize = 128;

@@ -11,7 +11,7 @@ enum Step {
     GetSet {
         lease: u64,
         touch: Option<u64>,
-        /// Whether those may be elected who meet a fresh value.
+        /// Whether a reader of a fresh value may be elected.
         early: bool,
     },
     /// By the n-th newest token that was ever granted, or by none.
@@ -103,7 +103,7 @@ impl HarnessAndModel {
         if stores {
             self.model.set(set, self.world.now);
             if set.token.is_none() {
-                // Its own token is never handed out, but stands in the same order.
+                // Its own token is never handed out, but follows the same order.
                 let own = self.world.entry().highest_token();
                 assert!(self.granted.iter().all(|old| *old < own));
             }

@@ -238,7 +238,7 @@ proptest! {
                     if server.set(key, grant.map(|(token, _)| token), &Tags::new(&names).unwrap(), ttl, grace) {
                         let began = grant.map_or(number, |(_, began)| began);
                         let fresh_until = ttl.map(|ttl| server.now + ttl);
-                        // A re-send by a token that was superseded stores nothing anew.
+                        // A re-send by a token that was superseded stores nothing.
                         let known = history.stored.get(&key).is_some_and(|stored| stored.began == began);
                         let stored = StoredValue { began, tags, fresh_until };
                         let entry = server.entries.get(&key);

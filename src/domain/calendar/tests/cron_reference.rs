@@ -23,7 +23,7 @@ fn is_long() -> bool {
     std::env::var_os("WORKGATE_LONG").is_some_and(|value| value == "1")
 }
 
-/// The due times among the moments that the clock covers, by walking in steps of so many seconds.
+/// The due times among the moments that the clock covers, by walking in steps of `step` seconds.
 fn walk(pattern: &RandomPattern, clock: &LocalClock, step: i64) -> Vec<i64> {
     let dates = pattern.allowed_dates(clock.first_local_day(), clock.last_local_day());
     let is_allowed = |local: i64| {

@@ -24,7 +24,7 @@ pub struct ClaimRequest<'a> {
     /// How long the record lives after its last change, ms; from the completion on unless COMPLETE
     /// gives another one.
     pub ttl: u64,
-    /// Who claims. The same owner claiming again while it holds gets its token back.
+    /// The client that claims. The same owner claiming again while it holds gets its token back.
     pub owner: Option<Cow<'a, [u8]>>,
     /// What the claim is about; without it nothing is compared.
     pub fingerprint: Option<Fingerprint>,

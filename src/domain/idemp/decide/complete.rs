@@ -39,7 +39,7 @@ pub struct ResultLimits {
 ///
 /// `FENCED` when the token is not the record's last one, the record is gone, or the claim was given
 /// back; `MISMATCH` when it was completed with another result; `TOOBIG` over a limit. Completing
-/// again with the same token and result succeeds and changes nothing: the first META and TTL stand.
+/// again with the same token and result succeeds and changes nothing: the first META and TTL are kept.
 pub fn decide_complete(
     state: Option<&Record>,
     completion: &Completion<'_>,
@@ -98,7 +98,7 @@ pub fn decide_extend(
 /// Gives a claim back: the work failed, a later claim may run it, after `delay` ms at the earliest.
 ///
 /// `FENCED` when the token is not the record's last one, the record is gone, or it is completed.
-/// Releasing again succeeds and changes nothing: the first DELAY stands.
+/// Releasing again succeeds and changes nothing: the first DELAY is kept.
 pub fn decide_release(
     state: Option<&Record>,
     token: u64,

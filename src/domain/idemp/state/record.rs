@@ -33,7 +33,7 @@ pub(crate) struct Unfinished {
     pub held: bool,
     /// The lease if held, else the delay that came with the release; in ms from `since` on.
     pub span: u64,
-    /// Who holds it; only while held.
+    /// The owner that holds the lease; only while held.
     pub owner: Option<Box<[u8]>>,
     pub fingerprint: Option<Fingerprint>,
     /// How far the work has come, for the next attempt.

@@ -77,7 +77,7 @@ fn steps(backwards: bool) -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// What the model says to a claim: the reply, and the row afterwards if it changes. The token of a
-/// new lease is not the model's business: 0 stands for it.
+/// new lease is outside the model: it is 0 there.
 fn model_claim(
     model: Option<&ModelRecord>,
     now: UnixMs,

@@ -1,4 +1,4 @@
-//! Marks under any history, against a list of who was marked when.
+//! Marks under any history, against a list of ids and the times of their marks.
 
 use crate::domain::codec::Corrupt;
 use crate::domain::decision::Decision;

@@ -3,7 +3,7 @@
 use crate::domain::decision::Decision;
 use crate::domain::jobq::effect::{Change, Effect};
 use crate::domain::jobq::queue::Queue;
-use crate::domain::jobq::queue::holding::held;
+use crate::domain::jobq::queue::fencing::find_held_job;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
 
@@ -15,7 +15,7 @@ pub fn decide_log(
     line: &[u8],
     now: UnixMs,
 ) -> Result<Decision<usize, Effect>, Refusal> {
-    let (queue, serial, job) = held(queue, id, token)?;
+    let (queue, serial, job) = find_held_job(queue, id, token)?;
     let log = job.log();
     let lines = log.map_or(0, |log| log.staying(line.len())) + 1;
     let change = Change::Log { serial, line: line.into() };

@@ -170,11 +170,11 @@ pub(crate) struct PushBatch<'q> {
     added: usize,
     /// The ids that those before have added (true) and taken out.
     ids: HashMap<Box<[u8]>, bool>,
-    /// Who has the key that all of them are for.
+    /// The holder of the key that all of them name.
     key_status: Option<KeyStatus>,
 }
 
-/// Who has a key.
+/// The holder of a unique key.
 #[derive(Debug, Clone, Default)]
 struct KeyStatus {
     /// The holder's id, and its serial if it waits.

@@ -9,7 +9,7 @@ use crate::domain::jobq::MAX_ERROR_BYTES;
 use crate::domain::jobq::effect::{AfterFail, Change, Effect};
 use crate::domain::jobq::history::event_log::cut;
 use crate::domain::jobq::queue::Queue;
-use crate::domain::jobq::queue::holding::{fenced, held};
+use crate::domain::jobq::queue::fencing::{fenced_error, find_held_job};
 use crate::domain::jobq::state::job::{LastOutcome, State};
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::refusal::Refusal;
@@ -57,7 +57,7 @@ pub fn decide_ack(
 
 /// Returns the job to acknowledge, `None` if it is done already.
 pub(crate) fn find_to_ack(queue: Option<&Queue>, id: &[u8], token: u64) -> Result<Option<Serial>, Refusal> {
-    let (_, serial, job) = held(queue, id, token)?;
+    let (_, serial, job) = find_held_job(queue, id, token)?;
     Ok((job.state != State::Done).then_some(serial))
 }
 
@@ -79,10 +79,10 @@ pub fn decide_fail(
     fail: &Fail<'_>,
     now: UnixMs,
 ) -> Result<Decision<Failed, Effect>, Refusal> {
-    let (queue, serial, job) = held(queue, id, token)?;
+    let (queue, serial, job) = find_held_job(queue, id, token)?;
     let now = queue.clamp(now);
     match (job.state, job.last_outcome) {
-        (State::Done, _) => return Err(fenced("the job was acknowledged")),
+        (State::Done, _) => return Err(fenced_error("the job was acknowledged")),
         (State::Dead, _) => return Ok(Decision::answer(Failed { state: Some(State::Dead), due: 0 })),
         // The same again: also when the wait is over meanwhile.
         (_, LastOutcome::Failed) => {
@@ -121,10 +121,12 @@ pub fn decide_release(
     progress: Option<&[u8]>,
     now: UnixMs,
 ) -> Result<Decision<(), Effect>, Refusal> {
-    let (queue, serial, job) = held(queue, id, token)?;
+    let (queue, serial, job) = find_held_job(queue, id, token)?;
     let now = queue.clamp(now);
     match (job.state, job.last_outcome) {
-        (State::Done | State::Dead, _) | (_, LastOutcome::Failed) => Err(fenced("the job was finished")),
+        (State::Done | State::Dead, _) | (_, LastOutcome::Failed) => {
+            Err(fenced_error("the job was finished"))
+        }
         (_, LastOutcome::Released) => Ok(Decision::answer(())),
         // Its lease ran out: it is where a release would bring it.
         (State::Ready, _)
@@ -161,10 +163,10 @@ pub fn decide_extend(
     progress: Option<&[u8]>,
     now: UnixMs,
 ) -> Result<Decision<Extended, Effect>, Refusal> {
-    let (queue, serial, job) = held(queue, id, token)?;
+    let (queue, serial, job) = find_held_job(queue, id, token)?;
     let now = queue.clamp(now);
     if job.state != State::Active || job.at <= now {
-        return Err(fenced("the lease is over"));
+        return Err(fenced_error("the lease is over"));
     }
     let own = if job.lease() > 0 { job.lease() } else { queue.config.lease };
     let deadline = now + lease.unwrap_or(own);

@@ -1,5 +1,5 @@
-//! The binary form: the queue's own fields and its events, then its jobs in the order of pushing,
-//! then its schedules in the order of their names.
+//! The binary form of jobs, group turns and unique keys. `jobq/value.rs` writes the head block and
+//! sets the order of the blocks.
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::jobq::encoding::dependencies::{read_dependencies, write_dependencies};

@@ -1,7 +1,7 @@
 //! The jobs that are ready, in the order in which POP serves them.
 
 pub(crate) mod aging;
-pub(crate) mod group_ring;
+pub(crate) mod group_index;
 pub(crate) mod priority_lanes;
 pub(crate) mod ready_queue;
 pub(crate) mod serving_order;

@@ -7,7 +7,7 @@
 //! A started job that waits for its next attempt keeps its slot in the group, so that the next job
 //! does not overtake it. It is handed out before the jobs of its group that have not started.
 
-use crate::domain::jobq::ready::group_ring::{GroupRing, RingPosition, TurnNumber};
+use crate::domain::jobq::ready::group_index::{GroupIndex, RingPosition, TurnNumber};
 use crate::domain::jobq::ready::priority_lanes::{LanePosition, OrderKey, PriorityLanes, Rank, serial};
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::time::UnixMs;
@@ -56,10 +56,10 @@ impl Group {
         u32::try_from(self.slot_holders.len()).unwrap_or(u32::MAX)
     }
 
-    fn ring_positions(&self) -> [Option<RingPosition>; 2] {
-        let ring_position =
+    fn unserved_groups(&self) -> [Option<RingPosition>; 2] {
+        let group_position =
             |lanes: &PriorityLanes, taken| lanes.first_rank().map(|rank| (taken, (rank, self.turn)));
-        [ring_position(&self.unstarted, self.held()), ring_position(&self.started, self.active)]
+        [group_position(&self.unstarted, self.held()), group_position(&self.started, self.active)]
     }
 }
 
@@ -124,9 +124,9 @@ pub(crate) struct ReadyQueue {
     pub ungrouped_turn: TurnNumber,
     groups: BTreeMap<Arc<[u8]>, Group>,
     /// Groups with a fresh job, by how many of their places are held.
-    pub unstarted: GroupRing,
+    pub unstarted: GroupIndex,
     /// Groups with a begun job that is ready, by how many of theirs are active.
-    pub started: GroupRing,
+    pub started: GroupIndex,
     /// Of the one that was served, or joined, last; the first is 1.
     pub last_turn: TurnNumber,
     /// The turns of groups whose jobs are still to be loaded.
@@ -251,7 +251,7 @@ impl ReadyQueue {
         self.ready -= usize::from(from.lane_position.is_some());
     }
 
-    /// Changes a group and moves it to its new position in the rings.
+    /// Changes a group and moves it to its new position in the index.
     fn regroup(&mut self, name: &Arc<[u8]>, change: impl FnOnce(&mut Group)) {
         let mut entry = loop {
             match self.groups.entry(Arc::clone(name)) {
@@ -266,9 +266,9 @@ impl ReadyQueue {
             }
         };
         let group = entry.get_mut();
-        let before = group.ring_positions();
+        let before = group.unserved_groups();
         change(group);
-        let (after, over) = (group.ring_positions(), group.is_over());
+        let (after, over) = (group.unserved_groups(), group.is_over());
         self.unstarted.reposition(name, before[0], after[0]);
         self.started.reposition(name, before[1], after[1]);
         if over {

@@ -1,6 +1,7 @@
-//! The order in which a POP hands out jobs, found without changing the ready queue.
+//! Decides which group's job a POP takes next, and so the order in which a POP hands out jobs. It
+//! reads the ready queue and does not change it.
 
-use crate::domain::jobq::ready::group_ring::{GroupPosition, GroupPositions, TurnNumber};
+use crate::domain::jobq::ready::group_index::{GroupPosition, GroupPositions, TurnNumber};
 use crate::domain::jobq::ready::priority_lanes;
 use crate::domain::jobq::ready::priority_lanes::Rank;
 use crate::domain::jobq::ready::ready_queue::{Group, ReadyQueue};
@@ -19,13 +20,13 @@ struct ServedGroup<'q> {
     active: u32,
 }
 
-/// Where the next job of a seat is found. Equal seats are those of one group, whichever of them is
-/// met first.
+/// Where the job at a position comes from. Two equal positions belong to the same group, so their
+/// order does not matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum GroupSource<'q> {
     /// A group that was not served yet, at the head of this row.
     Waiting {
-        ring_position: usize,
+        group_position: usize,
         group: &'q [u8],
     },
     ServedGroup(usize),
@@ -39,9 +40,9 @@ pub(crate) struct FairOrder<'q> {
     ungrouped: LaneJobs<'q>,
     ungrouped_turn: TurnNumber,
     last_turn: TurnNumber,
-    /// Groups that were not served yet: first those with a begun job, a row for each number of
-    /// places taken.
-    ring_positions: Vec<GroupPositions<'q>>,
+    /// Groups not served yet, one iterator for each number of held slots. Groups with started jobs
+    /// come first.
+    unserved_groups: Vec<GroupPositions<'q>>,
     positions: BinaryHeap<Reverse<(GroupPosition, GroupSource<'q>)>>,
     served: Vec<ServedGroup<'q>>,
     /// The turns of groups that were served; no two groups have the same.
@@ -52,27 +53,28 @@ impl<'q> FairOrder<'q> {
     /// `limit` is how many jobs of one group may be under way.
     pub fn of(ready: &'q ReadyQueue, limit: Option<u32>) -> Self {
         let limit = limit.unwrap_or(u32::MAX);
-        let ring_positions: Vec<_> = ready.started.below(limit).chain(ready.unstarted.below(limit)).collect();
-        let count = ring_positions.len();
+        let unserved_groups: Vec<_> =
+            ready.started.below(limit).chain(ready.unstarted.below(limit)).collect();
+        let count = unserved_groups.len();
         let mut turns = FairOrder {
             ready,
             limit,
             ungrouped: ready.ungrouped.iter().peekable(),
             ungrouped_turn: ready.ungrouped_turn,
             last_turn: ready.last_turn,
-            ring_positions,
+            unserved_groups,
             positions: BinaryHeap::new(),
             served: Vec::new(),
             served_turns: HashSet::new(),
         };
-        (0..count).for_each(|ring_position| turns.position_next(ring_position));
+        (0..count).for_each(|group_position| turns.position_next(group_position));
         turns
     }
 
     /// Seats the next group of a row.
-    fn position_next(&mut self, ring_position: usize) {
-        if let Some((position, group)) = self.ring_positions[ring_position].next() {
-            self.positions.push(Reverse((*position, GroupSource::Waiting { ring_position, group })));
+    fn position_next(&mut self, group_position: usize) {
+        if let Some((position, group)) = self.unserved_groups[group_position].next() {
+            self.positions.push(Reverse((*position, GroupSource::Waiting { group_position, group })));
         }
     }
 
@@ -100,8 +102,8 @@ impl<'q> FairOrder<'q> {
     }
 
     /// The group at the head of a row, unless it has been served since it sat there.
-    fn next_unserved(&mut self, ring_position: usize, name: &'q [u8]) -> Option<usize> {
-        self.position_next(ring_position);
+    fn next_unserved(&mut self, group_position: usize, name: &'q [u8]) -> Option<usize> {
+        self.position_next(group_position);
         let group = self.ready.group(name)?;
         if !self.served_turns.insert(group.turn) {
             return None;
@@ -126,7 +128,7 @@ impl Iterator for FairOrder<'_> {
             self.positions.pop();
             let at = match source {
                 GroupSource::ServedGroup(at) => Some(at),
-                GroupSource::Waiting { ring_position, group } => self.next_unserved(ring_position, group),
+                GroupSource::Waiting { group_position, group } => self.next_unserved(group_position, group),
             };
             if let Some(serial) = at.and_then(|at| self.serve(at)) {
                 return Some(serial);

@@ -62,7 +62,7 @@ impl ScheduleSpec {
         (&self.pattern, &self.zone, self.bounds.start) == (&other.pattern, &other.zone, other.bounds.start)
     }
 
-    /// Whether a schedule that has made so many runs may make another.
+    /// Whether a schedule that has made `made` runs may make another.
     pub(crate) fn has_runs_left(&self, made: u64) -> bool {
         self.bounds.max_runs.is_none_or(|max| made < max)
     }
@@ -107,7 +107,7 @@ pub struct RunProgress {
     pub missed_until: UnixMs,
 }
 
-/// A schedule and where it stands.
+/// A schedule and its progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ScheduleEntry {
     pub spec: ScheduleSpec,

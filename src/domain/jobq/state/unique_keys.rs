@@ -48,7 +48,7 @@ pub struct Unique {
     pub since: UnixMs,
 }
 
-/// Who has a key.
+/// The holder of a unique key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum KeyHolder {
     /// Only while loading: its job comes later.

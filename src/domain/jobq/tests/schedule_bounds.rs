@@ -94,7 +94,7 @@ fn runs_counts_what_was_made_and_neither_what_was_left_out_nor_a_run_by_hand() {
     finish(&mut world);
     at(&mut world, "2026-11-21T13:00:00Z");
     assert_eq!(made(&world), 2);
-    // The same pattern goes on counting, in another zone too; another pattern begins anew.
+    // The same pattern goes on counting, in another zone too; another pattern starts again.
     let zone = Zone::named(b"Asia/Tokyo").unwrap();
     world.set_schedule(&SetSchedule { zone, push: plain(b"other"), ..plan.clone() }).unwrap();
     assert_eq!((made(&world), next_ms(&world)), (2, None));

@@ -2,7 +2,7 @@
 
 use crate::domain::jobq::view::glob::Glob;
 
-/// Matching so many bytes of an error costs as much as looking at one job.
+/// The bytes of an error that cost as much to match as looking at one job.
 const BYTES_PER_LOOK: usize = 64;
 
 /// Selects jobs by their last failure.

@@ -115,7 +115,7 @@ fn a_token_renews_its_own_place_and_no_other() {
     for (token, now) in [(first.token + 1, 1_149), (first.token, 1_150)] {
         assert_eq!(call(token, now, &subject).unwrap_err().code, Code::Fenced);
     }
-    // Lost and taken anew: another token, which fences the first.
+    // Lost and acquired again: another token, which fences the first.
     let anew = acquire(&mut subject, "h", 2, 100, 1_150);
     assert!(anew.allowed && anew.token != first.token);
     assert_eq!(call(first.token, 1_150, &subject).unwrap_err().code, Code::Fenced);

@@ -187,7 +187,7 @@ impl Conversation<'_> {
         for place in places {
             let run = self.unit.hold(place).run;
             if self.unit.place_of(run).is_some() {
-                // The first reason stands.
+                // The first reason is kept.
                 self.wanted.entry(place).or_insert_with(|| wanted.clone());
                 self.child.send(&ToHandler::Cancel { run, reason });
             }

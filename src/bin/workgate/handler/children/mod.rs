@@ -21,7 +21,7 @@ use crate::redis::reconnect_backoff::Backoff;
 /// end as soon as they start.
 const SHORT_LIFE: Duration = Duration::from_secs(10);
 
-/// After a child could not be started, its jobs wait so long.
+/// How long the jobs of a child that could not be started wait.
 const GIVE_BACK_FOR: Duration = Duration::from_secs(1);
 
 /// Room for one child.

@@ -35,7 +35,7 @@ pub struct LocalClock {
 }
 
 impl LocalClock {
-    /// Three days before a year up to the end of so many years.
+    /// From three days before a year to the end of the given number of years.
     pub fn of_years(zone: &'static str, year: i16, years: i16) -> Self {
         let midnight = |year| date(year, 1, 1).to_zoned(TimeZone::UTC).unwrap().timestamp().as_second();
         let (start, end) = (midnight(year) - 3 * 86_400, midnight(year + years));

@@ -158,7 +158,7 @@ impl Model {
         (Pushed::Next(id.into()), Some(true))
     }
 
-    /// Whom a new job waits for, and whether it is dead at once.
+    /// The jobs that a new job waits for, and whether it is dead at once.
     pub fn after(&self, after: &After<'_>) -> (Vec<(u64, bool)>, bool) {
         let (mut waits, mut doomed) = (Vec::new(), false);
         for id in after.ids {

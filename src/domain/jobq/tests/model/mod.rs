@@ -76,7 +76,7 @@ pub(crate) struct Key {
     pub window: Option<u64>,
 }
 
-/// Who has a key.
+/// The holder of a unique key.
 #[derive(Debug, Clone)]
 pub(crate) struct Claimed {
     pub by: Key,
@@ -115,7 +115,7 @@ pub(crate) struct Model {
     /// The latest time at which something changed.
     pub clock: UnixMs,
     pub totals: Totals,
-    /// Who was next to a holder that is being replaced.
+    /// The job that was next to a holder that is being replaced.
     pub inherited: Option<u64>,
     /// How often something changed.
     pub changes: u64,

@@ -1,4 +1,4 @@
-//! Whose token is good.
+//! Checks the fencing token of a job that a worker holds.
 
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::state::job::Job;
@@ -6,7 +6,7 @@ use crate::domain::jobq::state::serial::Serial;
 use crate::domain::refusal::{Code, Refusal, shown};
 
 /// The job whose last token this is.
-pub(crate) fn held<'a>(
+pub(crate) fn find_held_job<'a>(
     queue: Option<&'a Queue>,
     id: &[u8],
     token: u64,
@@ -14,9 +14,9 @@ pub(crate) fn held<'a>(
     let unknown = || Refusal::new(Code::NoJob, format!("there is no job '{}'", shown(id)));
     let queue = queue.ok_or_else(unknown)?;
     let (serial, job) = queue.find(id).ok_or_else(unknown)?;
-    if job.token == token { Ok((queue, serial, job)) } else { Err(fenced("the token was superseded")) }
+    if job.token == token { Ok((queue, serial, job)) } else { Err(fenced_error("the token was superseded")) }
 }
 
-pub(crate) fn fenced(why: &str) -> Refusal {
+pub(crate) fn fenced_error(why: &str) -> Refusal {
     Refusal::new(Code::Fenced, why)
 }

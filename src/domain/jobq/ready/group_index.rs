@@ -1,4 +1,5 @@
-//! The order in which groups take their turns.
+//! Keeps groups sorted by the slots they hold, then by rank and turn. `serving_order` decides which
+//! group is served next.
 
 use std::collections::{BTreeMap, btree_map};
 use std::sync::Arc;
@@ -11,19 +12,18 @@ pub(crate) type TurnNumber = u64;
 /// A group's place among all: by the rank of its first job, then by whose turn it is.
 pub(crate) type GroupPosition = (Rank, TurnNumber);
 
-/// Groups in the order of their seats.
+/// Groups in the order of their positions.
 pub(crate) type GroupPositions<'r> = btree_map::Iter<'r, GroupPosition, Arc<[u8]>>;
 
-/// Groups that have a job to hand out, each with how many of its places are taken. By keeping those
-/// of each number apart, a queue can say at once which groups are below a limit, whatever that
-/// limit is now.
+/// Groups that have a job to hand out. Groups are kept apart by the number of slots they hold, so a
+/// changed GROUP limit needs no new sort.
 #[derive(Debug, Default)]
-pub(crate) struct GroupRing(BTreeMap<u32, BTreeMap<GroupPosition, Arc<[u8]>>>);
+pub(crate) struct GroupIndex(BTreeMap<u32, BTreeMap<GroupPosition, Arc<[u8]>>>);
 
-/// Where a group sits: its taken places and its seat.
+/// Where a group is kept: the slots it holds and its position.
 pub(crate) type RingPosition = (u32, GroupPosition);
 
-impl GroupRing {
+impl GroupIndex {
     /// Moves a group to where it belongs now.
     pub fn reposition(
         &mut self,
@@ -35,10 +35,10 @@ impl GroupRing {
             return;
         }
         if let Some((taken, position)) = before
-            && let Some(ring_position) = self.0.get_mut(&taken)
+            && let Some(group_position) = self.0.get_mut(&taken)
         {
-            ring_position.remove(&position);
-            if ring_position.is_empty() {
+            group_position.remove(&position);
+            if group_position.is_empty() {
                 self.0.remove(&taken);
             }
         }
@@ -50,6 +50,6 @@ impl GroupRing {
     /// The groups with fewer than `limit` places taken: for each number of them, in the order of
     /// seats.
     pub fn below(&self, limit: u32) -> impl Iterator<Item = GroupPositions<'_>> + use<'_> {
-        self.0.range(..limit).map(|(_, ring_position)| ring_position.iter())
+        self.0.range(..limit).map(|(_, group_position)| group_position.iter())
     }
 }
