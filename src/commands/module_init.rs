@@ -11,7 +11,7 @@ use crate::commands::jobq::queue_registry;
 use crate::commands::ratelimit::policy_file;
 use crate::commands::server_events;
 use crate::commands::table;
-use crate::runtime::{counters, eviction, global_tables, replicated_clock, settings};
+use crate::runtime::{counters, eviction, global_state, global_tables, replicated_clock, settings};
 
 /// Registers everything; an error makes the server refuse the module.
 pub fn init(context: &Context, args: &[RedisString]) -> Status {
@@ -27,7 +27,11 @@ pub fn init(context: &Context, args: &[RedisString]) -> Status {
     if !panic_guard::catch_panic_or(false, || register(ctx)) {
         return Status::Err;
     }
-    panic_guard::catch_panic_or((), || eviction::read_settings(ctx));
+    panic_guard::catch_panic_or((), || {
+        eviction::read_settings(ctx);
+        // There may be no file to load, since it was lost.
+        global_state::history_may_be_lost(ctx.now_ms());
+    });
     Status::Ok
 }
 

@@ -4,24 +4,27 @@
 //! the milliseconds since [`EPOCH_MS`], shifted left by twelve, or one more than the last one,
 //! whichever is larger. The scheme is that of hybrid logical clocks (Kulkarni et al., 2014).
 //!
-//! Asynchronous replication can lose the newest effects, and with them the tokens they held. So a
-//! server that has been promoted, or has just loaded its data, skips [`SKIP_MS`] worth of tokens:
-//! a token is issued twice only if the lost primary had issued more than 245 million tokens that
-//! were never replicated, or its clock ran ahead of ours by more than a minute.
+//! A crash or a failover can lose the newest effects, and with them the tokens they held. So a server that
+//! starts or is promoted skips a random number of tokens below 2^32. A lost token is issued again with a
+//! chance of (tokens lost) / 2^32 at each start. A skip of a fixed length would repeat itself: a server that
+//! loads the same file twice would issue the same tokens twice.
 
 /// 2026-01-01T00:00:00Z. With twelve bits below, tokens stay under 2^53 for 69 years.
 pub const EPOCH_MS: u64 = 1_767_225_600_000;
 
 const SHIFT: u32 = 12;
 
-/// How much is skipped after a promotion or a load: a minute's worth of tokens.
-pub const SKIP_MS: u64 = 60_000;
+/// A start or a promotion skips at most this many tokens.
+const MAX_SKIP: u64 = 1 << 32;
 
 /// Tokens are below this bound: 2^53.
 pub const BOUND: u64 = 1 << 53;
 
-/// A decoded token may be ahead of the clock by this much (a day); beyond it the value is refused,
-/// so that one crafted RESTORE cannot exhaust the clock.
+/// A decoded token may be ahead of the tokens of this server by this much, about three days' worth. Beyond it the
+/// value is refused, so that one crafted RESTORE cannot exhaust the clock.
+const MAX_TOKENS_AHEAD: u64 = 1 << 40;
+
+/// A decoded time may be ahead of the clock by this much (a day).
 const AHEAD_MS: u64 = 24 * 60 * 60 * 1000;
 
 fn at(now_ms: u64) -> u64 {
@@ -60,9 +63,9 @@ impl TokenClock {
         }
     }
 
-    /// Leaves out a minute's worth of tokens; see the module's text.
-    pub fn skip(&mut self, now_ms: u64) {
-        self.skipped = self.skipped.max(self.last.max(at(now_ms)) + (SKIP_MS << SHIFT));
+    /// Skips a random number of tokens; see the module's text. `chance` is any number, drawn anew for each call.
+    pub fn skip(&mut self, now_ms: u64, chance: u64) {
+        self.skipped = self.skipped.max(self.last).max(at(now_ms)) + 1 + chance % MAX_SKIP;
     }
 
     /// All state is about to be replaced by a load: the highest token will be that of the loaded
@@ -77,11 +80,10 @@ impl TokenClock {
         self.last
     }
 
-    /// Whether a token and a time found in decoded data are such as a sane clock could have given by
-    /// now.
-    pub fn plausible(token: u64, time_ms: u64, now_ms: u64) -> bool {
-        let latest = now_ms.saturating_add(AHEAD_MS);
-        token < BOUND && token <= at(latest) && time_ms <= latest
+    /// Whether a server of this time may have issued the token and seen the time, both found in decoded data.
+    pub fn is_plausible(&self, token: u64, time_ms: u64, now_ms: u64) -> bool {
+        let highest = self.next(now_ms).saturating_add(MAX_TOKENS_AHEAD);
+        token < BOUND && token <= highest && time_ms <= now_ms.saturating_add(AHEAD_MS)
     }
 }
 
@@ -93,13 +95,13 @@ mod tests {
     proptest! {
         #[test]
         fn tokens_strictly_rise_whatever_the_clock_does(
-            steps in prop::collection::vec((0u64..3_900_000_000_000, 0u8..4), 1..200),
+            steps in prop::collection::vec((0u64..3_900_000_000_000, 0u8..4, any::<u64>()), 1..200),
         ) {
             let mut clock = TokenClock::new();
             let mut last = 0;
-            for (now, event) in steps {
+            for (now, event, chance) in steps {
                 match event {
-                    0 => clock.skip(now),
+                    0 => clock.skip(now, chance),
                     1 => clock.start_over(),
                     _ => {}
                 }
@@ -112,23 +114,67 @@ mod tests {
         }
     }
 
+    /// One run of a server: its clock, how many tokens it grants, how many of them are not lost, and its chance.
+    type Run = (u64, u64, u64, u64);
+
     #[test]
-    fn after_a_skip_a_minute_of_tokens_is_left_out() {
+    fn no_token_comes_twice_whatever_starts_and_promotions_lose() {
+        let runs = prop::collection::vec((0..200_000u64, 1..30u64, 0..30u64, any::<u64>()), 1..30);
+        // Not of any seed: a collision has a chance, though a small one.
+        let mut runner = proptest::test_runner::TestRunner::deterministic();
+        runner
+            .run(&runs, |runs: Vec<Run>| {
+                let (mut kept, mut granted) = (0, std::collections::HashSet::new());
+                for (now, grants, survivors, chance) in runs {
+                    let now = EPOCH_MS + now;
+                    let mut clock = TokenClock::after(kept);
+                    clock.skip(now, chance);
+                    for grant in 0..grants {
+                        let token = clock.next(now);
+                        prop_assert!(granted.insert(token), "{} came twice", token);
+                        clock.saw(token);
+                        if grant < survivors {
+                            kept = token;
+                        }
+                    }
+                }
+                Ok(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn a_skip_is_of_one_token_at_least_and_leaves_the_replicated_state_alone() {
         let now = EPOCH_MS + 1_000_000;
         let mut clock = TokenClock::new();
         clock.saw(clock.next(now));
-        let lost = clock.next(now) + 245_000_000;
-        clock.skip(now);
-        assert!(clock.next(now) > lost);
+        for chance in [0, 1, MAX_SKIP - 1, MAX_SKIP, u64::MAX] {
+            let before = clock.next(now);
+            clock.skip(now, chance);
+            assert!((before + 1..=before + MAX_SKIP + 1).contains(&clock.next(now)));
+        }
         assert_eq!(clock.last(), at(now));
+    }
+
+    #[test]
+    fn what_a_server_has_issued_is_plausible_to_it_however_often_it_started() {
+        let now = EPOCH_MS + 1_000_000;
+        let mut clock = TokenClock::new();
+        for _ in 0..40_000 {
+            clock.skip(now, u64::MAX);
+            clock.saw(clock.next(now));
+        }
+        assert!(clock.last() > at(now + 366 * AHEAD_MS));
+        assert!(clock.is_plausible(clock.last(), now, now));
     }
 
     #[test]
     fn a_token_from_next_year_is_not_plausible() {
         let now = EPOCH_MS + 1_000_000;
-        assert!(TokenClock::plausible(at(now), now, now));
-        assert!(!TokenClock::plausible(at(now + 366 * AHEAD_MS), now, now));
-        assert!(!TokenClock::plausible(at(now), now + 366 * AHEAD_MS, now));
-        assert!(!TokenClock::plausible(u64::MAX, now, now));
+        let clock = TokenClock::new();
+        assert!(clock.is_plausible(at(now), now, now));
+        assert!(!clock.is_plausible(at(now + 366 * AHEAD_MS), now, now));
+        assert!(!clock.is_plausible(at(now), now + 366 * AHEAD_MS, now));
+        assert!(!clock.is_plausible(u64::MAX, now, now));
     }
 }

@@ -5,7 +5,7 @@ use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use crate::module_api::context::Ctx;
 use crate::module_api::data_type::{Aux, AuxState};
-use crate::module_api::{replication, timer};
+use crate::module_api::{random, replication, timer};
 
 use crate::runtime::{global_tables, replicated_clock, token_clock};
 
@@ -17,9 +17,10 @@ pub fn load_started() {
     global_tables::load_started();
 }
 
-/// The newest effects may have been lost before a load or a promotion: their tokens are left out.
+/// The newest effects may have been lost before a start, a load or a promotion: skips their tokens.
 pub fn history_may_be_lost(now: UnixMs) {
-    token_clock::tokens(|clock| clock.skip(now));
+    let chance = random::number();
+    token_clock::tokens(|clock| clock.skip(now, chance));
 }
 
 /// All of it, as a rewritten AOF carries it.

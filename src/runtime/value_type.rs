@@ -3,7 +3,6 @@
 use std::ffi::CStr;
 
 use crate::domain::time::UnixMs;
-use crate::domain::token::TokenClock;
 use crate::domain::value::{Lifetime, Value};
 use crate::module_api::context::Ctx;
 use crate::module_api::data_type::{AuxState, DataType, TypeSlot};
@@ -107,7 +106,7 @@ impl<V: ValueType> DataType for V {
         // a server clock that was set back, and a replica takes what its primary took.
         let believed = ctx.is_replay()
             || !ctx.is_primary()
-            || TokenClock::plausible(token, self.latest_time(), ctx.now_ms());
+            || token_clock::tokens(|clock| clock.is_plausible(token, self.latest_time(), ctx.now_ms()));
         if !believed || self.loaded().is_err() {
             return false;
         }

@@ -7,6 +7,7 @@ mod digest;
 mod disk;
 mod future_tokens;
 mod leaving;
+mod lost_tokens;
 mod random_histories;
 mod replica;
 mod saved_files;

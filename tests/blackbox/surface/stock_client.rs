@@ -18,13 +18,15 @@ fn a_job_goes_through_a_stock_client_on_either_protocol() {
         let pushed: (String, String) =
             cmd("JOBQ.PUSH").arg(&queue).arg(b"\0\xff").arg("ID").arg("a").query(&mut c).expect("a push");
         assert_eq!(pushed, ("a".to_owned(), "NEW".to_owned()));
-        type Job = (String, u64, Vec<u8>, u32, u64, String, Option<String>, Option<String>, Option<String>);
-        let jobs: Vec<Job> = cmd("JOBQ.POP").arg(&queue).arg("BLOCK").arg("1s").query(&mut c).expect("a pop");
-        let (id, token, payload, attempt, ..) = &jobs[0];
-        assert_eq!((id.as_str(), payload.as_slice(), *attempt), ("a", b"\0\xff".as_slice(), 1));
-        let ok: String = cmd("JOBQ.ACK").arg(&queue).arg(id).arg(token).query(&mut c).expect("an ack");
+        // The rest of a row is for those who use groups, names and META.
+        let jobs: Vec<Vec<Value>> =
+            cmd("JOBQ.POP").arg(&queue).arg("BLOCK").arg("1s").query(&mut c).expect("a pop");
+        let [id, Value::Int(token), payload, attempt, ..] = &jobs[0][..] else { panic!("{jobs:?}") };
+        let bulk = |bytes: &[u8]| Value::BulkString(bytes.to_vec());
+        assert_eq!((id, payload, attempt), (&bulk(b"a"), &bulk(b"\0\xff"), &Value::Int(1)));
+        let ok: String = cmd("JOBQ.ACK").arg(&queue).arg("a").arg(*token).query(&mut c).expect("an ack");
         assert_eq!(ok, "OK");
-        let none: Vec<Job> = cmd("JOBQ.POP").arg(&queue).query(&mut c).expect("an empty pop");
+        let none: Vec<Value> = cmd("JOBQ.POP").arg(&queue).query(&mut c).expect("an empty pop");
         assert!(none.is_empty());
     }
 }

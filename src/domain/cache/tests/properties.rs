@@ -170,7 +170,7 @@ impl HarnessAndModel {
             }
             Step::Failover => {
                 std::mem::swap(&mut self.world.primary, &mut self.world.replica);
-                self.world.tokens.skip(now);
+                self.world.tokens.skip(now, 1 << 31);
             }
         }
         None
