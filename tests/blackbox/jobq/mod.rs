@@ -5,6 +5,7 @@ mod batch;
 mod config;
 mod crash;
 mod cron;
+mod cron_servers;
 mod dependencies;
 mod events;
 mod expire;

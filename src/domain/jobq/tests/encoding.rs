@@ -2,14 +2,13 @@
 
 use super::harness::*;
 use crate::domain::codec::{Corrupt, Writer};
-use crate::domain::jobq::effect::{AfterFail, Change, Grant, JobUpdate};
+use crate::domain::jobq::effect::Change;
 use crate::domain::jobq::encoding::queue::SCHEDULES;
 use crate::domain::jobq::ready::aging::Aging;
-use crate::domain::jobq::state::dependencies::{Dependencies, DependencyOutcome};
 use crate::domain::jobq::state::job::{Job, JobHeader, JobHistory, JobOptions, LastOutcome, Payload};
 use crate::domain::jobq::state::job_log::Log;
 use crate::domain::jobq::state::lifetime::JobLifetime;
-use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, NewKey};
+use crate::domain::jobq::state::new_job::NewJob;
 use crate::domain::jobq::state::schedules::{Run, RunBounds, RunProgress, ScheduleEntry, ScheduleSpec};
 use crate::domain::jobq::state::serial::MAX_CLOCK;
 use crate::domain::jobq::state::totals::Totals;
@@ -20,13 +19,13 @@ use crate::domain::token::BOUND;
 use crate::domain::value::{Effect as _, Value};
 use std::sync::Arc;
 
-fn log_of(lines: &[&[u8]]) -> Log {
+pub(super) fn log_of(lines: &[&[u8]]) -> Log {
     let mut log = Log::default();
     lines.iter().for_each(|line| log.add(Box::from(*line)));
     log
 }
 
-fn full_job() -> Job {
+pub(super) fn full_job() -> Job {
     let unique = Unique {
         key: (*b"key").into(),
         until: Until::Done,
@@ -79,15 +78,15 @@ fn full_job() -> Job {
     Job::new(head, b"payload"[..].into())
 }
 
-fn let_go(unique: &mut Unique) {
+pub(super) fn let_go(unique: &mut Unique) {
     (unique.role, unique.free_at) = (KeyRole::Past, 0);
 }
 
-fn be_next(unique: &mut Unique) {
+pub(super) fn be_next(unique: &mut Unique) {
     (unique.role, unique.free_at) = (KeyRole::Next, 0);
 }
 
-fn queue_of(serial: u64, job: Job) -> Queue {
+pub(super) fn queue_of(serial: u64, job: Job) -> Queue {
     let mut queue = Queue::default();
     (queue.clock, queue.next_serial, queue.highest_token) = (21, 22, 23);
     (queue.ready.last_turn, queue.ready.ungrouped_turn) = (25, 24);
@@ -100,12 +99,12 @@ fn queue_of(serial: u64, job: Job) -> Queue {
 }
 
 /// Takes so much of the rate.
-fn use_rate(queue: &mut Queue, jobs: usize) {
+pub(super) fn use_rate(queue: &mut Queue, jobs: usize) {
     queue.config.set(b"rate", b"5/1d").unwrap();
     queue.rate.apply(*crate::domain::jobq::queue::admission::rate_effect(queue, jobs, 20).expect("room"));
 }
 
-fn full_entry() -> ScheduleEntry {
+pub(super) fn full_entry() -> ScheduleEntry {
     let job = NewJob {
         payload: b"payload"[..].into(),
         due: 0,
@@ -132,13 +131,13 @@ fn full_entry() -> ScheduleEntry {
     ScheduleEntry { spec, next: Some(5), last, set_at: 13, progress, held: true }
 }
 
-fn with_schedule(name: &[u8], entry: ScheduleEntry) -> Queue {
+pub(super) fn with_schedule(name: &[u8], entry: ScheduleEntry) -> Queue {
     let mut queue = queue_of(3, full_job());
     queue.schedules.put(name.into(), entry);
     queue
 }
 
-const CHANGES_OF_A_SCHEDULE: [fn(&mut ScheduleEntry); 28] = [
+pub(super) const CHANGES_OF_A_SCHEDULE: [fn(&mut ScheduleEntry); 28] = [
     |entry| entry.next = None,
     |entry| entry.next = Some(0),
     |entry| (entry.last, entry.held) = (None, false),
@@ -438,121 +437,6 @@ fn a_schedule_of_the_first_encoding_is_read() {
 }
 
 #[test]
-fn an_effect_without_bounds_and_counts_is_written_as_it_was_before_there_were_any() {
-    let mut entry = full_entry();
-    entry.spec.bounds = RunBounds::default();
-    let name = || Box::from(*b"s");
-    let progress = RunProgress { behind: 7, ..RunProgress::default() };
-    let fail = |kind: Option<[u8; 1]>, progress: Option<[u8; 1]>| Change::Fail {
-        serial: 1,
-        error: Some(Box::from(*b"error")),
-        kind: kind.map(Box::from),
-        progress: progress.map(Box::from),
-        after_fail: AfterFail::Retry { due: 2 },
-    };
-    let update = |lifo: Option<bool>, no_unique: bool| Change::Update {
-        serial: 1,
-        update: JobUpdate { priority: Some(2), lifo, no_unique, ..JobUpdate::default() },
-    };
-    for (tag, change) in [
-        (21, Change::SetSchedule { name: name(), spec: Box::new(entry.spec), next: Some(5) }),
-        (24, Change::SetNextRun { name: name(), next: Some(5), progress }),
-        (26, Change::SetSchedule { name: name(), spec: Box::new(full_entry().spec), next: Some(5) }),
-        (27, Change::SetNextRun { name: name(), next: None, progress: full_entry().progress }),
-        (5, fail(None, None)),
-        (18, fail(Some(*b"k"), None)),
-        (18, fail(None, Some(*b"p"))),
-        (6, Change::Release { serial: 1, due: Some(2), progress: None }),
-        (19, Change::Release { serial: 1, due: None, progress: Some(Box::default()) }),
-        (14, update(None, false)),
-        (20, update(Some(true), false)),
-        (20, update(None, true)),
-    ] {
-        let effect = Effect { now: 0, change };
-        let bytes = effect.encode();
-        assert_eq!(bytes[1], tag, "{effect:?}");
-        assert_eq!(Effect::decode(&bytes, None), Ok(effect));
-    }
-}
-
-#[test]
-fn an_effect_out_of_range_is_corrupt() {
-    let job = NewJob {
-        payload: Payload::default(),
-        due: 0,
-        id: None,
-        name: None,
-        meta: None,
-        retries: 0,
-        priority: 0,
-        lifo: false,
-        group: None,
-        backoff: None,
-        lease: 0,
-        expire: 0,
-        keep: None,
-        unique: None,
-        dependencies: None,
-    };
-    let dependencies = NewDependencies { after: vec![0], on_dead: OnDead::Wait, dependency_error: None };
-    let of_flow = |dependencies| NewJob { dependencies: Some(dependencies), ..job.clone() };
-    let key = NewKey {
-        key: Box::default(),
-        until: Until::Done,
-        window: 0,
-        cancels: false,
-        since: 0,
-        claim: KeyClaim::Free,
-    };
-    let of_key = |key| NewJob { unique: Some(key), ..job.clone() };
-    let push = |job| Change::Push { serial: 0, job };
-    let pop = |serial, token, deadline| Change::Pop {
-        grants: [Grant { serial, token, deadline }].into(),
-        rate: None,
-        worker: None,
-    };
-    let far = 1 << 53;
-    for change in [
-        Change::Push { serial: far, job: job.clone() },
-        push(NewJob { due: far, ..job.clone() }),
-        push(NewJob { lease: LONGEST + 1, ..job.clone() }),
-        push(of_flow(NewDependencies { after: vec![1 << 53], ..dependencies.clone() })),
-        push(of_flow(NewDependencies { after: vec![0; MAX_AFTER + 1], ..dependencies.clone() })),
-        push(of_key(NewKey { window: LONGEST + 1, ..key.clone() })),
-        push(of_key(NewKey { until: Until::Time, ..key.clone() })),
-        push(of_key(NewKey { cancels: false, since: 0, claim: KeyClaim::Replace(1 << 53), ..key.clone() })),
-        push(NewJob { expire: LONGEST + 1, ..job.clone() }),
-        push(NewJob { keep: Some(LONGEST + 1), ..job.clone() }),
-        push(NewJob { id: Some(Box::default()), ..job.clone() }),
-        push(NewJob { id: Some(Box::from(*b"#a")), ..job.clone() }),
-        push(NewJob { group: Some(Box::default()), ..job.clone() }),
-        push(NewJob { group: Some([b'g'; MAX_NAME_BYTES + 1].into()), ..job }),
-        pop(far, 1, 0),
-        pop(0, 0, 0),
-        pop(0, BOUND, 0),
-        pop(0, 1, far),
-        Change::Ack { serial: far, result: None },
-        Change::Fail {
-            serial: 0,
-            error: None,
-            kind: None,
-            progress: None,
-            after_fail: AfterFail::Retry { due: far },
-        },
-        Change::Release { serial: 0, due: Some(far), progress: None },
-        Change::Extend { serial: 0, deadline: far, progress: None },
-        Change::Log { serial: far, line: Box::default() },
-        Change::Update { serial: far, update: JobUpdate::default() },
-        Change::Update { serial: 0, update: JobUpdate { due: Some(far), ..JobUpdate::default() } },
-    ] {
-        let effect = Effect { now: 0, change };
-        assert_eq!(Effect::decode(&effect.encode(), effect.payload()), Err(Corrupt), "{effect:?}");
-    }
-    let late = Effect { now: MAX_CLOCK, change: Change::Advance { steps: 1 } };
-    assert_eq!(Effect::decode(&late.encode(), None), Err(Corrupt));
-}
-
-#[test]
 fn a_count_beyond_the_bytes_allocates_nothing() {
     let mut writer = Writer::new();
     writer.byte(3);
@@ -576,112 +460,4 @@ fn a_large_queue_is_saved_in_several_blocks_in_the_order_of_pushing() {
     // Behind the head, the minutes and the events.
     swapped.swap(3, 4);
     assert!(loaded(&swapped).is_err());
-}
-
-/// Serial 3 waits for 1 and 2; 2 has taken the place of 0.
-fn waiting_queue() -> Queue {
-    let mut queue = Queue::default();
-    (queue.clock, queue.next_serial, queue.highest_token) = (21, 22, 23);
-    let plain = full_job().with(|job| (job.options, job.last_outcome) = (None, LastOutcome::Open));
-    let with = |lifetime| plain.clone().with(|job| job.options_mut().lifetime = Some(Box::new(lifetime)));
-    let dependencies = Dependencies { after: [0, 1].into(), on_dead: OnDead::Fail, open: 2 };
-    assert!(queue.insert(1, plain.clone()));
-    assert!(queue.insert(2, with(JobLifetime { root: Some(0), ..JobLifetime::default() })));
-    let child = with(JobLifetime { dependencies: Some(dependencies), ..JobLifetime::default() });
-    assert!(queue.insert(3, child.with(|job| job.state = State::Blocked)));
-    queue.dependency_graph.edges.extend([(0, false, 3), (1, false, 3)]);
-    queue
-}
-
-#[test]
-fn what_waits_for_what_is_saved_and_comes_back() {
-    let changes: [fn(&mut Queue); 12] = [
-        |_| {},
-        |queue| _ = (queue.dependency_graph.edges.remove(&(0, false, 3)), flow_of(queue).open -= 1),
-        |queue| _ = (queue.dependency_graph.edges.remove(&(1, false, 3)), flow_of(queue).open -= 1),
-        |queue| {
-            flow_of(queue).on_dead = OnDead::Run;
-        },
-        |queue| {
-            flow_of(queue).on_dead = OnDead::Wait;
-            queue.dependency_graph.edges = [(0, true, 3), (1, true, 3)].into();
-        },
-        |queue| _ = queue.dependency_graph.ended.insert(1, (DependencyOutcome::Done, (*b"a").into())),
-        |queue| _ = queue.dependency_graph.ended.insert(1, (DependencyOutcome::Dead, (*b"a").into())),
-        |queue| _ = queue.dependency_graph.ended.insert(1, (DependencyOutcome::Gone, (*b"a").into())),
-        |queue| _ = queue.dependency_graph.ended.insert(1, (DependencyOutcome::Gone, (*b"b").into())),
-        |queue| _ = queue.dependency_graph.cancelled_edges.insert(4, (OnDead::Wait, vec![9, 8])),
-        |queue| _ = queue.dependency_graph.cancelled_edges.insert(4, (OnDead::Run, vec![9, 8])),
-        |queue| {
-            queue.dependency_graph.cancelled_edges.insert(4, (OnDead::Wait, vec![9, 8]));
-            queue.dependency_graph.edges.insert((9, true, 4));
-        },
-    ];
-    let all = changes.map(|change| {
-        let mut queue = waiting_queue();
-        change(&mut queue);
-        queue
-    });
-    for (i, one) in all.iter().enumerate() {
-        let again = reloaded(one);
-        assert_eq!(saved(&again), saved(one));
-        assert_eq!(again.jobs, one.jobs);
-        assert_eq!(
-            (&again.dependency_graph.edges, &again.dependency_graph.replaced_by),
-            (&one.dependency_graph.edges, &one.dependency_graph.replaced_by)
-        );
-        for other in &all[i + 1..] {
-            assert_ne!(saved(one), saved(other), "{one:?} and {other:?}");
-        }
-    }
-}
-
-fn flow_of(queue: &mut Queue) -> &mut Dependencies {
-    queue.jobs.get_mut(3).and_then(|job| job.dependencies_mut()).expect("dependencies")
-}
-
-#[test]
-fn edges_that_lead_from_nowhere_are_corrupt() {
-    let changes: [fn(&mut Queue); 8] = [
-        |queue| drop(queue.detach(1)),
-        |queue| drop(queue.detach(2)),
-        |queue| queue.change(3, |job| job.state = State::Delayed),
-        |queue| queue.dependency_graph.edges.clear(),
-        |queue| flow_of(queue).after = [].into(),
-        |queue| flow_of(queue).after = [1, 0].into(),
-        |queue| flow_of(queue).after = [1, 1].into(),
-        |queue| _ = queue.dependency_graph.cancelled_edges.insert(3, (OnDead::Wait, vec![9])),
-    ];
-    for (i, change) in changes.into_iter().enumerate() {
-        let mut queue = waiting_queue();
-        change(&mut queue);
-        let blocks = saved(&queue);
-        // One that waits no more has no edges any more.
-        assert_eq!(loaded(&blocks).is_err(), i != 2, "change {i}");
-    }
-    let mut replaced_by = waiting_queue();
-    replaced_by.jobs.get_mut(2).and_then(|job| job.lifetime_mut()).expect("a lifetime").root = Some(1);
-    assert!(loaded(&saved(&replaced_by)).is_err(), "a root of two jobs");
-}
-
-#[test]
-fn a_circle_of_jobs_that_wait_for_each_other_is_loaded_and_does_no_harm() {
-    let mut queue = waiting_queue();
-    let waits = Dependencies { after: [3].into(), on_dead: OnDead::Fail, open: 1 };
-    queue.change(1, |job| {
-        job.state = State::Blocked;
-        job.options_mut().lifetime =
-            Some(Box::new(JobLifetime { dependencies: Some(waits), ..JobLifetime::default() }));
-    });
-    queue.dependency_graph.edges.insert((3, false, 1));
-    let mut world = World::new();
-    world.replica = Some(reloaded(&queue));
-    world.primary = Some(reloaded(&queue));
-    assert_eq!(world.cancel(&[&automatic_id_at(3, 0)]), [Cancelled::Removed]);
-    let view = job(world.primary.as_ref(), &automatic_id_at(1, 0), world.now).unwrap();
-    let parent = automatic_id_at(3, 0);
-    let error = [b"the job '", &parent[..], b"' that it waited for is gone"].concat();
-    assert_eq!((view.state, view.error), (State::Dead, Some(&error[..])));
-    check_indexes(world.queue());
-    assert_eq!(blocks(world.primary.as_ref()), blocks(world.replica.as_ref()));
 }

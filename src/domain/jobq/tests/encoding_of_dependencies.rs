@@ -1,0 +1,117 @@
+//! Jobs that wait for each other, saved and loaded.
+
+use super::encoding::*;
+use super::harness::*;
+use crate::domain::jobq::state::dependencies::{Dependencies, DependencyOutcome};
+use crate::domain::jobq::state::job::LastOutcome;
+use crate::domain::jobq::state::lifetime::JobLifetime;
+use crate::domain::jobq::*;
+use crate::domain::value::{Effect as _, Value};
+
+/// Serial 3 waits for 1 and 2; 2 has taken the place of 0.
+fn waiting_queue() -> Queue {
+    let mut queue = Queue::default();
+    (queue.clock, queue.next_serial, queue.highest_token) = (21, 22, 23);
+    let plain = full_job().with(|job| (job.options, job.last_outcome) = (None, LastOutcome::Open));
+    let with = |lifetime| plain.clone().with(|job| job.options_mut().lifetime = Some(Box::new(lifetime)));
+    let dependencies = Dependencies { after: [0, 1].into(), on_dead: OnDead::Fail, open: 2 };
+    assert!(queue.insert(1, plain.clone()));
+    assert!(queue.insert(2, with(JobLifetime { root: Some(0), ..JobLifetime::default() })));
+    let child = with(JobLifetime { dependencies: Some(dependencies), ..JobLifetime::default() });
+    assert!(queue.insert(3, child.with(|job| job.state = State::Blocked)));
+    queue.dependency_graph.edges.extend([(0, false, 3), (1, false, 3)]);
+    queue
+}
+
+#[test]
+fn what_waits_for_what_is_saved_and_comes_back() {
+    let changes: [fn(&mut Queue); 12] = [
+        |_| {},
+        |queue| _ = (queue.dependency_graph.edges.remove(&(0, false, 3)), flow_of(queue).open -= 1),
+        |queue| _ = (queue.dependency_graph.edges.remove(&(1, false, 3)), flow_of(queue).open -= 1),
+        |queue| {
+            flow_of(queue).on_dead = OnDead::Run;
+        },
+        |queue| {
+            flow_of(queue).on_dead = OnDead::Wait;
+            queue.dependency_graph.edges = [(0, true, 3), (1, true, 3)].into();
+        },
+        |queue| _ = queue.dependency_graph.ended.insert(1, (DependencyOutcome::Done, (*b"a").into())),
+        |queue| _ = queue.dependency_graph.ended.insert(1, (DependencyOutcome::Dead, (*b"a").into())),
+        |queue| _ = queue.dependency_graph.ended.insert(1, (DependencyOutcome::Gone, (*b"a").into())),
+        |queue| _ = queue.dependency_graph.ended.insert(1, (DependencyOutcome::Gone, (*b"b").into())),
+        |queue| _ = queue.dependency_graph.cancelled_edges.insert(4, (OnDead::Wait, vec![9, 8])),
+        |queue| _ = queue.dependency_graph.cancelled_edges.insert(4, (OnDead::Run, vec![9, 8])),
+        |queue| {
+            queue.dependency_graph.cancelled_edges.insert(4, (OnDead::Wait, vec![9, 8]));
+            queue.dependency_graph.edges.insert((9, true, 4));
+        },
+    ];
+    let all = changes.map(|change| {
+        let mut queue = waiting_queue();
+        change(&mut queue);
+        queue
+    });
+    for (i, one) in all.iter().enumerate() {
+        let again = reloaded(one);
+        assert_eq!(saved(&again), saved(one));
+        assert_eq!(again.jobs, one.jobs);
+        assert_eq!(
+            (&again.dependency_graph.edges, &again.dependency_graph.replaced_by),
+            (&one.dependency_graph.edges, &one.dependency_graph.replaced_by)
+        );
+        for other in &all[i + 1..] {
+            assert_ne!(saved(one), saved(other), "{one:?} and {other:?}");
+        }
+    }
+}
+
+fn flow_of(queue: &mut Queue) -> &mut Dependencies {
+    queue.jobs.get_mut(3).and_then(|job| job.dependencies_mut()).expect("dependencies")
+}
+
+#[test]
+fn edges_that_lead_from_nowhere_are_corrupt() {
+    let changes: [fn(&mut Queue); 8] = [
+        |queue| drop(queue.detach(1)),
+        |queue| drop(queue.detach(2)),
+        |queue| queue.change(3, |job| job.state = State::Delayed),
+        |queue| queue.dependency_graph.edges.clear(),
+        |queue| flow_of(queue).after = [].into(),
+        |queue| flow_of(queue).after = [1, 0].into(),
+        |queue| flow_of(queue).after = [1, 1].into(),
+        |queue| _ = queue.dependency_graph.cancelled_edges.insert(3, (OnDead::Wait, vec![9])),
+    ];
+    for (i, change) in changes.into_iter().enumerate() {
+        let mut queue = waiting_queue();
+        change(&mut queue);
+        let blocks = saved(&queue);
+        // One that waits no more has no edges any more.
+        assert_eq!(loaded(&blocks).is_err(), i != 2, "change {i}");
+    }
+    let mut replaced_by = waiting_queue();
+    replaced_by.jobs.get_mut(2).and_then(|job| job.lifetime_mut()).expect("a lifetime").root = Some(1);
+    assert!(loaded(&saved(&replaced_by)).is_err(), "a root of two jobs");
+}
+
+#[test]
+fn a_circle_of_jobs_that_wait_for_each_other_is_loaded_and_does_no_harm() {
+    let mut queue = waiting_queue();
+    let waits = Dependencies { after: [3].into(), on_dead: OnDead::Fail, open: 1 };
+    queue.change(1, |job| {
+        job.state = State::Blocked;
+        job.options_mut().lifetime =
+            Some(Box::new(JobLifetime { dependencies: Some(waits), ..JobLifetime::default() }));
+    });
+    queue.dependency_graph.edges.insert((3, false, 1));
+    let mut world = World::new();
+    world.replica = Some(reloaded(&queue));
+    world.primary = Some(reloaded(&queue));
+    assert_eq!(world.cancel(&[&automatic_id_at(3, 0)]), [Cancelled::Removed]);
+    let view = job(world.primary.as_ref(), &automatic_id_at(1, 0), world.now).unwrap();
+    let parent = automatic_id_at(3, 0);
+    let error = [b"the job '", &parent[..], b"' that it waited for is gone"].concat();
+    assert_eq!((view.state, view.error), (State::Dead, Some(&error[..])));
+    check_indexes(world.queue());
+    assert_eq!(blocks(world.primary.as_ref()), blocks(world.replica.as_ref()));
+}

@@ -1,0 +1,128 @@
+//! Effects: what is written and what is refused.
+
+use super::encoding::*;
+use crate::domain::codec::Corrupt;
+use crate::domain::jobq::effect::{AfterFail, Change, Grant, JobUpdate};
+use crate::domain::jobq::state::job::Payload;
+use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, NewKey};
+use crate::domain::jobq::state::schedules::{RunBounds, RunProgress};
+use crate::domain::jobq::state::serial::MAX_CLOCK;
+use crate::domain::jobq::*;
+use crate::domain::time::LONGEST;
+use crate::domain::token::BOUND;
+use crate::domain::value::Effect as _;
+
+#[test]
+fn an_effect_without_bounds_and_counts_is_written_as_it_was_before_there_were_any() {
+    let mut entry = full_entry();
+    entry.spec.bounds = RunBounds::default();
+    let name = || Box::from(*b"s");
+    let progress = RunProgress { behind: 7, ..RunProgress::default() };
+    let fail = |kind: Option<[u8; 1]>, progress: Option<[u8; 1]>| Change::Fail {
+        serial: 1,
+        error: Some(Box::from(*b"error")),
+        kind: kind.map(Box::from),
+        progress: progress.map(Box::from),
+        after_fail: AfterFail::Retry { due: 2 },
+    };
+    let update = |lifo: Option<bool>, no_unique: bool| Change::Update {
+        serial: 1,
+        update: JobUpdate { priority: Some(2), lifo, no_unique, ..JobUpdate::default() },
+    };
+    for (tag, change) in [
+        (21, Change::SetSchedule { name: name(), spec: Box::new(entry.spec), next: Some(5) }),
+        (24, Change::SetNextRun { name: name(), next: Some(5), progress }),
+        (26, Change::SetSchedule { name: name(), spec: Box::new(full_entry().spec), next: Some(5) }),
+        (27, Change::SetNextRun { name: name(), next: None, progress: full_entry().progress }),
+        (5, fail(None, None)),
+        (18, fail(Some(*b"k"), None)),
+        (18, fail(None, Some(*b"p"))),
+        (6, Change::Release { serial: 1, due: Some(2), progress: None }),
+        (19, Change::Release { serial: 1, due: None, progress: Some(Box::default()) }),
+        (14, update(None, false)),
+        (20, update(Some(true), false)),
+        (20, update(None, true)),
+    ] {
+        let effect = Effect { now: 0, change };
+        let bytes = effect.encode();
+        assert_eq!(bytes[1], tag, "{effect:?}");
+        assert_eq!(Effect::decode(&bytes, None), Ok(effect));
+    }
+}
+
+#[test]
+fn an_effect_out_of_range_is_corrupt() {
+    let job = NewJob {
+        payload: Payload::default(),
+        due: 0,
+        id: None,
+        name: None,
+        meta: None,
+        retries: 0,
+        priority: 0,
+        lifo: false,
+        group: None,
+        backoff: None,
+        lease: 0,
+        expire: 0,
+        keep: None,
+        unique: None,
+        dependencies: None,
+    };
+    let dependencies = NewDependencies { after: vec![0], on_dead: OnDead::Wait, dependency_error: None };
+    let of_flow = |dependencies| NewJob { dependencies: Some(dependencies), ..job.clone() };
+    let key = NewKey {
+        key: Box::default(),
+        until: Until::Done,
+        window: 0,
+        cancels: false,
+        since: 0,
+        claim: KeyClaim::Free,
+    };
+    let of_key = |key| NewJob { unique: Some(key), ..job.clone() };
+    let push = |job| Change::Push { serial: 0, job };
+    let pop = |serial, token, deadline| Change::Pop {
+        grants: [Grant { serial, token, deadline }].into(),
+        rate: None,
+        worker: None,
+    };
+    let far = 1 << 53;
+    for change in [
+        Change::Push { serial: far, job: job.clone() },
+        push(NewJob { due: far, ..job.clone() }),
+        push(NewJob { lease: LONGEST + 1, ..job.clone() }),
+        push(of_flow(NewDependencies { after: vec![1 << 53], ..dependencies.clone() })),
+        push(of_flow(NewDependencies { after: vec![0; MAX_AFTER + 1], ..dependencies.clone() })),
+        push(of_key(NewKey { window: LONGEST + 1, ..key.clone() })),
+        push(of_key(NewKey { until: Until::Time, ..key.clone() })),
+        push(of_key(NewKey { cancels: false, since: 0, claim: KeyClaim::Replace(1 << 53), ..key.clone() })),
+        push(NewJob { expire: LONGEST + 1, ..job.clone() }),
+        push(NewJob { keep: Some(LONGEST + 1), ..job.clone() }),
+        push(NewJob { id: Some(Box::default()), ..job.clone() }),
+        push(NewJob { id: Some(Box::from(*b"#a")), ..job.clone() }),
+        push(NewJob { group: Some(Box::default()), ..job.clone() }),
+        push(NewJob { group: Some([b'g'; MAX_NAME_BYTES + 1].into()), ..job }),
+        pop(far, 1, 0),
+        pop(0, 0, 0),
+        pop(0, BOUND, 0),
+        pop(0, 1, far),
+        Change::Ack { serial: far, result: None },
+        Change::Fail {
+            serial: 0,
+            error: None,
+            kind: None,
+            progress: None,
+            after_fail: AfterFail::Retry { due: far },
+        },
+        Change::Release { serial: 0, due: Some(far), progress: None },
+        Change::Extend { serial: 0, deadline: far, progress: None },
+        Change::Log { serial: far, line: Box::default() },
+        Change::Update { serial: far, update: JobUpdate::default() },
+        Change::Update { serial: 0, update: JobUpdate { due: Some(far), ..JobUpdate::default() } },
+    ] {
+        let effect = Effect { now: 0, change };
+        assert_eq!(Effect::decode(&effect.encode(), effect.payload()), Err(Corrupt), "{effect:?}");
+    }
+    let late = Effect { now: MAX_CLOCK, change: Change::Advance { steps: 1 } };
+    assert_eq!(Effect::decode(&late.encode(), None), Err(Corrupt));
+}
