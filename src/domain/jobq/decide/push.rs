@@ -303,7 +303,7 @@ impl<'q> PushBatch<'q> {
             return Ok(());
         };
         let next = self.key_status.as_ref().is_some_and(|key_status| key_status.next.is_some());
-        let in_the_way = queue.is_waited_for(old, job) || (next && !job.is_next());
+        let in_the_way = queue.is_waited_for(old, job) || (next && job.waits() && !job.is_next());
         if !dependencies.after.is_empty() && (in_the_way || dependencies.after.contains(&job.root(old))) {
             let id = job.shown_id(old);
             return Err(Refusal::err(format!(

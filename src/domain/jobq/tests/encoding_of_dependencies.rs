@@ -104,12 +104,13 @@ fn a_circle_of_jobs_that_wait_for_each_other_is_loaded_and_does_no_harm() {
             Some(Box::new(JobLifetime { dependencies: Some(waits), ..JobLifetime::default() }));
     });
     queue.dependency_graph.edges.insert((3, false, 1));
+    let pushed = full_job().created;
     let mut world = World::new();
     world.replica = Some(reloaded(&queue));
     world.primary = Some(reloaded(&queue));
-    assert_eq!(world.cancel(&[&automatic_id_at(3, 0)]), [Cancelled::Removed]);
-    let view = job(world.primary.as_ref(), &automatic_id_at(1, 0), world.now).unwrap();
-    let parent = automatic_id_at(3, 0);
+    assert_eq!(world.cancel(&[&automatic_id_at(3, pushed)]), [Cancelled::Removed]);
+    let view = job(world.primary.as_ref(), &automatic_id_at(1, pushed), world.now).unwrap();
+    let parent = automatic_id_at(3, pushed);
     let error = [b"the job '", &parent[..], b"' that it waited for is gone"].concat();
     assert_eq!((view.state, view.error), (State::Dead, Some(&error[..])));
     check_indexes(world.queue());

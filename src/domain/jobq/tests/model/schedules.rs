@@ -106,6 +106,7 @@ impl Model {
         let mut taken = self.is_taken(&timed);
         for _ in 0..AT_ONCE {
             let Some(due) = timed.next.filter(|due| *due <= now) else { break };
+            let before = timed.missed_until;
             if due + MINUTE < now {
                 timed.missed_until = now;
             }
@@ -113,6 +114,8 @@ impl Model {
             let in_the_way = taken && !timed.overlap;
             let all = missed && timed.catch_up == CatchUp::All && timed.behind < 1_000;
             if all && in_the_way {
+                // The series is found again when the last run has ended.
+                timed.missed_until = before;
                 timed.held = true;
                 break;
             }
