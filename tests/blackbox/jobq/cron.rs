@@ -1,8 +1,6 @@
 //! JOBQ.CRON on a live server: runs come at their times whether anybody looks or not, once each.
 
-use crate::support::{
-    Client, Reply, Server, Snapshot, Untouched, any, cmd, eventually, list, nil, server, status,
-};
+use crate::support::{Client, Reply, Server, Untouched, cmd, eventually, list, nil, server, status};
 
 pub(super) const HOUR: i64 = 3_600_000;
 

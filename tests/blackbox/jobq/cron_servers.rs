@@ -1,9 +1,7 @@
 //! JOBQ.CRON across replicas, restarts, clocks and permissions.
 
 use super::cron::*;
-use crate::support::{
-    Client, Reply, Server, Snapshot, Untouched, any, cmd, eventually, list, nil, server, status,
-};
+use crate::support::{Snapshot, Untouched, any, cmd, eventually, list, server, status};
 
 #[test]
 fn what_a_primary_has_decided_its_replica_and_its_file_repeat() {

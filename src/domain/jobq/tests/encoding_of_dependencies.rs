@@ -6,7 +6,6 @@ use crate::domain::jobq::state::dependencies::{Dependencies, DependencyOutcome};
 use crate::domain::jobq::state::job::LastOutcome;
 use crate::domain::jobq::state::lifetime::JobLifetime;
 use crate::domain::jobq::*;
-use crate::domain::value::{Effect as _, Value};
 
 /// Serial 3 waits for 1 and 2; 2 has taken the place of 0.
 fn waiting_queue() -> Queue {

@@ -7,7 +7,7 @@ use crate::domain::jobq::state::job_id::JobId;
 use crate::domain::jobq::*;
 use crate::domain::refusal::Code;
 use crate::domain::time::{DAY, HOUR, MINUTE, SECOND, UnixMs};
-use crate::domain::value::{Effect as _, Value};
+use crate::domain::value::Value;
 use jiff::Timestamp;
 
 pub(super) fn ms(text: &str) -> UnixMs {
