@@ -4,7 +4,7 @@ use redis_module::{Context, RedisString, Status};
 
 use crate::domain::{breaker, cache, idemp, jobq, ratelimit};
 use crate::module_api::context::{Ctx, Level};
-use crate::module_api::{blocking, command, config, data_type, events, info, panic_guard};
+use crate::module_api::{blocking, command, config, data_type, events, info, panic_guard, write_conditions};
 
 use crate::commands::cache::invalidate;
 use crate::commands::jobq::queue_registry;
@@ -29,6 +29,7 @@ pub fn init(context: &Context, args: &[RedisString]) -> Status {
     }
     panic_guard::catch_panic_or((), || {
         eviction::read_settings(ctx);
+        write_conditions::read_settings(ctx);
         // There may be no file to load, since it was lost.
         global_state::history_may_be_lost(ctx.now_ms());
     });

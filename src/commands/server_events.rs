@@ -3,6 +3,7 @@
 use crate::module_api::blocking;
 use crate::module_api::context::Ctx;
 use crate::module_api::events::Event;
+use crate::module_api::write_conditions;
 
 use crate::commands::cache::invalidate;
 use crate::commands::jobq::queue_registry;
@@ -36,7 +37,10 @@ pub fn of(ctx: Ctx<'_>, event: Event) {
             blocking::db_stale(ctx, first);
             blocking::db_stale(ctx, second);
         }
-        Event::Configured => eviction::read_settings(ctx),
+        Event::Configured => {
+            eviction::read_settings(ctx);
+            write_conditions::read_settings(ctx);
+        }
         Event::RewriteBegan => global_state::rewrite_began(ctx),
         Event::Demoted => {}
     }

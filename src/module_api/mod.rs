@@ -43,6 +43,7 @@ pub(crate) mod reply;
 pub(crate) mod server_string;
 pub(crate) mod string_keys;
 pub(crate) mod timer;
+pub(crate) mod write_conditions;
 
 use redis_module::raw;
 

@@ -11,13 +11,13 @@ use std::ffi::CStr;
 use super::context::Ctx;
 use super::data_type::AuxState;
 use super::server_string::ServerStr;
-use crate::module_api::{api, raw};
+use crate::module_api::{api, raw, write_conditions};
 
 /// Whether a change may be made now, outside a client's command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gate {
     Open,
-    /// The server is paused: try again soon.
+    /// The server is paused, or refuses the writes of its clients: try again soon.
     Later,
     /// This server is a replica or is loading: the change is not ours to make.
     Never,
@@ -26,7 +26,7 @@ pub enum Gate {
 pub fn may_write(ctx: Ctx<'_>) -> Gate {
     if !ctx.is_primary() || ctx.is_loading() {
         Gate::Never
-    } else if ctx.must_not_replicate() {
+    } else if ctx.must_not_replicate() || write_conditions::refuse_writes() {
         Gate::Later
     } else {
         Gate::Open

@@ -7,6 +7,7 @@ use super::registry::{ListId, with};
 use super::wait_list::WaitList;
 use super::waiter::{Attempt, Handed, KeyName, State, WaitFor, Waiter};
 use super::work_budget::WorkBudget;
+use crate::module_api::cluster_slots;
 use crate::module_api::context::Ctx;
 use crate::module_api::panic_guard::catch_panic_or;
 use crate::module_api::replication::{Gate, may_write};
@@ -48,11 +49,27 @@ pub fn notify(ctx: Ctx<'_>, key: ServerStr<'_>, subject: u64) {
     });
 }
 
+/// When to look again at a key that another node of the cluster owns, or is about to.
+const ELSEWHERE_MS: u64 = 100;
+
+/// Whether this server decides what becomes of the key. One that has left with its slot is decided elsewhere: the
+/// server redirects the clients that wait here as soon as the slot has moved.
+fn may_decide(ctx: Ctx<'_>, key: ServerStr<'_>, place: &ListId) -> bool {
+    let is_ours = cluster_slots::owns(ctx, key);
+    if !is_ours {
+        with(|registry| registry.due_by(place, Some(ctx.now_ms() + ELSEWHERE_MS)));
+    }
+    is_ours
+}
+
 /// One after the other, until the first that gets nothing: those behind it would get nothing either.
 fn serve_turn(ctx: Ctx<'_>, db: i32, key: ServerStr<'_>) {
     let known = with(|registry| Some(Rc::clone(registry.by_key.get(&db)?.get_key_value(key.bytes())?.0)));
     let Some(known) = known else { return };
     let place = (db, known, WaitFor::Turn);
+    if !may_decide(ctx, key, &place) {
+        return;
+    }
     let mut budget = WorkBudget::start();
     let mut shared = None;
     while budget.try_spend() {
@@ -88,6 +105,9 @@ fn serve_notified(ctx: Ctx<'_>) {
 /// Everyone of the round, whatever the others got; the timer goes on where the budget ends.
 fn serve_subject(ctx: Ctx<'_>, place: &ListId, budget: &mut WorkBudget) {
     let name = ServerString::new(&place.1);
+    if !may_decide(ctx, name.borrow(), place) {
+        return;
+    }
     let mut shared = with(|registry| registry.list(place).and_then(|list| list.shared.take()));
     while budget.try_spend() {
         let Some(waiter) = with(|registry| registry.list(place).and_then(WaitList::next_of_round)) else {
@@ -171,6 +191,10 @@ fn tick(ctx: Ctx<'_>) {
 /// Wakes, then looks at lists that are due or stale, then puts back.
 fn work(ctx: Ctx<'_>) -> Gate {
     wake();
+    // Most often there was only somebody to wake, and the gate costs a look into INFO.
+    if !with(|registry| registry.has_work(ctx.now_ms())) {
+        return Gate::Open;
+    }
     let gate = may_write(ctx);
     match gate {
         Gate::Open => {

@@ -160,6 +160,14 @@ impl WaiterRegistry {
         self.deadlines.first().map(|(at, _)| *at)
     }
 
+    /// Whether anything is to be looked at or undone now.
+    pub fn has_work(&self, now: u64) -> bool {
+        !self.stale.is_empty()
+            || !self.notified.is_empty()
+            || !self.to_undo.is_empty()
+            || self.deadlines.first().is_some_and(|(at, _)| *at <= now)
+    }
+
     /// The lists whose time has come are to be looked at.
     pub fn open_due_lists(&mut self, now: u64) {
         while let Some((at, place)) = self.deadlines.first().cloned() {

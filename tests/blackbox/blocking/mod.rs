@@ -6,6 +6,7 @@ mod paused;
 mod pop;
 mod queue_keyspace;
 mod record_keyspace;
+mod refused_writes;
 mod result;
 mod storm;
 mod subjects;

@@ -1,0 +1,104 @@
+//! What makes the server refuse the writes of its clients though it is a primary: too few replicas, a disk error.
+//!
+//! The module API has no question for it. So the settings are read when one changes, and what they depend on is
+//! read from INFO, and only where a setting asks for it.
+
+use std::ffi::CStr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::context::Ctx;
+use crate::module_api::{api, raw};
+
+static MIN_REPLICAS: AtomicU64 = AtomicU64::new(0);
+static STOPS_AT_SAVE_ERROR: AtomicBool = AtomicBool::new(false);
+
+/// Reads the settings: after the module was loaded and whenever one has changed.
+pub fn read_settings(ctx: Ctx<'_>) {
+    let min_replicas = setting(ctx, c"min-replicas-to-write").and_then(|text| text.parse().ok());
+    MIN_REPLICAS.store(min_replicas.unwrap_or(0), Ordering::Relaxed);
+    let stops = setting(ctx, c"stop-writes-on-bgsave-error").is_some_and(|text| text == "yes");
+    let saves = setting(ctx, c"save").is_some_and(|text| !text.is_empty());
+    STOPS_AT_SAVE_ERROR.store(stops && saves, Ordering::Relaxed);
+}
+
+/// Whether the server would refuse a write that a client sends now, as NOREPLICAS or MISCONF.
+pub fn refuse_writes() -> bool {
+    has_too_few_replicas() || has_disk_error()
+}
+
+fn has_too_few_replicas() -> bool {
+    let min = MIN_REPLICAS.load(Ordering::Relaxed);
+    // The field is there only where both settings of it are on.
+    min > 0
+        && Info::of(c"replication").number(c"min_slaves_good_slaves").is_some_and(|replicas| replicas < min)
+}
+
+fn has_disk_error() -> bool {
+    let info = Info::of(c"persistence");
+    let save_failed =
+        STOPS_AT_SAVE_ERROR.load(Ordering::Relaxed) && info.says(c"rdb_last_bgsave_status", c"err");
+    let is_aof_on = info.number(c"aof_enabled").is_some_and(|enabled| enabled != 0);
+    save_failed || is_aof_on && info.says(c"aof_last_write_status", c"err")
+}
+
+/// The value of a setting; `None` where the server does not tell, since CONFIG was renamed.
+fn setting(ctx: Ctx<'_>, name: &CStr) -> Option<String> {
+    // SAFETY: the format names exactly the arguments that follow; the reply and what belongs to it are used before
+    // it is freed.
+    unsafe {
+        let reply = api!(RedisModule_Call)(
+            ctx.raw(),
+            c"CONFIG".as_ptr(),
+            c"cc".as_ptr(),
+            c"GET".as_ptr(),
+            name.as_ptr(),
+        );
+        if reply.is_null() {
+            return None;
+        }
+        let mut length = 0usize;
+        let value = api!(RedisModule_CallReplyArrayElement)(reply, 1);
+        let start = if value.is_null() {
+            std::ptr::null()
+        } else {
+            api!(RedisModule_CallReplyStringPtr)(value, &mut length)
+        };
+        let text = (!start.is_null()).then(|| {
+            String::from_utf8_lossy(std::slice::from_raw_parts(start.cast::<u8>(), length)).into_owned()
+        });
+        api!(RedisModule_FreeCallReply)(reply);
+        text
+    }
+}
+
+/// A section of INFO.
+struct Info(*mut raw::RedisModuleServerInfoData);
+
+impl Info {
+    fn of(section: &CStr) -> Self {
+        // SAFETY: a null context is allowed; the data is freed on drop.
+        Info(unsafe { api!(RedisModule_GetServerInfo)(std::ptr::null_mut(), section.as_ptr()) })
+    }
+
+    fn number(&self, field: &CStr) -> Option<u64> {
+        let mut error = 0;
+        // SAFETY: the data is alive, and so are name and error for the call.
+        let number =
+            unsafe { api!(RedisModule_ServerInfoGetFieldUnsigned)(self.0, field.as_ptr(), &mut error) };
+        (error == 0).then_some(number)
+    }
+
+    fn says(&self, field: &CStr, word: &CStr) -> bool {
+        // SAFETY: the data is alive, and the text lives as long as the data.
+        let text = unsafe { api!(RedisModule_ServerInfoGetFieldC)(self.0, field.as_ptr()) };
+        // SAFETY: the server ends its texts with NUL.
+        !text.is_null() && unsafe { CStr::from_ptr(text) } == word
+    }
+}
+
+impl Drop for Info {
+    fn drop(&mut self) {
+        // SAFETY: got from the server and freed once.
+        unsafe { api!(RedisModule_FreeServerInfo)(std::ptr::null_mut::<raw::RedisModuleCtx>(), self.0) };
+    }
+}
