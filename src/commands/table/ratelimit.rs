@@ -61,10 +61,15 @@ pub static ROWS: &[Spec] = &[
                     },
                 )
             },
-            multiple(Arg {
+            Arg {
                 kind: ArgType::Block,
                 parts: &[integer("count"), multiple(text("limit"))],
                 ..text("limits")
+            },
+            multiple(Arg {
+                kind: ArgType::Block,
+                parts: &[integer("count"), multiple(text("limit"))],
+                ..text("limits-of-further-keys")
             }),
             COST,
             flag("DETAIL", "detail"),
