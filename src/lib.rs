@@ -31,6 +31,8 @@
 mod commands;
 #[forbid(unsafe_code)]
 mod domain;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod module_api;
 #[deny(unsafe_code)]
 mod runtime;

@@ -1,6 +1,6 @@
-//! Floor 3: the commands. Each parses its arguments, lets its family decide, commits and replies.
+//! The commands. Each parses its arguments, lets its family decide, commits and replies.
 //!
-//! [`table`] is the one list of them: registration, COMMAND DOCS and the docs pages come from it.
+//! [`table`] is the one list of them: registration and COMMAND DOCS come from it.
 
 pub(crate) mod admin;
 pub(crate) mod args;

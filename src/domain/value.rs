@@ -68,8 +68,8 @@ pub trait Value: Default {
     /// [`Value::ENCODING`]. Checks every length before allocating.
     fn load(&mut self, encoding: u32, block: &[u8]) -> Result<(), Corrupt>;
 
-    /// Hands `each` the subjects that changed since the last call, for those who wait for news of one of
-    /// them. A note of the server's: no part of the state.
+    /// Calls `each` for every subject that changed since the last call, to wake its waiters. Not saved, not
+    /// replicated.
     fn take_changed_subjects(&mut self, _each: &mut dyn FnMut(u64)) {}
 
     /// After the last block: rebuilds indexes and checks the invariants.

@@ -133,7 +133,7 @@ pub enum ArgType {
     Block,
 }
 
-/// One argument, as COMMAND DOCS and the docs pages show it.
+/// One argument, as COMMAND DOCS shows it.
 #[derive(Debug, Clone, Copy)]
 pub struct Arg {
     pub name: &'static str,

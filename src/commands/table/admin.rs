@@ -35,7 +35,7 @@ pub static ROWS: &[Spec] = &[
         flags: "readonly blocking",
         arity: -2,
         keys: Keys::None,
-        summary: "Only in test builds: PANIC and HALFWAY panic inside the command; LOOK waits for the end of a job, CLOCK moves the module's clock",
+        summary: "Only in test builds: PANIC and HALFWAY panic inside the command, CLOCK moves the module's clock, ATTEMPTS counts attempts to serve blocked clients, IMPORT takes clients for the exporter of a slot",
         complexity: "O(1)",
         since: "0.1.0",
         args: &[text("what"), multiple(optional(text("of")))],

@@ -1,4 +1,4 @@
-//! The command table: the one source of registration, flags, key specs, COMMAND DOCS and the docs.
+//! The command table: the one source of registration, flags, key specs and COMMAND DOCS.
 
 pub(crate) mod admin;
 pub(crate) mod arg_spec;
@@ -68,7 +68,13 @@ mod tests {
             };
             let least = named + row.args.iter().filter(|arg| !arg.optional).map(words).sum::<i32>();
             let open = row.args.iter().any(|arg| arg.optional || arg.multiple);
-            assert_eq!(row.arity, if open { -least } else { least }, "{}", row.name);
+            // A block that stands once for each key may be needed more than once.
+            let repeats = row.args.iter().any(|arg| arg.multiple && arg.kind == ArgType::Block);
+            if repeats {
+                assert!(row.arity <= -least, "{}", row.name);
+            } else {
+                assert_eq!(row.arity, if open { -least } else { least }, "{}", row.name);
+            }
         }
     }
 }
