@@ -68,7 +68,7 @@ fn tls_trusts_the_given_authority_and_shows_the_clients_certificate() {
     let folder = TempDir::new().unwrap();
     certificates(folder.path());
     let path = |name: &str| folder.path().join(name).display().to_string();
-    let s = server!();
+    let mut s = server!();
     let port = free_port();
     for (name, value) in [
         ("tls-cert-file", path("server.crt")),
@@ -79,6 +79,8 @@ fn tls_trusts_the_given_authority_and_shows_the_clients_certificate() {
         // A server that was built without TLS refuses it, or ends.
         let set = s.try_call(crate::support::cmd!["CONFIG", "SET", name, value]);
         if set.as_ref().map_or(true, |reply| reply.is_error()) {
+            // Its end, if it came to that, is no failure.
+            s.kill();
             return eprintln!("skipped: this server has no TLS: {set:?}");
         }
     }

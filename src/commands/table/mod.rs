@@ -68,13 +68,7 @@ mod tests {
             };
             let least = named + row.args.iter().filter(|arg| !arg.optional).map(words).sum::<i32>();
             let open = row.args.iter().any(|arg| arg.optional || arg.multiple);
-            // A block that stands once for each key may be needed more than once.
-            let repeats = row.args.iter().any(|arg| arg.multiple && arg.kind == ArgType::Block);
-            if repeats {
-                assert!(row.arity <= -least, "{}", row.name);
-            } else {
-                assert_eq!(row.arity, if open { -least } else { least }, "{}", row.name);
-            }
+            assert_eq!(row.arity, if open { -least } else { least }, "{}", row.name);
         }
     }
 }
