@@ -133,9 +133,12 @@ fn a_newer_value_is_refused_with_both_versions_named() {
     s.ok("JOBQ.PUSH q p");
     let dump = crate::support::Dump::of(s.ok("DUMP q").bytes()).newer();
     assert!(s.call(crate::support::cmd!["RESTORE", "other", 0, dump.sealed()]).is_error());
-    let log = s.log_tail();
-    assert!(log.contains("written by a newer workgate in encoding"), "{log}");
-    assert!(log.contains("this one knows encodings up to"), "{log}");
+    // The log of a server in a container comes a moment later.
+    eventually("the log names both versions", || {
+        let log = s.log_tail();
+        log.contains("written by a newer workgate in encoding")
+            && log.contains("this one knows encodings up to")
+    });
 }
 
 #[test]
