@@ -21,6 +21,8 @@ pub(crate) mod integer;
 pub(crate) mod jobq;
 pub(crate) mod ratelimit;
 pub(crate) mod refusal;
+#[cfg(test)]
+pub(crate) mod testing;
 pub(crate) mod time;
 pub(crate) mod token;
 pub(crate) mod value;

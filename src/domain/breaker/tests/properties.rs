@@ -4,58 +4,28 @@ use crate::domain::breaker::decide::allow::AllowReply;
 use crate::domain::breaker::decide::report::ReportReply;
 use crate::domain::breaker::state::call_window::{SLICES_PER_WINDOW, slice_length};
 use crate::domain::breaker::*;
-use crate::domain::decision::Decision;
-use crate::domain::refusal::Refusal;
+use crate::domain::testing::primary_and_replica::PrimaryAndReplica;
 use crate::domain::time::UnixMs;
-use crate::domain::token::{EPOCH_MS, TokenClock};
-use crate::domain::value::{Effect as _, Lifetime, Value};
+use crate::domain::token::EPOCH_MS;
+use crate::domain::value::{Lifetime, Value};
 use proptest::prelude::*;
 
-/// A primary with one key, and a replica that only ever applies what the primary sends.
-struct World {
-    now: UnixMs,
-    tokens: TokenClock,
-    primary: Option<Breaker>,
-    replica: Option<Breaker>,
-}
+type World = PrimaryAndReplica<Breaker>;
 
 impl World {
     fn new(config: BreakerConfig) -> Self {
-        let now = EPOCH_MS + 1_000_000_000;
-        let mut world = World { now, tokens: TokenClock::new(), primary: None, replica: None };
+        let mut world = World::at(EPOCH_MS + 1_000_000_000);
         world.send(Effect::Configure(config));
         world
     }
 
-    fn send(&mut self, effect: Effect) {
-        let sent = Effect::decode(&effect.encode(), effect.payload()).unwrap();
-        self.tokens.saw(effect.highest_token());
-        self.primary.get_or_insert_default().apply(effect);
-        self.replica.get_or_insert_default().apply(sent);
-        assert_eq!(self.primary, self.replica);
-    }
-
-    fn run<R>(
-        &mut self,
-        decide: impl FnOnce(Option<&Breaker>, UnixMs, &TokenClock) -> Result<Decision<R, Effect>, Refusal>,
-    ) -> R {
-        if let Some(effect) = self.primary.as_ref().and_then(|breaker| breaker.overdue(self.now)) {
-            self.send(effect);
-        }
-        let Decision { reply, effect } = decide(self.primary.as_ref(), self.now, &self.tokens).unwrap();
-        if let Some(effect) = effect {
-            self.send(effect);
-        }
-        reply
-    }
-
     fn allow(&mut self) -> AllowReply {
-        self.run(decide_allow)
+        self.run(decide_allow).unwrap()
     }
 
     fn report(&mut self, ok: u64, failed: u64, permit: Option<u64>) -> ReportReply {
         let report = CallReport { ok, failed, slow: 0, permit, by: None };
-        self.run(|state, now, tokens| decide_report(state, &report, now, tokens))
+        self.run(|state, now, tokens| decide_report(state, &report, now, tokens)).unwrap()
     }
 }
 
@@ -258,7 +228,7 @@ fn it_ends_with_its_window_and_an_open_one_after_a_day() {
     assert!((57_000..=60_000).contains(&end(&world)));
     world.report(0, 10, None);
     assert_eq!(end(&world), 30_000 + 86_400_000);
-    world.run(decide_reset);
+    world.run(decide_reset).expect("never refused");
     assert_eq!(end(&world), 60_000);
 }
 
@@ -297,7 +267,7 @@ proptest! {
                 permit: None,
                 by: name.as_ref().map(|name| &name[..]),
             };
-            let got = world.run(|state, now, tokens| decide_report(state, &report, now, tokens));
+            let got = world.run(|state, now, tokens| decide_report(state, &report, now, tokens)).unwrap();
             reports.push((now, step));
             let counted = || reports.iter().filter(|(at, _)| at / length + SLICES_PER_WINDOW > now / length);
             let calls: u64 = counted().map(|(_, step)| step.ok + step.failed).sum();
@@ -322,7 +292,7 @@ fn a_probe_that_fails_opens_alone_and_slow_calls_have_a_quorum_too() {
     let mut world = World::new(config);
     let report = |world: &mut World, by: &[u8], failed, slow, permit| {
         let report = CallReport { ok: 1 - failed, failed, slow, permit, by: Some(by) };
-        world.run(|state, now, tokens| decide_report(state, &report, now, tokens)).state
+        world.run(|state, now, tokens| decide_report(state, &report, now, tokens)).unwrap().state
     };
     assert_eq!(report(&mut world, b"a", 0, 1, None), State::Closed);
     assert_eq!(report(&mut world, b"b", 0, 1, None), State::Closed);
@@ -338,7 +308,7 @@ fn another_window_or_a_quorum_of_one_forgets_the_instances() {
     for change in [BreakerConfig { window: 2_000, quorum: 2, ..config() }, config()] {
         let mut world = World::new(BreakerConfig { quorum: 2, ..config() });
         let report = CallReport { ok: 0, failed: 1, slow: 0, permit: None, by: Some(b"a") };
-        world.run(|state, now, tokens| decide_report(state, &report, now, tokens));
+        world.run(|state, now, tokens| decide_report(state, &report, now, tokens)).unwrap();
         assert_eq!(view(world.primary.as_ref(), world.now).failing_instances, 1);
         world.send(Effect::Configure(change));
         assert_eq!(view(world.primary.as_ref(), world.now).failing_instances, 0);

@@ -7,6 +7,7 @@ use crate::domain::cache::state::lease::Lease;
 use crate::domain::cache::state::tags::Tags;
 use crate::domain::cache::state::value_meta::{Annotations, MAX_LOAD_MS, NEVER, ValueForm, ValueMeta};
 use crate::domain::codec::Corrupt;
+use crate::domain::testing::saved_form::{self, loaded, saved};
 use crate::domain::time::LONGEST;
 use crate::domain::token;
 use crate::domain::value::{Effect as _, Lifetime, Value};
@@ -83,43 +84,18 @@ fn entries() -> impl Strategy<Value = CacheEntry> {
     ]
 }
 
-fn saved(entry: &CacheEntry) -> Vec<Vec<u8>> {
-    let mut blocks = Vec::new();
-    entry.save(&mut |block| blocks.push(block.to_vec()));
-    blocks
-}
-
-fn loaded(blocks: &[Vec<u8>]) -> Result<CacheEntry, Corrupt> {
-    let mut entry = CacheEntry::default();
-    for block in blocks {
-        entry.load(CacheEntry::ENCODING, block)?;
-    }
-    entry.loaded()?;
-    Ok(entry)
-}
-
 proptest! {
-    #[test]
-    fn an_effect_reads_back_as_it_was_written(effect in effects()) {
-        prop_assert_eq!(Effect::decode(&effect.encode(), effect.payload()), Ok(effect));
-    }
-
     #[test]
     fn an_entry_loads_as_it_was_saved(entry in entries()) {
         prop_assert_eq!(loaded(&saved(&entry)), Ok(entry));
     }
 
     #[test]
-    fn a_cut_or_lengthened_form_is_corrupt(effect in effects(), entry in entries(), cut in any::<prop::sample::Index>()) {
-        let head = effect.encode();
-        prop_assert_eq!(Effect::decode(&head[..cut.index(head.len())], effect.payload()), Err(Corrupt));
-        prop_assert_eq!(Effect::decode(&[&head[..], &[0]].concat(), effect.payload()), Err(Corrupt));
+    fn a_cut_or_lengthened_form_is_corrupt(effect in effects(), entry in entries(), at in any::<prop::sample::Index>()) {
+        saved_form::effect_reads_back(&effect, at);
         let other = if effect.payload().is_some() { None } else { Some(&b"x"[..]) };
-        prop_assert_eq!(Effect::decode(&head, other), Err(Corrupt));
-        let block = &saved(&entry)[0];
-        prop_assert_eq!(loaded(&[block[..cut.index(block.len())].to_vec()]), Err(Corrupt));
-        prop_assert_eq!(loaded(&[[&block[..], &[0]].concat()]), Err(Corrupt));
-        prop_assert_eq!(loaded(&[block.clone(), block.clone()]), Err(Corrupt));
+        prop_assert_eq!(Effect::decode(&effect.encode(), other), Err(Corrupt));
+        saved_form::refuses_cut_and_lengthened(&entry, at);
     }
 
     #[test]
@@ -128,13 +104,7 @@ proptest! {
         at in any::<prop::sample::Index>(),
         flip in 1..=u8::MAX,
     ) {
-        let mut block = saved(&entry).remove(0);
-        let at = at.index(block.len());
-        block[at] ^= flip;
-        if let Ok(other) = loaded(std::slice::from_ref(&block)) {
-            prop_assert_ne!(&other, &entry);
-            prop_assert_eq!(saved(&other), [block]);
-        }
+        saved_form::tells_changed_bytes(&entry, at, flip);
     }
 
     #[test]
@@ -159,7 +129,7 @@ proptest! {
     ) {
         let bytes = [&[kind], &bytes[..]].concat();
         let _ = Effect::decode(&bytes, payload.then_some(b"payload"));
-        let _ = loaded(&[bytes]);
+        let _ = loaded::<CacheEntry>(&[bytes]);
     }
 }
 
@@ -192,11 +162,7 @@ fn every_field_reaches_the_saved_bytes() {
         of(meta).annotated(Annotations { tags: Tags::new(&[b"t"]).unwrap(), client_meta: None }),
         CacheEntry::with_lease(lease),
     ];
-    for (i, one) in all.iter().enumerate() {
-        for other in &all[i + 1..] {
-            assert_ne!(saved(one), saved(other), "{one:?} and {other:?}");
-        }
-    }
+    saved_form::all_differ(&all);
 }
 
 #[test]

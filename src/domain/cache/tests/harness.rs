@@ -1,11 +1,9 @@
-//! A server with one key and its replica, for the tests.
+//! An entry and its replica, with the commands as methods, for the tests.
 
 use crate::domain::cache::*;
 use crate::domain::decision::Decision;
-use crate::domain::refusal::Refusal;
-use crate::domain::time::UnixMs;
-use crate::domain::token::{EPOCH_MS, TokenClock};
-use crate::domain::value::{Effect as _, Lifetime, Value};
+use crate::domain::testing::primary_and_replica::PrimaryAndReplica;
+use crate::domain::token::EPOCH_MS;
 
 pub(crate) const DEFAULT_TERMS: EffectivePolicy =
     EffectivePolicy { policy: EMPTY_POLICY, limit: 100_000, random: 0 };
@@ -21,57 +19,11 @@ pub(crate) const EMPTY_POLICY: CachePolicy = CachePolicy {
     max_value: None,
 };
 
-/// A primary with one key, and a replica that only ever applies what the primary sends.
-pub(crate) struct World {
-    pub now: UnixMs,
-    pub tokens: TokenClock,
-    pub primary: Option<CacheEntry>,
-    pub replica: Option<CacheEntry>,
-    /// Whether expired keys are removed as soon as anyone looks, or stay until overwritten.
-    pub sweeps: bool,
-}
+pub(crate) type World = PrimaryAndReplica<CacheEntry>;
 
 impl World {
     pub fn new() -> Self {
-        World {
-            now: EPOCH_MS + 1_000_000,
-            tokens: TokenClock::new(),
-            primary: None,
-            replica: None,
-            sweeps: true,
-        }
-    }
-
-    /// What the server does with expired keys when a command opens them.
-    pub fn sweep(&mut self) {
-        if let Some(entry) = &self.primary
-            && let Lifetime::Until(end) = entry.lifetime()
-            && self.sweeps
-            && self.now >= end
-        {
-            self.delete();
-        }
-    }
-
-    pub fn delete(&mut self) {
-        (self.primary, self.replica) = (None, None);
-    }
-
-    pub fn run<R>(
-        &mut self,
-        decide: impl FnOnce(Option<&CacheEntry>, UnixMs, &TokenClock) -> Result<Decision<R, Effect>, Refusal>,
-    ) -> Result<R, Refusal> {
-        self.sweep();
-        let Decision { reply, effect } = decide(self.primary.as_ref(), self.now, &self.tokens)?;
-        if let Some(effect) = effect {
-            let sent = Effect::decode(&effect.encode(), effect.payload()).unwrap();
-            self.tokens.saw(effect.highest_token());
-            for (entry, effect) in [(&mut self.primary, effect), (&mut self.replica, sent)] {
-                entry.get_or_insert_default().apply(effect);
-                entry.take_if(|entry| entry.lifetime() == Lifetime::Over);
-            }
-        }
-        Ok(reply)
+        World::at(EPOCH_MS + 1_000_000)
     }
 
     pub fn getset(&mut self, lease: u64) -> GetSetReply<'static> {
@@ -121,14 +73,6 @@ impl World {
     pub fn entry(&self) -> &CacheEntry {
         self.primary.as_ref().expect("an entry")
     }
-}
-
-pub(crate) fn blocks(entry: Option<&CacheEntry>) -> Vec<Vec<u8>> {
-    let mut blocks = Vec::new();
-    if let Some(entry) = entry {
-        entry.save(&mut |block| blocks.push(block.to_vec()));
-    }
-    blocks
 }
 
 /// A SET with a TTL of 100 ms and a grace of 50 ms.

@@ -3,6 +3,7 @@
 use super::harness::*;
 use crate::domain::cache::tests::model::ModelEntry;
 use crate::domain::cache::*;
+use crate::domain::testing::saved_form::blocks;
 use crate::domain::value::Value;
 use proptest::prelude::*;
 

@@ -4,6 +4,7 @@ use crate::domain::codec::Corrupt;
 use crate::domain::idemp::state::completed::PackedResult;
 use crate::domain::idemp::state::record::{Record, Stage, Unfinished};
 use crate::domain::idemp::{Effect, Fingerprint};
+use crate::domain::testing::saved_form::{self, loaded, saved};
 use crate::domain::time::LONGEST;
 use crate::domain::token;
 use crate::domain::value::{Effect as _, Lifetime, Value};
@@ -57,46 +58,21 @@ fn records() -> impl Strategy<Value = Record> {
         .prop_map(|(token, since, ttl, attempt, stage)| Record { token, since, ttl, attempt, stage })
 }
 
-fn saved(record: &Record) -> Vec<Vec<u8>> {
-    let mut blocks = Vec::new();
-    record.save(&mut |block| blocks.push(block.to_vec()));
-    blocks
-}
-
-fn loaded(blocks: &[Vec<u8>]) -> Result<Record, Corrupt> {
-    let mut record = Record::default();
-    for block in blocks {
-        record.load(Record::ENCODING, block)?;
-    }
-    record.loaded()?;
-    Ok(record)
-}
-
 proptest! {
-    #[test]
-    fn an_effect_reads_back_as_it_was_written(effect in effects()) {
-        prop_assert_eq!(Effect::decode(&effect.encode(), effect.payload()), Ok(effect));
-    }
-
     #[test]
     fn a_record_loads_as_it_was_saved(record in records()) {
         prop_assert_eq!(loaded(&saved(&record)), Ok(record));
     }
 
     #[test]
-    fn a_cut_or_lengthened_form_is_corrupt(effect in effects(), record in records(), cut in any::<prop::sample::Index>()) {
-        let head = effect.encode();
-        prop_assert_eq!(Effect::decode(&head[..cut.index(head.len())], effect.payload()), Err(Corrupt));
-        prop_assert_eq!(Effect::decode(&[&head[..], &[0]].concat(), effect.payload()), Err(Corrupt));
+    fn a_cut_or_lengthened_form_is_corrupt(effect in effects(), record in records(), at in any::<prop::sample::Index>()) {
+        saved_form::effect_reads_back(&effect, at);
         let other = if effect.payload().is_some() { None } else { Some(&b"x"[..]) };
         // An extension goes with a checkpoint and without.
         if !matches!(effect, Effect::Extend { .. }) {
-            prop_assert_eq!(Effect::decode(&head, other), Err(Corrupt));
+            prop_assert_eq!(Effect::decode(&effect.encode(), other), Err(Corrupt));
         }
-        let block = &saved(&record)[0];
-        prop_assert_eq!(loaded(&[block[..cut.index(block.len())].to_vec()]), Err(Corrupt));
-        prop_assert_eq!(loaded(&[[&block[..], &[0]].concat()]), Err(Corrupt));
-        prop_assert_eq!(loaded(&[block.clone(), block.clone()]), Err(Corrupt));
+        saved_form::refuses_cut_and_lengthened(&record, at);
     }
 
     #[test]
@@ -105,13 +81,7 @@ proptest! {
         at in any::<prop::sample::Index>(),
         flip in 1..=u8::MAX,
     ) {
-        let mut block = saved(&record).remove(0);
-        let at = at.index(block.len());
-        block[at] ^= flip;
-        if let Ok(other) = loaded(std::slice::from_ref(&block)) {
-            prop_assert_ne!(&other, &record);
-            prop_assert_eq!(saved(&other), [block]);
-        }
+        saved_form::tells_changed_bytes(&record, at, flip);
     }
 
     #[test]
@@ -132,7 +102,7 @@ proptest! {
     ) {
         let bytes = [&[kind], &bytes[..]].concat();
         let _ = Effect::decode(&bytes, payload.then_some(b"payload"));
-        let _ = loaded(&[bytes]);
+        let _ = loaded::<Record>(&[bytes]);
     }
 }
 
@@ -178,11 +148,7 @@ fn every_field_reaches_the_saved_bytes() {
         Record { stage: done(print, Some(b""), b"r"), ..base.clone() },
         Record { stage: done(print, Some(b"m"), b"s"), ..base.clone() },
     ];
-    for (i, one) in all.iter().enumerate() {
-        for other in &all[i + 1..] {
-            assert_ne!(saved(one), saved(other), "{one:?} and {other:?}");
-        }
-    }
+    saved_form::all_differ(&all);
 }
 
 #[test]
@@ -200,7 +166,7 @@ fn fields_out_of_range_are_corrupt() {
     let mut record = Record { attempt: 1, token: 1, ..Record::default() };
     assert_eq!(loaded(&saved(&record)), Ok(record.clone()));
     record.attempt = 0;
-    assert_eq!(loaded(&saved(&record)), Err(Corrupt));
+    assert_eq!(loaded::<Record>(&saved(&record)), Err(Corrupt));
 }
 
 #[test]

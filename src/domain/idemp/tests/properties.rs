@@ -4,6 +4,7 @@
 use super::harness::*;
 use crate::domain::idemp::*;
 use crate::domain::refusal::Code;
+use crate::domain::testing::saved_form::blocks;
 use crate::domain::time::UnixMs;
 use proptest::prelude::*;
 use std::borrow::Cow;

@@ -3,6 +3,7 @@
 use crate::domain::codec::Corrupt;
 use crate::domain::decision::Decision;
 use crate::domain::idemp::seen_ids::{Secret, SeenEffect, SeenIds, decide_seen};
+use crate::domain::testing::saved_form::{loaded, saved};
 use crate::domain::time::{LONGEST, UnixMs};
 use crate::domain::value::{Effect as _, Lifetime, Value};
 use proptest::prelude::*;
@@ -18,17 +19,6 @@ fn ask(seen: &mut SeenIds, window: u64, ids: &[&[u8]], now: UnixMs) -> Vec<bool>
         seen.apply(mark);
     }
     reply
-}
-
-fn saved(seen: &SeenIds) -> Vec<Vec<u8>> {
-    let mut blocks = Vec::new();
-    seen.save(&mut |block| blocks.push(block.to_vec()));
-    blocks
-}
-
-fn loaded(blocks: &[Vec<u8>]) -> Result<SeenIds, Corrupt> {
-    let mut seen = SeenIds::default();
-    blocks.iter().try_for_each(|block| seen.load(1, block)).map(|()| seen)
 }
 
 #[test]
@@ -60,7 +50,7 @@ fn an_id_takes_at_most_40_bytes() {
         assert!(n < 1_000 || seen.memory() as u64 <= 40 * (n + 1), "{n}: {}", seen.memory());
     }
     assert!(saved(&seen).len() > 5);
-    assert_eq!(loaded(&saved(&seen)), Ok(seen));
+    assert_eq!(loaded::<SeenIds>(&saved(&seen)), Ok(seen));
 }
 
 #[test]
@@ -120,7 +110,7 @@ proptest! {
                 }
             }
             prop_assert_eq!(&replica, &seen);
-            prop_assert_eq!(saved(&loaded(&saved(&seen)).unwrap()), saved(&seen));
+            prop_assert_eq!(saved(&loaded::<SeenIds>(&saved(&seen)).unwrap()), saved(&seen));
         }
     }
 
@@ -134,9 +124,9 @@ proptest! {
         let ids: Vec<&[u8]> = ids.iter().map(|id| &id[..]).collect();
         ask(&mut seen, 100, &ids, 50);
         let block = &saved(&seen)[0];
-        prop_assert_eq!(loaded(&[block[..cut.index(block.len())].to_vec()]), Err(Corrupt));
-        prop_assert_eq!(loaded(&[block.clone(), block.clone()]), Err(Corrupt));
-        let _ = loaded(std::slice::from_ref(&bytes));
+        prop_assert_eq!(loaded::<SeenIds>(&[block[..cut.index(block.len())].to_vec()]), Err(Corrupt));
+        prop_assert_eq!(loaded::<SeenIds>(&[block.clone(), block.clone()]), Err(Corrupt));
+        let _ = loaded::<SeenIds>(std::slice::from_ref(&bytes));
         if let Ok(mark) = SeenEffect::decode(&bytes, None) {
             seen.apply(mark.clone());
             let mut missing = SeenIds::default();

@@ -1,4 +1,4 @@
-//! A server with one queue and its replica, for the tests.
+//! A queue and its replica, with the commands as methods, for the tests.
 
 use crate::domain::codec::Corrupt;
 use crate::domain::decision::Decision;
@@ -9,52 +9,21 @@ use crate::domain::jobq::state::lifetime::JobDeadline;
 use crate::domain::jobq::state::unique_keys::{KeyHolder, UniqueKeys};
 use crate::domain::jobq::*;
 use crate::domain::refusal::Refusal;
+use crate::domain::testing::primary_and_replica::PrimaryAndReplica;
+use crate::domain::testing::saved_form;
+pub(crate) use crate::domain::testing::saved_form::{blocks, saved};
 use crate::domain::time::UnixMs;
-use crate::domain::token::{EPOCH_MS, TokenClock};
-use crate::domain::value::{Effect as _, Value};
+use crate::domain::token::EPOCH_MS;
+use crate::domain::value::Value;
 use std::collections::BTreeSet;
 
 pub(crate) const START: UnixMs = EPOCH_MS + 1_000_000;
 
-/// A primary with one key, and a replica that only ever applies what the primary sends.
-#[derive(Debug)]
-pub(crate) struct World {
-    pub now: UnixMs,
-    pub tokens: TokenClock,
-    pub primary: Option<Queue>,
-    pub replica: Option<Queue>,
-    /// How many effects there have been.
-    pub effects: u64,
-}
+pub(crate) type World = PrimaryAndReplica<Queue>;
 
 impl World {
     pub fn new() -> Self {
-        World { now: START, tokens: TokenClock::new(), primary: None, replica: None, effects: 0 }
-    }
-
-    /// As a command does it: first what is due, then the decision, then its effect.
-    pub fn run<R>(
-        &mut self,
-        decide: impl FnOnce(Option<&Queue>, UnixMs, &TokenClock) -> Result<Decision<R, Effect>, Refusal>,
-    ) -> Result<R, Refusal> {
-        if let Some(effect) = self.primary.as_ref().and_then(|queue| queue.overdue(self.now)) {
-            self.commit(effect);
-        }
-        let Decision { reply, effect } = decide(self.primary.as_ref(), self.now, &self.tokens)?;
-        if let Some(effect) = effect {
-            self.commit(effect);
-        }
-        Ok(reply)
-    }
-
-    fn commit(&mut self, effect: Effect) {
-        self.effects += 1;
-        self.tokens.saw(effect.highest_token());
-        let sent = Effect::decode(&effect.encode(), effect.payload())
-            .unwrap_or_else(|_| panic!("not read back: {effect:?}"));
-        assert_eq!(sent, effect);
-        self.primary.get_or_insert_default().apply(effect);
-        self.replica.get_or_insert_default().apply(sent);
+        World::at(START)
     }
 
     /// A command that changes nothing of its own, so that only what is due happens.
@@ -195,25 +164,8 @@ pub(crate) fn named(id: &[u8]) -> Push<'_> {
 pub(crate) const FAIL: Fail<'_> =
     Fail { error: None, kind: None, progress: None, delay: None, dead: false, chance: 0 };
 
-pub(crate) fn blocks(queue: Option<&Queue>) -> Vec<Vec<u8>> {
-    let mut blocks = Vec::new();
-    if let Some(queue) = queue {
-        queue.save(&mut |block| blocks.push(block.to_vec()));
-    }
-    blocks
-}
-
-pub(crate) fn saved(queue: &Queue) -> Vec<Vec<u8>> {
-    blocks(Some(queue))
-}
-
 pub(crate) fn loaded(blocks: &[Vec<u8>]) -> Result<Queue, Corrupt> {
-    let mut queue = Queue::default();
-    for block in blocks {
-        queue.load(Queue::ENCODING, block)?;
-    }
-    queue.loaded()?;
-    Ok(queue)
+    saved_form::loaded(blocks)
 }
 
 /// The same queue again, by way of its saved form.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::ratelimit::{Lockout, UNLIMITED};
+use crate::domain::testing::saved_form::saved;
 use crate::domain::value::{Lifetime, Value};
 
 fn plain_check<'a>(limits: &[&'a str], cost: &str) -> Check<'a> {
@@ -23,12 +24,6 @@ fn name(verdict: &CheckVerdict<'_>) -> String {
 fn used(subject: &Subject, limit: &str, now: UnixMs) -> u64 {
     let check = plain_check(&[limit], "1");
     current_rows(Some(subject), &check.request, now).unwrap().rows()[0].used
-}
-
-fn saved(subject: &Subject) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    subject.save(&mut |block| bytes.extend_from_slice(block));
-    bytes
 }
 
 #[test]

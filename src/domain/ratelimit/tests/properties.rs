@@ -1,6 +1,7 @@
 //! Properties of every history of calls: several limits, changing tiers, stepping clocks.
 
 use crate::domain::ratelimit::*;
+use crate::domain::testing::saved_form::saved;
 use crate::domain::time::UnixMs;
 use crate::domain::value::{Lifetime, Value};
 use proptest::prelude::*;
@@ -35,12 +36,6 @@ fn request(limits: &[String], cost: u64) -> Option<CheckRequest<'_>> {
     let mut request = CheckRequest::parse(limits.iter().map(|limit| limit.as_bytes())).ok()?;
     request.set_cost(cost.to_string().as_bytes()).ok()?;
     Some(request)
-}
-
-fn saved(subject: &Subject) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    subject.save(&mut |block| bytes.extend_from_slice(block));
-    bytes
 }
 
 fn allowed(state: Option<&Subject>, request: &CheckRequest<'_>, now: UnixMs) -> bool {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::domain::ratelimit::{Check, decide_check};
+use crate::domain::testing::saved_form::saved;
 use crate::domain::value::{Lifetime, Value};
 use proptest::prelude::*;
 
@@ -32,12 +33,6 @@ fn settle(subject: &mut Subject, id: &[u8], costs: &str, now: UnixMs) -> Result<
 fn used(subject: &Subject, limit: &str, now: UnixMs) -> u64 {
     crate::domain::ratelimit::current_rows(Some(subject), &request(&[limit], "1"), now).unwrap().rows()[0]
         .used
-}
-
-fn saved(subject: &Subject) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    subject.save(&mut |block| bytes.extend_from_slice(block));
-    bytes
 }
 
 const KINDS: [&str; 4] = ["10/1m", "10/1m:burst=10", "10/1m:fixed", "10/month@UTC"];

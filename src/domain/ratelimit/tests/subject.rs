@@ -1,11 +1,11 @@
 use super::*;
-use crate::domain::codec::Corrupt;
 use crate::domain::ratelimit::algorithm::fixed_period::FixedPeriod;
 use crate::domain::ratelimit::algorithm::sliding_window::{MAX_SLOTS, RetainedPeriods, SlidingWindow};
 use crate::domain::ratelimit::effect::Effect;
 use crate::domain::ratelimit::limit::name::LimitName;
 use crate::domain::ratelimit::limit::span::Span;
 use crate::domain::ratelimit::tests::strategies::any_effects;
+use crate::domain::testing::saved_form::{loaded, saved};
 use crate::domain::time::MINUTE;
 use crate::domain::value;
 use crate::domain::value::{Lifetime, Value};
@@ -30,23 +30,8 @@ fn taken(subject: &mut Subject, now: UnixMs, charges: &[(&str, u64)]) {
     subject.apply(Effect::Taken { now, charges, hold: None });
 }
 
-fn blocks(subject: &Subject) -> Vec<Vec<u8>> {
-    let mut blocks = Vec::new();
-    subject.save(&mut |block| blocks.push(block.to_vec()));
-    blocks
-}
-
 fn bytes(subject: &Subject) -> Vec<u8> {
-    blocks(subject).concat()
-}
-
-fn loaded(blocks: &[Vec<u8>]) -> Result<Subject, Corrupt> {
-    let mut subject = Subject::default();
-    for block in blocks {
-        subject.load(Subject::ENCODING, block)?;
-    }
-    subject.loaded()?;
-    Ok(subject)
+    saved(subject).concat()
 }
 
 fn used(subject: &Subject, text: &str, now: UnixMs) -> Option<u64> {
@@ -153,7 +138,7 @@ fn the_largest_subject_is_saved_in_blocks_of_about_64_kib() {
             taken(&mut subject, 1 << 60 | step << 28, &[(&format!("{n}/3650d"), 1 << 29)]);
         }
     }
-    let blocks = blocks(&subject);
+    let blocks = saved(&subject);
     assert!(blocks.len() > 1);
     assert!(blocks.iter().all(|block| (1..80 * 1024).contains(&block.len())));
     assert_eq!(bytes(&loaded(&blocks).unwrap()), blocks.concat());
@@ -220,35 +205,35 @@ fn every_flipped_field_changes_the_saved_bytes() {
         vec![of_window(entries, retained), held(Some(b"o"), "5/7ms:bucket", Usage::Bucket(bucket))],
         vec![],
     ];
-    let saved: Vec<Vec<u8>> = states
+    let forms: Vec<Vec<u8>> = states
         .into_iter()
         .map(|list| {
             let mut subject = Subject::default();
             subject.set_parts(SubjectParts { list, restrictions: Restrictions::default() });
-            let saved = bytes(&subject);
-            assert_eq!(bytes(&loaded(&blocks(&subject)).unwrap()), saved);
-            saved
+            let written = bytes(&subject);
+            assert_eq!(bytes(&loaded(&saved(&subject)).unwrap()), written);
+            written
         })
         .collect();
-    for (at, one) in saved.iter().enumerate() {
-        assert!(!saved[..at].contains(one), "state {at} is saved like an earlier one");
+    for (at, one) in forms.iter().enumerate() {
+        assert!(!forms[..at].contains(one), "state {at} is saved like an earlier one");
     }
 }
 
 #[test]
 fn a_bucket_that_no_call_could_have_left_is_refused() {
-    let saved = |bucket| {
+    let saved_with = |bucket| {
         let (mut subject, rule) = (Subject::default(), limit("5/7ms:burst=8").rule);
         let name = LimitName::new(b"n");
         let list = vec![LimitUsage { name, rule, usage: Usage::Bucket(bucket) }];
         subject.set_parts(SubjectParts { list, restrictions: Restrictions::default() });
-        blocks(&subject)
+        saved(&subject)
     };
     let sound = TokenBucket { low: 9, high: 0, part: 4, at: 9 };
-    assert!(loaded(&saved(sound)).is_ok());
-    assert!(loaded(&saved(TokenBucket { part: 5, ..sound })).is_err());
-    assert!(loaded(&saved(TokenBucket { at: 10, ..sound })).is_err());
-    assert!(loaded(&saved(TokenBucket { at: 10, high: 1, ..sound })).is_ok());
+    assert!(loaded::<Subject>(&saved_with(sound)).is_ok());
+    assert!(loaded::<Subject>(&saved_with(TokenBucket { part: 5, ..sound })).is_err());
+    assert!(loaded::<Subject>(&saved_with(TokenBucket { at: 10, ..sound })).is_err());
+    assert!(loaded::<Subject>(&saved_with(TokenBucket { at: 10, high: 1, ..sound })).is_ok());
 }
 
 #[test]
@@ -259,10 +244,10 @@ fn a_later_encoding_and_limits_out_of_order_are_refused() {
     taken(&mut other, 1_000, &[("b=1/1m", 1)]);
     let second = bytes(&other);
     assert!(Subject::default().load(Subject::ENCODING + 1, &first).is_err());
-    assert!(loaded(&[first.clone(), second.clone()]).is_ok());
-    assert!(loaded(&[second, first.clone()]).is_err());
-    assert!(loaded(&[first.clone(), first.clone()]).is_err());
-    assert!(loaded(&[first[..first.len() - 1].to_vec()]).is_err());
+    assert!(loaded::<Subject>(&[first.clone(), second.clone()]).is_ok());
+    assert!(loaded::<Subject>(&[second, first.clone()]).is_err());
+    assert!(loaded::<Subject>(&[first.clone(), first.clone()]).is_err());
+    assert!(loaded::<Subject>(&[first[..first.len() - 1].to_vec()]).is_err());
 }
 
 proptest! {
@@ -277,7 +262,7 @@ proptest! {
             other.apply(decoded.unwrap());
             prop_assert_eq!(bytes(&one), bytes(&other));
             // A server that reloaded in between continues like the one that did not.
-            other = loaded(&blocks(&other)).unwrap();
+            other = loaded(&saved(&other)).unwrap();
             prop_assert_eq!(bytes(&one), bytes(&other));
             prop_assert_eq!(one.lifetime(), other.lifetime());
         }
@@ -310,7 +295,7 @@ proptest! {
             }
             let mut hostile = Subject::default();
             if hostile.load(Subject::ENCODING, bytes).is_ok() && hostile.loaded().is_ok() {
-                prop_assert_eq!(&blocks(&hostile).concat(), &*bytes);
+                prop_assert_eq!(&saved(&hostile).concat(), &*bytes);
             }
             prop_assert!(hostile.memory() <= 16 * (9 * 1024) + 8 * 1024);
             hostile.apply(after.clone());
@@ -325,6 +310,6 @@ proptest! {
     #[test]
     fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = <Effect as value::Effect>::decode(&bytes, None);
-        let _ = loaded(&[bytes]);
+        let _ = loaded::<Subject>(&[bytes]);
     }
 }
