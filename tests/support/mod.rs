@@ -31,6 +31,7 @@ mod program;
 mod replication_stream;
 mod reply;
 mod test_server;
+mod unit;
 mod untouched;
 
 pub use aof_rewrites::nothing_is_lost_across_rewrites;
@@ -47,6 +48,7 @@ pub use program::{Program, module};
 pub use replication_stream::Stream;
 pub use reply::Reply;
 pub use test_server::Server;
+pub use unit::Unit;
 pub use untouched::Untouched;
 
 /// Starts a server with the module: `server!()` or `server!("appendonly yes", "hz 100")`.

@@ -29,6 +29,7 @@ pub fn block(
     }
     let waiter = Rc::new(Waiter {
         db,
+        rounds: names.iter().map(|_| Cell::new(0)).collect(),
         keys: names,
         wait_for,
         client: ctx.client_id(),

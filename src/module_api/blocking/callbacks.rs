@@ -3,9 +3,9 @@
 use std::ffi::{c_int, c_void};
 use std::rc::Rc;
 
-use super::dispatch::{client_is_there, list_stale, rearm};
+use super::dispatch::{client_is_there, key_ready, rearm};
 use super::registry;
-use super::waiter::{KeyName, State, Waiter};
+use super::waiter::{State, Waiter};
 use crate::module_api::context::Ctx;
 use crate::module_api::panic_guard::catch_panic_or;
 use crate::module_api::reply::Reply;
@@ -22,9 +22,9 @@ unsafe fn waiter_of<'a>(ctx: *mut raw::RedisModuleCtx) -> &'a Waiter {
     unsafe { &*api!(RedisModule_GetBlockedClientPrivateData)(ctx).cast::<Waiter>() }
 }
 
-/// A key was created, renamed to or swapped in: look at the waiter's list soon. Serving happens there, in
-/// the order of blocking, so this one never answers. The server calls it for each waiter of the key: to look at all its lists
-/// every time would take the square of their number.
+/// A key was created, renamed to, swapped in or signalled: its lists are looked at, in the order of blocking, so this
+/// one never answers. The server calls it for each waiter of the key: to look at all its lists every time would take
+/// the square of their number.
 pub(crate) unsafe extern "C" fn reply(
     ctx: *mut raw::RedisModuleCtx,
     _: *mut *mut raw::RedisModuleString,
@@ -37,8 +37,11 @@ pub(crate) unsafe extern "C" fn reply(
             let key = api!(RedisModule_GetBlockedClientReadyKey)(ctx);
             (waiter_of(ctx), (!key.is_null()).then(|| ServerStr::new(key)))
         };
-        let is_ready = |key: &&KeyName| ready.is_none_or(|ready| ready.bytes() == &key[..]);
-        waiter.keys.iter().filter(is_ready).for_each(|key| list_stale(waiter, key));
+        for (at, key) in waiter.keys.iter().enumerate() {
+            if ready.is_none_or(|ready| ready.bytes() == &key[..]) && registry::begins_round(waiter, at) {
+                key_ready(waiter.db, key);
+            }
+        }
     });
     ERR
 }

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::registry::{ListId, with};
+use super::unit_end;
 use super::wait_list::WaitList;
-use super::waiter::{Attempt, Handed, KeyName, State, WaitFor, Waiter};
+use super::waiter::{Attempt, Handed, KeyName, State, WaitFor};
 use super::work_budget::WorkBudget;
 use crate::module_api::cluster_slots;
 use crate::module_api::context::Ctx;
@@ -18,12 +19,44 @@ use crate::module_api::{api, raw};
 /// Serves the clients that wait for their turn at `key` of the selected database, as far as it goes, and
 /// those that wait for subjects that [`notify`] announced. Call it after every change that may let one of
 /// them go on, in the same unit of replication.
+///
+/// A transaction, script or function is one step also for those who wait: its commands only note the lists that may go
+/// on, which are served once, by the state that is left when it ends.
 pub fn serve(ctx: Ctx<'_>, key: ServerStr<'_>) {
     if with(|registry| registry.by_key.is_empty()) {
         return;
     }
+    if ctx.must_not_block() {
+        return serve_when_unit_ends(ctx, key);
+    }
     serve_turn(ctx, ctx.db(), key);
     serve_notified(ctx);
+    rearm(ctx, false);
+}
+
+/// Notes the key; its lists are served when the transaction, script or function has ended.
+fn serve_when_unit_ends(ctx: Ctx<'_>, key: ServerStr<'_>) {
+    let known = with(|registry| {
+        let known = Rc::clone(registry.by_key.get(&ctx.db())?.get_key_value(key.bytes())?.0);
+        registry.schedule_check(&(ctx.db(), known, WaitFor::Turn));
+        Some(())
+    });
+    if known.is_some() {
+        if !unit_end::ask(look_now) {
+            unit_end::signal(ctx, key);
+        }
+        rearm(ctx, false);
+    }
+}
+
+/// The server has found the key ready (it was created, renamed to, swapped in, or signalled), and begins to call back
+/// for the clients that are blocked on it: no other client's command comes before this.
+pub(crate) fn key_ready(db: i32, key: &[u8]) {
+    with(|registry| registry.schedule_key_check(db, key));
+    let ctx = Ctx::detached();
+    if !unit_end::ask(look_now) {
+        look_now(ctx);
+    }
     rearm(ctx, false);
 }
 
@@ -130,22 +163,22 @@ fn serve_subject(ctx: Ctx<'_>, place: &ListId, budget: &mut WorkBudget) {
     });
 }
 
-/// The key has gone or come without a command of ours: its lists are looked at soon. Needs no
-/// context, so that it can be called from where the server gives none.
+/// The key has gone or come without a command of ours: its lists are looked at when the unit ends, or by
+/// the timer. Needs no context, so that it can be called from where the server gives none.
 pub fn stale(db: i32, key: &[u8]) {
     let is_awaited = with(|registry| {
         registry.schedule_key_check(db, key);
         !registry.stale.is_empty()
     });
     if is_awaited {
-        rearm(Ctx::detached(), false);
+        look_soon(Ctx::detached());
     }
 }
 
-/// Like [`stale`], but for the list of one waiter.
-pub(crate) fn list_stale(waiter: &Waiter, key: &KeyName) {
-    with(|registry| registry.schedule_full_check(&(waiter.db, Rc::clone(key), waiter.wait_for)));
-    rearm(Ctx::detached(), false);
+/// The lists that are stale are looked at when the unit ends where the server can tell, and by the timer elsewhere.
+fn look_soon(ctx: Ctx<'_>) {
+    unit_end::ask(look_now);
+    rearm(ctx, false);
 }
 
 /// Like [`stale`], but for every key of a database.
@@ -155,7 +188,7 @@ pub fn db_stale(ctx: Ctx<'_>, db: i32) {
             registry.by_key.get(&db).into_iter().flat_map(HashMap::keys).cloned().collect();
         keys.iter().for_each(|key| registry.schedule_key_check(db, key));
     });
-    rearm(ctx, false);
+    look_soon(ctx);
 }
 
 /// Like [`stale`], but for every key.
@@ -186,6 +219,20 @@ fn tick(ctx: Ctx<'_>) {
     with(|registry| registry.timer = None);
     let gate = catch_panic_or(Gate::Later, || work(ctx));
     rearm(ctx, gate == Gate::Later);
+}
+
+/// Looks at the lists that are stale or whose subject has changed, at the end of a unit or when the server has found
+/// a key ready.
+fn look_now(ctx: Ctx<'_>) {
+    let has_work = with(|registry| {
+        // Those of the unit may be of any database.
+        registry.notified_are_stale();
+        !registry.stale.is_empty()
+    });
+    if has_work && may_write(ctx) == Gate::Open {
+        serve_stale(ctx);
+    }
+    rearm(ctx, false);
 }
 
 /// Wakes, then looks at lists that are due or stale, then puts back.

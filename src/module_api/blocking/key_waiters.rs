@@ -13,6 +13,8 @@ pub(crate) struct KeyWaiters {
     subjects: HashMap<u64, WaitList>,
     /// Of all lists.
     waiting: usize,
+    /// How often the server has found the key ready and called back for the clients blocked on it.
+    pub round: u64,
 }
 
 impl KeyWaiters {

@@ -37,6 +37,7 @@ pub(crate) mod callbacks;
 pub(crate) mod dispatch;
 pub(crate) mod key_waiters;
 pub(crate) mod registry;
+pub(crate) mod unit_end;
 pub(crate) mod wait_list;
 pub(crate) mod waiter;
 pub(crate) mod work_budget;

@@ -93,6 +93,16 @@ impl WaiterRegistry {
         }
     }
 
+    /// The lists whose subject has changed are to be looked at by whoever looks at stale ones.
+    pub fn notified_are_stale(&mut self) {
+        while let Some(place) = self.notified.pop_front() {
+            if let Some(list) = self.list(&place) {
+                list.notified = false;
+            }
+            self.schedule_check(&place);
+        }
+    }
+
     pub fn set_due(&mut self, place: &ListId, due: Option<u64>) {
         let Some(list) = self.list(place) else { return };
         let before = std::mem::replace(&mut list.due, due);
@@ -223,11 +233,24 @@ pub(crate) fn join(waiter: &Rc<Waiter>, untils: &[Option<u64>]) {
         for (at, key) in waiter.keys.iter().enumerate() {
             let key_waiters =
                 registry.by_key.entry(waiter.db).or_default().entry(Rc::clone(key)).or_default();
+            waiter.rounds[at].set(key_waiters.round);
             key_waiters.list_for_joining(waiter.wait_for).join(Rc::clone(waiter));
             let until = untils.get(at).copied().flatten();
             registry.due_by(&(waiter.db, Rc::clone(key), waiter.wait_for), until);
         }
     });
+}
+
+/// The server has found a key ready and calls back for this waiter, as it does once for each that is blocked on
+/// the key. Whether that begins a round: the last one has reached this waiter already, or it came later.
+pub(crate) fn begins_round(waiter: &Waiter, at: usize) -> bool {
+    with(|registry| {
+        let Some(key_waiters) = registry.key_waiters(waiter.db, &waiter.keys[at]) else { return false };
+        let begins = waiter.rounds[at].get() == key_waiters.round;
+        key_waiters.round += u64::from(begins);
+        waiter.rounds[at].set(key_waiters.round);
+        begins
+    })
 }
 
 /// The waiter, already marked, waits no longer.

@@ -82,6 +82,8 @@ pub(crate) struct Waiter {
     pub(crate) db: i32,
     /// At least one, each once.
     pub(crate) keys: Box<[KeyName]>,
+    /// For each key the number of its last round of callbacks that came to this waiter.
+    pub(crate) rounds: Box<[Cell<u64>]>,
     pub(crate) wait_for: WaitFor,
     pub(crate) client: u64,
     pub(crate) handle: Cell<*mut raw::RedisModuleBlockedClient>,
@@ -121,6 +123,7 @@ pub(crate) mod tests {
         Rc::new(Waiter {
             db: 0,
             keys: Box::new([Rc::from(&b"q"[..])]),
+            rounds: Box::new([Cell::new(0)]),
             wait_for: WaitFor::Subject(0),
             client: number,
             handle: Cell::new(std::ptr::null_mut()),

@@ -1,9 +1,19 @@
 //! Between the hand-off of a job and its delivery lies a gap: whatever happens to the client in it, no job is
 //! lost and none is delivered twice.
+//!
+//! A transaction serves at its end, so that its other commands come before the hand-off. Commands that reach the
+//! server in one write come in the gap: it delivers when it has run them all.
 
-use crate::support::{Reply, Server, Waiter, eventually, server};
+use crate::support::{Command, Reply, Server, Waiter, eventually, server};
 
-/// What ends a wait, in the same transaction as the push.
+/// Runs the commands in one transaction, or in one write.
+#[track_caller]
+fn at_once<C: Command>(s: &Server, in_transaction: bool, commands: impl IntoIterator<Item = C>) {
+    let replies = if in_transaction { s.transaction(commands) } else { s.pipeline(commands) };
+    assert!(!replies.iter().any(Reply::is_error), "{replies:?}");
+}
+
+/// What ends a wait, right before or after the push.
 fn ends(id: i64) -> [String; 4] {
     [
         format!("CLIENT KILL ID {id}"),
@@ -12,6 +22,11 @@ fn ends(id: i64) -> [String; 4] {
         // The wait's time passes while the transaction runs.
         "DEBUG SLEEP 0.4".to_owned(),
     ]
+}
+
+/// Every end, and whether it comes in a transaction.
+fn cases() -> impl Iterator<Item = (usize, bool)> {
+    (0..4).flat_map(|case| [(case, true), (case, false)])
 }
 
 /// How long the client waits in this case: short only where the wait itself has to end.
@@ -53,10 +68,10 @@ fn nothing_is_lost_or_doubled(s: &Server, waiter: &Waiter, pushed: &[&str], how:
 #[test]
 fn an_end_after_the_push_loses_nothing() {
     let s = server!();
-    for case in 0..4 {
+    for (case, in_transaction) in cases() {
         let w = s.waits(format!("JOBQ.POP q BLOCK {} LEASE 1h", block(case)));
         let end = &ends(w.id)[case];
-        s.transaction(["JOBQ.PUSH q p ID a", end]);
+        at_once(&s, in_transaction, ["JOBQ.PUSH q p ID a", end]);
         nothing_is_lost_or_doubled(&s, &w, &["a"], end);
         s.ok("DEL q");
     }
@@ -65,10 +80,10 @@ fn an_end_after_the_push_loses_nothing() {
 #[test]
 fn an_end_before_the_push_loses_nothing() {
     let s = server!();
-    for case in 0..4 {
+    for (case, in_transaction) in cases() {
         let w = s.waits(format!("JOBQ.POP q BLOCK {} LEASE 1h", block(case)));
         let end = &ends(w.id)[case];
-        s.transaction([end.as_str(), "JOBQ.PUSH q p ID a"]);
+        at_once(&s, in_transaction, [end.as_str(), "JOBQ.PUSH q p ID a"]);
         nothing_is_lost_or_doubled(&s, &w, &["a"], end);
         s.ok("DEL q");
     }
@@ -77,10 +92,10 @@ fn an_end_before_the_push_loses_nothing() {
 #[test]
 fn an_end_between_two_pushes_loses_nothing() {
     let s = server!();
-    for case in 0..4 {
+    for (case, in_transaction) in cases() {
         let w = s.waits(format!("JOBQ.POP q COUNT 2 BLOCK {} LEASE 1h", block(case)));
         let end = &ends(w.id)[case];
-        s.transaction(["JOBQ.PUSH q p ID a", end, "JOBQ.PUSH q p ID b"]);
+        at_once(&s, in_transaction, ["JOBQ.PUSH q p ID a", end, "JOBQ.PUSH q p ID b"]);
         nothing_is_lost_or_doubled(&s, &w, &["a", "b"], end);
         s.ok("DEL q");
     }
@@ -89,11 +104,15 @@ fn an_end_between_two_pushes_loses_nothing() {
 #[test]
 fn an_end_of_a_wait_at_several_queues_loses_nothing() {
     let s = server!();
-    for case in 0..4 {
+    for (case, in_transaction) in cases() {
         for order in [["push", "end"], ["end", "push"]] {
             let w = s.waits(format!("JOBQ.POP other ALSO 2 q third BLOCK {} LEASE 1h", block(case)));
             let end = ends(w.id)[case].clone();
-            s.transaction(order.map(|what| if what == "end" { end.as_str() } else { "JOBQ.PUSH q p ID a" }));
+            at_once(
+                &s,
+                in_transaction,
+                order.map(|what| if what == "end" { end.as_str() } else { "JOBQ.PUSH q p ID a" }),
+            );
             nothing_is_lost_or_doubled(&s, &w, &["a"], &format!("{order:?} {end}"));
             s.ok("DEL q");
         }
@@ -103,10 +122,10 @@ fn an_end_of_a_wait_at_several_queues_loses_nothing() {
 #[test]
 fn an_end_of_a_wait_between_pushes_to_two_of_its_queues_hands_over_one_of_them_at_most() {
     let s = server!();
-    for case in 0..4 {
+    for (case, in_transaction) in cases() {
         let w = s.waits(format!("JOBQ.POP q ALSO 1 r COUNT 5 BLOCK {} LEASE 1h", block(case)));
         let end = ends(w.id)[case].clone();
-        s.transaction(["JOBQ.PUSH r p ID b", end.as_str(), "JOBQ.PUSH q p ID a"]);
+        at_once(&s, in_transaction, ["JOBQ.PUSH r p ID b", end.as_str(), "JOBQ.PUSH q p ID a"]);
         let given = given(&w);
         assert!(given.is_empty() || given == ["b"], "{given:?}: {end}");
         let mut there: Vec<String> = Vec::new();
@@ -126,11 +145,11 @@ fn an_end_of_a_wait_between_pushes_to_two_of_its_queues_hands_over_one_of_them_a
 #[test]
 fn a_job_that_goes_back_reaches_the_next_waiter() {
     let s = server!();
-    for case in [0, 2] {
+    for (case, in_transaction) in cases().filter(|(case, _)| [0, 2].contains(case)) {
         let w = s.waits("JOBQ.POP q BLOCK 1m LEASE 1h");
         let next = s.waits("JOBQ.POP q BLOCK 1m LEASE 1h");
         let end = &ends(w.id)[case];
-        s.transaction(["JOBQ.PUSH q p ID a", end]);
+        at_once(&s, in_transaction, ["JOBQ.PUSH q p ID a", end]);
         let first = given(&w);
         if first.is_empty() {
             assert_eq!(given(&next), ["a"], "{end}");
@@ -147,20 +166,23 @@ fn a_job_that_goes_back_reaches_the_next_waiter() {
 #[test]
 fn a_killed_client_gives_its_job_back() {
     let s = server!();
-    let w = s.waits("JOBQ.POP q BLOCK 1m LEASE 1h");
-    s.transaction(["JOBQ.PUSH q p ID a".to_owned(), format!("CLIENT KILL ID {}", w.id)]);
-    assert!(given(&w).is_empty(), "a killed client is given nothing");
-    eventually("the job is back", || s.ok("JOBQ.STATS q").field("ready").int() == 1);
+    for in_transaction in [true, false] {
+        let w = s.waits("JOBQ.POP q BLOCK 1m LEASE 1h");
+        at_once(&s, in_transaction, ["JOBQ.PUSH q p ID a".to_owned(), format!("CLIENT KILL ID {}", w.id)]);
+        assert!(given(&w).is_empty(), "a killed client is given nothing");
+        eventually("the job is back", || s.ok("JOBQ.STATS q").field("ready").int() == 1);
+        s.ok("DEL q");
+    }
 }
 
 #[test]
 fn an_ended_claim_passes_the_claim_on() {
     let s = server!();
-    for case in 0..4 {
+    for (case, in_transaction) in cases() {
         let t = s.ok("IDEMP.CLAIM k LEASE 1h").at(2).int();
         let w = s.waits(format!("IDEMP.CLAIM k LEASE 1h BLOCK {}", block(case)));
         let end = &ends(w.id)[case];
-        s.transaction([format!("IDEMP.RELEASE k {t}"), end.clone()]);
+        at_once(&s, in_transaction, [format!("IDEMP.RELEASE k {t}"), end.clone()]);
         let claimed =
             matches!(w.try_read(crate::support::DEADLINE), Ok(Reply::Array(r)) if r[0].text() == "CLAIMED");
         if claimed {
@@ -178,11 +200,11 @@ fn an_ended_claim_passes_the_claim_on() {
 #[test]
 fn an_ended_reader_passes_the_fill_on() {
     let s = server!();
-    for case in 0..4 {
+    for (case, in_transaction) in cases() {
         s.ok("CACHE.GETSET k LEASE 1h");
         let w = s.waits(format!("CACHE.GETSET k LEASE 1h BLOCK {}", block(case)));
         let end = &ends(w.id)[case];
-        s.transaction(["DEL k", end]);
+        at_once(&s, in_transaction, ["DEL k", end]);
         let fills =
             matches!(w.try_read(crate::support::DEADLINE), Ok(Reply::Array(r)) if r[0].text() == "FILL");
         if fills {

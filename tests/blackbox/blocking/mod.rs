@@ -10,3 +10,6 @@ mod refused_writes;
 mod result;
 mod storm;
 mod subjects;
+mod unit;
+mod unit_keyspace;
+mod unit_oracle;
