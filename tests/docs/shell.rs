@@ -11,6 +11,7 @@
 //! ```
 
 use std::fs::{self, File, Permissions};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -89,6 +90,7 @@ pub struct Shell {
     folder: TempDir,
     programs: PathBuf,
     server: Server,
+    web_port: String,
 }
 
 impl Shell {
@@ -111,7 +113,7 @@ impl Shell {
         let target = folder.path().join("target/release");
         fs::create_dir_all(&target).expect("a folder for the module");
         std::os::unix::fs::symlink(module(), target.join("libworkgate.so")).expect("a link");
-        Shell { folder, programs, server }
+        Shell { folder, programs, server, web_port: free_port().to_string() }
     }
 
     /// Runs one block; the error says what it printed.
@@ -128,7 +130,8 @@ impl Shell {
         let output = self.folder.path().join(".output");
         let file = File::create(&output).expect("a file for the output");
         let path = format!("{}:{}", self.programs.display(), std::env::var("PATH").unwrap_or_default());
-        let text = block.text.replace("6379", &self.server.port().to_string());
+        let text =
+            block.text.replace("6379", &self.server.port().to_string()).replace("9464", &self.web_port);
         let text = format!("exec 3>.verdict\n{text}");
         let child = Command::new("sh")
             .args(["-eu", "-c", &text])
@@ -168,6 +171,11 @@ impl Drop for Group {
         let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
         let _ = self.0.wait();
     }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
+    listener.local_addr().expect("a bound listener has an address").port()
 }
 
 fn write_program(path: &Path, line: &str) {

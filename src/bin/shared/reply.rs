@@ -33,6 +33,24 @@ pub fn integer(value: &Value) -> Option<i64> {
     if let Value::Int(number) = value { Some(*number) } else { None }
 }
 
+/// A number, as whichever of the types a server writes it: an integer, a double, or digits in a string.
+pub fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Int(number) => Some(*number as f64),
+        Value::Double(number) => Some(*number),
+        other => text(other)?.parse().ok(),
+    }
+}
+
+/// Yes or no, as whichever of the types a server writes it.
+pub fn is_true(value: &Value) -> bool {
+    match value {
+        Value::Boolean(yes) => *yes,
+        Value::Int(number) => *number != 0,
+        other => matches!(text(other), Some("1" | "yes" | "true")),
+    }
+}
+
 /// An array.
 pub fn array(value: &Value) -> Option<&[Value]> {
     if let Value::Array(items) = value { Some(items) } else { None }
@@ -54,6 +72,21 @@ mod tests {
         assert_eq!(text(&Value::Okay), Some("OK"));
         for other in [Value::Nil, Value::Int(1), Value::Array(vec![]), Value::BulkString(vec![0xff])] {
             assert_eq!(text(&other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_truth_are_read_in_each_form_that_a_server_writes() {
+        let text = |text: &str| Value::BulkString(text.as_bytes().to_vec());
+        for value in [Value::Int(2), Value::Double(2.0), text("2"), text("2.0000")] {
+            assert_eq!(number(&value), Some(2.0), "{value:?}");
+        }
+        assert_eq!((number(&Value::Nil), number(&text("two"))), (None, None));
+        for yes in [Value::Boolean(true), Value::Int(1), text("yes")] {
+            assert!(is_true(&yes), "{yes:?}");
+        }
+        for no in [Value::Boolean(false), Value::Int(0), text("no"), Value::Nil] {
+            assert!(!is_true(&no), "{no:?}");
         }
     }
 

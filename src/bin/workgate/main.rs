@@ -11,6 +11,8 @@
 //! | `job/` | fetching, running and settling jobs: the commands and their replies |
 //! | `handler/` | the handler's process, its output, its process group, what its exit status means |
 //! | `redis/` | connections that come back, to a server or a cluster |
+//! | `serve/` | what is shown over HTTP: metrics, health, the dashboard |
+//! | `worker_metrics` | what a worker counts |
 //! | `shutdown` | phases of stopping, and the signals that begin them |
 //! | `reply` | the server's replies, read |
 
@@ -23,8 +25,10 @@ mod operate;
 mod redis;
 #[path = "../shared/reply.rs"]
 mod reply;
+mod serve;
 mod shutdown;
 mod worker;
+mod worker_metrics;
 
 use std::process::ExitCode;
 
@@ -67,7 +71,8 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         .build()
         .map_err(|error| Failure::of(format!("cannot start: {error}")))?;
     match cli.command {
-        Command::Work(args) => runtime.block_on(worker::main(args)),
+        Command::Work(args) => runtime.block_on(worker::main(*args)),
+        Command::Serve(args) => runtime.block_on(serve::start::main(args)),
         Command::Push(args) => runtime.block_on(operate::push::main(args)),
         Command::Stats(args) => runtime.block_on(operate::stats::main(args)),
         Command::Dead(args) => runtime.block_on(operate::dead::main(args)),

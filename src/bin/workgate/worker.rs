@@ -18,10 +18,12 @@ use crate::job::fetcher::{BLOCK, CancelFetch, Fetched, Fetcher, Popped};
 use crate::job::in_flight::InFlight;
 use crate::job::settle::{Settlement, settle_all};
 use crate::job::slots::{SlotAllocator, Turn, Wait};
-use crate::job::sources::{Source, sources};
+use crate::job::sources::{Source, keys_of, sources};
 use crate::redis::connection::{Fault, Server};
 use crate::redis::reconnect_backoff::Backoff;
 use crate::redis::shared_connection::SharedConnection;
+use crate::serve::start;
+use crate::serve::worker_view::WorkerView;
 use crate::shutdown::{Phase, Shutdown, Watch, signals};
 
 /// The conventional status of a process ended by SIGINT.
@@ -51,10 +53,19 @@ pub async fn work(args: WorkArgs, shutdown: &Shutdown) -> Result<(), Failure> {
     let server = args.server.open().map_err(Failure::usage)?;
     let kind = args.handler()?;
     let mut watch = shutdown.watch();
+    let in_flight = Arc::new(InFlight::default());
+    in_flight.metrics.slots.set(i64::try_from(args.slots()).unwrap_or(i64::MAX));
+    if let Some(address) = args.listen {
+        let worker = WorkerView {
+            metrics: in_flight.metrics.clone(),
+            queues: args.queues.iter().flat_map(|queue| keys_of(queue, args.shards)).collect(),
+            watch: watch.clone(),
+        };
+        start::beside_a_worker(address, &args.access, server.clone(), worker).await?;
+    }
     let Some((shared, sources)) = find(&server, &args, &mut watch).await? else { return Ok(()) };
     let shared = Arc::new(shared);
     let commands = Commands { connection: shared.clone() };
-    let in_flight = Arc::new(InFlight::default());
     let context = Context {
         commands: commands.clone(),
         in_flight: in_flight.clone(),

@@ -119,7 +119,11 @@ fn with_file(command: clap::Command, subcommand: &str, file: &Path) -> Result<cl
         };
         let flag = flag.default_values(texts.clone()).required(false);
         // Help does not show it: it may hold a password.
-        if flag.get_id() == "redis" { flag.hide_default_value(true) } else { flag }
+        if ["redis", "basic_auth"].iter().any(|secret| flag.get_id() == secret) {
+            flag.hide_default_value(true)
+        } else {
+            flag
+        }
     };
     Ok(command.mut_subcommand(subcommand, |subcommand| subcommand.mut_args(change)).mut_args(change))
 }
@@ -148,7 +152,7 @@ mod tests {
         let all = ["workgate", "work", "--config", path.to_str().unwrap()];
         let args = all.iter().chain(args).map(OsString::from).collect();
         Cli::read_from(args, redis_url.map(str::to_owned)).map(|cli| match cli.command {
-            Command::Work(args) => args,
+            Command::Work(args) => *args,
             other => panic!("{other:?}"),
         })
     }

@@ -1,7 +1,9 @@
 //! Flags and help: one file for each subcommand.
 
 mod config;
+pub mod listen;
 pub mod operate;
+pub mod serve;
 pub mod server;
 pub mod work;
 
@@ -9,6 +11,7 @@ use clap::{Parser, Subcommand};
 
 use crate::log::LogArgs;
 use operate::{DeadArgs, PushArgs, StatsArgs};
+use serve::ServeArgs;
 use work::WorkArgs;
 
 /// The command line beside the Workgate module.
@@ -25,7 +28,9 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Takes jobs from a queue and hands each to a handler
-    Work(WorkArgs),
+    Work(Box<WorkArgs>),
+    /// Serves metrics and health over HTTP
+    Serve(ServeArgs),
     /// Pushes a job for each line of a file
     Push(PushArgs),
     /// Shows the counts of queues

@@ -1,6 +1,7 @@
 //! Flags and help of `workgate work`. Exit codes of handlers are stated here, in `handler::exit_status` and in
 //! docs/worker.md.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use clap::{Args, builder::NonEmptyStringValueParser};
 use crate::Failure;
 use crate::args::duration;
 use crate::args::worker_name;
+use crate::cli::listen::{self, AccessArgs};
 use crate::cli::server::ServerArgs;
 use crate::handler::{HttpTarget, Kind};
 use crate::job::sources::MOST_SHARDS;
@@ -106,6 +108,13 @@ pub struct WorkArgs {
     #[arg(long, conflicts_with = "until_empty")]
     pub once: bool,
 
+    /// Serves /metrics, /healthz and /readyz of this worker there: an address with a port, or a port of this machine alone
+    #[arg(long, value_name = "ADDR", value_parser = listen::address)]
+    pub listen: Option<SocketAddr>,
+
+    #[command(flatten)]
+    pub access: AccessArgs,
+
     /// A TOML file with any of these flags, as in `queue = ["mails"]`; the command line and the environment overrule it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -161,7 +170,7 @@ mod tests {
     fn parse(args: &[&str]) -> Result<WorkArgs, String> {
         let base = ["workgate", "work", "--redis", "redis://127.0.0.1:1"];
         match Cli::try_parse_from(base.iter().chain(args)) {
-            Ok(Cli { command: Command::Work(args), .. }) => Ok(args),
+            Ok(Cli { command: Command::Work(args), .. }) => Ok(*args),
             Ok(other) => panic!("{other:?}"),
             Err(error) => Err(error.to_string()),
         }

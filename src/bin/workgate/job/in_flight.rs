@@ -11,6 +11,7 @@ use crate::job::Job;
 use crate::job::commands::{Commands, Held};
 use crate::redis::connection::Fault;
 use crate::redis::reconnect_backoff::Backoff;
+use crate::worker_metrics::WorkerMetrics;
 
 /// The longest time between two heartbeats: a cancel reaches the handler within a second.
 const LONGEST_PAUSE: Duration = Duration::from_millis(700);
@@ -69,6 +70,7 @@ struct Entries {
 pub struct InFlight {
     entries: Mutex<Entries>,
     sooner: Notify,
+    pub metrics: Arc<WorkerMetrics>,
 }
 
 impl InFlight {
@@ -97,12 +99,19 @@ impl InFlight {
             entries.due = due;
             self.sooner.notify_one();
         }
+        self.count(&entries);
         (holds, orders)
     }
 
     /// A job that is settled, or not ours any more.
     pub fn leave(&self, run: u64) {
-        self.lock().by_run.remove(&run);
+        let mut entries = self.lock();
+        entries.by_run.remove(&run);
+        self.count(&entries);
+    }
+
+    fn count(&self, entries: &Entries) {
+        self.metrics.in_flight.set(i64::try_from(entries.by_run.len()).unwrap_or(i64::MAX));
     }
 
     /// How long the next renewals extend the lease of this job.
@@ -190,6 +199,8 @@ impl InFlight {
         let _ = entry.orders.send((entry.place, order));
         if order == Order::Lost {
             entries.by_run.remove(&hold.run);
+            self.count(&entries);
+            self.metrics.lost_leases.inc();
         }
     }
 }

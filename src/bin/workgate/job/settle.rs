@@ -48,7 +48,7 @@ impl Settlement {
                 settlement.about.push(vec![job]);
             } else {
                 log(&job, "abandoned, it runs again when its lease has run out");
-                in_flight.leave(job.hold.run);
+                end(&job, "abandoned", in_flight);
             }
         }
         for (queue, jobs) in plain {
@@ -82,7 +82,14 @@ impl Settlement {
                             unanswered.push(job);
                         } else {
                             log_refusal(&job, &fault);
-                            in_flight.leave(job.hold.run);
+                            let outcome = if fault.is("NOJOB") {
+                                "gone"
+                            } else if fault.is("FENCED") {
+                                "lost"
+                            } else {
+                                "unsettled"
+                            };
+                            end(&job, outcome, in_flight);
                         }
                     }
                 }
@@ -92,7 +99,7 @@ impl Settlement {
                     for (place, job) in jobs.iter().enumerate() {
                         let answer = each.map_or(&reply, |each| each.get(place).unwrap_or(&Value::Nil));
                         log_answer(job, answer);
-                        in_flight.leave(job.hold.run);
+                        end(job, outcome(job, answer), in_flight);
                     }
                 }
             }
@@ -138,7 +145,29 @@ pub async fn settle_all(commands: &Commands, in_flight: &InFlight, jobs: Vec<Fin
     }
     for job in &left {
         tracing::error!(job = %job.hold, "not settled: it runs again when its lease has run out");
-        in_flight.leave(job.hold.run);
+        end(job, "unsettled", in_flight);
+    }
+}
+
+/// The job is settled, or not ours any more.
+fn end(job: &Finished, outcome: &'static str, in_flight: &InFlight) {
+    in_flight.metrics.count_end(&job.hold.queue, outcome, job.took);
+    in_flight.leave(job.hold.run);
+}
+
+/// What became of a job by what the server answered.
+fn outcome(job: &Finished, answer: &Value) -> &'static str {
+    match (&job.verdict, answer) {
+        (Verdict::Done(_), Value::Int(0)) => "gone",
+        (Verdict::Done(_), Value::Int(-1)) => "lost",
+        (Verdict::Retry { .. } | Verdict::Dead(_), answer) => {
+            match reply::array(answer).and_then(|fields| reply::text(fields.first()?)) {
+                Some("dead") => "dead",
+                Some("cancelled") => "cancelled",
+                _ => "failed",
+            }
+        }
+        (verdict, _) => verdict.outcome(),
     }
 }
 

@@ -10,7 +10,7 @@ pub const MOST_SHARDS: u16 = 100;
 const MOST_KEYS: usize = 101;
 
 /// The keys of one queue: itself, or its shards `q:{0}`, `q:{1}` and so on.
-fn keys_of(queue: &str, shards: Option<u16>) -> Vec<String> {
+pub fn keys_of(queue: &str, shards: Option<u16>) -> Vec<String> {
     match shards {
         Some(shards) => (0..shards).map(|shard| format!("{queue}:{{{shard}}}")).collect(),
         None => vec![queue.to_owned()],

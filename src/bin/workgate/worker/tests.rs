@@ -38,7 +38,7 @@ fn args(fake: &TestServer, more: &[&str]) -> WorkArgs {
     let url = fake.url();
     let base = ["workgate", "work", "--redis", &url, "--queue", "q"];
     match Cli::parse_from(base.iter().chain(more)).command {
-        Command::Work(args) => args,
+        Command::Work(args) => *args,
         other => panic!("{other:?}"),
     }
 }

@@ -123,6 +123,7 @@ impl Children {
             Ok(child) => {
                 seat.child = Some(child);
                 seat.started = Instant::now();
+                self.context.in_flight.metrics.handler_restarts.inc();
                 true
             }
             Err(error) => {

@@ -1,0 +1,83 @@
+//! `workgate serve` or `workgate work` as its own process.
+
+use std::fs;
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::http::{Answer, ask};
+use crate::support::eventually;
+
+/// It listens at a port that the system has chosen.
+pub struct Served {
+    child: Child,
+    folder: TempDir,
+    pub port: u16,
+}
+
+impl Served {
+    /// `workgate serve` with these flags.
+    #[track_caller]
+    pub fn start(url: &str, flags: &[&str]) -> Served {
+        Self::run(&[&["serve", "--redis", url, "--listen", "127.0.0.1:0"], flags].concat())
+    }
+
+    /// `workgate WORDS`, of which one is `--listen` with port 0.
+    #[track_caller]
+    pub fn run(words: &[&str]) -> Served {
+        let folder = TempDir::new().expect("a temporary directory");
+        let log = fs::File::create(folder.path().join("log")).expect("a log");
+        let child = Command::new(env!("CARGO_BIN_EXE_workgate"))
+            .args(words)
+            .env_remove("WORKGATE_LOG")
+            .stdin(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("workgate starts");
+        let mut served = Served { child, folder, port: 0 };
+        eventually("it listens", || {
+            if let Some(status) = served.child.try_wait().expect("a child") {
+                panic!("it has ended, {status}:\n{}", served.log());
+            }
+            let log = served.log();
+            let port = log.split_once("listening on http://127.0.0.1:").map(|(_, rest)| rest);
+            served.port = port.and_then(|rest| rest.split_once('/')?.0.parse().ok()).unwrap_or(0);
+            served.port != 0
+        });
+        served
+    }
+
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        ask(self.port, "GET", path, &[], "")
+    }
+
+    pub fn terminate(&self) {
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
+        assert!(status.expect("kill").success());
+    }
+
+    /// Waits for its end; its status.
+    #[track_caller]
+    pub fn status(&mut self) -> Option<i32> {
+        let mut ended = None;
+        eventually("it ends", || {
+            ended = self.child.try_wait().expect("a child");
+            ended.is_some()
+        });
+        ended.and_then(|status| status.code())
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the log of workgate:\n{}", self.log());
+        }
+    }
+}
