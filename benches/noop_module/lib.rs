@@ -128,7 +128,7 @@ macro_rules! command {
 }
 
 fn commands() -> [(&'static CStr, &'static CStr, server::Function); 13] {
-    let (read, write) = (c"readonly fast", c"write deny-oom fast");
+    let (read, write) = (c"readonly fast", c"write fast");
     [
         (c"noop.five", read, command!(five)),
         (c"noop.check", write, command!(check)),

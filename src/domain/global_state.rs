@@ -15,6 +15,9 @@ pub trait Table: Default {
     /// The number of the binary form of [`Table::save`]; rises when the form changes.
     const ENCODING: u32;
 
+    /// Whether the effect makes the server hold more, which one that is full refuses.
+    fn adds(&self, effect: &Self::Effect) -> bool;
+
     /// Changes the table. Total, as that of a value.
     fn apply(&mut self, effect: Self::Effect);
 

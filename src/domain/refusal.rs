@@ -25,6 +25,8 @@ pub enum Code {
     NoPolicy,
     /// Names a hold that is not open.
     NoHold,
+    /// The server's memory is full, and the call would add to it.
+    OutOfMemory,
 }
 
 impl Code {
@@ -40,6 +42,7 @@ impl Code {
             Code::NoJob => "NOJOB",
             Code::NoPolicy => "NOPOLICY",
             Code::NoHold => "NOHOLD",
+            Code::OutOfMemory => "OOM",
         }
     }
 }

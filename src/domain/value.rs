@@ -48,6 +48,11 @@ pub trait Value: Default {
     /// The number of the binary form of [`Value::save`]; rises when the form changes.
     const ENCODING: u32;
 
+    /// Whether `effect`, decided on `state`, makes the server hold more. One that is full refuses such an effect.
+    /// What finishes, frees, or guards against too much is let through even where it takes a little: a full server
+    /// must drain.
+    fn adds(state: Option<&Self>, effect: &Self::Effect) -> bool;
+
     /// Changes the state. Total: an effect that does not fit (the key was deleted in between)
     /// does what still makes sense, and never panics.
     fn apply(&mut self, effect: Self::Effect);

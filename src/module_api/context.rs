@@ -98,7 +98,7 @@ impl<'a> Ctx<'a> {
         self.raw
     }
 
-    fn flags(self) -> u32 {
+    pub(crate) fn flags(self) -> u32 {
         // SAFETY: the context is alive for 'a, or null, which is allowed here.
         unsafe { api!(RedisModule_GetContextFlags)(self.raw) as u32 }
     }

@@ -16,7 +16,10 @@ use crate::module_api::server_string::ServerStr;
 
 use super::commit::{ReplicateAs, Write};
 use super::value_type::ValueType;
-use crate::runtime::commit;
+use crate::runtime::{commit, eviction};
+
+/// When to try again to grant what a full server has no memory for.
+const FULL_RETRY_MS: u64 = 100;
 
 /// A request that can be made again and again until it gets something.
 pub trait Waitable: 'static {
@@ -93,6 +96,7 @@ pub fn answer<W: Waitable>(
     let how = Write::replicated_as(request.replicate_as());
     let outcome = decide_and_commit::<W, _>(ctx, key, how, |state, now, tokens| {
         let Decision { reply: answer, effect } = request.decide(state, now, tokens)?;
+        eviction::refuse_if_full(ctx, state, effect.as_ref())?;
         let waits = block.is_some() && W::is_empty(&answer);
         if !waits {
             request.reply(&answer, key, call.reply);
@@ -209,6 +213,10 @@ impl<W: Waitable> Request for Waiting<W> {
         let outcome = match or_other_type(&*self.0, ctx, key, outcome) {
             Ok(Found::Decided(answer)) if W::is_empty(&answer) => {
                 return Attempt::Wait { until: until(&*self.0, ctx, key) };
+            }
+            // What would be granted takes memory, and there is none.
+            Err(refusal) if refusal.code == Code::OutOfMemory => {
+                return Attempt::Wait { until: Some(ctx.now_ms() + FULL_RETRY_MS) };
             }
             Ok(Found::Decided(answer)) => Ok(answer),
             Ok(Found::OfOtherType(answer)) => Ok(Rc::new(answer)),

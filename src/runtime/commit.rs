@@ -12,7 +12,7 @@ use crate::module_api::{blocking, replication};
 
 use super::value_type::ValueType;
 use crate::runtime::counters::JobTotals;
-use crate::runtime::{counters, global_tables, replicated_clock, token_clock};
+use crate::runtime::{counters, eviction, global_tables, replicated_clock, token_clock};
 
 impl From<WrongType> for Refusal {
     fn from(_: WrongType) -> Self {
@@ -66,6 +66,9 @@ pub fn write<V: ValueType, R>(
 }
 
 /// Runs `decide` on the key's value, replicates and applies its effect, and serves clients blocked on the key.
+///
+/// An effect that would add to a server that is full is refused. A `decide` that replies by itself must ask
+/// [`eviction::refuse_if_full`] before it does.
 pub fn write_with<V: ValueType, R>(
     ctx: Ctx<'_>,
     name: ServerStr<'_>,
@@ -81,6 +84,7 @@ pub fn write_with<V: ValueType, R>(
     let has_advanced = advance::<V>(ctx, &mut key, name, how.if_string, now)?;
     let state = state_of::<V>(&key, how.if_string)?;
     let Decision { reply, effect } = token_clock::tokens(|tokens| decide(state, now, tokens))?;
+    eviction::refuse_if_full(ctx, state, effect.as_ref())?;
     let has_changed = has_advanced || effect.is_some();
     if let Some(effect) = effect {
         match how.replicate_as {

@@ -20,7 +20,7 @@ use crate::module_api::data_type::{Aux, AuxState};
 use crate::module_api::main_thread::MainThread;
 use crate::module_api::replication;
 
-use crate::runtime::{in_use, replicated_clock, token_clock};
+use crate::runtime::{eviction, in_use, replicated_clock, token_clock};
 
 /// What the server has to know of a table.
 pub trait GlobalTable: Table + 'static {
@@ -131,6 +131,9 @@ pub fn write<T: GlobalTable, R>(
     let now = ctx.now_ms();
     let decision = read::<T, _>(|table| token_clock::tokens(|tokens| decide(table, now, tokens)))?;
     if let Some(effect) = decision.effect {
+        if read::<T, _>(|table| table.adds(&effect)) && eviction::is_full(ctx) {
+            return Err(eviction::out_of_memory());
+        }
         // What only matters together with keys is forgotten when the first of them comes.
         if T::OUTLIVES_KEYS {
             before_commit(ctx);

@@ -20,6 +20,7 @@ use crate::runtime::blocking;
 use crate::runtime::blocking::{Decided, Waitable};
 use crate::runtime::commit;
 use crate::runtime::commit::Write;
+use crate::runtime::eviction;
 
 /// `CACHE.GETSET key [LEASE d] [BLOCK d] [TOUCH d] [WITHMETA]`, or
 /// `… VALUE v [TTL d] [GRACE d] [META b] [TAGS n tag …] [WITHMETA]`
@@ -109,6 +110,7 @@ fn get_or_store(
     let outcome = commit::write::<CacheEntry, _>(call.ctx, key, |entry, now, tokens| {
         let decision = cache::decide_getset_value(entry, set, &terms, now, tokens)?;
         let Decision { reply, effect } = cache::attach_tags(decision, tags);
+        eviction::refuse_if_full(call.ctx, entry, effect.as_ref())?;
         send(class, &reply, with_meta, call.reply);
         Ok(Decision { reply: (), effect })
     });

@@ -18,6 +18,7 @@ use crate::commands::ratelimit::limit_args;
 use crate::runtime::commit;
 use crate::runtime::commit::{ReplicateAs, Write};
 use crate::runtime::counters::{ALLOWED, DENIED};
+use crate::runtime::eviction;
 
 /// The BRIEF reply to a call that can never pass: below every other answer, and of 14 digits.
 const BRIEF_NEVER: i64 = -99_999_999_999_999;
@@ -57,6 +58,7 @@ impl VerbatimHandler for CheckLimits {
         let shape = shape.for_call(&check.request, &policies);
         commit::write_with::<Subject, _>(call.ctx, key, how, |subject, now, _| {
             let decision = ratelimit::decide_check(subject, &check, now)?;
+            eviction::refuse_if_full(call.ctx, subject, decision.effect.as_ref())?;
             Ok(decision.map(|verdict| {
                 (if verdict.allowed() { &ALLOWED } else { &DENIED }).add(1);
                 reply_verdict(&verdict, verdict.taken_cost(), shape, call.reply);

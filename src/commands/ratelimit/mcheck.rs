@@ -19,6 +19,7 @@ use crate::commands::args::{ArgReader, unknown};
 use crate::commands::ratelimit::limit_args;
 use crate::runtime::commit;
 use crate::runtime::commit::Write;
+use crate::runtime::eviction;
 
 /// The maximum number of keys behind ALSO.
 const MAX_ALSO: u64 = 100;
@@ -91,8 +92,13 @@ fn check_all<'a>(
 ) -> Result<Vec<CheckVerdict<'a>>, Refusal> {
     // Waiting clients come first, at every key, so that nothing changes between the two passes.
     keys.iter().for_each(|&key| blocking::serve(ctx, key));
+    let mut adds = Ok(());
     let present = keys.iter().zip(requests).map(|(&key, request)| {
         commit::read::<Subject, _>(ctx, key, |subject, now| {
+            if request.has_cost() && adds.is_ok() {
+                let effect = ratelimit::check_effect(request, now);
+                adds = eviction::refuse_if_full(ctx, subject, Some(&effect));
+            }
             let rebased = Subject::rebased(subject, now);
             ratelimit::named_rows(rebased.as_ref().or(subject), request, now)
         })
@@ -101,6 +107,7 @@ fn check_all<'a>(
     if !present.iter().all(CheckVerdict::allowed) {
         return Ok(present);
     }
+    adds?;
     let charged = keys.iter().zip(requests).zip(present).map(|((&key, request), present)| {
         if !request.has_cost() {
             return Ok(present);

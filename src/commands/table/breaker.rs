@@ -49,7 +49,7 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "BREAKER.CONFIG|SET",
-        flags: "write deny-oom fast",
+        flags: "write fast",
         arity: -5,
         keys: Keys::At(2, Access::Update),
         summary: "Sets fields of a breaker's configuration",

@@ -20,7 +20,7 @@ const TAGS: Arg = Arg {
 pub static ROWS: &[Spec] = &[
     Spec {
         name: "CACHE.GETSET",
-        flags: "write deny-oom fast blocking",
+        flags: "write fast blocking",
         arity: -2,
         keys: Keys::At(1, Access::Update),
         summary: "Gets a value, or the one token with which to fill it",
@@ -42,7 +42,7 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "CACHE.SET",
-        flags: "write deny-oom fast",
+        flags: "write fast",
         arity: -3,
         keys: Keys::At(1, Access::Update),
         summary: "Stores a value, unless its token was superseded or its key invalidated",
@@ -61,7 +61,7 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "CACHE.ABSENT",
-        flags: "write deny-oom fast",
+        flags: "write fast",
         arity: -2,
         keys: Keys::At(1, Access::Update),
         summary: "Stores that there is no value",
@@ -138,7 +138,7 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "CACHE.POLICY|SET",
-        flags: "write deny-oom fast",
+        flags: "write fast",
         arity: -3,
         keys: Keys::EveryShard,
         summary: "Defines what rules the keys that begin with a prefix",

@@ -7,7 +7,7 @@ use crate::runtime::handler::entry;
 
 pub static ROWS: &[Spec] = &[Spec {
     name: "CL.THROTTLE",
-    flags: "write deny-oom fast",
+    flags: "write fast",
     arity: -5,
     keys: Keys::At(1, Access::Update),
     summary: "Limits a rate, with the arguments and the reply of redis-cell",

@@ -11,7 +11,7 @@ use crate::runtime::handler::{entry, verbatim_entry};
 pub static ROWS: &[Spec] = &[
     Spec {
         name: "IDEMP.CLAIM",
-        flags: "write deny-oom fast blocking",
+        flags: "write fast blocking",
         arity: -2,
         keys: Keys::At(1, Access::Update),
         summary: "Claims the right to do something once, or tells that it is done or being done",
@@ -80,7 +80,7 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "IDEMP.SEEN",
-        flags: "write deny-oom fast",
+        flags: "write fast",
         arity: -4,
         keys: Keys::At(1, Access::Update),
         summary: "Tells which ids were met before within a window, and marks the new ones",

@@ -77,7 +77,7 @@ const CATCHUP: Arg = one_of("catchup", &[flag("SKIP", "skip"), flag("ONE", "one"
 pub static ROWS: &[Spec] = &[
     Spec {
         name: "JOBQ.PUSH",
-        flags: "write deny-oom fast",
+        flags: "write fast",
         arity: -3,
         keys: Keys::At(1, Access::Update),
         summary: "Adds a job to a queue, once for each ID",
@@ -111,7 +111,7 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "JOBQ.MPUSH",
-        flags: "write deny-oom",
+        flags: "write",
         arity: -4,
         keys: Keys::At(1, Access::Update),
         summary: "Adds several jobs to a queue, all or nothing",
@@ -217,7 +217,7 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "JOBQ.LOG",
-        flags: "write deny-oom fast",
+        flags: "write fast",
         arity: 5,
         keys: Keys::At(1, Access::Update),
         summary: "Adds a line to the log of a job that is being worked on",
@@ -228,7 +228,7 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "JOBQ.UPDATE",
-        flags: "write deny-oom fast",
+        flags: "write fast",
         arity: -3,
         keys: Keys::At(1, Access::Update),
         summary: "Changes a job that has not been done",
@@ -383,7 +383,7 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "JOBQ.CONFIG|SET",
-        flags: "write deny-oom",
+        flags: "write",
         arity: -5,
         keys: Keys::At(2, Access::Update),
         summary: "Changes the settings of a queue",
@@ -427,7 +427,7 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "JOBQ.CRON|SET",
-        flags: "write deny-oom",
+        flags: "write",
         arity: -6,
         keys: Keys::At(2, Access::Update),
         summary: "Adds or replaces a schedule, by which the queue pushes a job itself",
@@ -481,7 +481,7 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "JOBQ.CRON|RUN",
-        flags: "write deny-oom fast",
+        flags: "write fast",
         arity: 4,
         keys: Keys::At(2, Access::Update),
         summary: "Pushes the job of a schedule now, beside its times",

@@ -17,7 +17,7 @@ const ALL_OR_NAMED: Arg = Arg { optional: false, ..COST };
 pub static ROWS: &[Spec] = &[
     Spec {
         name: "RATELIMIT.CHECK",
-        flags: "write deny-oom fast",
+        flags: "write fast",
         arity: -3,
         keys: Keys::At(1, Access::Update),
         summary: "Takes from one or several limits of a subject at once, all or nothing",
@@ -42,7 +42,7 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "RATELIMIT.MCHECK",
-        flags: "write deny-oom fast getkeys-api",
+        flags: "write fast getkeys-api",
         arity: -9,
         keys: Keys::AtAndBehind(1, "ALSO", Access::Update),
         summary: "Checks several subjects at once, all or nothing",
@@ -89,7 +89,7 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "RATELIMIT.POLICY|SET",
-        flags: "write deny-oom fast",
+        flags: "write fast",
         arity: -4,
         keys: Keys::EveryShard,
         summary: "Defines a policy: limits that calls name as @name",
@@ -155,7 +155,7 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "RATELIMIT.ACQUIRE",
-        flags: "write deny-oom fast blocking",
+        flags: "write fast blocking",
         arity: -5,
         keys: Keys::At(1, Access::Update),
         summary: "Takes one of a number of places, or renews it, by a lease",

@@ -14,6 +14,11 @@ use crate::domain::value::{Lifetime, Value};
 impl Value for Breaker {
     type Effect = Effect;
 
+    /// The settings of a new breaker. What guards against a failing service goes on.
+    fn adds(breaker: Option<&Self>, effect: &Effect) -> bool {
+        breaker.is_none() && matches!(effect, Effect::Configure(_))
+    }
+
     const ENCODING: u32 = 2;
 
     fn apply(&mut self, effect: Effect) {

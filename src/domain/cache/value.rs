@@ -2,7 +2,7 @@
 
 use crate::domain::cache::state::entry::CacheEntry;
 use crate::domain::cache::state::lease::Lease;
-use crate::domain::cache::state::value_meta::NEVER;
+use crate::domain::cache::state::value_meta::{Annotations, NEVER, ValueMeta};
 use crate::domain::cache::{Effect, encoding};
 use crate::domain::codec::Corrupt;
 use crate::domain::value::{Lifetime, Value};
@@ -12,6 +12,12 @@ impl CacheEntry {
     /// state.
     pub fn class(&self) -> u16 {
         self.packed_meta.class()
+    }
+
+    /// Bytes of the value, its tags and its META.
+    fn content_bytes(&self) -> usize {
+        let annotations = self.rare.annotations().map_or(0, Annotations::heap_bytes);
+        self.bytes.as_ref().map_or(0, |bytes| bytes.len()) + annotations
     }
 
     /// Notes the class, below 512. It is lost when the entry changes.
@@ -24,6 +30,28 @@ impl Value for CacheEntry {
     type Effect = Effect;
 
     const ENCODING: u32 = 2;
+
+    /// A new key, and a value that is larger than the one it replaces. The value of a load that was granted ends
+    /// its lease, whatever its size.
+    fn adds(entry: Option<&Self>, effect: &Effect) -> bool {
+        let Some(entry) = entry else { return true };
+        let is_larger = |meta: &ValueMeta, new_bytes: usize| {
+            let ends_lease = entry.lease().is_some_and(|lease| lease.token == meta.token);
+            !ends_lease && new_bytes > entry.content_bytes()
+        };
+        match effect {
+            Effect::Set { meta, bytes } => is_larger(meta, bytes.len()),
+            Effect::SetAnnotated { meta, annotations, bytes } => {
+                is_larger(meta, bytes.len() + annotations.heap_bytes())
+            }
+            Effect::Fill { .. }
+            | Effect::Refresh { .. }
+            | Effect::Release { .. }
+            | Effect::Expire { .. }
+            | Effect::Drop { .. }
+            | Effect::Touch { .. } => false,
+        }
+    }
 
     fn apply(&mut self, effect: Effect) {
         match effect {

@@ -125,6 +125,11 @@ impl Value for SeenIds {
 
     const ENCODING: u32 = 1;
 
+    /// An effect marks ids that are new.
+    fn adds(_seen: Option<&Self>, _effect: &SeenEffect) -> bool {
+        true
+    }
+
     fn apply(&mut self, mark: SeenEffect) {
         if self.secret.is_none() {
             self.secret = mark.secret;

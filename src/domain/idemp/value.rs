@@ -11,6 +11,11 @@ impl Value for Record {
 
     const ENCODING: u32 = 1;
 
+    /// A new record. A later attempt takes the place of the earlier one.
+    fn adds(record: Option<&Self>, _effect: &Effect) -> bool {
+        record.is_none()
+    }
+
     fn apply(&mut self, effect: Effect) {
         match effect {
             Effect::Claim { token, since, lease, ttl, attempt, owner, fingerprint } => {

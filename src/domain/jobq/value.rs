@@ -10,7 +10,7 @@ use crate::domain::jobq::encoding::queue::{
 };
 use crate::domain::jobq::encoding::schedule::{read_schedule_entry, write_schedule_entry};
 use crate::domain::jobq::history::event::{Event, EventSubject};
-use crate::domain::jobq::queue::Queue;
+use crate::domain::jobq::queue::{Queue, growth};
 use crate::domain::jobq::state::config::Config;
 use crate::domain::jobq::state::job::{Job, State};
 use crate::domain::jobq::state::schedules::MAX_SCHEDULES;
@@ -29,6 +29,10 @@ impl Value for Queue {
     /// 2 added START, END and RUNS of schedules, 3 the KIND of a failure, 4 what MAXWAIT counts from
     /// and the times of the pushes in the log of events.
     const ENCODING: u32 = 4;
+
+    fn adds(queue: Option<&Self>, effect: &Effect) -> bool {
+        growth::adds(queue, &effect.change)
+    }
 
     fn apply(&mut self, effect: Effect) {
         self.apply_effect(effect);

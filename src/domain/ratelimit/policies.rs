@@ -207,6 +207,11 @@ impl Table for LimitPolicies {
 
     const ENCODING: u32 = 1;
 
+    /// A new policy. One that replaces another is of much the same size.
+    fn adds(&self, effect: &LimitPolicyEffect) -> bool {
+        matches!(effect, LimitPolicyEffect::Set { name, .. } if self.get(name).is_none())
+    }
+
     fn apply(&mut self, effect: LimitPolicyEffect) {
         match effect {
             LimitPolicyEffect::Set { name, policy } => {

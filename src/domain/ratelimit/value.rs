@@ -4,6 +4,7 @@ use crate::domain::codec::Corrupt;
 use crate::domain::ratelimit::apply;
 use crate::domain::ratelimit::effect::Effect;
 use crate::domain::ratelimit::encoding::subject;
+use crate::domain::ratelimit::limit::parse::Limit;
 use crate::domain::ratelimit::state::holds::Holds;
 use crate::domain::ratelimit::state::leases::Leases;
 use crate::domain::ratelimit::state::restrictions::Restrictions;
@@ -17,6 +18,28 @@ impl Value for Subject {
 
     /// 1 had neither tokens of places nor the times of unnamed buckets.
     const ENCODING: u32 = 2;
+
+    /// A new subject, a limit that the subject does not hold yet, a hold, a place. A lock is let through.
+    fn adds(subject: Option<&Self>, effect: &Effect) -> bool {
+        match effect {
+            Effect::Taken { charges, hold, .. } => {
+                let holds = |limit: &Limit<'_>| subject.and_then(|held| held.find(limit, |_| ())).is_some();
+                hold.is_some() || !charges.as_slice().iter().all(|charge| holds(&charge.limit()))
+            }
+            Effect::Acquired { now, holder, .. } => {
+                let restrictions = subject.and_then(Subject::restrictions);
+                restrictions.is_none_or(|held| held.leases.live(holder, *now).is_none())
+            }
+            Effect::Locked { .. }
+            | Effect::Unlocked
+            | Effect::Settled { .. }
+            | Effect::Refunded { .. }
+            | Effect::Reset { .. }
+            | Effect::Rebased { .. }
+            | Effect::Cleared
+            | Effect::Released { .. } => false,
+        }
+    }
 
     fn apply(&mut self, effect: Effect) {
         apply::apply(self, effect);

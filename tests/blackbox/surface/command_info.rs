@@ -4,45 +4,45 @@ use std::collections::BTreeSet;
 
 use crate::support::{Reply, Server, list, server, status};
 
-/// (a call with the key `k`, is a write, refused when memory is short).
-const CALLS: [(&str, bool, bool); 37] = [
-    ("RATELIMIT.CHECK k 10/1m COST 1", true, true),
-    ("RATELIMIT.PEEK k", false, false),
-    ("IDEMP.CLAIM k OWNER o", true, true),
-    ("IDEMP.COMPLETE k 5 result", true, false),
-    ("IDEMP.RELEASE k 5", true, false),
-    ("IDEMP.GET k", false, false),
-    ("JOBQ.PUSH k payload ID id", true, true),
-    ("JOBQ.POP k COUNT 5", true, false),
-    ("JOBQ.ACK k id 5", true, false),
-    ("JOBQ.FAIL k id 5", true, false),
-    ("JOBQ.RELEASE k id 5", true, false),
-    ("JOBQ.EXTEND k id 5", true, false),
-    ("JOBQ.GET k id", false, false),
-    ("JOBQ.STATS k", false, false),
-    ("JOBQ.LIST k ready COUNT 5", false, false),
-    ("JOBQ.PAUSE k", true, false),
-    ("JOBQ.RESUME k", true, false),
-    ("JOBQ.UPDATE k id NOW", true, true),
-    ("JOBQ.LOG k id 5 line", true, true),
-    ("JOBQ.RESULT k id", false, false),
-    ("JOBQ.EVENTS k 0", false, false),
-    ("JOBQ.CRON SET k s @daily payload", true, true),
-    ("JOBQ.CRON DEL k s", true, false),
-    ("JOBQ.CRON RUN k s", true, true),
-    ("JOBQ.CRON LIST k", false, false),
-    ("CACHE.GETSET k LEASE 1s", true, true),
-    ("CACHE.SET k v TTL 1s", true, true),
-    ("CACHE.ABSENT k TTL 1s", true, true),
-    ("CACHE.RELEASE k 5", true, false),
-    ("CACHE.EXPIRE k", true, false),
-    ("CACHE.GET k", false, false),
-    ("BREAKER.ALLOW k", true, false),
-    ("BREAKER.REPORT k OK 1", true, false),
-    ("BREAKER.FORCE k open", true, false),
-    ("BREAKER.RESET k", true, false),
-    ("BREAKER.GET k", false, false),
-    ("WORKGATE.DIGEST k", false, false),
+/// (a call with the key `k`, is a write).
+const CALLS: [(&str, bool); 37] = [
+    ("RATELIMIT.CHECK k 10/1m COST 1", true),
+    ("RATELIMIT.PEEK k", false),
+    ("IDEMP.CLAIM k OWNER o", true),
+    ("IDEMP.COMPLETE k 5 result", true),
+    ("IDEMP.RELEASE k 5", true),
+    ("IDEMP.GET k", false),
+    ("JOBQ.PUSH k payload ID id", true),
+    ("JOBQ.POP k COUNT 5", true),
+    ("JOBQ.ACK k id 5", true),
+    ("JOBQ.FAIL k id 5", true),
+    ("JOBQ.RELEASE k id 5", true),
+    ("JOBQ.EXTEND k id 5", true),
+    ("JOBQ.GET k id", false),
+    ("JOBQ.STATS k", false),
+    ("JOBQ.LIST k ready COUNT 5", false),
+    ("JOBQ.PAUSE k", true),
+    ("JOBQ.RESUME k", true),
+    ("JOBQ.UPDATE k id NOW", true),
+    ("JOBQ.LOG k id 5 line", true),
+    ("JOBQ.RESULT k id", false),
+    ("JOBQ.EVENTS k 0", false),
+    ("JOBQ.CRON SET k s @daily payload", true),
+    ("JOBQ.CRON DEL k s", true),
+    ("JOBQ.CRON RUN k s", true),
+    ("JOBQ.CRON LIST k", false),
+    ("CACHE.GETSET k LEASE 1s", true),
+    ("CACHE.SET k v TTL 1s", true),
+    ("CACHE.ABSENT k TTL 1s", true),
+    ("CACHE.RELEASE k 5", true),
+    ("CACHE.EXPIRE k", true),
+    ("CACHE.GET k", false),
+    ("BREAKER.ALLOW k", true),
+    ("BREAKER.REPORT k OK 1", true),
+    ("BREAKER.FORCE k open", true),
+    ("BREAKER.RESET k", true),
+    ("BREAKER.GET k", false),
+    ("WORKGATE.DIGEST k", false),
 ];
 
 /// The command's name, with its subcommand's where it has some, and what COMMAND INFO says of it.
@@ -64,12 +64,11 @@ fn words(list: &Reply) -> BTreeSet<String> {
 #[test]
 fn flags_tell_reads_from_writes() {
     let s = server!();
-    for (call, is_write, is_deny_oom) in CALLS {
+    for (call, is_write) in CALLS {
         let (name, info) = info(&s, call);
         let flags = words(info.at(2));
         assert_eq!(flags.contains("write"), is_write, "{name}: {flags:?}");
         assert_eq!(flags.contains("readonly"), !is_write, "{name}: {flags:?}");
-        assert_eq!(flags.contains("denyoom"), is_deny_oom, "{name}: {flags:?}");
         assert!(flags.contains("module"), "{name}: {flags:?}");
     }
 }
@@ -77,7 +76,7 @@ fn flags_tell_reads_from_writes() {
 #[test]
 fn every_command_is_documented() {
     let s = server!();
-    for (call, ..) in CALLS {
+    for (call, _) in CALLS {
         let (name, _) = info(&s, call);
         let docs = s.ok(format!("COMMAND DOCS {name}"));
         let docs = docs.fields();
@@ -92,7 +91,7 @@ fn every_command_is_documented() {
 #[test]
 fn the_key_of_a_command_is_found() {
     let s = server!();
-    for (call, ..) in CALLS {
+    for (call, _) in CALLS {
         s.ok(format!("COMMAND GETKEYS {call}")).is(list!["k"]);
         let (name, info) = info(&s, call);
         // Further queues follow a keyword.
@@ -160,7 +159,7 @@ fn a_user_that_may_only_read_may_only_read() {
     c.ok("AUTH reader secret");
     // Redis 7.0 gives the commands of modules no categories, so that there this user may run none of them.
     let has_categories = !s.info("redis_version").starts_with("7.0.");
-    for (call, is_write, _) in CALLS {
+    for (call, is_write) in CALLS {
         let (name, info) = info(&s, call);
         let reply = c.call(call.replace(" k", " q"));
         let refused = matches!(&reply, Reply::Error(text) if text.starts_with("NOPERM"));
@@ -205,43 +204,6 @@ fn effects_are_taken_from_the_primary_only() {
     }
     assert_eq!(stream.taken(&s), Vec::<String>::new());
     s.ok("EXISTS new").is(0);
-}
-
-#[test]
-fn a_full_server_drains() {
-    let s = server!();
-    s.ok("JOBQ.PUSH q p ID a");
-    s.ok("JOBQ.MPUSH other 3 p p p IDS 3 b c d");
-    let t = s.ok("IDEMP.CLAIM k").at(2).int();
-    let fill = s.ok("CACHE.GETSET c").at(2).int();
-    s.ok("RATELIMIT.CHECK l 10/1h COST 5 HOLD h 1h");
-    s.ok("RATELIMIT.ACQUIRE l holder MAX 1");
-    s.ok("CONFIG SET maxmemory 1");
-    for call in [
-        "JOBQ.PUSH q p",
-        "JOBQ.MPUSH q 1 p",
-        "IDEMP.CLAIM new",
-        "RATELIMIT.CHECK u 1/1m",
-        "RATELIMIT.ACQUIRE l other MAX 9",
-        "CACHE.GETSET c",
-        "CACHE.SET c v",
-    ] {
-        s.refuses(call, "OOM");
-    }
-    s.ok("RATELIMIT.SETTLE l h COST 1");
-    s.ok("RATELIMIT.REFUND l 10/1h COST 1");
-    s.ok("RATELIMIT.RELEASE l holder").is(1);
-    s.ok("RATELIMIT.UNLOCK l").is(0);
-    s.ok("RATELIMIT.RESET l");
-    s.ok(format!("CACHE.RELEASE c {fill}"));
-    s.ok("CACHE.EXPIRE c");
-    s.ok("JOBQ.CANCEL other b").is(list![1]);
-    s.ok("JOBQ.PURGE other ready LIMIT 1").is(list![1, 1]);
-    let job = s.ok("JOBQ.POP q").at(0).at(1).int();
-    s.ok(format!("JOBQ.EXTEND q a {job}")).is(1);
-    s.ok(format!("JOBQ.ACK q a {job}")).is(status("OK"));
-    s.ok(format!("IDEMP.COMPLETE k {t} r")).is(status("OK"));
-    s.ok("JOBQ.STATS q").field("done").clone().is(1);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod acl_roles;
 mod command_info;
 mod every_command;
+mod full_server;
 mod info_fields;
 mod panic_guard;
 mod stock_client;

@@ -222,6 +222,11 @@ impl Table for Invalidations {
 
     const ENCODING: u32 = 2;
 
+    /// What is out of date must not be served, and an invalidation frees more than it takes.
+    fn adds(&self, _effect: &InvalidationEffect) -> bool {
+        false
+    }
+
     fn apply(&mut self, effect: InvalidationEffect) {
         let InvalidationEffect { scope, hard, names, invalidation, until } = effect;
         let until = until.unwrap_or(FOREVER);

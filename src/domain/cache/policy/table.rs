@@ -110,6 +110,10 @@ impl Table for CachePolicies {
 
     const ENCODING: u32 = 1;
 
+    fn adds(&self, effect: &CachePolicyEffect) -> bool {
+        effect.policy.is_some() && self.get(&effect.prefix).is_none()
+    }
+
     fn apply(&mut self, effect: CachePolicyEffect) {
         match effect.policy {
             Some(policy) => self.0.insert(effect.prefix, policy),

@@ -29,6 +29,7 @@ pub(crate) mod as_of;
 pub(crate) mod dependencies;
 pub(crate) mod expiry;
 pub(crate) mod fencing;
+pub(crate) mod growth;
 pub(crate) mod recording;
 pub(crate) mod schedule_runs;
 pub(crate) mod unique_keys;

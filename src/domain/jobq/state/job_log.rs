@@ -41,6 +41,12 @@ impl Log {
         self.lines().rev().map(<[u8]>::len).take(MAX_LINES - 1).take_while(fits).count()
     }
 
+    /// Whether a line of `joining` bytes makes the log longer: the lines that make room for it are shorter.
+    pub(crate) fn grows_by(&self, joining: usize) -> bool {
+        let gone: usize = self.lines().take(self.lines.len() - self.staying(joining)).map(<[u8]>::len).sum();
+        gone < joining
+    }
+
     /// Bytes that it holds, roughly.
     pub(crate) fn memory_bytes(&self) -> usize {
         size_of::<Log>() + self.lines.len() * size_of::<Box<[u8]>>() + self.bytes
@@ -102,5 +108,15 @@ mod tests {
         for bytes in [vec![0], vec![1], vec![2, 0], many.finish()] {
             assert_eq!(Log::read(&mut Reader::new(&bytes)), Err(Corrupt));
         }
+    }
+
+    #[test]
+    fn a_log_that_is_at_its_bound_grows_by_longer_lines_only() {
+        let log = of((0..MAX_LINES as u8).map(|nth| vec![nth; 2]));
+        assert!(!log.grows_by(2) && !log.grows_by(1));
+        assert!(log.grows_by(3));
+        assert!(of([vec![0; 9]]).grows_by(1), "an own line beside it");
+        let log = of((0..MAX_BYTES / 4_096).map(|_| vec![0; 4_096]));
+        assert!(!log.grows_by(1) && !log.grows_by(4_096));
     }
 }
