@@ -7,6 +7,7 @@ pub(crate) mod args;
 pub(crate) mod breaker;
 pub(crate) mod cache;
 pub(crate) mod idemp;
+pub(crate) mod info_fields;
 pub(crate) mod jobq;
 pub(crate) mod module_init;
 pub(crate) mod ratelimit;

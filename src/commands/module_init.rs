@@ -4,14 +4,13 @@ use redis_module::{Context, RedisString, Status};
 
 use crate::domain::{breaker, cache, idemp, jobq, ratelimit};
 use crate::module_api::context::{Ctx, Level};
-use crate::module_api::{blocking, command, config, data_type, events, info, panic_guard, write_conditions};
+use crate::module_api::{command, config, data_type, events, info, panic_guard, write_conditions};
 
-use crate::commands::cache::invalidate;
-use crate::commands::jobq::queue_registry;
+use crate::commands::info_fields;
 use crate::commands::ratelimit::policy_file;
 use crate::commands::server_events;
 use crate::commands::table;
-use crate::runtime::{counters, eviction, global_state, global_tables, replicated_clock, settings};
+use crate::runtime::{eviction, global_state, global_tables, replicated_clock, settings};
 
 /// Registers everything; an error makes the server refuse the module.
 pub fn init(context: &Context, args: &[RedisString]) -> Status {
@@ -61,7 +60,7 @@ fn register(ctx: Ctx<'_>) -> bool {
         && register_commands(ctx)
         && config::register(ctx, settings::ALL, settings::SWITCHES, settings::TEXTS)
         && policy_file::read(ctx)
-        && info::register(ctx, INFO)
+        && info::register(ctx, info_fields::SECTIONS)
         && events::subscribe(ctx, server_events::of)
 }
 
@@ -85,7 +84,7 @@ fn register_types(ctx: Ctx<'_>) -> bool {
 
 fn register_commands(ctx: Ctx<'_>) -> bool {
     let category = command::add_category(ctx, c"workgate").then_some("workgate");
-    for spec in table::guests() {
+    for spec in table::compatible_rows() {
         if !command::register(ctx, category, spec) {
             let text = format!("workgate: another module has {}; that one is used", spec.name);
             ctx.log(Level::Notice, &text);
@@ -99,51 +98,6 @@ fn register_commands(ctx: Ctx<'_>) -> bool {
         registered
     })
 }
-
-const INFO: &[info::Section] = &[
-    info::Section {
-        name: "counters",
-        fields: || {
-            let counters = [
-                ("calls", &counters::CALLS),
-                ("allowed", &counters::ALLOWED),
-                ("denied", &counters::DENIED),
-                ("pushed", &counters::PUSHED),
-                ("done", &counters::DONE),
-                ("dead", &counters::DEAD),
-                ("hits", &counters::HITS),
-                ("fills", &counters::FILLS),
-                ("fenced", &counters::FENCED),
-            ];
-            counters.into_iter().map(|(name, counter)| (name, counter.get())).collect()
-        },
-    },
-    info::Section {
-        name: "memory",
-        fields: || vec![("eviction_may_drop_claims", eviction::may_drop().into())],
-    },
-    info::Section {
-        name: "cache",
-        fields: || {
-            let (tags, prefixes) = invalidate::remembered_counts();
-            vec![("invalidated_tags", tags as u64), ("invalidated_prefixes", prefixes as u64)]
-        },
-    },
-    info::Section {
-        name: "jobq",
-        fields: || {
-            let (queues, scheduled) = queue_registry::counts();
-            vec![("queues", queues as u64), ("queues_with_schedules", scheduled as u64)]
-        },
-    },
-    info::Section {
-        name: "waiters",
-        fields: || {
-            let (clients, keys) = blocking::counts();
-            vec![("blocked_clients", clients as u64), ("blocked_keys", keys as u64)]
-        },
-    },
-];
 
 #[cfg(test)]
 mod tests {

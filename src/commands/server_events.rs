@@ -42,6 +42,7 @@ pub fn of(ctx: Ctx<'_>, event: Event) {
             write_conditions::read_settings(ctx);
         }
         Event::RewriteBegan => global_state::rewrite_began(ctx),
+        // The dispatcher of blocked clients asks for the role itself (module_api/blocking/dispatch).
         Event::Demoted => {}
     }
 }

@@ -1,27 +1,27 @@
 //! The module's settings. CONFIG SET changes all but `policy-file`, which is fixed at the start.
 
-use crate::module_api::blocking::{MAX_IN_ALL, MAX_PER_KEY};
+use crate::module_api::blocking::{MAX_WAITERS, MAX_WAITERS_PER_KEY};
 use crate::module_api::config::{Number, Switch, Text};
 
 const KIB: i64 = 1024;
 const MIB: i64 = 1024 * KIB;
 /// The server's own bound for one argument (`proto-max-bulk-len`).
-const MOST: i64 = 512 * MIB;
+const MAX_ARGUMENT_BYTES: i64 = 512 * MIB;
 
 /// The longest PAYLOAD or JSON that IDEMP.CLAIM hashes, in bytes; beyond it the client hashes (FINGERPRINT).
-pub static IDEMP_MAX_PAYLOAD: Number = Number::new("idemp-max-payload", 64 * KIB, 1, MOST);
+pub static IDEMP_MAX_PAYLOAD: Number = Number::new("idemp-max-payload", 64 * KIB, 1, MAX_ARGUMENT_BYTES);
 /// The longest result (and META, and CHECKPOINT) that an IDEMP record keeps, in bytes.
-pub static IDEMP_MAX_RESULT: Number = Number::new("idemp-max-result", MIB, 1, MOST);
+pub static IDEMP_MAX_RESULT: Number = Number::new("idemp-max-result", MIB, 1, MAX_ARGUMENT_BYTES);
 /// The longest payload of a job, in bytes.
-pub static JOBQ_MAX_PAYLOAD: Number = Number::new("jobq-max-payload", MIB, 1, MOST);
+pub static JOBQ_MAX_PAYLOAD: Number = Number::new("jobq-max-payload", MIB, 1, MAX_ARGUMENT_BYTES);
 /// The longest RESULT, ERROR or META of a job, in bytes.
-pub static JOBQ_MAX_RESULT: Number = Number::new("jobq-max-result", 64 * KIB, 1, MOST);
+pub static JOBQ_MAX_RESULT: Number = Number::new("jobq-max-result", 64 * KIB, 1, MAX_ARGUMENT_BYTES);
 /// The longest value of a cache entry, in bytes.
-pub static CACHE_MAX_VALUE: Number = Number::new("cache-max-value", 16 * MIB, 1, MOST);
+pub static CACHE_MAX_VALUE: Number = Number::new("cache-max-value", 16 * MIB, 1, MAX_ARGUMENT_BYTES);
 
 pub static ALL: &[&Number] = &[
-    &MAX_PER_KEY,
-    &MAX_IN_ALL,
+    &MAX_WAITERS_PER_KEY,
+    &MAX_WAITERS,
     &IDEMP_MAX_PAYLOAD,
     &IDEMP_MAX_RESULT,
     &JOBQ_MAX_PAYLOAD,

@@ -22,6 +22,16 @@ pub struct Source {
     pub imports: Vec<Import>,
     /// All paths in code and macros, outside of imports: `a::b::C` is `["a", "b", "C"]`.
     pub paths: Vec<Vec<String>>,
+    /// The statics, also those within functions and macros.
+    pub statics: Vec<Static>,
+}
+
+/// `static NAME: TYPE`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Static {
+    pub name: String,
+    /// Without spaces.
+    pub type_text: String,
 }
 
 impl Source {
@@ -34,7 +44,9 @@ impl Source {
         WithoutImports.visit_file_mut(&mut file);
         let mut paths = Vec::new();
         collect_paths(file.to_token_stream(), &mut paths);
-        Source { imports: imports.0, paths }
+        let mut statics = Vec::new();
+        collect_statics(file.to_token_stream(), &mut statics);
+        Source { imports: imports.0, paths, statics }
     }
 
     /// Whether code or imports name this word anywhere.
@@ -170,4 +182,27 @@ fn collect_paths(tokens: TokenStream, paths: &mut Vec<Vec<String>>) {
         }
     }
     paths.extend((!path.is_empty()).then_some(path));
+}
+
+fn collect_statics(tokens: TokenStream, statics: &mut Vec<Static>) {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    for (i, token) in tokens.iter().enumerate() {
+        if let TokenTree::Group(group) = token {
+            collect_statics(group.stream(), statics);
+        }
+        let [TokenTree::Ident(word), TokenTree::Ident(name), TokenTree::Punct(colon), rest @ ..] =
+            &tokens[i..]
+        else {
+            continue;
+        };
+        let is_quote =
+            |token: &TokenTree| matches!(token, TokenTree::Punct(punct) if punct.as_char() == '\'');
+        let is_lifetime = i > 0 && is_quote(&tokens[i - 1]);
+        if word == "static" && colon.as_char() == ':' && !is_lifetime {
+            let is_end =
+                |token: &&TokenTree| !matches!(token, TokenTree::Punct(punct) if punct.as_char() == '=');
+            let type_text = rest.iter().take_while(is_end).map(|token| token.to_string().replace(' ', ""));
+            statics.push(Static { name: name.to_string(), type_text: type_text.collect() });
+        }
+    }
 }

@@ -15,11 +15,11 @@ use crate::module_api::command::Spec;
 /// Every command of this build.
 #[cfg(test)]
 pub fn rows() -> impl Iterator<Item = &'static Spec> {
-    own_rows().chain(guests())
+    own_rows().chain(compatible_rows())
 }
 
 /// Commands that bear the name of another module's and are left out where that one is loaded.
-pub fn guests() -> impl Iterator<Item = &'static Spec> {
+pub fn compatible_rows() -> impl Iterator<Item = &'static Spec> {
     compat::ROWS.iter()
 }
 

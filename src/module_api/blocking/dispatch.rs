@@ -251,8 +251,8 @@ fn work(ctx: Ctx<'_>) -> Gate {
             serve_notified(ctx);
         }
         Gate::Later => with(|registry| registry.open_due_lists(ctx.now_ms())),
-        // A replica's blocked clients are disconnected by the server; what they were handed has
-        // a lease that runs out.
+        // This server is a replica now. The server itself ends the wait of its clients (UNBLOCKED).
+        // A job that was handed to one of them comes back when its lease runs out.
         Gate::Never => with(|registry| registry.clear_for_replica()),
     }
     gate

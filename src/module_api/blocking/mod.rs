@@ -36,6 +36,7 @@ pub(crate) mod block;
 pub(crate) mod callbacks;
 pub(crate) mod dispatch;
 pub(crate) mod key_waiters;
+pub(crate) mod limits;
 pub(crate) mod registry;
 pub(crate) mod unit_end;
 pub(crate) mod wait_list;
@@ -44,6 +45,7 @@ pub(crate) mod work_budget;
 
 pub use block::block;
 pub use dispatch::{all_stale, db_stale, has_turn_waiters, notify, serve, stale};
+pub use limits::{MAX_WAITERS, MAX_WAITERS_PER_KEY};
 pub use registry::counts;
-pub use waiter::{Attempt, Delivery, MAX_IN_ALL, MAX_PER_KEY, Request, Shared, WaitFor};
+pub use waiter::{Attempt, Delivery, Request, Shared, WaitFor};
 pub use work_budget::WorkBudget;

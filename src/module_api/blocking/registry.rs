@@ -4,8 +4,9 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 
 use super::key_waiters::KeyWaiters;
+use super::limits::{MAX_WAITERS, MAX_WAITERS_PER_KEY};
 use super::wait_list::WaitList;
-use super::waiter::{Delivery, Handed, KeyName, MAX_IN_ALL, MAX_PER_KEY, State, WaitFor, Waiter};
+use super::waiter::{Delivery, Handed, KeyName, State, WaitFor, Waiter};
 use crate::module_api::main_thread::MainThread;
 use crate::module_api::timer::Timer;
 
@@ -218,9 +219,10 @@ pub(crate) fn is_full(db: i32, keys: &[KeyName]) -> bool {
     with(|registry| {
         let is_full = |key| {
             registry.key_waiters(db, key).map_or(0, |key_waiters| key_waiters.len()) as i64
-                >= MAX_PER_KEY.get()
+                >= MAX_WAITERS_PER_KEY.get()
         };
-        keys.iter().map(|key| &**key).any(is_full) || (registry.places + keys.len()) as i64 > MAX_IN_ALL.get()
+        keys.iter().map(|key| &**key).any(is_full)
+            || (registry.places + keys.len()) as i64 > MAX_WAITERS.get()
     })
 }
 

@@ -4,7 +4,6 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use crate::module_api::config::Number;
 use crate::module_api::context::Ctx;
 use crate::module_api::raw;
 use crate::module_api::reply::Reply;
@@ -12,11 +11,6 @@ use crate::module_api::server_string::ServerStr;
 
 /// The name of a key, shared by all its waiters.
 pub(crate) type KeyName = Rc<[u8]>;
-
-/// How many clients may wait for one key.
-pub static MAX_PER_KEY: Number = Number::new("max-waiters-per-key", 20_000, 0, 1_000_000);
-/// How many clients may wait in all.
-pub static MAX_IN_ALL: Number = Number::new("max-waiters", 100_000, 0, 10_000_000);
 
 /// What a client waits for at a key: its list there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

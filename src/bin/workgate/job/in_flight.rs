@@ -1,4 +1,4 @@
-//! The jobs that this worker holds, and one heartbeat for all of them.
+//! The jobs that this worker holds. One heartbeat (JOBQ.MEXTEND) renews the leases of all of them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
