@@ -126,6 +126,18 @@ impl<'a> ArgReader<'a> {
         self.integer("token", 1, (1 << 53) - 1)
     }
 
+    /// `[DELAY d]`, which ends the arguments; 0 when it is not given.
+    pub fn last_delay(&mut self) -> Result<u64, Refusal> {
+        let mut delay = 0;
+        while let Some(option) = self.option()? {
+            match option.folded() {
+                b"DELAY" => delay = self.duration_or_zero("DELAY")?,
+                _ => return Err(unknown(&option)),
+            }
+        }
+        Ok(delay)
+    }
+
     /// A short name that a caller chose: 1 to 128 bytes, any of them.
     pub fn id(&mut self, what: &str) -> Result<&'a [u8], Refusal> {
         self.id_of(what, MAX_ID_LEN)

@@ -6,6 +6,9 @@ use super::context::Ctx;
 use super::panic_guard::catch_panic_or;
 use crate::module_api::{api, raw};
 
+/// When to look again while the server is paused, or loads a file.
+pub const PAUSED_RETRY_MS: u64 = 20;
+
 /// A running timer.
 pub struct Timer {
     id: raw::RedisModuleTimerID,

@@ -6,7 +6,7 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::module_api::command::Call;
 use crate::runtime::handler::Handler;
 
-use crate::commands::args::{ArgReader, unknown};
+use crate::commands::args::ArgReader;
 use crate::commands::cache::stats;
 use crate::runtime::commit;
 
@@ -18,13 +18,7 @@ impl Handler for CacheRelease {
         let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let token = words.token()?;
-        let mut delay = 0;
-        while let Some(option) = words.option()? {
-            match option.folded() {
-                b"DELAY" => delay = words.duration_or_zero("DELAY")?,
-                _ => return Err(unknown(&option)),
-            }
-        }
+        let delay = words.last_delay()?;
         let released = commit::write::<CacheEntry, _>(call.ctx, key, |entry, now, _| {
             cache::decide_release(entry, token, delay, now)
         });

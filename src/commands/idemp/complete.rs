@@ -69,13 +69,7 @@ impl Handler for IdempRelease {
         let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let token = words.token()?;
-        let mut delay = 0;
-        while let Some(option) = words.option()? {
-            match option.folded() {
-                b"DELAY" => delay = words.duration_or_zero("DELAY")?,
-                _ => return Err(unknown(&option)),
-            }
-        }
+        let delay = words.last_delay()?;
         commit::write::<Record, _>(call.ctx, key, |state, now, _| {
             idemp::decide_release(state, token, delay, now)
         })?;

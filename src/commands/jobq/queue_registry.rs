@@ -38,8 +38,6 @@ const STALE_CHECK_DELAY_MS: u64 = 100;
 /// The longest sleep, so that a clock that is set forward delays no run for longer. A run is missed
 /// after twice that.
 const MAX_SLEEP_MS: u64 = 30_000;
-/// When to try again while the server is paused, or loads.
-const PAUSED_RETRY_MS: u64 = 20;
 /// When to check again whether this server owns the slot of a queue.
 const FOREIGN_SLOT_RETRY_MS: u64 = 100;
 
@@ -281,7 +279,7 @@ fn tick(ctx: Ctx<'_>) {
         }
         gate
     });
-    arm_after(ctx, if gate == Gate::Open { 0 } else { PAUSED_RETRY_MS });
+    arm_after(ctx, if gate == Gate::Open { 0 } else { timer::PAUSED_RETRY_MS });
 }
 
 fn verify_stale(ctx: Ctx<'_>) {

@@ -52,10 +52,9 @@ pub fn read(ctx: Ctx<'_>) -> bool {
 }
 
 fn apply_lines(ctx: Ctx<'_>) {
-    const RETRY_MS: u64 = 20;
     match replication::may_write(ctx) {
-        _ if ctx.is_loading() => drop(timer::start(ctx, RETRY_MS, apply_lines)),
-        Gate::Later => drop(timer::start(ctx, RETRY_MS, apply_lines)),
+        _ if ctx.is_loading() => drop(timer::start(ctx, timer::PAUSED_RETRY_MS, apply_lines)),
+        Gate::Later => drop(timer::start(ctx, timer::PAUSED_RETRY_MS, apply_lines)),
         Gate::Never => PENDING_LINES.with(Vec::clear),
         Gate::Open => {
             for line in PENDING_LINES.with(std::mem::take) {

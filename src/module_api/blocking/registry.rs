@@ -8,10 +8,7 @@ use super::limits::{MAX_WAITERS, MAX_WAITERS_PER_KEY};
 use super::wait_list::WaitList;
 use super::waiter::{Delivery, Handed, KeyName, State, WaitFor, Waiter};
 use crate::module_api::main_thread::MainThread;
-use crate::module_api::timer::Timer;
-
-/// When to try again while the server is paused.
-const PAUSED_RETRY_MS: u64 = 20;
+use crate::module_api::timer::{PAUSED_RETRY_MS, Timer};
 
 /// One list: whose key it is, and what is awaited in it.
 pub(crate) type ListId = (i32, KeyName, WaitFor);
