@@ -129,6 +129,11 @@ fn write_jobs(s: &Client) {
     }
     s.ok("JOBQ.CRON RUN jobs:planned nightly");
     s.ok("JOBQ.CRON DEL jobs:planned deleted");
+    // A batch of which one job waits for its next run, one is active and one has ended.
+    s.ok("JOBQ.MPUSH jobs:batched 4 a b c d IDS 4 a b c d GROUP g");
+    let batch = s.ok("JOBQ.POP jobs:batched COUNT 3 GROUPED LEASE 1h");
+    s.ok(format!("JOBQ.FAIL jobs:batched a {} DELAY 1h", batch.at(0).at(1).int()));
+    s.ok(format!("JOBQ.ACK jobs:batched c {}", batch.at(2).at(1).int()));
     // Larger than one block of the encoding, with slots that were used and freed.
     let large = "x".repeat(300);
     s.pipeline((0..1_000).map(|_| format!("JOBQ.PUSH jobs:large {large}")));

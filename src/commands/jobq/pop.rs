@@ -8,6 +8,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use crate::module_api::args::Args;
+use crate::module_api::blocking::WaitFor;
 use crate::module_api::command::{Call, FindsKeys};
 use crate::module_api::context::Ctx;
 use crate::module_api::reply::Reply;
@@ -25,24 +26,29 @@ const MAX_FURTHER_QUEUES: u64 = 100;
 /// The most bytes of a worker's name.
 const MAX_WORKER_BYTES: usize = 128;
 
-/// `JOBQ.POP key [ALSO n key …] [COUNT n] [BLOCK d] [LEASE d] [WORKER w]`
+/// `JOBQ.POP key [ALSO n key …] [COUNT n] [LINGER d] [GROUPED] [BLOCK d] [LEASE d] [WORKER w]`
 pub struct Pop;
 
 impl Handler for Pop {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
-        let mut request = PopRequest { count: 1, lease: None, worker: None };
+        let mut request = PopRequest { count: 1, ..PopRequest::default() };
         let (mut also, mut block) = (Vec::new(), None);
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"ALSO" => also = further_queues(&mut words)?,
                 b"COUNT" => request.count = words.integer("COUNT", 1, MAX_JOBS_PER_CALL as u64)? as usize,
+                b"LINGER" => request.linger = Some(words.duration("LINGER")?),
+                b"GROUPED" => request.grouped = true,
                 b"BLOCK" => block = Some(words.duration("BLOCK")?),
                 b"LEASE" => request.lease = Some(words.duration("LEASE")?),
                 b"WORKER" => request.worker = Some(worker(&mut words)?.into()),
                 _ => return Err(unknown(&option)),
             }
+        }
+        if request.linger.is_some() && block.is_none() {
+            return Err(Refusal::err("LINGER goes with BLOCK: give how long the call may wait in all"));
         }
         if also.is_empty() {
             return blocking::answer(call, key, request, block);
@@ -106,7 +112,8 @@ fn pop_several(
         pop.count -= jobs.len();
         bytes += jobs.iter().map(|job| job.payload.len()).sum::<usize>();
         popped.extend(jobs.into_iter().map(|job| (key, job)));
-        if pop.count == 0 {
+        let is_one_queue = request.grouped || request.linger.is_some();
+        if pop.count == 0 || (is_one_queue && !popped.is_empty()) {
             break;
         }
         pop.bytes_left = (!popped.is_empty()).then(|| MAX_REPLY_BYTES.saturating_sub(bytes));
@@ -140,21 +147,40 @@ fn row(job: &Popped<'_>, queue: ServerStr<'_>, reply: Reply<'_>) {
 
 /// A POP that may wait. A waiter gets jobs from one of its queues; only the first attempt takes
 /// jobs from several.
+#[derive(Default)]
 struct PopRequest {
     count: usize,
     lease: Option<u64>,
+    linger: Option<u64>,
+    grouped: bool,
     worker: Option<Box<[u8]>>,
 }
 
 impl PopRequest {
     fn pop(&self) -> jobq::Pop<'_> {
-        jobq::Pop { count: self.count, lease: self.lease, worker: self.worker.as_deref(), bytes_left: None }
+        jobq::Pop {
+            count: self.count,
+            lease: self.lease,
+            linger: self.linger,
+            grouped: self.grouped,
+            worker: self.worker.as_deref(),
+            bytes_left: None,
+        }
+    }
+
+    /// Tells apart what makes one POP wait longer than another: COUNT, LINGER and GROUPED.
+    fn line(&self, linger: u64) -> u64 {
+        linger << 11 | (self.count as u64) << 1 | u64::from(self.grouped)
     }
 }
 
 impl Waitable for PopRequest {
     type Value = Queue;
     type Answer<'q> = jobq::PoppedJobs<'q>;
+
+    fn wait_for(&self) -> WaitFor {
+        self.linger.map_or(WaitFor::Turn, |linger| WaitFor::TurnOf(self.line(linger)))
+    }
 
     fn decide<'q>(&self, queue: Option<&'q Queue>, now: UnixMs, tokens: &TokenClock) -> Decided<'q, Self> {
         Ok(jobq::decide_pop(queue, &self.pop(), now, tokens))
@@ -169,7 +195,7 @@ impl Waitable for PopRequest {
     }
 
     fn next_due(&self, queue: &Queue, now: UnixMs) -> Option<UnixMs> {
-        queue.next_due(now)
+        jobq::next_pop_due(queue, &self.pop(), now)
     }
 
     fn timeout_reply(&self) -> jobq::PoppedJobs<'static> {

@@ -156,6 +156,8 @@ pub static ROWS: &[Spec] = &[
             KEY,
             ALSO,
             option("COUNT", integer("count")),
+            duration("LINGER"),
+            flag("GROUPED", "grouped"),
             duration("BLOCK"),
             duration("LEASE"),
             option("WORKER", text("worker")),

@@ -1,5 +1,6 @@
 //! What is replicated of a change.
 
+use crate::domain::jobq::ready::batches::BatchId;
 use crate::domain::jobq::state::config::Config;
 use crate::domain::jobq::state::job::Payload;
 use crate::domain::jobq::state::new_job::{Bytes, NewJob};
@@ -71,6 +72,8 @@ pub enum Change {
         rate: Option<Box<ratelimit::Effect>>,
         /// The name that their worker goes by.
         worker: Option<Bytes>,
+        /// They share a slot of their group from now on.
+        batch: Option<BatchId>,
     },
     Ack {
         serial: Serial,

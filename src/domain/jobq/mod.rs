@@ -38,7 +38,7 @@ pub use crate::domain::jobq::state::unique_keys::Until;
 pub use crate::domain::jobq::view::events::{EventView, NEXT_EVENT, events, last_minute, series};
 pub use decide::admin::{Cancelled, Moved, Purge, Redrive, decide_cancel, decide_purge, decide_redrive};
 pub use decide::batch::{BatchResult, decide_ack_many, decide_extend_many, decide_push_many};
-pub use decide::pop::{Pop, Popped, PoppedJobs, decide_pop};
+pub use decide::pop::{Pop, Popped, PoppedJobs, decide_pop, next_pop_due};
 pub use decide::push::{After, Due, OnDup, Push, Pushed, UniqueKey, decide_push, push_effect};
 pub use decide::schedule::{
     ScheduleView, SetSchedule, decide_delete_schedule, decide_run_schedule, decide_set_schedule, schedules,

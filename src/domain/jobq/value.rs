@@ -27,8 +27,8 @@ impl Value for Queue {
     type Effect = Effect;
 
     /// 2 added START, END and RUNS of schedules, 3 the KIND of a failure, 4 what MAXWAIT counts from
-    /// and the times of the pushes in the log of events.
-    const ENCODING: u32 = 4;
+    /// and the times of the pushes in the log of events, 5 the batches of GROUPED.
+    const ENCODING: u32 = 5;
 
     fn adds(queue: Option<&Self>, effect: &Effect) -> bool {
         growth::adds(queue, &effect.change)

@@ -95,27 +95,36 @@ fn may_decide(ctx: Ctx<'_>, key: ServerStr<'_>, place: &ListId) -> bool {
     is_ours
 }
 
-/// One after the other, until the first that gets nothing: those behind it would get nothing either.
+/// All lines of the key: first that of those who take what comes.
 fn serve_turn(ctx: Ctx<'_>, db: i32, key: ServerStr<'_>) {
     let known = with(|registry| Some(Rc::clone(registry.by_key.get(&db)?.get_key_value(key.bytes())?.0)));
     let Some(known) = known else { return };
-    let place = (db, known, WaitFor::Turn);
-    if !may_decide(ctx, key, &place) {
-        return;
-    }
     let mut budget = WorkBudget::start();
+    let mut line = Some(WaitFor::Turn);
+    while let Some(wait_for) = line {
+        let place = (db, Rc::clone(&known), wait_for);
+        if !may_decide(ctx, key, &place) {
+            return;
+        }
+        serve_line(ctx, key, &place, &mut budget);
+        line = with(|registry| registry.key_waiters(db, key.bytes())?.next_line(wait_for));
+    }
+}
+
+/// One after the other, until the first that gets nothing: those behind it would get nothing either.
+fn serve_line(ctx: Ctx<'_>, key: ServerStr<'_>, place: &ListId, budget: &mut WorkBudget) {
     let mut shared = None;
     while budget.try_spend() {
-        let Some(waiter) = with(|registry| registry.list(&place).and_then(WaitList::head)) else { return };
+        let Some(waiter) = with(|registry| registry.list(place).and_then(WaitList::head)) else { return };
         match waiter.request.attempt(ctx, key, &mut shared) {
             Attempt::Wait { until } => {
-                with(|registry| registry.set_due(&place, until));
+                with(|registry| registry.set_due(place, until));
                 return;
             }
             Attempt::Served(delivery) => with(|registry| registry.hand(waiter, &place.1, delivery)),
         }
     }
-    with(|registry| registry.schedule_check(&place));
+    with(|registry| registry.schedule_check(place));
 }
 
 fn serve_notified(ctx: Ctx<'_>) {
@@ -294,7 +303,7 @@ fn serve_stale(ctx: Ctx<'_>) {
             continue;
         }
         match place.2 {
-            WaitFor::Turn => {
+            WaitFor::Turn | WaitFor::TurnOf(_) => {
                 serve_turn(ctx, place.0, ServerString::new(&place.1).borrow());
                 serve_notified(ctx);
             }

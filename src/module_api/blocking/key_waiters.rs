@@ -1,15 +1,17 @@
 //! The waiters of one key.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::wait_list::WaitList;
 use super::waiter::WaitFor;
 
-/// The lists of one key: one list in order ([`WaitFor::Turn`]), and one list for each awaited subject. A
+/// The lists of one key: one list in order ([`WaitFor::Turn`]), one for each other line in order
+/// ([`WaitFor::TurnOf`]), and one list for each awaited subject. A
 /// change of one subject costs nothing for the waiters of the others.
 #[derive(Default)]
 pub(crate) struct KeyWaiters {
     turn: WaitList,
+    lines: BTreeMap<u64, WaitList>,
     subjects: HashMap<u64, WaitList>,
     /// Of all lists.
     waiting: usize,
@@ -21,6 +23,7 @@ impl KeyWaiters {
     pub fn list(&mut self, awaited: WaitFor) -> Option<&mut WaitList> {
         match awaited {
             WaitFor::Turn => Some(&mut self.turn),
+            WaitFor::TurnOf(line) => self.lines.get_mut(&line),
             WaitFor::Subject(subject) => self.subjects.get_mut(&subject),
         }
     }
@@ -29,6 +32,7 @@ impl KeyWaiters {
         self.waiting += 1;
         match awaited {
             WaitFor::Turn => &mut self.turn,
+            WaitFor::TurnOf(line) => self.lines.entry(line).or_default(),
             WaitFor::Subject(subject) => self.subjects.entry(subject).or_default(),
         }
     }
@@ -41,11 +45,23 @@ impl KeyWaiters {
         }
     }
 
-    /// Drops an empty list of subject waiters. The turn list is never dropped by itself.
+    /// Drops an empty list. The turn list is never dropped by itself.
     pub fn drop_list(&mut self, awaited: WaitFor) {
-        if let WaitFor::Subject(subject) = awaited {
-            self.subjects.remove(&subject);
+        match awaited {
+            WaitFor::Turn => {}
+            WaitFor::TurnOf(line) => _ = self.lines.remove(&line),
+            WaitFor::Subject(subject) => _ = self.subjects.remove(&subject),
         }
+    }
+
+    /// The first of the lines that come after this one ([`WaitFor::Turn`] comes before all).
+    pub fn next_line(&self, after: WaitFor) -> Option<WaitFor> {
+        let first = match after {
+            WaitFor::Turn => 0,
+            WaitFor::TurnOf(line) => line.checked_add(1)?,
+            WaitFor::Subject(_) => return None,
+        };
+        self.lines.range(first..).next().map(|(line, _)| WaitFor::TurnOf(*line))
     }
 
     pub fn len(&self) -> usize {
@@ -55,10 +71,11 @@ impl KeyWaiters {
     /// The lists in which somebody waits.
     pub fn awaited(&self) -> impl Iterator<Item = WaitFor> {
         let turn = (self.turn.len() > 0).then_some(WaitFor::Turn);
-        turn.into_iter().chain(self.subjects.keys().map(|subject| WaitFor::Subject(*subject)))
+        let lines = self.lines.keys().map(|line| WaitFor::TurnOf(*line));
+        turn.into_iter().chain(lines).chain(self.subjects.keys().map(|subject| WaitFor::Subject(*subject)))
     }
 
     pub fn lists(&mut self) -> impl Iterator<Item = &mut WaitList> {
-        std::iter::once(&mut self.turn).chain(self.subjects.values_mut())
+        std::iter::once(&mut self.turn).chain(self.lines.values_mut()).chain(self.subjects.values_mut())
     }
 }

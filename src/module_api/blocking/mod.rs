@@ -23,6 +23,8 @@
 //!
 //! - [`WaitFor::Turn`] is the one list *in order*: the first that gets nothing ends the serving, for
 //!   those behind it want the same thing. Every [`serve`] of the key looks at it.
+//! - [`WaitFor::TurnOf`] is a further list in order, of those who want more than the others: a POP that lingers for
+//!   32 jobs waits while others take one by one. Its waiters want the same thing too.
 //! - [`WaitFor::Subject`] a subject of the key (a number that the family chooses: a job, the event log):
 //!   everyone is tried *by itself*, once for each change of that subject, which the commit announces by
 //!   [`notify`] (see `Value::take_changed_subjects`). What changes another subject costs these waiters nothing, and a

@@ -17,6 +17,9 @@ pub(crate) type KeyName = Rc<[u8]>;
 pub enum WaitFor {
     /// Something that one waiter takes from the next: they are served in the order of blocking.
     Turn,
+    /// Like `Turn`, but in a line of its own: those who want this, told apart by a number that the family chooses,
+    /// wait without holding back those who want less.
+    TurnOf(u64),
     /// Something that all of them may see: each is served by itself when this subject changes.
     Subject(u64),
 }

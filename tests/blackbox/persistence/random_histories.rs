@@ -151,7 +151,8 @@ impl History<'_> {
             (9, Some((key, id, token))) => drop(self.run(format!("JOBQ.MACK {key} 2 {id} {token} gone 7"))),
             (10, Some((key, id, _))) => drop(self.run(format!("JOBQ.CANCEL {key} {id} j1"))),
             (11, _) => drop(self.run(format!("JOBQ.REDRIVE {key} LIMIT 2"))),
-            (13, _) => drop(self.run(format!("JOBQ.PUSH {key} payload"))),
+            (13, _) if id < 3 => drop(self.run(format!("JOBQ.PUSH {key} payload"))),
+            (13, _) => drop(self.run(format!("JOBQ.MPUSH {key} 2 a b GROUP g{}", id % 2))),
             (14, Some((key, id, token))) => drop(self.run(format!("JOBQ.ACK {key} {id} {token}"))),
             (18, _) => {
                 let update =
@@ -177,7 +178,14 @@ impl History<'_> {
             (17, _) if id == 0 => drop(self.run(format!("JOBQ.CRON DEL {key} s1"))),
             _ => {
                 let also = self.numbers.key("jobs");
-                let popped = self.run(format!("JOBQ.POP {key} ALSO 1 {also} COUNT 2 LEASE {d} WORKER w{id}"));
+                let how = self.numbers.one_of(&[
+                    "",
+                    "GROUPED",
+                    "LINGER 2ms BLOCK 4ms",
+                    "GROUPED LINGER 1ms BLOCK 3ms",
+                ]);
+                let popped =
+                    self.run(format!("JOBQ.POP {key} ALSO 1 {also} COUNT 2 LEASE {d} WORKER w{id} {how}"));
                 for job in popped.items() {
                     self.jobs.push((job.at(5).text(), job.at(0).text(), job.at(1).int()));
                 }

@@ -4,7 +4,10 @@ use crate::domain::decision::Decision;
 use crate::domain::jobq::effect::{Change, Effect, Grant, Grants};
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::queue::admission::rate_effect;
+use crate::domain::jobq::ready::batches::BatchId;
+use crate::domain::jobq::ready::group_runs::{GroupRun, GroupRuns};
 use crate::domain::jobq::state::job_id::JobId;
+use crate::domain::jobq::state::serial::Serial;
 use crate::domain::jobq::{MAX_JOBS_PER_CALL, MAX_REPLY_BYTES};
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
@@ -18,6 +21,9 @@ const SCAN_LIMIT: usize = 5_000;
 /// a group costs time that the server's thread cannot spare.
 const MAX_GROUPED_JOBS: usize = 500;
 
+/// The most groups that a POP with GROUPED and LINGER looks at for one whose jobs may go.
+const MAX_GROUPS: usize = 500;
+
 /// A POP of one queue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pop<'a> {
@@ -27,6 +33,10 @@ pub struct Pop<'a> {
     pub lease: Option<u64>,
     /// The name that its worker goes by.
     pub worker: Option<&'a [u8]>,
+    /// Waits for `count` jobs, for up to so many milliseconds since the first of them became ready.
+    pub linger: Option<u64>,
+    /// All jobs are of one group and count as one run of it.
+    pub grouped: bool,
     /// How many bytes of payload the queues before it have left in the same call. Without them the
     /// first job is popped whatever its size.
     pub bytes_left: Option<usize>,
@@ -79,34 +89,71 @@ pub fn decide_pop<'q>(
     // families share one token clock.
     let first_token = tokens.next(now).max(queue.highest_token + 1);
     let now = queue.clamp(now);
-    let mut grants = Grants::new();
-    let mut popped = PoppedJobs::new();
-    let mut bytes = 0;
-    let Ok(room) = queue.pop_capacity(now) else { return Decision::answer(popped) };
-    let expired = queue.first_expired(now).is_some();
-    let mut grouped = 0;
-    let ready = queue.fair_order().take(SCAN_LIMIT);
-    let ready = ready.filter(|serial| !expired || !queue.has_expired(*serial, now));
+    let Ok(room) = queue.pop_capacity(now) else { return Decision::answer(PoppedJobs::new()) };
     let most = pop.count.min(MAX_JOBS_PER_CALL).min(room);
-    let waiting = most.min(queue.ready.len());
-    grants.reserve(waiting);
-    popped.reserve(waiting);
-    let ready = ready.take(most);
-    for (token, serial) in (first_token..).zip(ready) {
-        let Some(job) = queue.job(serial) else { continue };
-        bytes += job.payload().len();
-        grouped += usize::from(job.group().is_some());
-        if grouped > MAX_GROUPED_JOBS {
+    if pop.grouped {
+        return decide_grouped(queue, pop, most, first_token, now);
+    }
+    if pop.linger.is_some_and(|linger| ungrouped_ripeness(queue, pop, most, linger, now) != Ripeness::Ripe) {
+        return Decision::answer(PoppedJobs::new());
+    }
+    let mut hand_out = HandOut::new(queue, pop, most.min(queue.ready.len()), first_token, now);
+    for serial in eligible(queue, now).take(most) {
+        if !hand_out.add(serial) {
             break;
         }
-        let is_first = grants.is_empty() && pop.bytes_left.is_none();
-        if bytes > pop.bytes_left.unwrap_or(MAX_REPLY_BYTES) && !is_first {
-            break;
+    }
+    hand_out.decision(None)
+}
+
+/// The jobs that may be popped, in their order.
+fn eligible(queue: &Queue, now: UnixMs) -> impl Iterator<Item = Serial> {
+    let expired = queue.first_expired(now).is_some();
+    let ready = queue.fair_order().take(SCAN_LIMIT);
+    ready.filter(move |serial| !expired || !queue.has_expired(*serial, now))
+}
+
+/// The jobs that a POP hands out so far.
+struct HandOut<'q, 'p> {
+    queue: &'q Queue,
+    pop: &'p Pop<'p>,
+    now: UnixMs,
+    next_token: u64,
+    bytes: usize,
+    /// How many of them belong to groups.
+    of_groups: usize,
+    grants: Grants,
+    popped: PoppedJobs<'q>,
+}
+
+impl<'q, 'p> HandOut<'q, 'p> {
+    fn new(queue: &'q Queue, pop: &'p Pop<'p>, expected: usize, next_token: u64, now: UnixMs) -> Self {
+        let (mut grants, mut popped) = (Grants::new(), PoppedJobs::new());
+        grants.reserve(expected);
+        popped.reserve(expected);
+        HandOut { queue, pop, now, next_token, bytes: 0, of_groups: 0, grants, popped }
+    }
+
+    /// Adds a job; false if it is too much for one answer.
+    #[inline]
+    fn add(&mut self, serial: Serial) -> bool {
+        let (queue, pop) = (self.queue, self.pop);
+        let Some(job) = queue.job(serial) else { return true };
+        self.bytes += job.payload().len();
+        self.of_groups += usize::from(job.group().is_some());
+        if self.of_groups > MAX_GROUPED_JOBS && !pop.grouped {
+            return false;
+        }
+        let is_first = self.grants.is_empty() && pop.bytes_left.is_none();
+        if self.bytes > pop.bytes_left.unwrap_or(MAX_REPLY_BYTES) && !is_first {
+            return false;
         }
         let lease = if job.lease() > 0 { job.lease() } else { pop.lease.unwrap_or(queue.config.lease) };
-        let deadline = now + lease;
-        grants.push(Grant { serial, token, deadline });
-        popped.push(Popped {
+        let deadline = self.now + lease;
+        let token = self.next_token;
+        self.next_token += 1;
+        self.grants.push(Grant { serial, token, deadline });
+        self.popped.push(Popped {
             id: job.shown_id(serial),
             token,
             payload: Cow::Borrowed(job.payload()),
@@ -117,11 +164,129 @@ pub fn decide_pop<'q>(
             meta: job.meta().map(Cow::Borrowed),
             progress: job.progress().map(Cow::Borrowed),
         });
+        true
     }
-    if grants.is_empty() {
-        return Decision::answer(popped);
+
+    fn decision(self, batch: Option<BatchId>) -> Decision<PoppedJobs<'q>, Effect> {
+        if self.grants.is_empty() {
+            return Decision::answer(self.popped);
+        }
+        let rate = rate_effect(self.queue, self.grants.len(), self.now);
+        let worker = self.pop.worker.map(Box::from);
+        let change = Change::Pop { grants: self.grants, rate, worker, batch };
+        Decision::change(self.popped, Effect { now: self.now, change })
     }
-    let rate = rate_effect(queue, grants.len(), now);
-    let worker = pop.worker.map(Box::from);
-    Decision::change(popped, Effect { now, change: Change::Pop { grants, rate, worker } })
+}
+
+/// The jobs of the first group whose turn it is, with LINGER of the first that has enough of them or
+/// whose oldest has waited for long enough.
+fn decide_grouped<'q>(
+    queue: &'q Queue,
+    pop: &Pop<'_>,
+    most: usize,
+    first_token: u64,
+    now: UnixMs,
+) -> Decision<PoppedJobs<'q>, Effect> {
+    let is_ripe = |run: &GroupRun| {
+        let Some(linger) = pop.linger else { return true };
+        ripeness(queue, pop, run.serials.iter().copied(), linger, now) == Ripeness::Ripe
+    };
+    let Some(run) = group_runs(queue, most, now).find(is_ripe) else {
+        return Decision::answer(PoppedJobs::new());
+    };
+    let mut hand_out = HandOut::new(queue, pop, run.serials.len(), first_token, now);
+    for serial in &run.serials {
+        if !hand_out.add(*serial) {
+            break;
+        }
+    }
+    let is_batch = run.is_grouped && (run.batch.is_some() || hand_out.grants.len() > 1);
+    hand_out.decision(is_batch.then(|| run.batch.unwrap_or(first_token)))
+}
+
+/// The runs of the first groups, without jobs that have expired.
+fn group_runs(queue: &Queue, most: usize, now: UnixMs) -> impl Iterator<Item = GroupRun> {
+    let expired = queue.first_expired(now).is_some();
+    let runs = GroupRuns::of(queue.fair_order(), most).take(MAX_GROUPS);
+    let runs = runs.map(move |mut run| {
+        run.serials.retain(|serial| !expired || !queue.has_expired(*serial, now));
+        run
+    });
+    runs.filter(|run| !run.serials.is_empty())
+}
+
+/// Whether jobs that a POP lingers for may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ripeness {
+    /// There is none.
+    Nothing,
+    /// Not before this time, unless more of them become ready.
+    At(UnixMs),
+    Ripe,
+}
+
+impl Ripeness {
+    fn of(oldest: Option<UnixMs>, linger: u64, now: UnixMs) -> Self {
+        match oldest.map(|oldest| oldest.saturating_add(linger)) {
+            None => Ripeness::Nothing,
+            Some(at) if at <= now => Ripeness::Ripe,
+            Some(at) => Ripeness::At(at),
+        }
+    }
+}
+
+/// Judges the jobs of a POP without GROUPED.
+fn ungrouped_ripeness(queue: &Queue, pop: &Pop<'_>, most: usize, linger: u64, now: UnixMs) -> Ripeness {
+    let ready = &queue.ready;
+    let few = ready.len() < pop.count && ready.len() <= most && queue.job_bytes < MAX_REPLY_BYTES;
+    // Most attempts find too few jobs: they need not look at each of them.
+    if few && ready.groups().next().is_none() && queue.first_expired(now).is_none() {
+        return Ripeness::of(ready.ungrouped.oldest(|_| true), linger, now);
+    }
+    ripeness(queue, pop, eligible(queue, now).take(most), linger, now)
+}
+
+/// Judges these jobs: there are as many as the POP wants or as one answer holds, or the first of
+/// them became ready `linger` ago.
+fn ripeness(
+    queue: &Queue,
+    pop: &Pop<'_>,
+    jobs: impl Iterator<Item = Serial>,
+    linger: u64,
+    now: UnixMs,
+) -> Ripeness {
+    let (mut count, mut bytes, mut of_groups, mut oldest) = (0, 0, 0, None::<UnixMs>);
+    for job in jobs.filter_map(|serial| queue.job(serial)) {
+        count += 1;
+        bytes += job.payload().len();
+        of_groups += usize::from(job.group().is_some() && !pop.grouped);
+        oldest = Some(oldest.map_or(job.at, |oldest| oldest.min(job.at)));
+        if count >= pop.count || bytes >= MAX_REPLY_BYTES || of_groups >= MAX_GROUPED_JOBS {
+            return Ripeness::Ripe;
+        }
+    }
+    Ripeness::of(oldest, linger, now)
+}
+
+/// When a POP that found nothing is to look again without a command: when something in the queue is
+/// due, or the jobs that it lingers for have waited for long enough.
+pub fn next_pop_due(queue: &Queue, pop: &Pop<'_>, now: UnixMs) -> Option<UnixMs> {
+    let due = queue.next_due(now);
+    let Some(linger) = pop.linger else { return due };
+    let now = queue.clamp(now);
+    let Ok(room) = queue.pop_capacity(now) else { return due };
+    let most = pop.count.min(MAX_JOBS_PER_CALL).min(room);
+    let ripe_at = |ripeness| match ripeness {
+        Ripeness::Nothing => None,
+        Ripeness::At(at) => Some(at),
+        Ripeness::Ripe => Some(now),
+    };
+    let ripe = if pop.grouped {
+        let runs = group_runs(queue, most, now);
+        let of_run = |run: GroupRun| ripe_at(ripeness(queue, pop, run.serials.into_iter(), linger, now));
+        runs.filter_map(of_run).min()
+    } else {
+        ripe_at(ungrouped_ripeness(queue, pop, most, linger, now))
+    };
+    due.into_iter().chain(ripe).min()
 }

@@ -7,6 +7,7 @@ use crate::domain::jobq::encoding::new_job::{read_new, write_new};
 use crate::domain::jobq::encoding::schedule::{
     read_run_bounds, read_schedule_name, read_schedule_spec, write_run_bounds, write_schedule_spec,
 };
+use crate::domain::jobq::ready::batches::BatchId;
 use crate::domain::jobq::state::config::Config;
 use crate::domain::jobq::state::job::Payload;
 use crate::domain::jobq::state::pause::Pause;
@@ -45,6 +46,8 @@ const ACK_MANY: u8 = 17;
 const FAIL_WITH_REPORT: u8 = 18;
 /// With a progress.
 const RELEASE_WITH_PROGRESS: u8 = 19;
+/// With a batch.
+const POP_BATCH: u8 = 28;
 /// With LIFO, FIFO or NOUNIQUE.
 const UPDATE_ORDER_OR_KEY: u8 = 20;
 
@@ -129,8 +132,11 @@ fn write_change(writer: &mut Writer, change: &Change) {
             writer.int(*serial);
             write_new(writer, job);
         }
-        Change::Pop { grants, rate, worker } => {
-            writer.byte(POP);
+        Change::Pop { grants, rate, worker, batch } => {
+            writer.byte(if batch.is_some() { POP_BATCH } else { POP });
+            if let Some(batch) = batch {
+                writer.int(*batch);
+            }
             write_grants(writer, grants);
             writer.option(rate.as_deref(), |writer, rate| writer.bytes(&rate.encode()));
             writer.option(worker.as_deref(), Writer::bytes);
@@ -252,10 +258,11 @@ fn read_change(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
     Ok(match reader.byte()? {
         ADVANCE => Change::Advance { steps: reader.narrow()? },
         PUSH => Change::Push { serial: read_near(reader)?, job: read_new(reader)? },
-        POP => {
+        code @ (POP | POP_BATCH) => {
+            let batch = if code == POP_BATCH { Some(read_batch(reader)?) } else { None };
             let grants = read_grants(reader)?;
             let rate = reader.option(|reader| ratelimit::Effect::decode(reader.bytes()?, None))?;
-            Change::Pop { grants, rate: rate.map(Box::new), worker: reader.option(read_bytes)? }
+            Change::Pop { grants, rate: rate.map(Box::new), worker: reader.option(read_bytes)?, batch }
         }
         ACK => Change::Ack { serial: read_near(reader)?, result: reader.option(read_bytes)? },
         ACK_MANY => Change::AckMany { serials: read_serials(reader)? },
@@ -311,6 +318,10 @@ fn read_change(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
         LOG => Change::Log { serial: read_near(reader)?, line: read_bytes(reader)? },
         _ => return Err(Corrupt),
     })
+}
+
+fn read_batch(reader: &mut Reader<'_>) -> Result<BatchId, Corrupt> {
+    read_below(token::BOUND, reader).and_then(|batch| if batch > 0 { Ok(batch) } else { Err(Corrupt) })
 }
 
 pub(crate) fn write_pause(writer: &mut Writer, pause: Pause) {

@@ -4,8 +4,8 @@
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::jobq::encoding::dependencies::{read_dependencies, write_dependencies};
 use crate::domain::jobq::encoding::fields::{
-    BLOCK, read_bytes, read_chosen_id, read_duration, read_kind, read_name, read_near, read_priority,
-    read_until,
+    BLOCK, read_below, read_bytes, read_chosen_id, read_duration, read_kind, read_name, read_near,
+    read_priority, read_until,
 };
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::ready::priority_lanes::Rank;
@@ -16,6 +16,7 @@ use crate::domain::jobq::state::job_log::Log;
 use crate::domain::jobq::state::lifetime::JobLifetime;
 use crate::domain::jobq::state::serial::{MAX_CLOCK, Serial};
 use crate::domain::jobq::state::unique_keys::{KeyHolder, KeyRole, Unique, Until};
+use crate::domain::token;
 use std::sync::Arc;
 
 /// The first byte of a block.
@@ -136,6 +137,7 @@ fn write_options(writer: &mut Writer, options: &JobOptions) {
     writer.signed(options.shift);
     writer.bool(options.lifo);
     writer.option(options.history.as_deref(), write_history);
+    writer.int(options.batch);
 }
 
 fn read_options(reader: &mut Reader<'_>, encoding: u32) -> Result<JobOptions, Corrupt> {
@@ -150,6 +152,7 @@ fn read_options(reader: &mut Reader<'_>, encoding: u32) -> Result<JobOptions, Co
         shift: shift(reader)?,
         lifo: reader.bool()?,
         history: reader.option(|reader| read_history(reader, encoding))?.map(Box::new),
+        batch: if encoding >= 5 { read_below(token::BOUND, reader)? } else { 0 },
     })
 }
 
@@ -235,5 +238,6 @@ pub(crate) fn is_sound(job: &Job) -> bool {
             _ => true,
         },
     });
-    state && held && key && (job.state == State::Done) == (job.last_outcome == LastOutcome::Acked)
+    let batch = job.batch() == 0 || job.group().is_some();
+    state && held && key && batch && (job.state == State::Done) == (job.last_outcome == LastOutcome::Acked)
 }

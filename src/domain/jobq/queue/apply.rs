@@ -31,7 +31,7 @@ impl Queue {
         match change {
             Change::Advance { steps } => self.advance(now, steps),
             Change::Push { serial, job } => self.push(serial, job, now),
-            Change::Pop { grants, rate, worker } => {
+            Change::Pop { grants, rate, worker, batch } => {
                 if let Some(rate) = rate {
                     self.rate.apply(*rate);
                 }
@@ -43,6 +43,11 @@ impl Queue {
                         job.last_outcome = LastOutcome::Open;
                         job.at = grant.deadline;
                         job.token = grant.token;
+                        if let Some(batch) = batch
+                            && job.group().is_some()
+                        {
+                            job.options_mut().batch = batch;
+                        }
                         if worker.is_some() {
                             job.history_mut().worker.clone_from(&worker);
                         }
@@ -348,6 +353,9 @@ impl Job {
             self.make_ready(now, shift);
             // The token of its last worker is refused from now on.
             self.token = 0;
+            if let Some(options) = &mut self.options {
+                options.batch = 0;
+            }
             if self.history().is_some() {
                 let history = self.history_mut();
                 (history.failures, history.stalls) = (0, 0);

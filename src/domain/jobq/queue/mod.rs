@@ -393,6 +393,7 @@ impl Job {
             group: Arc::clone(group),
             started: self.is_started(),
             active: self.state == State::Active,
+            batch: self.batch(),
         });
         let lane_position = (self.state == State::Ready).then(|| LanePosition {
             rank: self.rank(),

@@ -7,6 +7,7 @@
 //! A started job that waits for its next attempt keeps its slot in the group, so that the next job
 //! does not overtake it. It is handed out before the jobs of its group that have not started.
 
+use crate::domain::jobq::ready::batches::{BatchId, Batches};
 use crate::domain::jobq::ready::group_index::{GroupIndex, RingPosition, TurnNumber};
 use crate::domain::jobq::ready::priority_lanes::{LanePosition, OrderKey, PriorityLanes, Rank, serial};
 use crate::domain::jobq::state::serial::Serial;
@@ -41,9 +42,14 @@ pub(crate) struct Group {
     pub unstarted: PriorityLanes,
     /// Ready for a further run.
     pub started: PriorityLanes,
+    /// Those of `started` that a POP may take: no job of their batch is active.
+    pub startable: PriorityLanes,
     /// Begun and not ended: active, delayed or ready.
     pub slot_holders: BTreeSet<Serial>,
-    pub active: u32,
+    /// Those of `slot_holders` that share slots.
+    pub batches: Option<Box<Batches>>,
+    /// How many are active that share their slots with no other.
+    active_alone: u32,
     pub turn: TurnNumber,
 }
 
@@ -52,14 +58,21 @@ impl Group {
         self.unstarted.is_empty() && self.started.is_empty() && self.slot_holders.is_empty()
     }
 
+    /// How many slots are held; a batch holds one.
     pub fn held(&self) -> u32 {
-        u32::try_from(self.slot_holders.len()).unwrap_or(u32::MAX)
+        let saved = self.batches.as_ref().map_or(0, |batches| batches.slots_saved());
+        u32::try_from(self.slot_holders.len() - saved).unwrap_or(u32::MAX)
+    }
+
+    /// How many runs are under way; a batch is one.
+    pub fn active(&self) -> u32 {
+        self.active_alone + self.batches.as_ref().map_or(0, |batches| batches.active())
     }
 
     fn unserved_groups(&self) -> [Option<RingPosition>; 2] {
         let group_position =
             |lanes: &PriorityLanes, taken| lanes.first_rank().map(|rank| (taken, (rank, self.turn)));
-        [group_position(&self.unstarted, self.held()), group_position(&self.started, self.active)]
+        [group_position(&self.unstarted, self.held()), group_position(&self.startable, self.active())]
     }
 }
 
@@ -70,6 +83,8 @@ pub(crate) struct GroupMembership {
     /// It holds one of the group's places.
     pub started: bool,
     pub active: bool,
+    /// The batch with which it shares its slot, 0 for none.
+    pub batch: BatchId,
 }
 
 /// What a job is to the line.
@@ -94,9 +109,17 @@ impl Group {
         if member.started {
             self.slot_holders.insert(serial);
         }
-        self.active += u32::from(member.active);
-        if let Some(lane_position) = ready_position.lane_position {
+        let ready = ready_position.lane_position;
+        if let Some(lane_position) = ready {
             self.lanes(member.started).insert(lane_position);
+        }
+        if member.started && member.batch > 0 {
+            let batches = self.batches.get_or_insert_default();
+            return batches.add(serial, (member.batch, member.active), ready, &mut self.startable);
+        }
+        self.active_alone += u32::from(member.active);
+        if let Some(lane_position) = ready.filter(|_| member.started) {
+            self.startable.insert(lane_position);
         }
     }
 
@@ -105,9 +128,20 @@ impl Group {
         if member.started {
             self.slot_holders.remove(&serial);
         }
-        self.active -= u32::from(member.active);
-        if let Some(lane_position) = ready_position.lane_position {
+        let ready = ready_position.lane_position;
+        if let Some(lane_position) = ready {
             self.lanes(member.started).remove(lane_position);
+        }
+        if member.started && member.batch > 0 {
+            if let Some(batches) = &mut self.batches {
+                batches.remove(serial, member.active, ready, &mut self.startable);
+            }
+            self.batches.take_if(|batches| batches.is_empty());
+            return;
+        }
+        self.active_alone -= u32::from(member.active);
+        if let Some(lane_position) = ready.filter(|_| member.started) {
+            self.startable.remove(lane_position);
         }
     }
 

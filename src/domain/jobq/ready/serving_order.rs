@@ -1,6 +1,7 @@
 //! Decides which group's job a POP takes next, and so the order in which a POP hands out jobs. It
 //! reads the ready queue and does not change it.
 
+use crate::domain::jobq::ready::batches::BatchId;
 use crate::domain::jobq::ready::group_index::{GroupPosition, GroupPositions, TurnNumber};
 use crate::domain::jobq::ready::priority_lanes;
 use crate::domain::jobq::ready::priority_lanes::Rank;
@@ -14,6 +15,9 @@ type LaneJobs<'q> = Peekable<priority_lanes::Iter<'q>>;
 
 /// A group that this POP has served, with its slots as they are by now.
 struct ServedGroup<'q> {
+    group: &'q Group,
+    /// The batches of which this POP has taken a job: each has one run at a time.
+    taken_batches: Vec<BatchId>,
     unstarted: LaneJobs<'q>,
     started: LaneJobs<'q>,
     held: u32,
@@ -35,8 +39,8 @@ enum GroupSource<'q> {
 /// The jobs of a line in the order in which POP hands them out, as many as the groups' limit
 /// allows.
 pub(crate) struct FairOrder<'q> {
-    ready: &'q ReadyQueue,
-    limit: u32,
+    pub(super) ready: &'q ReadyQueue,
+    pub(super) limit: u32,
     ungrouped: LaneJobs<'q>,
     ungrouped_turn: TurnNumber,
     last_turn: TurnNumber,
@@ -101,6 +105,27 @@ impl<'q> FairOrder<'q> {
         Some(serial)
     }
 
+    /// The group whose turn it is, each once; `Some(None)` is the jobs without a group, which come only
+    /// `with_ungrouped`.
+    pub(super) fn next_group(&mut self, with_ungrouped: bool) -> Option<Option<&'q Group>> {
+        loop {
+            let ungrouped = self.ungrouped.peek().filter(|_| with_ungrouped);
+            let ungrouped = ungrouped.map(|(rank, _)| (*rank, self.ungrouped_turn));
+            let Some(Reverse((position, source))) = self.positions.peek().copied() else {
+                return ungrouped.map(|_| None);
+            };
+            if ungrouped.is_some_and(|ungrouped| ungrouped < position) {
+                return Some(None);
+            }
+            self.positions.pop();
+            if let GroupSource::Waiting { group_position, group } = source
+                && let Some(at) = self.next_unserved(group_position, group)
+            {
+                return Some(Some(self.served[at].group));
+            }
+        }
+    }
+
     /// The group at the head of a row, unless it has been served since it sat there.
     fn next_unserved(&mut self, group_position: usize, name: &'q [u8]) -> Option<usize> {
         self.position_next(group_position);
@@ -137,18 +162,30 @@ impl Iterator for FairOrder<'_> {
     }
 }
 
+/// Whether the first job of a group to go is a begun one; `None` if none may go.
+pub(super) fn begins_with_started(group: &Group, limit: u32) -> Option<bool> {
+    ServedGroup::of(group).begins_with_started(limit)
+}
+
 impl<'q> ServedGroup<'q> {
     fn of(group: &'q Group) -> Self {
         ServedGroup {
+            group,
+            taken_batches: Vec::new(),
             unstarted: group.unstarted.iter().peekable(),
-            started: group.started.iter().peekable(),
+            started: group.startable.iter().peekable(),
             held: group.held(),
-            active: group.active,
+            active: group.active(),
         }
     }
 
     /// The ranks of the next begun and the next fresh job that may go.
     fn ranks(&mut self, limit: u32) -> (Option<Rank>, Option<Rank>) {
+        let batches = self.group.batches.as_ref().filter(|_| !self.taken_batches.is_empty());
+        if let Some(batches) = batches {
+            let is_taken = |serial| batches.id_of(serial).is_some_and(|id| self.taken_batches.contains(&id));
+            while self.started.next_if(|(_, serial)| is_taken(*serial)).is_some() {}
+        }
         let started = self.started.peek().filter(|_| self.active < limit).map(|(rank, _)| *rank);
         let unstarted = self.unstarted.peek().filter(|_| self.held < limit).map(|(rank, _)| *rank);
         (started, unstarted)
@@ -159,16 +196,21 @@ impl<'q> ServedGroup<'q> {
         [started, unstarted].into_iter().flatten().min()
     }
 
+    /// Whether the next job to go is a begun one; `None` if none may go.
+    fn begins_with_started(&mut self, limit: u32) -> Option<bool> {
+        match self.ranks(limit) {
+            (Some(started), Some(unstarted)) => Some(started <= unstarted),
+            (started, unstarted) => started.or(unstarted).map(|_| started.is_some()),
+        }
+    }
+
     fn take(&mut self, limit: u32) -> Option<(Rank, Serial)> {
-        let (started, unstarted) = self.ranks(limit);
-        let started_first = match (started, unstarted) {
-            (Some(started), Some(unstarted)) => started <= unstarted,
-            (started, _) => started.is_some(),
-        };
-        let taken = if started_first {
-            self.started.next()
+        let taken = if self.begins_with_started(limit)? {
+            let taken = self.started.next();
+            let batch = self.group.batches.as_ref().zip(taken);
+            self.taken_batches.extend(batch.and_then(|(batches, (_, serial))| batches.id_of(serial)));
+            taken
         } else {
-            unstarted?;
             self.held += 1;
             self.unstarted.next()
         };

@@ -1,5 +1,6 @@
 //! One job.
 
+use crate::domain::jobq::ready::batches::BatchId;
 use crate::domain::jobq::ready::priority_lanes::Rank;
 use crate::domain::jobq::state::backoff::Backoff;
 use crate::domain::jobq::state::job_log::Log;
@@ -92,6 +93,8 @@ pub struct JobOptions {
     pub shift: Rank,
     /// Joins the head of those of its priority, not the end.
     pub lifo: bool,
+    /// The batch with which it shares the slot of its group, until it ends; 0 is none.
+    pub batch: BatchId,
     pub history: Option<Box<JobHistory>>,
 }
 
@@ -290,6 +293,11 @@ impl JobHeader {
 
     pub fn is_lifo(&self) -> bool {
         self.options.as_ref().is_some_and(|options| options.lifo)
+    }
+
+    /// 0 is none.
+    pub(crate) fn batch(&self) -> BatchId {
+        self.options.as_ref().map_or(0, |options| options.batch)
     }
 
     pub fn failures(&self) -> u32 {

@@ -52,6 +52,7 @@ pub(super) fn full_job() -> Job {
         backoff: Some(Box::new(Backoff::Fixed(19))),
         lease: 18,
         lifo: true,
+        batch: 21,
         group: Some(Arc::from(*b"group")),
         shift: 20,
         lifetime: Some(Box::new(JobLifetime {
@@ -194,8 +195,8 @@ fn every_field_reaches_the_saved_bytes_and_comes_back() {
         |queue| assert!(queue.keys.restore_orphan(&(*b"gone").into(), (*b"a").into(), 37)),
         |queue| assert!(queue.keys.restore_orphan(&(*b"gone").into(), (*b"b").into(), 36)),
     ];
-    let of_job: [fn(&mut Job); 48] = [
-        |job| job.options_mut().group = None,
+    let of_job: [fn(&mut Job); 49] = [
+        |job| (job.options_mut().group, job.options_mut().batch) = (None, 0),
         |job| job.options_mut().group = Some(Arc::from(*b"other")),
         |job| job.options_mut().shift += 1,
         |job| job.set_payload(Payload::default()),
@@ -212,6 +213,7 @@ fn every_field_reaches_the_saved_bytes_and_comes_back() {
         |job| job.retries += 1,
         |job| job.priority = i32::MIN,
         |job| job.options_mut().lifo = false,
+        |job| job.options_mut().batch = 22,
         |job| job.options_mut().lease += 1,
         |job| job.options_mut().backoff = None,
         |job| job.options_mut().backoff = Some(Box::new(Backoff::Fixed(20))),
@@ -285,7 +287,9 @@ fn every_field_reaches_the_saved_bytes_and_comes_back() {
 
 #[test]
 fn a_queue_that_no_history_leaves_is_corrupt() {
-    let of_job: [fn(&mut Job); 27] = [
+    let of_job: [fn(&mut Job); 29] = [
+        |job| job.options_mut().group = None,
+        |job| job.options_mut().batch = BOUND,
         |job| job.history_mut().worker = Some(Box::default()),
         |job| job.history_mut().kind = Some(vec![b'k'; MAX_KIND_BYTES + 1].into()),
         |job| job.state = State::Ready,
@@ -421,7 +425,7 @@ fn a_schedule_of_the_first_encoding_is_read() {
     (entry.set_at, entry.progress) = (0, RunProgress { behind: 7, ..RunProgress::default() });
     // A job without what later encodings added.
     let mut job = full_job();
-    (job.options_mut().history, job.options_mut().lifetime) = (None, None);
+    job.options = None;
     let mut queue = queue_of(3, job);
     queue.schedules.put(Box::from(*b"s"), entry);
     let mut blocks = saved(&queue);

@@ -85,6 +85,7 @@ fn an_effect_out_of_range_is_corrupt() {
         grants: [Grant { serial, token, deadline }].into(),
         rate: None,
         worker: None,
+        batch: None,
     };
     let far = 1 << 53;
     for change in [
@@ -106,6 +107,8 @@ fn an_effect_out_of_range_is_corrupt() {
         pop(0, 0, 0),
         pop(0, BOUND, 0),
         pop(0, 1, far),
+        Change::Pop { grants: Vec::new().into(), rate: None, worker: None, batch: Some(0) },
+        Change::Pop { grants: Vec::new().into(), rate: None, worker: None, batch: Some(BOUND) },
         Change::Ack { serial: far, result: None },
         Change::Fail {
             serial: 0,

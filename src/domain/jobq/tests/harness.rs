@@ -3,6 +3,7 @@
 use crate::domain::codec::Corrupt;
 use crate::domain::decision::Decision;
 use crate::domain::jobq::decide::settle::Failed;
+use crate::domain::jobq::ready::priority_lanes::{LanePosition, PriorityLanes};
 use crate::domain::jobq::state::dependencies::Dependencies;
 use crate::domain::jobq::state::job::Job;
 use crate::domain::jobq::state::lifetime::JobDeadline;
@@ -271,17 +272,30 @@ fn check_groups(queue: &Queue) {
         let slot_holders: Vec<u64> =
             jobs().filter(|(_, job)| job.is_started()).map(|(serial, _)| serial).collect();
         assert_eq!(group.slot_holders.iter().copied().collect::<Vec<_>>(), slot_holders);
-        let active = jobs().filter(|(_, job)| job.state == State::Active).count();
-        assert_eq!(group.active as usize, active);
+        let slot = |(serial, job): (u64, &Job)| {
+            if job.batch() > 0 { (true, job.batch()) } else { (false, serial) }
+        };
+        let held: BTreeSet<_> = jobs().filter(|(_, job)| job.is_started()).map(slot).collect();
+        let active: BTreeSet<_> = jobs().filter(|(_, job)| job.state == State::Active).map(slot).collect();
+        assert_eq!((group.held() as usize, group.active() as usize), (held.len(), active.len()));
+        let mut startable = PriorityLanes::default();
+        for one in jobs().filter(|(_, job)| job.state == State::Ready && job.is_started()) {
+            let (serial, job) = one;
+            if !active.contains(&slot(one)) {
+                let (rank, lifo, since) = (job.rank(), job.is_lifo(), job.at);
+                startable.insert(LanePosition { rank, lifo, since, serial });
+            }
+        }
+        assert!(group.startable.iter().eq(startable.iter()));
         assert!(
             jobs().any(|(_, job)| job.state == State::Ready) || !slot_holders.is_empty(),
             "a group of nothing"
         );
-        let row = |lanes: &crate::domain::jobq::ready::priority_lanes::PriorityLanes, taken| {
+        let row = |lanes: &PriorityLanes, taken| {
             lanes.first_rank().map(|rank| (taken, (rank, group.turn), name.to_vec()))
         };
         unstarted.extend(row(&group.unstarted, group.held()));
-        started.extend(row(&group.started, group.active));
+        started.extend(row(&group.startable, group.active()));
     }
     for (ring, mut expected) in [(&queue.ready.unstarted, unstarted), (&queue.ready.started, started)] {
         expected.sort();

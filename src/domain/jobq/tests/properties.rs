@@ -141,9 +141,9 @@ impl Play {
                 };
                 self.push(&push);
             }
-            Step::Pop { count, lease } => {
+            Step::Pop { count, lease, linger, grouped } => {
                 let worker = [None, Some(&b"one"[..]), Some(b"two")][count % 3];
-                let pop = Pop { count, lease, worker, bytes_left: None };
+                let pop = Pop { count, lease, linger, grouped, worker, bytes_left: None };
                 let popped = self.world.pop_as(&pop);
                 let tokens: Vec<u64> = popped.iter().map(|job| job.token).collect();
                 // The model hands out no more jobs than there are tokens: with enough of them it
@@ -151,7 +151,7 @@ impl Play {
                 let could = self.model.clone().pop(&pop, &[1; 4], now).len();
                 assert_eq!(popped.len(), could, "as many as can be popped");
                 let expected = self.model.pop(&pop, &tokens, now);
-                self.check_promise(popped.is_empty());
+                self.check_promise(popped.is_empty(), &pop);
                 let handed = |job: &Popped<'_>| Handed {
                     id: job.id.to_vec(),
                     payload: job.payload.to_vec(),
@@ -322,18 +322,17 @@ impl Play {
 
     /// Until the time at which the queue says that it wants to be looked at again, nothing can be
     /// popped if nothing could be now.
-    fn check_promise(&self, nothing: bool) {
+    fn check_promise(&self, nothing: bool, pop: &Pop<'_>) {
         let Some(queue) = self.world.primary.as_ref().filter(|_| nothing) else { return };
         // What the schedules have left for the next time comes then.
         if queue.next_run().is_some_and(|due| due <= queue.clock.max(self.world.now)) {
             return;
         }
-        let due = queue.next_due(self.world.now);
+        let due = next_pop_due(queue, pop, self.world.now);
         assert!(due.is_none_or(|due| due > queue.clock.max(self.world.now)), "it is worth waiting for");
         let before = due.map_or(self.world.now + DAY / 2, |due| due - 1);
         let later = advanced(queue, before);
-        let pop = Pop { count: 1, ..Pop::default() };
-        assert_eq!(decide_pop(Some(&later), &pop, before, &self.world.tokens).reply.as_slice(), []);
+        assert_eq!(decide_pop(Some(&later), pop, before, &self.world.tokens).reply.as_slice(), []);
     }
 
     fn check_keys(&self, queue: &Queue) {

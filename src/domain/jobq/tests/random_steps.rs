@@ -43,6 +43,8 @@ pub(super) enum Step {
     Pop {
         count: usize,
         lease: Option<u64>,
+        linger: Option<u64>,
+        grouped: bool,
     },
     // These by the n-th newest token that was ever granted.
     Ack {
@@ -216,7 +218,8 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
             let group = group.filter(|_| unique.is_none() && after.0.is_empty());
             Step::Push { id, delay, retries, rank, backoff, lease, group, lifetime, unique, after }
         }),
-        10 => (1..4usize, lease()).prop_map(|(count, lease)| Step::Pop { count, lease }),
+        10 => (1..4usize, lease(), prop::option::weighted(0.2, 1..40u64), prop::bool::weighted(0.3))
+            .prop_map(|(count, lease, linger, grouped)| Step::Pop { count, lease, linger, grouped }),
         2 => by().prop_map(|by| Step::Ack { by }),
         4 => (by(), prop::option::weighted(0.3, 0..30u64), prop::bool::weighted(0.1), any::<u64>(), (kinds(), kinds()))
             .prop_map(|(by, delay, dead, chance, report)| Step::Fail { by, delay, dead, chance, report }),

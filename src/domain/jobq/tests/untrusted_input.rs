@@ -191,9 +191,18 @@ fn changes() -> impl Strategy<Value = Change> {
         prop_oneof![Just(2_000), any::<u32>()].prop_map(|steps| Change::Advance { steps }),
         (serial(), new_jobs()).prop_map(|(serial, job)| Change::Push { serial, job }),
         (serial(), new_jobs()).prop_map(|(serial, job)| Change::Push { serial, job }),
-        (prop::collection::vec(grant, 0..4), prop::option::weighted(0.2, any_effects()), part()).prop_map(
-            |(grants, rate, worker)| Change::Pop { grants: grants.into(), rate: rate.map(Box::new), worker }
-        ),
+        (
+            prop::collection::vec(grant, 0..4),
+            prop::option::weighted(0.2, any_effects()),
+            part(),
+            prop::option::of(1..50u64)
+        )
+            .prop_map(|(grants, rate, worker, batch)| Change::Pop {
+                grants: grants.into(),
+                rate: rate.map(Box::new),
+                worker,
+                batch
+            }),
         configs().prop_map(|config| Change::Configure(Box::new(config))),
         prop::option::of((prop::option::of(times()), any::<bool>()))
             .prop_map(|pause| Change::Pause(pause.map(|(until, pushes)| Pause { until, pushes }))),

@@ -16,6 +16,7 @@ use crate::domain::jobq::state::serial::Serial;
 use crate::domain::jobq::state::totals::{Totals, increment};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time::UnixMs;
+use std::collections::HashSet;
 
 /// The most jobs of a state that STATS moves to the state they have by now. Jobs beyond them count
 /// in their old state.
@@ -81,9 +82,9 @@ fn blocked_by_now(queue: &Queue, job: &Job, now: UnixMs) -> Option<BlockedBy> {
     if let Err(blocked_by_now) = queue.pop_capacity(now) {
         return Some(blocked_by_now);
     }
-    let limit = queue.config.group_concurrency? as usize;
+    let limit = queue.config.group_concurrency.map_or(usize::MAX, |limit| limit as usize);
     let group = queue.ready.group(job.group()?)?;
-    let started = job.is_started();
+    let (started, batch) = (job.is_started(), job.batch());
     // One that was begun holds a place already, and waits only for those that are being worked on.
     let in_the_way = |job: &Job| match state_at(queue, job, now) {
         Some(State::Active) => true,
@@ -95,10 +96,21 @@ fn blocked_by_now(queue: &Queue, job: &Job, now: UnixMs) -> Option<BlockedBy> {
         .iter()
         .take(HOLDER_SCAN_LIMIT)
         .filter_map(|serial| Some((*serial, queue.job(*serial)?)));
-    let mut slot_holders = slot_holders.filter(|(_, job)| in_the_way(job));
-    let (serial, first) = slot_holders.next()?;
-    let held = 1 + slot_holders.take(limit).count();
-    (held >= limit).then(|| BlockedBy::Group { holder: first.shown_id(serial).into() })
+    let mut slots = HashSet::new();
+    let mut first = None;
+    for (serial, other) in slot_holders.filter(|(_, job)| in_the_way(job)) {
+        // A batch holds one slot, and a slot has one run at a time.
+        let slot = if other.batch() > 0 { (true, other.batch()) } else { (false, serial) };
+        slots.insert(slot);
+        let holder = *first.get_or_insert((serial, other));
+        if started && batch > 0 && other.batch() == batch {
+            return Some(BlockedBy::Group { holder: other.shown_id(serial).into() });
+        }
+        if slots.len() >= limit {
+            return Some(BlockedBy::Group { holder: holder.1.shown_id(holder.0).into() });
+        }
+    }
+    None
 }
 
 /// What STATS shows.

@@ -47,6 +47,8 @@ pub(crate) struct Row {
     pub group: Option<Vec<u8>>,
     /// A POP handed it out, and no REDRIVE came since.
     pub started: bool,
+    /// The first token of the run with which it shares its slot, 0 for none.
+    pub batch: u64,
     pub shift: i64,
     pub expire: Option<u64>,
     /// When its waiting is over.
@@ -200,6 +202,7 @@ impl Model {
             cancelled: false,
             group: push.group.map(<[u8]>::to_vec),
             started: false,
+            batch: 0,
             shift: 0,
             expire: push.expire,
             expires: push.expire.map(|expire| due + expire),
@@ -285,13 +288,15 @@ impl Model {
     pub fn pop(&mut self, pop: &Pop<'_>, tokens: &[u64], now: UnixMs) -> Vec<Handed> {
         let now = self.advance(now);
         let mut handed = Vec::new();
-        for token in &tokens[..tokens.len().min(pop.count)] {
-            let Some(nth) = self.next(now) else { break };
+        let (chosen, batch) = self.choose(pop, now);
+        let batch = batch.map(|batch| if batch > 0 { batch } else { tokens.first().copied().unwrap_or(1) });
+        for (token, nth) in tokens.iter().zip(chosen) {
             let lease = self.config.lease;
             let row = &mut self.rows[nth];
             row.state = State::Active;
             row.at = now + row.lease.or(pop.lease).unwrap_or(lease);
             (row.token, row.started, row.popped) = (*token, true, true);
+            row.batch = batch.unwrap_or(row.batch);
             row.word = Word::Nothing;
             row.worker = pop.worker.map(<[u8]>::to_vec);
             let (id, payload, progress) = (row.id.clone(), row.payload.clone(), row.progress.clone());

@@ -219,7 +219,7 @@ impl Model {
             let row = self.row(dead.serial).expect("it");
             row.make_ready(now, shift);
             row.progress = row.progress.take().filter(|_| state == State::Dead);
-            (row.word, row.started) = (Word::Nothing, false);
+            (row.word, row.started, row.batch) = (Word::Nothing, false, 0);
             (row.token, row.failures, row.stalls) = (0, 0, 0);
             row.expires = row.expire.map(|expire| now + expire);
             self.sync();

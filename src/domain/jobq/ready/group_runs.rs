@@ -1,0 +1,80 @@
+//! Decides which jobs a GROUPED POP takes: all of one group, which together are one run of it.
+
+use crate::domain::jobq::ready::batches::BatchId;
+use crate::domain::jobq::ready::priority_lanes::PriorityLanes;
+use crate::domain::jobq::ready::ready_queue::Group;
+use crate::domain::jobq::ready::serving_order::{FairOrder, begins_with_started};
+use crate::domain::jobq::state::serial::Serial;
+
+/// The jobs of one group that a GROUPED POP may take, in their order.
+#[derive(Debug, Default)]
+pub(crate) struct GroupRun {
+    pub serials: Vec<Serial>,
+    /// Whether they are jobs of a group, not those without one.
+    pub is_grouped: bool,
+    /// The batch that the first of them belongs to already.
+    pub batch: Option<BatchId>,
+}
+
+/// The runs of a queue's groups in the order in which POP serves the groups.
+pub(crate) struct GroupRuns<'q> {
+    order: FairOrder<'q>,
+    with_ungrouped: bool,
+    /// The most jobs of a run.
+    most: usize,
+}
+
+impl<'q> GroupRuns<'q> {
+    pub fn of(order: FairOrder<'q>, most: usize) -> Self {
+        GroupRuns { order, with_ungrouped: true, most }
+    }
+}
+
+impl Iterator for GroupRuns<'_> {
+    type Item = GroupRun;
+
+    fn next(&mut self) -> Option<GroupRun> {
+        if let Some(group) = self.order.next_group(self.with_ungrouped)? {
+            return Some(GroupRun::of_group(group, self.order.limit, self.most));
+        }
+        self.with_ungrouped = false;
+        let serials = first_of(&self.order.ready.ungrouped, self.most);
+        Some(GroupRun { serials, is_grouped: false, batch: None })
+    }
+}
+
+fn first_of(lanes: &PriorityLanes, most: usize) -> Vec<Serial> {
+    lanes.iter().map(|(_, serial)| serial).take(most).collect()
+}
+
+impl GroupRun {
+    /// A run that begins with a retry is one of the retry's slot: it takes the jobs that share the
+    /// slot, and jobs that were not begun only if no other job holds on to the slot.
+    fn of_group(group: &Group, limit: u32, most: usize) -> Self {
+        let mut run = GroupRun { is_grouped: true, ..GroupRun::default() };
+        let takes_unstarted = match begins_with_started(group, limit) {
+            None => return run,
+            Some(false) => true,
+            Some(true) => {
+                let Some((_, first)) = group.startable.iter().next() else { return run };
+                run.batch = group.batches.as_ref().and_then(|batches| batches.id_of(first));
+                let batches = group.batches.as_ref().zip(run.batch);
+                match batches.and_then(|(batches, id)| batches.get(id)) {
+                    Some(batch) => {
+                        run.serials = first_of(&batch.ready(), most);
+                        batch.is_whole()
+                    }
+                    None => {
+                        run.serials.push(first);
+                        true
+                    }
+                }
+            }
+        };
+        if takes_unstarted {
+            let left = most.saturating_sub(run.serials.len());
+            run.serials.extend(first_of(&group.unstarted, left));
+        }
+        run
+    }
+}
