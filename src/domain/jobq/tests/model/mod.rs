@@ -237,11 +237,11 @@ impl Model {
         let unique = push.unique.filter(|_| !doomed);
         let length = self.rows.iter().filter(|row| row.waits()).count() as u64;
         let full = self.config.max_length.is_some_and(|most| length >= most);
-        if full && unique.is_none_or(|unique| self.makes_longer(&unique)) {
-            return Err(Code::Full);
-        }
         if unique.is_some_and(|unique| self.is_circle(&unique, &after)) {
             return Err(Code::Err);
+        }
+        if full && unique.is_none_or(|unique| self.makes_longer(&unique)) {
+            return Err(Code::Full);
         }
         let id = push.id.map_or_else(|| automatic_id_at(self.totals.pushed, now), Box::from);
         let due = match push.due {
