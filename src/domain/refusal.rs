@@ -25,6 +25,8 @@ pub enum Code {
     NoPolicy,
     /// Names a hold that is not open.
     NoHold,
+    /// The caller's user may not.
+    NoPermission,
     /// The server's memory is full, and the call would add to it.
     OutOfMemory,
 }
@@ -42,6 +44,7 @@ impl Code {
             Code::NoJob => "NOJOB",
             Code::NoPolicy => "NOPOLICY",
             Code::NoHold => "NOHOLD",
+            Code::NoPermission => "NOPERM",
             Code::OutOfMemory => "OOM",
         }
     }

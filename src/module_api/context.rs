@@ -150,6 +150,11 @@ impl<'a> Ctx<'a> {
         }
     }
 
+    /// Whether a script or a function calls.
+    pub fn is_script(self) -> bool {
+        self.flags() & raw::REDISMODULE_CTX_FLAGS_LUA != 0
+    }
+
     pub fn is_cluster(self) -> bool {
         self.flags() & raw::REDISMODULE_CTX_FLAGS_CLUSTER != 0
     }

@@ -13,7 +13,7 @@
 //! | [`key`], [`data_type`] | keys, and Rust values kept under them |
 //! | [`keyspace`], [`string_keys`] | walking over all keys; the server's own strings |
 //! | [`reply`] | replies |
-//! | [`command`] | registration from one table, with COMMAND DOCS |
+//! | [`command`], [`acl`] | registration from one table, with COMMAND DOCS; whose keys a caller may see |
 //! | [`replication`] | whether this server may write, and how a write reaches replicas and the AOF |
 //! | [`timer`] | one-shot timers |
 //! | [`blocking`] | clients that wait for a key, in the order in which they blocked |
@@ -22,6 +22,7 @@
 //! | [`cluster_slots`] | which node owns a key, in a cluster |
 //! | [`random`], [`maxmemory`] | random numbers; what happens when the memory is full |
 
+pub(crate) mod acl;
 pub(crate) mod allocator;
 pub(crate) mod args;
 pub(crate) mod blocking;

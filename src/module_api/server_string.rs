@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::slice;
 
+use super::context::Ctx;
 use crate::module_api::{api, raw};
 
 /// A string that the server owns, borrowed for one call. Any byte is allowed in it.
@@ -52,6 +53,22 @@ impl ServerString {
             api!(RedisModule_CreateString)(std::ptr::null_mut(), bytes.as_ptr().cast(), bytes.len())
         };
         ServerString { raw }
+    }
+
+    /// Takes over a string that the server has made for the module in the context of a call; `None` for null.
+    ///
+    /// # Safety
+    /// `raw` must be null, or ours to free and made in this context.
+    pub(crate) unsafe fn from_raw(ctx: Ctx<'_>, raw: *mut raw::RedisModuleString) -> Option<Self> {
+        if raw.is_null() {
+            return None;
+        }
+        // SAFETY: by the caller's promise. The copy belongs to no context, so that every drop is alike.
+        unsafe {
+            let copy = ServerString::new(bytes_of(raw));
+            api!(RedisModule_FreeString)(ctx.raw(), raw);
+            Some(copy)
+        }
     }
 
     pub fn borrow(&self) -> ServerStr<'_> {

@@ -2,7 +2,8 @@
 
 use crate::domain::cache;
 use crate::domain::cache::{CacheEntry, Invalidation, Invalidations, LatestExpiry, Scope, Tags};
-use crate::domain::refusal::Refusal;
+use crate::domain::refusal::{Code, Refusal, shown};
+use crate::module_api::acl::Caller;
 use crate::module_api::command::Call;
 use crate::module_api::context::Ctx;
 use crate::module_api::main_thread::MainThread;
@@ -76,10 +77,25 @@ fn invalidate(call: Call<'_>, scope: Scope) -> Result<(), Refusal> {
             _ => return Err(unknown(&option)),
         }
     }
+    if scope == Scope::Prefix {
+        refuse_foreign_prefixes(call.ctx, &names)?;
+    }
     let latest_expiry = LATEST_EXPIRY.with(|latest_expiry| *latest_expiry);
     global_tables::write::<Invalidations, _>(call.ctx, |_, now, tokens| {
         cache::decide_invalidate(scope, hard, &names, latest_expiry, now, tokens)
     })?;
     call.reply.ok();
     Ok(())
+}
+
+/// All keys that begin with a prefix must be keys that the caller may change. Tags name no keys.
+fn refuse_foreign_prefixes(ctx: Ctx<'_>, prefixes: &[&[u8]]) -> Result<(), Refusal> {
+    let caller = Caller::of(ctx);
+    match prefixes.iter().find(|prefix| !caller.may_write_prefix(ctx, prefix)) {
+        None => Ok(()),
+        Some(foreign) => {
+            let text = format!("No permissions to access all keys with the prefix '{}'", shown(foreign));
+            Err(Refusal::new(Code::NoPermission, text))
+        }
+    }
 }

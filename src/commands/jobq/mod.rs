@@ -11,6 +11,7 @@ pub(crate) mod queue_registry;
 pub(crate) mod queues;
 pub(crate) mod result;
 pub(crate) mod schedule;
+pub(crate) mod sealed_name;
 pub(crate) mod settings;
 pub(crate) mod settle;
 pub(crate) mod update;

@@ -20,7 +20,7 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "WORKGATE._APPLY",
-        flags: "write",
+        flags: "write internal",
         arity: -3,
         keys: Keys::None,
         summary: "Internal: carries changes of what belongs to no key to replicas and through the AOF",

@@ -116,7 +116,7 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "CACHE.INVALIDATE|PREFIX",
-        flags: "write",
+        flags: "write checks-prefixes",
         arity: -4,
         keys: Keys::EveryShard,
         summary: "Makes all values under a prefix of key names stale or missing, and fences their loads",
@@ -138,7 +138,7 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "CACHE.POLICY|SET",
-        flags: "write fast",
+        flags: "write admin fast",
         arity: -3,
         keys: Keys::EveryShard,
         summary: "Defines what rules the keys that begin with a prefix",
@@ -159,7 +159,7 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "CACHE.POLICY|DEL",
-        flags: "write fast",
+        flags: "write admin fast",
         arity: 3,
         keys: Keys::EveryShard,
         summary: "Deletes a policy",

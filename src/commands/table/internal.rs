@@ -12,7 +12,7 @@ const EFFECT: &[Arg] = &[KEY, multiple(text("effect"))];
 pub const fn effects<V: ValueType>(name: &'static str, complexity: &'static str) -> Spec {
     Spec {
         name,
-        flags: "write",
+        flags: "write internal",
         arity: -3,
         keys: Keys::At(1, Access::Update),
         summary: "Internal: carries changes to replicas and through the AOF",

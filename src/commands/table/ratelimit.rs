@@ -89,7 +89,7 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "RATELIMIT.POLICY|SET",
-        flags: "write fast",
+        flags: "write admin fast",
         arity: -4,
         keys: Keys::EveryShard,
         summary: "Defines a policy: limits that calls name as @name",
@@ -100,7 +100,7 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "RATELIMIT.POLICY|DEL",
-        flags: "write fast",
+        flags: "write admin fast",
         arity: 3,
         keys: Keys::EveryShard,
         summary: "Deletes a policy",

@@ -25,7 +25,8 @@ fn connect_as(s: &Server, page: &str, user: &str) -> Client {
 
 fn may(client: &Client, call: &str) -> bool {
     match client.call(call) {
-        Reply::Error(text) => !text.starts_with("NOPERM"),
+        // Redis 8 does not even admit that there are internal commands.
+        Reply::Error(text) => !text.starts_with("NOPERM") && !text.starts_with("ERR unknown command"),
         _ => true,
     }
 }
@@ -159,7 +160,7 @@ fn a_user_of_all_commands_is_kept_from_those_that_the_security_page_denies() {
         "CACHE.POLICY SET app: TTL 5m",
         "CACHE.INVALIDATE TAG 1 t",
         "CACHE.INVALIDATE PREFIX 1 other:",
-        "JOBQ.QUEUES",
+        "CACHE.EVENTS 0",
         "JOBQ.PURGE app:q done",
         "WORKGATE.DIGEST",
         "CONFIG GET *",

@@ -1,5 +1,7 @@
 //! What all commands have in common: COMMAND INFO, refusals, clients.
 
+mod acl_categories;
+mod acl_names;
 mod acl_roles;
 mod command_info;
 mod every_command;
