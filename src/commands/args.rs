@@ -12,6 +12,9 @@ pub const MAX_ID_LEN: usize = 128;
 /// Lists hold at most this many items.
 pub const MAX_ITEMS: usize = 1_000;
 
+/// Callers may name the long tokens of before 0.1.0, which are no longer good.
+pub const MAX_TOKEN: u64 = (1 << 53) - 1;
+
 /// The arguments that are left.
 pub struct ArgReader<'a> {
     args: Args<'a>,
@@ -123,7 +126,7 @@ impl<'a> ArgReader<'a> {
 
     /// A fencing token.
     pub fn token(&mut self) -> Result<u64, Refusal> {
-        self.integer("token", 1, (1 << 53) - 1)
+        self.integer("token", 1, MAX_TOKEN)
     }
 
     /// `[DELAY d]`, which ends the arguments; 0 when it is not given.

@@ -19,6 +19,7 @@ pub(crate) mod global_state;
 pub(crate) mod idemp;
 pub(crate) mod integer;
 pub(crate) mod jobq;
+pub(crate) mod long_token;
 pub(crate) mod ratelimit;
 pub(crate) mod refusal;
 #[cfg(test)]

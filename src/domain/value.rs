@@ -1,6 +1,6 @@
 //! What the server needs to know of a family's value to keep it under a key.
 
-use super::codec::Corrupt;
+use super::codec::{Corrupt, Reader};
 use super::time::UnixMs;
 
 /// When a key should leave the keyspace: a pure function of its value, so that a replica that
@@ -27,8 +27,13 @@ pub trait Effect: Sized {
         None
     }
 
-    /// Refuses what no `encode` has written; never panics, whatever the bytes.
-    fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt>;
+    /// Reads all that there is. Refuses what no `encode` has written; never panics, whatever the bytes.
+    fn read(head: &mut Reader<'_>, payload: Option<&[u8]>) -> Result<Self, Corrupt>;
+
+    /// Like [`Effect::read`], from bytes.
+    fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
+        Self::read(&mut Reader::new(head), payload)
+    }
 
     /// Whether WATCH and client tracking are told: not of what no reader can see.
     fn is_visible(&self) -> bool {

@@ -5,7 +5,7 @@
 
 use std::marker::PhantomData;
 
-use crate::domain::codec::Corrupt;
+use crate::domain::codec::{Corrupt, Reader};
 use crate::domain::integer::integer;
 use crate::domain::refusal::Refusal;
 use crate::domain::value::{Effect, Value};
@@ -35,8 +35,12 @@ impl<V: ValueType> Handler for Apply<V> {
         let word = |index: usize| args.get(index).unwrap_or_default();
         match args.len() {
             3 | 4 => {
-                let effect = V::Effect::decode(word(2), args.get(3)).map_err(|_| damaged())?;
-                replicated_clock::note_token(effect.highest_token());
+                let mut head = Reader::new(word(2));
+                let effect = V::Effect::read(&mut head, args.get(3)).map_err(|_| damaged())?;
+                match head.highest_long_token() {
+                    Some(token) if effect.highest_token() > 0 => replicated_clock::note_long_token(token),
+                    _ => replicated_clock::note_token(effect.highest_token()),
+                }
                 commit::apply::<V>(&mut key, effect);
             }
             6 => {
@@ -65,7 +69,7 @@ impl Handler for ApplyWorld {
         }
         let word = |index: usize| args.get(index).unwrap_or_default();
         match args.len() {
-            3 if word(1) == replicated_clock::NAME.to_bytes() => replicated_clock::take(word(2)),
+            3 if replicated_clock::is_tick(word(1)) => replicated_clock::take(word(1), word(2)),
             3 if word(1) == global_tables::START.to_bytes() => {
                 global_tables::start_history();
                 Ok(())

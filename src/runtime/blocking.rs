@@ -16,7 +16,7 @@ use crate::module_api::server_string::ServerStr;
 
 use super::commit::{ReplicateAs, Write};
 use super::value_type::ValueType;
-use crate::runtime::{commit, eviction};
+use crate::runtime::{commit, eviction, token_clock};
 
 /// When to try again to grant what a full server has no memory for.
 const FULL_RETRY_MS: u64 = 100;
@@ -97,6 +97,7 @@ pub fn answer<W: Waitable>(
     let outcome = decide_and_commit::<W, _>(ctx, key, how, |state, now, tokens| {
         let Decision { reply: answer, effect } = request.decide(state, now, tokens)?;
         eviction::refuse_if_full(ctx, state, effect.as_ref())?;
+        token_clock::refuse_spent(effect.as_ref())?;
         let waits = block.is_some() && W::is_empty(&answer);
         if !waits {
             request.reply(&answer, key, call.reply);

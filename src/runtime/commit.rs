@@ -85,6 +85,7 @@ pub fn write_with<V: ValueType, R>(
     let state = state_of::<V>(&key, how.if_string)?;
     let Decision { reply, effect } = token_clock::tokens(|tokens| decide(state, now, tokens))?;
     eviction::refuse_if_full(ctx, state, effect.as_ref())?;
+    token_clock::refuse_spent(effect.as_ref())?;
     let has_changed = has_advanced || effect.is_some();
     if let Some(effect) = effect {
         match how.replicate_as {
@@ -165,7 +166,7 @@ pub fn apply_verbatim<V: ValueType>(
     let effect = effect(key.value::<V>()?, replicated_clock::last());
     replicated_clock::forward(ctx);
     if let Some(effect) = effect {
-        replicated_clock::note_token(effect.highest_token());
+        replicated_clock::note_next_token(effect.highest_token());
         apply::<V>(&mut key, effect);
     }
     replication::verbatim(ctx);

@@ -130,6 +130,7 @@ pub fn write<T: GlobalTable, R>(
 ) -> Result<R, Refusal> {
     let now = ctx.now_ms();
     let decision = read::<T, _>(|table| token_clock::tokens(|tokens| decide(table, now, tokens)))?;
+    token_clock::refuse_spent(decision.effect.as_ref())?;
     if let Some(effect) = decision.effect {
         if read::<T, _>(|table| table.adds(&effect)) && eviction::is_full(ctx) {
             return Err(eviction::out_of_memory());

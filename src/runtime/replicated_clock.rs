@@ -1,6 +1,6 @@
 //! The time and the token of commands that are replicated verbatim.
 //!
-//! A verbatim command lacks only its time and its token. The primary sends `WORKGATE._APPLY tick ms token`
+//! A verbatim command lacks only its time and its token. The primary sends `WORKGATE._APPLY time ms token`
 //! before the first such command of a millisecond. A replica and the AOF loader take the time of the last tick. The token is the highest that the history has granted: the next one follows from it and
 //! the time ([`next_token`]). Effects that carry tokens raise it in passing; where the clock of this server gives
 //! another than the one that would follow (after a promotion, a load, a RESTORE), a tick says so first.
@@ -15,7 +15,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::time::UnixMs;
-use crate::domain::token::{BOUND, TokenClock};
+use crate::domain::token::TokenClock;
+use crate::domain::{long_token, token};
 use crate::module_api::context::Ctx;
 use crate::module_api::replication;
 
@@ -23,13 +24,19 @@ use crate::module_api::data_type::{Aux, AuxState};
 use crate::runtime::{in_use, token_clock};
 
 /// Its name in `WORKGATE._APPLY`.
-pub const NAME: &CStr = c"tick";
+pub const NAME: &CStr = c"time";
+
+/// Its name before 0.1.0, when tokens were long (see [`crate::domain::long_token`]).
+pub const NAME_WITH_LONG_TOKEN: &CStr = c"tick";
 
 /// The last one; 0 when there was none. Commands run one at a time.
 static LAST: AtomicU64 = AtomicU64::new(0);
 
 /// The highest token of the history. Other than the token clock it knows nothing of what never was a part of it.
 static TOKEN: AtomicU64 = AtomicU64::new(0);
+
+/// Whether [`TOKEN`] is a long one: the history so far is of before 0.1.0.
+static IS_LONG: AtomicBool = AtomicBool::new(false);
 
 /// Whether the append-only file surely holds it.
 static IN_AOF: AtomicBool = AtomicBool::new(false);
@@ -49,8 +56,17 @@ pub fn token() -> u64 {
 }
 
 pub fn set(at: UnixMs, token: u64) {
+    set_numbered(at, token, false);
+}
+
+fn set_numbered(at: UnixMs, token: u64, is_long: bool) {
     LAST.store(at, Ordering::Relaxed);
     TOKEN.store(token, Ordering::Relaxed);
+    IS_LONG.store(is_long, Ordering::Relaxed);
+}
+
+fn is_long() -> bool {
+    IS_LONG.load(Ordering::Relaxed)
 }
 
 /// An effect has granted this token, 0 if none.
@@ -58,15 +74,34 @@ pub fn note_token(token: u64) {
     TOKEN.fetch_max(token, Ordering::Relaxed);
 }
 
+/// An effect of before 0.1.0 has granted this long token.
+pub fn note_long_token(token: u64) {
+    TOKEN.fetch_max(token, Ordering::Relaxed);
+    IS_LONG.store(true, Ordering::Relaxed);
+}
+
 /// The token that a command of the history grants at the last tick.
 pub fn next_token() -> u64 {
-    TokenClock::after(token()).next(last())
+    if is_long() { long_token::shorten(next_long_token()) } else { TokenClock::after(token()).next(last()) }
+}
+
+fn next_long_token() -> u64 {
+    long_token::next(token(), last())
+}
+
+/// A command of the history has granted `token`, 0 if none: the next one.
+pub fn note_next_token(token: u64) {
+    if token > 0 && is_long() {
+        note_long_token(next_long_token());
+    } else {
+        note_token(token);
+    }
 }
 
 /// Says that the command which is replicated next happened at `now` and grants `token`, 0 if none.
 pub fn replicate_tick(ctx: Ctx<'_>, now: UnixMs, token: u64) {
-    let said = now == last() && IN_AOF.load(Ordering::Relaxed);
-    let highest = self::token();
+    let said = now == last() && IN_AOF.load(Ordering::Relaxed) && !is_long();
+    let highest = if is_long() { long_token::shorten(self::token()) + 1 } else { self::token() };
     let follows = token == 0 || token == TokenClock::after(highest).next(now);
     if said && follows {
         return;
@@ -87,16 +122,26 @@ pub fn forward(ctx: Ctx<'_>) {
     }
 }
 
-/// Takes one that the primary has announced.
-pub fn take(effect: &[u8]) -> Result<(), Corrupt> {
+/// Whether a message of `WORKGATE._APPLY` is a tick.
+pub fn is_tick(name: &[u8]) -> bool {
+    [NAME, NAME_WITH_LONG_TOKEN].iter().any(|tick| tick.to_bytes() == name)
+}
+
+/// Takes one that the primary has announced, under one of both names.
+pub fn take(name: &[u8], effect: &[u8]) -> Result<(), Corrupt> {
+    let is_long = name == NAME_WITH_LONG_TOKEN.to_bytes();
     let mut reader = Reader::new(effect);
     let (at, token) = (reader.int()?, reader.int()?);
     reader.end()?;
-    if token >= BOUND {
+    if token >= bound(is_long) {
         return Err(Corrupt);
     }
-    set(at, token);
+    set_numbered(at, token, is_long);
     Ok(())
+}
+
+fn bound(is_long: bool) -> u64 {
+    if is_long { long_token::BOUND } else { token::BOUND }
 }
 
 /// The token clock's name in `WORKGATE._APPLY`, beside those of the tables.
@@ -118,7 +163,8 @@ pub struct Clock;
 
 impl Aux for Clock {
     const TYPE_NAME: &'static CStr = c"workgate0";
-    const ENCODING: u32 = 1;
+    /// 2 says whether the token of the history is a long one; in 1 all tokens are.
+    const ENCODING: u32 = 2;
 
     fn save() -> Option<Vec<u8>> {
         if !in_use::is_in_use() {
@@ -128,19 +174,27 @@ impl Aux for Clock {
         (last > 0 || tick > 0 || token > 0).then(|| {
             let mut writer = Writer::new();
             [last, tick, token].into_iter().for_each(|number| writer.int(number));
+            writer.bool(is_long());
             writer.finish()
         })
     }
 
-    fn load(_encoding: u32, bytes: &[u8]) -> bool {
+    fn load(encoding: u32, bytes: &[u8]) -> bool {
         let mut reader = Reader::new(bytes);
-        match (reader.int(), reader.int(), reader.int()) {
-            (Ok(last), Ok(tick), Ok(token)) if reader.is_empty() && token < BOUND => {
-                token_clock::tokens(|clock| clock.saw(last));
-                set(tick, token);
-                true
-            }
-            _ => false,
-        }
+        let mut read = || {
+            let (last, tick, token) = (reader.int()?, reader.int()?, reader.int()?);
+            let (last, is_long) = if encoding == 1 {
+                // Rounded up: it stands for 64 tokens of which some come later.
+                (long_token::shorten(last) + 1, true)
+            } else {
+                (last, reader.bool()?)
+            };
+            reader.end()?;
+            if token < bound(is_long) { Ok((last, tick, token, is_long)) } else { Err(Corrupt) }
+        };
+        let Ok((last, tick, token, is_long)) = read() else { return false };
+        token_clock::tokens(|clock| clock.saw(last));
+        set_numbered(tick, token, is_long);
+        true
     }
 }

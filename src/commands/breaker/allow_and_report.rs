@@ -5,11 +5,10 @@ use std::ffi::CStr;
 use crate::domain::breaker;
 use crate::domain::breaker::{Breaker, MAX_CALLS, MAX_INSTANCE_LEN, State};
 use crate::domain::refusal::Refusal;
-use crate::domain::token;
 use crate::module_api::command::Call;
 use crate::runtime::handler::Handler;
 
-use crate::commands::args::{ArgReader, unknown};
+use crate::commands::args::{ArgReader, MAX_TOKEN, unknown};
 use crate::runtime::commit;
 
 /// The word for a state in replies.
@@ -50,7 +49,7 @@ impl Handler for BreakerReport {
                 b"OK" => report.ok = words.integer("OK", 0, MAX_CALLS)?,
                 b"FAIL" => report.failed = words.integer("FAIL", 0, MAX_CALLS)?,
                 b"SLOW" => report.slow = words.integer("SLOW", 0, MAX_CALLS)?,
-                b"PERMIT" => report.permit = Some(words.integer("PERMIT", 0, token::BOUND - 1)?),
+                b"PERMIT" => report.permit = Some(words.integer("PERMIT", 0, MAX_TOKEN)?),
                 b"BY" => report.by = Some(words.id_of("BY", MAX_INSTANCE_LEN)?),
                 _ => return Err(unknown(&option)),
             }

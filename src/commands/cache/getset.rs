@@ -21,6 +21,7 @@ use crate::runtime::blocking::{Decided, Waitable};
 use crate::runtime::commit;
 use crate::runtime::commit::Write;
 use crate::runtime::eviction;
+use crate::runtime::token_clock;
 
 /// `CACHE.GETSET key [LEASE d] [BLOCK d] [TOUCH d] [WITHMETA]`, or
 /// `… VALUE v [TTL d] [GRACE d] [META b] [TAGS n tag …] [WITHMETA]`
@@ -111,6 +112,7 @@ fn get_or_store(
         let decision = cache::decide_getset_value(entry, set, &terms, now, tokens)?;
         let Decision { reply, effect } = cache::attach_tags(decision, tags);
         eviction::refuse_if_full(call.ctx, entry, effect.as_ref())?;
+        token_clock::refuse_spent(effect.as_ref())?;
         send(class, &reply, with_meta, call.reply);
         Ok(Decision { reply: (), effect })
     });

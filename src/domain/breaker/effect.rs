@@ -86,12 +86,12 @@ impl value::Effect for Effect {
         let mut w = Writer::new();
         match self {
             Effect::Count { slice, instance } => {
-                w.byte(COUNT);
+                w.kind(COUNT);
                 write_slice(&mut w, slice);
                 w.option(instance.as_ref(), write_instance);
             }
             Effect::Open { counted, instance, since, span, level } => {
-                w.byte(OPEN);
+                w.kind(OPEN);
                 w.option(counted.as_ref(), write_slice);
                 w.option(instance.as_ref(), write_instance);
                 w.int(*since);
@@ -99,49 +99,48 @@ impl value::Effect for Effect {
                 w.int(u64::from(*level));
             }
             Effect::Probe { token, since, lease, instead_of } => {
-                w.byte(PROBE);
+                w.kind(PROBE);
                 w.int(*token);
                 w.int(*since);
                 w.int(*lease);
                 w.option(*instead_of, Writer::int);
             }
             Effect::ProbeSucceeded { token, ok, slow } => {
-                w.byte(PROBE_SUCCEEDED);
+                w.kind(PROBE_SUCCEEDED);
                 w.int(*token);
                 w.int(*ok);
                 w.int(*slow);
             }
             Effect::Close { generation, since } | Effect::Reset { generation, since } => {
-                w.byte(if matches!(self, Effect::Close { .. }) { CLOSE } else { RESET });
+                w.kind(if matches!(self, Effect::Close { .. }) { CLOSE } else { RESET });
                 w.int(*generation);
                 w.int(*since);
             }
             Effect::Force { what, generation, since, span } => {
-                w.byte(FORCE);
+                w.kind(FORCE);
                 write_force(&mut w, *what);
                 w.int(*generation);
                 w.int(*since);
                 w.option(*span, Writer::int);
             }
-            Effect::EndForce => w.byte(END_FORCE),
+            Effect::EndForce => w.kind(END_FORCE),
             Effect::Configure(config) => {
-                w.byte(CONFIGURE);
+                w.kind(CONFIGURE);
                 write_config(&mut w, *config);
             }
             Effect::Rebase { now } => {
-                w.byte(REBASE);
+                w.kind(REBASE);
                 w.int(*now);
             }
         }
         w.finish()
     }
 
-    fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
+    fn read(r: &mut Reader<'_>, payload: Option<&[u8]>) -> Result<Self, Corrupt> {
         if payload.is_some() {
             return Err(Corrupt);
         }
-        let r = &mut Reader::new(head);
-        let effect = match r.byte()? {
+        let effect = match r.kind()? {
             COUNT_ALONE => Effect::Count { slice: read_slice(r)?, instance: None },
             COUNT => Effect::Count { slice: read_slice(r)?, instance: r.option(read_instance)? },
             kind @ (OPEN_ALONE | OPEN) => Effect::Open {

@@ -6,9 +6,8 @@ use crate::domain::breaker::state::call_window::{
 };
 use crate::domain::breaker::state::config::{BreakerConfig, PROBES_RANGE};
 use crate::domain::breaker::state::instances::{Instance, Instances, MAX_INSTANCE_LEN, MAX_INSTANCES};
-use crate::domain::codec::ranges::{TIME, below, read_span, read_time, read_token};
+use crate::domain::codec::ranges::{TIME, below, read_span, read_time, read_token, read_token_or_zero};
 use crate::domain::codec::{Corrupt, Reader, Writer};
-use crate::domain::token;
 
 /// Open times stop growing long before this many rounds; see
 /// [`crate::domain::breaker::decide::report`].
@@ -149,7 +148,7 @@ fn write_phase(w: &mut Writer, phase: &BreakerPhase) {
 fn read_phase(r: &mut Reader<'_>) -> Result<BreakerPhase, Corrupt> {
     match r.byte()? {
         CLOSED => {
-            let (generation, since) = (below(r, token::BOUND)?, read_time(r)?);
+            let (generation, since) = (read_token_or_zero(r)?, read_time(r)?);
             Ok(BreakerPhase::Closed { generation, since })
         }
         OPEN => Ok(BreakerPhase::Open { since: read_time(r)?, span: read_span(r)? }),
@@ -161,9 +160,14 @@ fn read_phase(r: &mut Reader<'_>) -> Result<BreakerPhase, Corrupt> {
             }
             let mut permits: Vec<ProbePermit> = Vec::with_capacity(count);
             for _ in 0..count {
-                let permit =
+                let mut permit =
                     ProbePermit { token: read_token(r)?, since: read_time(r)?, lease: read_span(r)? };
-                if permits.last().is_some_and(|last| last.token >= permit.token) {
+                let above = permits.last().map_or(0, |last| last.token);
+                if r.has_long_tokens() {
+                    // Several long tokens may have become one.
+                    permit.token = permit.token.max(above + 1);
+                }
+                if permit.token <= above {
                     return Err(Corrupt);
                 }
                 permits.push(permit);
@@ -216,9 +220,9 @@ pub(crate) fn write(breaker: &Breaker) -> Vec<u8> {
     w.finish()
 }
 
-/// Encoding 1 knew neither the quorum nor instances.
+/// Encoding 1 knew neither the quorum nor instances, 3 shortened the tokens.
 pub(crate) fn read(encoding: u32, block: &[u8]) -> Result<Breaker, Corrupt> {
-    let r = &mut Reader::new(block);
+    let r = &mut Reader::of_block(block, encoding < 3);
     let config = r.option(if encoding == 1 { read_config_without_quorum } else { read_config })?;
     if config == Some(BreakerConfig::default()) {
         return Err(Corrupt);

@@ -19,7 +19,7 @@ impl Value for Breaker {
         breaker.is_none() && matches!(effect, Effect::Configure(_))
     }
 
-    const ENCODING: u32 = 2;
+    const ENCODING: u32 = 3;
 
     fn apply(&mut self, effect: Effect) {
         match effect {

@@ -44,7 +44,7 @@ impl value::Effect for Effect {
     fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
         let mut head = |kind: u8, numbers: &[u64]| {
-            w.byte(kind);
+            w.kind(kind);
             numbers.iter().for_each(|number| w.int(*number));
         };
         match self {
@@ -55,11 +55,11 @@ impl value::Effect for Effect {
             Effect::Drop { token } => head(DROP, &[*token]),
             Effect::Touch { fresh_until } => head(TOUCH, &[*fresh_until]),
             Effect::Set { meta, bytes: _ } => {
-                w.byte(SET);
+                w.kind(SET);
                 meta.write(&mut w);
             }
             Effect::SetAnnotated { meta, annotations, bytes: _ } => {
-                w.byte(SET_ANNOTATED);
+                w.kind(SET_ANNOTATED);
                 meta.write(&mut w);
                 annotations.write(&mut w);
             }
@@ -74,30 +74,29 @@ impl value::Effect for Effect {
         }
     }
 
-    fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
-        let mut r = Reader::new(head);
-        let effect = match (r.byte()?, payload) {
+    fn read(r: &mut Reader<'_>, payload: Option<&[u8]>) -> Result<Self, Corrupt> {
+        let effect = match (r.kind()?, payload) {
             (kind @ (FILL | REFRESH | RELEASE), None) => {
-                let token = read_token(&mut r)?;
-                let since = read_time(&mut r)?;
-                let lease = read_span(&mut r)?;
+                let token = read_token(r)?;
+                let since = read_time(r)?;
+                let lease = read_span(r)?;
                 match kind {
                     FILL => Effect::Fill { token, since, lease },
                     REFRESH => Effect::Refresh { token, since, lease },
                     _ => Effect::Release { token, at: since, delay: lease },
                 }
             }
-            (EXPIRE, None) => Effect::Expire { token: read_token(&mut r)?, at: read_time(&mut r)? },
-            (TOUCH, None) => Effect::Touch { fresh_until: read_time(&mut r)? },
+            (EXPIRE, None) => Effect::Expire { token: read_token(r)?, at: read_time(r)? },
+            (TOUCH, None) => Effect::Touch { fresh_until: read_time(r)? },
             (SET, Some(bytes)) => {
-                let meta = ValueMeta::read(&mut r)?;
+                let meta = ValueMeta::read(r)?;
                 Effect::Set { meta, bytes: check_bytes(&meta, bytes)? }
             }
-            (DROP, None) => Effect::Drop { token: read_token(&mut r)? },
+            (DROP, None) => Effect::Drop { token: read_token(r)? },
             (kind @ (SET_TAGGED | SET_ANNOTATED), Some(bytes)) => {
-                let meta = ValueMeta::read(&mut r)?;
+                let meta = ValueMeta::read(r)?;
                 let read = if kind == SET_TAGGED { Annotations::read_tags } else { Annotations::read };
-                let annotations = read(&mut r)?;
+                let annotations = read(r)?;
                 Effect::SetAnnotated { meta, annotations, bytes: check_bytes(&meta, bytes)? }
             }
             _ => return Err(Corrupt),

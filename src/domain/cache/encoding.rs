@@ -15,6 +15,8 @@ const RELEASED: u8 = 4;
 const IS_ANNOTATED: u8 = 8;
 /// The encoding that knew no META.
 const WITHOUT_META: u32 = 1;
+/// The last encoding of before 0.1.0.
+const LAST_WITH_LONG_TOKENS: u32 = 2;
 
 /// The one block of an entry that holds something.
 pub(crate) fn write(entry: &CacheEntry) -> Vec<u8> {
@@ -44,7 +46,7 @@ pub(crate) fn write(entry: &CacheEntry) -> Vec<u8> {
 
 pub(crate) fn read(encoding: u32, block: &[u8]) -> Result<CacheEntry, Corrupt> {
     let read_annotations = if encoding == WITHOUT_META { Annotations::read_tags } else { Annotations::read };
-    let mut r = Reader::new(block);
+    let mut r = Reader::of_block(block, encoding <= LAST_WITH_LONG_TOKENS);
     let parts = r.byte()?;
     let has = |part| parts & part != 0;
     let known = parts <= HAS_VALUE | HAS_LEASE | RELEASED | IS_ANNOTATED;

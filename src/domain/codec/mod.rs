@@ -5,6 +5,8 @@
 
 pub(crate) mod ranges;
 
+use super::{long_token, token};
+
 /// Decoded bytes that no writer of ours has written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Corrupt;
@@ -44,6 +46,11 @@ impl Writer {
 
     pub fn byte(&mut self, value: u8) {
         self.bytes.push(value);
+    }
+
+    /// The first byte of an effect that carries tokens: which kind it is.
+    pub fn kind(&mut self, kind: u8) {
+        self.byte(kind | SHORT_TOKENS);
     }
 
     pub fn bool(&mut self, value: bool) {
@@ -103,15 +110,62 @@ impl Writer {
     }
 }
 
+/// A bit of the first byte of effects. Those of before 0.1.0 lack it: their tokens are long ones.
+const SHORT_TOKENS: u8 = 64;
+
 /// Reads what a [`Writer`] wrote.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     rest: &'a [u8],
+    /// The highest of the long tokens that were read, where the tokens are of before 0.1.0 (see
+    /// [`crate::domain::long_token`]).
+    highest_long_token: Option<u64>,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
-        Reader { rest: bytes }
+        Reader { rest: bytes, highest_long_token: None }
+    }
+
+    /// Reads a block whose encoding is of before 0.1.0 if `has_long_tokens`.
+    pub fn of_block(bytes: &'a [u8], has_long_tokens: bool) -> Self {
+        Reader { rest: bytes, highest_long_token: has_long_tokens.then_some(0) }
+    }
+
+    /// What [`Writer::kind`] wrote.
+    pub fn kind(&mut self) -> Result<u8, Corrupt> {
+        let byte = self.byte()?;
+        if byte & SHORT_TOKENS == 0 {
+            self.highest_long_token = Some(0);
+        }
+        Ok(byte & !SHORT_TOKENS)
+    }
+
+    /// A token of today: `number` was read as one.
+    pub fn token(&mut self, number: u64) -> Result<u64, Corrupt> {
+        let token = match &mut self.highest_long_token {
+            None => number,
+            Some(_) if number >= long_token::BOUND => return Err(Corrupt),
+            Some(highest) => {
+                *highest = number.max(*highest);
+                long_token::shorten(number)
+            }
+        };
+        if token < token::BOUND { Ok(token) } else { Err(Corrupt) }
+    }
+
+    /// From now on, tokens are long ones.
+    pub fn expect_long_tokens(&mut self) {
+        self.highest_long_token.get_or_insert(0);
+    }
+
+    pub fn has_long_tokens(&self) -> bool {
+        self.highest_long_token.is_some()
+    }
+
+    /// The highest of the long tokens that were read, if there were such.
+    pub fn highest_long_token(&self) -> Option<u64> {
+        self.highest_long_token.filter(|token| *token > 0)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -192,7 +246,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Everything must have been read.
-    pub fn end(self) -> Result<(), Corrupt> {
+    pub fn end(&self) -> Result<(), Corrupt> {
         if self.is_empty() { Ok(()) } else { Err(Corrupt) }
     }
 }

@@ -3,7 +3,6 @@
 
 use crate::domain::codec::{Corrupt, Reader};
 use crate::domain::time::{LONGEST, UnixMs};
-use crate::domain::token;
 
 /// Times are below 2^53 ms after the Unix epoch.
 pub const TIME: UnixMs = 1 << 53;
@@ -15,7 +14,13 @@ pub fn below(reader: &mut Reader<'_>, bound: u64) -> Result<u64, Corrupt> {
 
 /// A fencing token.
 pub fn read_token(reader: &mut Reader<'_>) -> Result<u64, Corrupt> {
-    below(reader, token::BOUND).and_then(|token| if token > 0 { Ok(token) } else { Err(Corrupt) })
+    read_token_or_zero(reader).and_then(|token| if token > 0 { Ok(token) } else { Err(Corrupt) })
+}
+
+/// A fencing token, or 0 where there is none.
+pub fn read_token_or_zero(reader: &mut Reader<'_>) -> Result<u64, Corrupt> {
+    let number = reader.int()?;
+    reader.token(number)
 }
 
 /// A point in time, in Unix milliseconds.

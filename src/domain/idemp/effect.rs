@@ -41,7 +41,7 @@ impl value::Effect for Effect {
         let mut w = Writer::new();
         match self {
             Effect::Claim { token, since, lease, ttl, attempt, owner, fingerprint } => {
-                w.byte(CLAIM);
+                w.kind(CLAIM);
                 w.int(*token);
                 w.int(*since);
                 w.int(*lease);
@@ -51,20 +51,20 @@ impl value::Effect for Effect {
                 w.option(fingerprint.as_ref(), |w, fingerprint| w.raw(&fingerprint.0));
             }
             Effect::Complete { token, at, ttl, meta, result: _ } => {
-                w.byte(COMPLETE);
+                w.kind(COMPLETE);
                 w.int(*token);
                 w.int(*at);
                 w.int(*ttl);
                 w.option(meta.as_deref(), Writer::bytes);
             }
             Effect::Extend { token, at, lease, checkpoint: _ } => {
-                w.byte(EXTEND);
+                w.kind(EXTEND);
                 w.int(*token);
                 w.int(*at);
                 w.int(*lease);
             }
             Effect::Release { token, at, delay } => {
-                w.byte(RELEASE);
+                w.kind(RELEASE);
                 w.int(*token);
                 w.int(*at);
                 w.int(*delay);
@@ -81,36 +81,33 @@ impl value::Effect for Effect {
         }
     }
 
-    fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
-        let mut r = Reader::new(head);
-        let effect = match (r.byte()?, payload) {
+    fn read(r: &mut Reader<'_>, payload: Option<&[u8]>) -> Result<Self, Corrupt> {
+        let effect = match (r.kind()?, payload) {
             (CLAIM, None) => Effect::Claim {
-                token: read_token(&mut r)?,
-                since: read_time(&mut r)?,
-                lease: read_span(&mut r)?,
-                ttl: read_span(&mut r)?,
-                attempt: read_attempt(&mut r)?,
+                token: read_token(r)?,
+                since: read_time(r)?,
+                lease: read_span(r)?,
+                ttl: read_span(r)?,
+                attempt: read_attempt(r)?,
                 owner: r.option(Reader::bytes)?.map(Box::from),
                 fingerprint: r.option(Reader::array)?.map(Fingerprint),
             },
             (COMPLETE, Some(result)) => Effect::Complete {
-                token: read_token(&mut r)?,
-                at: read_time(&mut r)?,
-                ttl: read_span(&mut r)?,
+                token: read_token(r)?,
+                at: read_time(r)?,
+                ttl: read_span(r)?,
                 meta: r.option(Reader::bytes)?.map(Box::from),
                 result: Box::from(result),
             },
             (EXTEND, checkpoint) => Effect::Extend {
-                token: read_token(&mut r)?,
-                at: read_time(&mut r)?,
-                lease: read_span(&mut r)?,
+                token: read_token(r)?,
+                at: read_time(r)?,
+                lease: read_span(r)?,
                 checkpoint: checkpoint.map(Box::from),
             },
-            (RELEASE, None) => Effect::Release {
-                token: read_token(&mut r)?,
-                at: read_time(&mut r)?,
-                delay: read_span(&mut r)?,
-            },
+            (RELEASE, None) => {
+                Effect::Release { token: read_token(r)?, at: read_time(r)?, delay: read_span(r)? }
+            }
             _ => return Err(Corrupt),
         };
         r.end()?;

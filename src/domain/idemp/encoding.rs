@@ -6,6 +6,9 @@ use crate::domain::idemp::Fingerprint;
 use crate::domain::idemp::state::completed::PackedResult;
 use crate::domain::idemp::state::record::{Record, Stage, Unfinished};
 
+/// The encoding of before 0.1.0.
+const WITH_LONG_TOKENS: u32 = 1;
+
 /// First byte of a record's block.
 const RELEASED: u8 = 1;
 const HELD: u8 = 2;
@@ -45,8 +48,8 @@ pub(crate) fn write(record: &Record) -> Vec<u8> {
     w.finish()
 }
 
-pub(crate) fn read(block: &[u8]) -> Result<Record, Corrupt> {
-    let mut r = Reader::new(block);
+pub(crate) fn read(encoding: u32, block: &[u8]) -> Result<Record, Corrupt> {
+    let mut r = Reader::of_block(block, encoding == WITH_LONG_TOKENS);
     let kind = r.byte()?;
     let token = read_token(&mut r)?;
     let since = read_time(&mut r)?;

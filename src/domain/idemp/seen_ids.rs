@@ -105,10 +105,9 @@ impl value::Effect for SeenEffect {
         w.finish()
     }
 
-    fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
-        let mut r = Reader::new(head);
+    fn read(r: &mut Reader<'_>, payload: Option<&[u8]>) -> Result<Self, Corrupt> {
         let secret = r.option(Reader::array)?;
-        let (now, until) = (read_time(&mut r)?, read_time(&mut r)?);
+        let (now, until) = (read_time(r)?, read_time(r)?);
         let mut hashes = Vec::with_capacity(r.left() / size_of::<u128>());
         while !r.is_empty() {
             hashes.push(u128::from_be_bytes(r.array()?));

@@ -9,7 +9,8 @@ use crate::domain::value::{Lifetime, Value};
 impl Value for Record {
     type Effect = Effect;
 
-    const ENCODING: u32 = 1;
+    /// 2 shortened the tokens.
+    const ENCODING: u32 = 2;
 
     /// A new record. A later attempt takes the place of the earlier one.
     fn adds(record: Option<&Self>, _effect: &Effect) -> bool {
@@ -65,11 +66,11 @@ impl Value for Record {
     }
 
     /// A record of any size is a single block.
-    fn load(&mut self, _encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
+    fn load(&mut self, encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
         if self.token != 0 {
             return Err(Corrupt);
         }
-        *self = encoding::read(block)?;
+        *self = encoding::read(encoding, block)?;
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! What the server needs of the family: apply, lifetime, saved form.
 
+use crate::domain::codec::ranges::read_token_or_zero;
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::jobq::effect::Effect;
 use crate::domain::jobq::encoding::dependencies;
@@ -27,8 +28,8 @@ impl Value for Queue {
     type Effect = Effect;
 
     /// 2 added START, END and RUNS of schedules, 3 the KIND of a failure, 4 what MAXWAIT counts from
-    /// and the times of the pushes in the log of events, 5 the batches of GROUPED.
-    const ENCODING: u32 = 5;
+    /// and the times of the pushes in the log of events, 5 the batches of GROUPED; 6 shortened the tokens.
+    const ENCODING: u32 = 6;
 
     fn adds(queue: Option<&Self>, effect: &Effect) -> bool {
         growth::adds(queue, &effect.change)
@@ -113,7 +114,7 @@ impl Value for Queue {
     }
 
     fn load(&mut self, encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
-        let mut reader = Reader::new(block);
+        let mut reader = Reader::of_block(block, encoding < 6);
         match reader.byte()? {
             // The head must come first: earlier blocks could contradict it.
             HEAD if self.jobs.is_empty()
@@ -122,7 +123,7 @@ impl Value for Queue {
                 && self.history.is_empty() =>
             {
                 (self.clock, self.next_serial, self.highest_token) =
-                    (reader.int()?, reader.int()?, reader.int()?);
+                    (reader.int()?, reader.int()?, read_token_or_zero(&mut reader)?);
                 (self.ready.last_turn, self.ready.ungrouped_turn) = (reader.int()?, reader.int()?);
                 (self.aging.risen, self.aging.since) = (reader.int()?, reader.int()?);
                 self.totals = Totals {

@@ -1,5 +1,6 @@
 //! Changes of a subject in their replicated form.
 
+use crate::domain::codec::ranges::read_token;
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::ratelimit::charge::Charge;
 use crate::domain::ratelimit::encoding::limit::{read_limit, read_span, write_limit, write_span};
@@ -13,7 +14,7 @@ use crate::domain::ratelimit::state::leases::MAX_HOLDER_LEN;
 use crate::domain::ratelimit::state::lockout::{Lock, LockLevel};
 use crate::domain::ratelimit::{MAX_COUNT, MAX_LIMITS};
 use crate::domain::time::UnixMs;
-use crate::domain::{token, value};
+use crate::domain::value;
 
 /// A change of a subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +104,9 @@ const RELEASED: u8 = 9;
 const SHADOW_HELD: u8 = 10;
 /// The form before there were tokens.
 const ACQUIRED_WITHOUT_TOKEN: u8 = 8;
-const ACQUIRED: u8 = 11;
+/// Before 0.1.0.
+const ACQUIRED_WITH_LONG_TOKEN: u8 = 11;
+const ACQUIRED: u8 = 13;
 const REBASED: u8 = 12;
 
 impl value::Effect for Effect {
@@ -176,60 +179,58 @@ impl value::Effect for Effect {
         }
     }
 
-    fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
-        let mut reader = Reader::new(head);
+    fn read(reader: &mut Reader<'_>, payload: Option<&[u8]>) -> Result<Self, Corrupt> {
         let change = reader.byte()?;
         if payload.is_some() {
             return Err(Corrupt);
         }
         let effect = match change {
             TAKEN => {
-                let (now, charges) = (reader.int()?, read_charges(&mut reader, true, 1)?);
+                let (now, charges) = (reader.int()?, read_charges(reader, true, 1)?);
                 Effect::Taken { now, charges, hold: None }
             }
             HELD | SHADOW_HELD => {
-                let (now, charges) = (reader.int()?, read_charges(&mut reader, true, 0)?);
-                let hold = read_hold(&mut reader, change == SHADOW_HELD)?;
+                let (now, charges) = (reader.int()?, read_charges(reader, true, 0)?);
+                let hold = read_hold(reader, change == SHADOW_HELD)?;
                 let hold = Some(Box::new(hold));
                 Effect::Taken { now, charges, hold }
             }
             LOCKED => {
-                let lock = read_lock(&mut reader)?;
+                let lock = read_lock(reader)?;
                 Effect::Locked { lock, level: reader.option(read_level)? }
             }
             UNLOCKED => Effect::Unlocked,
             SETTLED => {
-                let (now, id) = (reader.int()?, read_id(&mut reader, MAX_HOLD_ID_LEN)?);
+                let (now, id) = (reader.int()?, read_id(reader, MAX_HOLD_ID_LEN)?);
                 let count = reader.count(1)?;
-                let costs = (0..count).map(|_| read_cost(&mut reader, 0)).collect::<Result<_, _>>()?;
+                let costs = (0..count).map(|_| read_cost(reader, 0)).collect::<Result<_, _>>()?;
                 Effect::Settled { now, id, costs }
             }
-            REFUNDED => {
-                Effect::Refunded { now: reader.int()?, refunds: read_charges(&mut reader, false, 1)? }
-            }
+            REFUNDED => Effect::Refunded { now: reader.int()?, refunds: read_charges(reader, false, 1)? },
             RESET => {
                 let count = reader.count(1)?;
-                let counters = (0..count).map(|_| read_counter(&mut reader)).collect::<Result<_, _>>()?;
+                let counters = (0..count).map(|_| read_counter(reader)).collect::<Result<_, _>>()?;
                 Effect::Reset { counters }
             }
             REBASED => {
                 let (now, count) = (reader.int()?, reader.count(2)?);
-                let spans = (0..count).map(|_| read_span(&mut reader)).collect::<Result<_, _>>()?;
+                let spans = (0..count).map(|_| read_span(reader)).collect::<Result<_, _>>()?;
                 Effect::Rebased { now, spans }
             }
             CLEARED => Effect::Cleared,
-            ACQUIRED | ACQUIRED_WITHOUT_TOKEN => {
-                let (now, holder) = (reader.int()?, read_id(&mut reader, MAX_HOLDER_LEN)?);
+            ACQUIRED | ACQUIRED_WITH_LONG_TOKEN | ACQUIRED_WITHOUT_TOKEN => {
+                if change == ACQUIRED_WITH_LONG_TOKEN {
+                    reader.expect_long_tokens();
+                }
+                let (now, holder) = (reader.int()?, read_id(reader, MAX_HOLDER_LEN)?);
                 let until = reader.int()?;
-                let token = if change == ACQUIRED { reader.int()? } else { 1 };
-                if token == 0 || token >= token::BOUND || now > until {
+                let token = if change == ACQUIRED_WITHOUT_TOKEN { 1 } else { read_token(reader)? };
+                if now > until {
                     return Err(Corrupt);
                 }
                 Effect::Acquired { now, holder, until, token }
             }
-            RELEASED => {
-                Effect::Released { now: reader.int()?, holder: read_id(&mut reader, MAX_HOLDER_LEN)? }
-            }
+            RELEASED => Effect::Released { now: reader.int()?, holder: read_id(reader, MAX_HOLDER_LEN)? },
             _ => return Err(Corrupt),
         };
         reader.end()?;

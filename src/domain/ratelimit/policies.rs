@@ -182,8 +182,7 @@ impl value::Effect for LimitPolicyEffect {
         w.finish()
     }
 
-    fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
-        let mut r = Reader::new(head);
+    fn read(r: &mut Reader<'_>, payload: Option<&[u8]>) -> Result<Self, Corrupt> {
         let kind = r.byte()?;
         let name = r.bytes()?;
         if payload.is_some() || !is_policy(name) {
@@ -191,7 +190,7 @@ impl value::Effect for LimitPolicyEffect {
         }
         let effect = match kind {
             SET => {
-                let policy = Rc::new(LimitPolicy::read(name, &mut r)?);
+                let policy = Rc::new(LimitPolicy::read(name, r)?);
                 LimitPolicyEffect::Set { name: name.into(), policy }
             }
             DELETE => LimitPolicyEffect::Delete { name: name.into() },

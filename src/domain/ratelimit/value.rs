@@ -16,8 +16,8 @@ use crate::domain::value::{Lifetime, Value};
 impl Value for Subject {
     type Effect = Effect;
 
-    /// 1 had neither tokens of places nor the times of unnamed buckets.
-    const ENCODING: u32 = 2;
+    /// 1 had neither tokens of places nor the times of unnamed buckets; 3 shortened the tokens.
+    const ENCODING: u32 = 3;
 
     /// A new subject, a limit that the subject does not hold yet, a hold, a place. A lock is let through.
     fn adds(subject: Option<&Self>, effect: &Effect) -> bool {

@@ -1,6 +1,7 @@
 //! The saved form of a value, written and read as the server does it, and what must hold of every such form.
 
-use crate::domain::codec::Corrupt;
+use crate::domain::codec::{Corrupt, Reader};
+use crate::domain::long_token;
 use crate::domain::value::{Effect, Value};
 use std::fmt::Debug;
 
@@ -55,6 +56,17 @@ pub(crate) fn effect_reads_back<E: Effect + Debug + PartialEq>(effect: &E, at: p
     for wrong in [&head[..at.index(head.len())], &[&head[..], &[0]].concat()] {
         assert_eq!(E::decode(wrong, payload), Err(Corrupt), "{effect:?}: {wrong:?}");
     }
+}
+
+/// An effect as it was written before 0.1.0, with its tokens as long ones.
+pub(crate) fn effect_with_long_tokens_is_read<E: Effect + Debug + PartialEq>(effect: &E) {
+    let mut head = effect.encode();
+    head[0] &= !64;
+    let mut reader = Reader::new(&head);
+    let read = E::read(&mut reader, effect.payload()).expect("an effect of before 0.1.0");
+    assert_eq!(read.highest_token(), long_token::shorten(effect.highest_token()), "{effect:?}");
+    assert!(reader.highest_long_token().unwrap_or(0) >= effect.highest_token(), "{effect:?}");
+    assert_eq!(E::decode(&read.encode(), read.payload()), Ok(read));
 }
 
 /// No two of the values have the same saved form.

@@ -1,6 +1,6 @@
 //! A crafted RESTORE cannot spend the tokens that all families share.
 
-use crate::support::{Dump, cmd, list, server, status};
+use crate::support::{Dump, Server, cmd, list, server, status, text};
 
 /// A queue's payload with its clock in the year 2108, at the same length.
 fn from_2108(payload: &[u8]) -> Vec<u8> {
@@ -25,4 +25,74 @@ fn a_queue_from_the_far_future_is_refused_and_tokens_go_on() {
     let token = s.ok("IDEMP.CLAIM k").at(2).int();
     assert!(token < 1 << 52);
     s.ok(format!("IDEMP.COMPLETE k {token} r")).is(status("OK"));
+}
+
+/// An IDEMP effect of today: a claim (kind 1, with the bit that says its token is short).
+fn claim_effect(token: u64) -> Vec<u8> {
+    let mut effect = vec![1 | 64];
+    // Token, since, lease, ttl, attempt; neither owner nor fingerprint.
+    for mut number in [token, 0, 1_000, 1_000, 1] {
+        while number >= 0x80 {
+            effect.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        effect.push(number as u8);
+    }
+    effect.extend([0, 0]);
+    effect
+}
+
+fn frame(parts: &[&[u8]]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", parts.len()).into_bytes();
+    for part in parts {
+        bytes.extend(format!("${}\r\n", part.len()).bytes());
+        bytes.extend(*part);
+        bytes.extend(b"\r\n");
+    }
+    bytes
+}
+
+/// An append-only file that holds nothing but these commands.
+fn server_on_commands(commands: &[Vec<u8>]) -> Server {
+    let manifest = b"file appendonly.aof.1.incr.aof seq 1 type i\n";
+    let files: [(&str, &[u8]); 2] = [
+        ("appendonlydir/appendonly.aof.manifest", manifest),
+        ("appendonlydir/appendonly.aof.1.incr.aof", &commands.concat()),
+    ];
+    Server::on_files(&["appendonly yes"], &files)
+}
+
+#[test]
+fn at_15_digits_grants_are_refused_and_what_is_held_can_be_settled() {
+    const LAST: u64 = 99_999_999_999_999;
+    const MOST_AHEAD: u64 = 1 << 40;
+    let now = 1_000_000_000_000;
+    let tokens = (now..LAST).step_by(MOST_AHEAD as usize / 2).chain([LAST]);
+    let claims: Vec<Vec<u8>> =
+        tokens.map(|token| frame(&[b"idemp._apply", b"spent", &claim_effect(token)])).collect();
+    let s = server_on_commands(&claims);
+    s.ok("JOBQ.PUSH q p ID one");
+    s.ok("RATELIMIT.CHECK limit 10/1m").at(0).clone().is(1);
+    for command in [
+        "JOBQ.POP q",
+        "JOBQ.POP q BLOCK 1h",
+        "JOBQ.POP q ALSO 1 r",
+        "IDEMP.CLAIM i",
+        "IDEMP.CLAIM i BLOCK 1h",
+        "CACHE.GETSET c",
+        "CACHE.GETSET c BLOCK 1h",
+        "CACHE.GETSET c VALUE v",
+        "CACHE.SET c v",
+        "CACHE.ABSENT c",
+        "CACHE.INVALIDATE TAG 1 t",
+        "RATELIMIT.ACQUIRE places h MAX 1",
+        "RATELIMIT.ACQUIRE places h MAX 1 BLOCK 1h",
+        "BREAKER.FORCE b closed",
+    ] {
+        s.refuses(command, "ERR the token clock");
+    }
+    s.ok("EXISTS i c places b").is(0);
+    s.ok("JOBQ.GET q one").field("state").clone().is(text("ready"));
+    s.ok("JOBQ.CANCEL q one").is(list![1]);
+    s.lives();
 }

@@ -4,7 +4,7 @@
 use crate::support::{Server, Snapshot, cmd, nothing_is_lost_across_rewrites, server};
 
 fn is_tick(line: &str) -> bool {
-    line.to_ascii_lowercase().starts_with("workgate._apply tick ")
+    line.to_ascii_lowercase().starts_with("workgate._apply time ")
 }
 
 /// What went to the replicas, without transactions and ticks.

@@ -6,7 +6,7 @@ const LIMITS: &str = "a=1000/1h b=1000/1m:bucket 1000/1d";
 
 #[track_caller]
 fn is_tick(line: &str) {
-    assert!(line.to_ascii_lowercase().starts_with("workgate._apply tick "), "{line}");
+    assert!(line.to_ascii_lowercase().starts_with("workgate._apply time "), "{line}");
 }
 
 #[test]
@@ -45,7 +45,7 @@ fn calls_of_one_millisecond_share_a_tick_and_the_replica_takes_the_time_from_it(
     let lines = stream.taken(&s);
     // Of each limit 1,000: the others were denied.
     assert_eq!(lines.iter().filter(|line| line.starts_with("RATELIMIT.CHECK")).count(), 1_000);
-    assert!(lines.iter().filter(|line| line.contains("tick")).count() < 1_000, "{lines:?}");
+    assert!(lines.iter().filter(|line| line.contains("_apply time")).count() < 1_000, "{lines:?}");
     s.in_step_with(&r);
     assert_eq!(Snapshot::of(&r), Snapshot::of(&s));
 }

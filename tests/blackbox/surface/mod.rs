@@ -7,5 +7,6 @@ mod command_info;
 mod every_command;
 mod full_server;
 mod info_fields;
+mod lua_numbers;
 mod panic_guard;
 mod stock_client;

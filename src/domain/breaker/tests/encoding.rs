@@ -80,6 +80,11 @@ fn breakers() -> impl Strategy<Value = Breaker> {
 
 proptest! {
     #[test]
+    fn an_effect_of_before_0_1_0_has_long_tokens(effect in effects()) {
+        saved_form::effect_with_long_tokens_is_read(&effect);
+    }
+
+    #[test]
     fn an_effect_reads_back_as_it_was_written(effect in effects(), at in any::<prop::sample::Index>()) {
         saved_form::effect_reads_back(&effect, at);
         prop_assert_eq!(Effect::decode(&effect.encode(), Some(b"")), Err(Corrupt));
@@ -115,7 +120,7 @@ proptest! {
     }
 
     #[test]
-    fn random_bytes_never_panic(kind in 0u8..12, bytes in prop::collection::vec(any::<u8>(), 0..60), now in any::<u64>()) {
+    fn random_bytes_never_panic(kind in prop_oneof![0u8..14, 64u8..78], bytes in prop::collection::vec(any::<u8>(), 0..60), now in any::<u64>()) {
         let bytes = [&[kind], &bytes[..]].concat();
         if let Ok(effect) = Effect::decode(&bytes, None) {
             Breaker::default().apply(effect);

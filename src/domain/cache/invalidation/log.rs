@@ -167,8 +167,11 @@ fn write_invalidation(w: &mut Writer, invalidation: Invalidation) {
     w.int(invalidation.at);
 }
 
-fn read_invalidation(r: &mut Reader<'_>) -> Result<Invalidation, Corrupt> {
-    Ok(Invalidation { token: read_token(r)?, at: read_time(r)? })
+/// A long token is rounded up, as it stands for 64 of which some come later: some entries are loaded again
+/// without need, and none that was invalidated becomes fresh.
+pub(crate) fn read_invalidation(r: &mut Reader<'_>) -> Result<Invalidation, Corrupt> {
+    let token = read_token(r)? + u64::from(r.has_long_tokens());
+    Ok(Invalidation { token, at: read_time(r)? })
 }
 
 /// Reads an `until`: a time, and the longest durations after it.

@@ -7,7 +7,6 @@
 pub(crate) mod events;
 pub(crate) mod log;
 
-use crate::domain::codec::ranges::{read_time, read_token};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::decision::Decision;
 use crate::domain::global_state::Table;
@@ -16,7 +15,7 @@ use crate::domain::time::{HOUR, UnixMs};
 use crate::domain::token::TokenClock;
 use crate::domain::value;
 use events::{InvalidationEvent, InvalidationEvents};
-use log::{FOREVER, Invalidation, InvalidationLog, Scope, read_until};
+use log::{FOREVER, Invalidation, InvalidationLog, Scope, read_invalidation, read_until};
 
 /// The longest tag, in bytes.
 pub const MAX_TAG_LEN: usize = 128;
@@ -177,7 +176,7 @@ const HARD_PREFIX: u8 = 4;
 impl value::Effect for InvalidationEffect {
     fn encode(&self) -> Vec<u8> {
         let mut w = Writer::new();
-        w.byte(match (self.scope, self.hard) {
+        w.kind(match (self.scope, self.hard) {
             (Scope::Tag, false) => TAG,
             (Scope::Prefix, false) => PREFIX,
             (Scope::Tag, true) => HARD_TAG,
@@ -191,14 +190,13 @@ impl value::Effect for InvalidationEffect {
         w.finish()
     }
 
-    fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
-        let mut r = Reader::new(head);
-        let (scope, hard, longest) = match (r.byte()?, payload) {
+    fn read(r: &mut Reader<'_>, payload: Option<&[u8]>) -> Result<Self, Corrupt> {
+        let (scope, hard, longest) = match (r.kind()?, payload) {
             (kind @ (TAG | HARD_TAG), None) => (Scope::Tag, kind == HARD_TAG, MAX_TAG_LEN),
             (kind @ (PREFIX | HARD_PREFIX), None) => (Scope::Prefix, kind == HARD_PREFIX, MAX_PREFIX_LEN),
             _ => return Err(Corrupt),
         };
-        let invalidation = Invalidation { token: read_token(&mut r)?, at: read_time(&mut r)? };
+        let invalidation = read_invalidation(r)?;
         let until = r.option(read_until)?;
         let mut names: Vec<Box<[u8]>> = Vec::new();
         for _ in 0..r.int()? {
@@ -220,7 +218,8 @@ impl value::Effect for InvalidationEffect {
 impl Table for Invalidations {
     type Effect = InvalidationEffect;
 
-    const ENCODING: u32 = 2;
+    /// 2 added HARD, 3 shortened the tokens.
+    const ENCODING: u32 = 3;
 
     /// What is out of date must not be served, and an invalidation frees more than it takes.
     fn adds(&self, _effect: &InvalidationEffect) -> bool {
@@ -266,7 +265,7 @@ impl Table for Invalidations {
     }
 
     fn load(encoding: u32, bytes: &[u8]) -> Result<Self, Corrupt> {
-        let mut r = Reader::new(bytes);
+        let mut r = Reader::of_block(bytes, encoding < 3);
         let mut read = |longest| {
             let soft = InvalidationLog::read(&mut r, longest)?;
             let hard = if encoding > 1 {

@@ -93,8 +93,7 @@ impl value::Effect for CachePolicyEffect {
         w.finish()
     }
 
-    fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
-        let mut r = Reader::new(head);
+    fn read(r: &mut Reader<'_>, payload: Option<&[u8]>) -> Result<Self, Corrupt> {
         let prefix = r.bytes()?;
         let policy = r.option(CachePolicy::read)?;
         r.end()?;

@@ -86,6 +86,11 @@ fn entries() -> impl Strategy<Value = CacheEntry> {
 
 proptest! {
     #[test]
+    fn an_effect_of_before_0_1_0_has_long_tokens(effect in effects()) {
+        saved_form::effect_with_long_tokens_is_read(&effect);
+    }
+
+    #[test]
     fn an_entry_loads_as_it_was_saved(entry in entries()) {
         prop_assert_eq!(loaded(&saved(&entry)), Ok(entry));
     }
@@ -123,7 +128,7 @@ proptest! {
 
     #[test]
     fn random_bytes_never_panic(
-        kind in 0u8..9,
+        kind in prop_oneof![0u8..11, 64u8..75],
         bytes in prop::collection::vec(any::<u8>(), 0..60),
         payload in any::<bool>(),
     ) {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::long_token;
 use crate::domain::token::EPOCH_MS;
 use crate::domain::value::Effect as _;
 use proptest::prelude::*;
@@ -78,15 +79,15 @@ proptest! {
             table.apply(effect);
         }
         let saved = table.save();
-        prop_assert_eq!(Invalidations::load(2, &saved).map(|loaded| loaded.save()), Ok(saved.clone()));
+        prop_assert_eq!(Invalidations::load(Invalidations::ENCODING, &saved).map(|loaded| loaded.save()), Ok(saved.clone()));
         for end in 0..saved.len() {
-            prop_assert!(Invalidations::load(2, &saved[..end]).is_err());
+            prop_assert!(Invalidations::load(Invalidations::ENCODING, &saved[..end]).is_err());
         }
     }
 
     #[test]
     fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-        let _ = (Invalidations::load(1, &bytes), Invalidations::load(2, &bytes));
+        (1..=Invalidations::ENCODING).for_each(|encoding| drop(Invalidations::load(encoding, &bytes)));
         let _ = InvalidationEffect::decode(&bytes, None);
     }
 }
@@ -182,11 +183,26 @@ fn a_later_soft_invalidation_revives_nothing() {
 #[test]
 fn a_table_that_was_saved_before_hard_invalidations_loads() {
     let mut table = Invalidations::default();
-    invalidate(&mut table, Scope::Tag, false, b"t", 10);
+    invalidate(&mut table, Scope::Tag, false, b"t", 64 * 9 + 1);
     let mut old = Writer::new();
     table.tags.soft.write(&mut old);
     table.prefixes.soft.write(&mut old);
-    assert_eq!(Invalidations::load(1, &old.finish()).map(|loaded| loaded.save()), Ok(table.save()));
+    // Rounded up, as its token was a long one.
+    let mut expected = Invalidations::default();
+    invalidate(&mut expected, Scope::Tag, false, b"t", 10);
+    assert_eq!(Invalidations::load(1, &old.finish()).map(|loaded| loaded.save()), Ok(expected.save()));
+}
+
+#[test]
+fn an_invalidation_of_before_0_1_0_still_concerns_all_that_was_granted_before() {
+    let invalidation = Invalidation { token: 64 * 9 + 1, at: EPOCH_MS };
+    let names = vec![Box::from(*b"t"), Box::from(*b"u")];
+    let effect = InvalidationEffect { scope: Scope::Tag, hard: false, names, invalidation, until: None };
+    let mut head = effect.encode();
+    head[0] &= !64;
+    let read = InvalidationEffect::decode(&head, None).unwrap();
+    assert_eq!(read.invalidation.token, 10);
+    assert!(long_token::shorten(invalidation.token - 1) < read.invalidation.token);
 }
 
 #[test]

@@ -151,7 +151,8 @@ impl ServerModel {
     }
 
     fn restart(&mut self) {
-        self.invalidations = Invalidations::load(2, &self.invalidations.save()).unwrap();
+        self.invalidations =
+            Invalidations::load(Invalidations::ENCODING, &self.invalidations.save()).unwrap();
         self.latest_expiry = LatestExpiry::NONE;
         for entry in self.entries.values_mut() {
             let mut loaded = CacheEntry::default();

@@ -60,6 +60,11 @@ fn records() -> impl Strategy<Value = Record> {
 
 proptest! {
     #[test]
+    fn an_effect_of_before_0_1_0_has_long_tokens(effect in effects()) {
+        saved_form::effect_with_long_tokens_is_read(&effect);
+    }
+
+    #[test]
     fn a_record_loads_as_it_was_saved(record in records()) {
         prop_assert_eq!(loaded(&saved(&record)), Ok(record));
     }
@@ -96,7 +101,7 @@ proptest! {
 
     #[test]
     fn random_bytes_never_panic(
-        kind in 0u8..6,
+        kind in prop_oneof![0u8..6, 64u8..70],
         bytes in prop::collection::vec(any::<u8>(), 0..80),
         payload in any::<bool>(),
     ) {

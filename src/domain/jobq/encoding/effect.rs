@@ -1,5 +1,6 @@
 //! The binary form of an effect.
 
+use crate::domain::codec::ranges::read_token;
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::jobq::effect::{AfterFail, Change, Effect, Grant, Grants, JobUpdate};
 use crate::domain::jobq::encoding::fields::{read_below, read_bytes, read_kind, read_near, read_priority};
@@ -7,18 +8,18 @@ use crate::domain::jobq::encoding::new_job::{read_new, write_new};
 use crate::domain::jobq::encoding::schedule::{
     read_run_bounds, read_schedule_name, read_schedule_spec, write_run_bounds, write_schedule_spec,
 };
-use crate::domain::jobq::ready::batches::BatchId;
 use crate::domain::jobq::state::config::Config;
 use crate::domain::jobq::state::job::Payload;
 use crate::domain::jobq::state::pause::Pause;
 use crate::domain::jobq::state::schedules::{RunBounds, RunProgress};
 use crate::domain::jobq::state::serial::{MAX_CLOCK, MAX_STORED_TIME, Serial};
 use crate::domain::value::Effect as _;
-use crate::domain::{ratelimit, token, value};
+use crate::domain::{long_token, ratelimit, value};
 
 const ADVANCE: u8 = 1;
 const PUSH: u8 = 2;
-const POP: u8 = 3;
+/// Before 0.1.0.
+const POP_WITH_LONG_TOKENS: u8 = 3;
 const ACK: u8 = 4;
 const FAIL: u8 = 5;
 const RELEASE: u8 = 6;
@@ -48,6 +49,7 @@ const FAIL_WITH_REPORT: u8 = 18;
 const RELEASE_WITH_PROGRESS: u8 = 19;
 /// With a batch.
 const POP_BATCH: u8 = 28;
+const POP: u8 = 29;
 /// With LIFO, FIFO or NOUNIQUE.
 const UPDATE_ORDER_OR_KEY: u8 = 20;
 
@@ -76,16 +78,15 @@ impl value::Effect for Effect {
         self.change.payload()
     }
 
-    fn decode(head: &[u8], payload: Option<&[u8]>) -> Result<Self, Corrupt> {
-        let mut reader = Reader::new(head);
-        let now = read_below(MAX_CLOCK, &mut reader)?;
+    fn read(reader: &mut Reader<'_>, payload: Option<&[u8]>) -> Result<Self, Corrupt> {
+        let now = read_below(MAX_CLOCK, reader)?;
         let change = if reader.clone().byte()? == BATCH {
             reader.byte()?;
             let count = reader.count(2)?;
-            let changes = (0..count).map(|_| read_one_of_many(&mut reader)).collect::<Result<_, _>>()?;
+            let changes = (0..count).map(|_| read_one_of_many(reader)).collect::<Result<_, _>>()?;
             Change::Batch(changes)
         } else {
-            let mut change = read_change(&mut reader)?;
+            let mut change = read_change(reader)?;
             if let Some(place) = change.payload_mut() {
                 *place = payload.ok_or(Corrupt)?.into();
             }
@@ -258,8 +259,11 @@ fn read_change(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
     Ok(match reader.byte()? {
         ADVANCE => Change::Advance { steps: reader.narrow()? },
         PUSH => Change::Push { serial: read_near(reader)?, job: read_new(reader)? },
-        code @ (POP | POP_BATCH) => {
-            let batch = if code == POP_BATCH { Some(read_batch(reader)?) } else { None };
+        code @ (POP | POP_BATCH | POP_WITH_LONG_TOKENS) => {
+            if code == POP_WITH_LONG_TOKENS {
+                reader.expect_long_tokens();
+            }
+            let batch = if code == POP_BATCH { Some(read_token(reader)?) } else { None };
             let grants = read_grants(reader)?;
             let rate = reader.option(|reader| ratelimit::Effect::decode(reader.bytes()?, None))?;
             Change::Pop { grants, rate: rate.map(Box::new), worker: reader.option(read_bytes)?, batch }
@@ -320,10 +324,6 @@ fn read_change(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
     })
 }
 
-fn read_batch(reader: &mut Reader<'_>) -> Result<BatchId, Corrupt> {
-    read_below(token::BOUND, reader).and_then(|batch| if batch > 0 { Ok(batch) } else { Err(Corrupt) })
-}
-
 pub(crate) fn write_pause(writer: &mut Writer, pause: Pause) {
     writer.option(pause.until, Writer::int);
     writer.bool(pause.pushes);
@@ -365,11 +365,12 @@ fn write_grants(writer: &mut Writer, grants: &[Grant]) {
 
 fn read_grants(reader: &mut Reader<'_>) -> Result<Grants, Corrupt> {
     let count = reader.count(3)?;
-    let (mut token, mut deadline) = (0, 0);
+    let (mut number, mut deadline) = (0, 0);
     let grant = |_| {
         let serial = read_near(reader)?;
-        token = read_step(reader, token, token::BOUND)?;
+        number = read_step(reader, number, long_token::BOUND)?;
         deadline = read_step(reader, deadline, MAX_STORED_TIME)?;
+        let token = reader.token(number)?;
         if token > 0 { Ok(Grant { serial, token, deadline }) } else { Err(Corrupt) }
     };
     (0..count).map(grant).collect()

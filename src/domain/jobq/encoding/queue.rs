@@ -1,11 +1,12 @@
 //! The binary form of jobs, group turns and unique keys. `jobq/value.rs` writes the head block and
 //! sets the order of the blocks.
 
+use crate::domain::codec::ranges::read_token_or_zero;
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::jobq::encoding::dependencies::{read_dependencies, write_dependencies};
 use crate::domain::jobq::encoding::fields::{
-    BLOCK, read_below, read_bytes, read_chosen_id, read_duration, read_kind, read_name, read_near,
-    read_priority, read_until,
+    BLOCK, read_bytes, read_chosen_id, read_duration, read_kind, read_name, read_near, read_priority,
+    read_until,
 };
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::ready::priority_lanes::Rank;
@@ -16,7 +17,6 @@ use crate::domain::jobq::state::job_log::Log;
 use crate::domain::jobq::state::lifetime::JobLifetime;
 use crate::domain::jobq::state::serial::{MAX_CLOCK, Serial};
 use crate::domain::jobq::state::unique_keys::{KeyHolder, KeyRole, Unique, Until};
-use crate::domain::token;
 use std::sync::Arc;
 
 /// The first byte of a block.
@@ -116,7 +116,7 @@ pub(crate) fn read_job(reader: &mut Reader<'_>, encoding: u32) -> Result<(Serial
         at: read_near(reader)?,
         ready_at: read_near(reader)?,
         created: read_near(reader)?,
-        token: reader.int()?,
+        token: read_token_or_zero(reader)?,
         retries: reader.narrow()?,
         priority: read_priority(reader)?,
         options: reader.option(|reader| read_options(reader, encoding))?.map(Box::new),
@@ -152,7 +152,7 @@ fn read_options(reader: &mut Reader<'_>, encoding: u32) -> Result<JobOptions, Co
         shift: shift(reader)?,
         lifo: reader.bool()?,
         history: reader.option(|reader| read_history(reader, encoding))?.map(Box::new),
-        batch: if encoding >= 5 { read_below(token::BOUND, reader)? } else { 0 },
+        batch: if encoding >= 5 { read_token_or_zero(reader)? } else { 0 },
     })
 }
 

@@ -1,7 +1,7 @@
 //! Effects: what is written and what is refused.
 
 use super::encoding::*;
-use crate::domain::codec::Corrupt;
+use crate::domain::codec::{Corrupt, Reader};
 use crate::domain::jobq::effect::{AfterFail, Change, Grant, JobUpdate};
 use crate::domain::jobq::state::job::Payload;
 use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, NewKey};
@@ -128,4 +128,23 @@ fn an_effect_out_of_range_is_corrupt() {
     }
     let late = Effect { now: MAX_CLOCK, change: Change::Advance { steps: 1 } };
     assert_eq!(Effect::decode(&late.encode(), None), Err(Corrupt));
+}
+
+/// Tags of before 0.1.0: 3 was POP.
+#[test]
+fn a_pop_of_before_0_1_0_has_long_tokens() {
+    let grant = |serial, token| Grant { serial, token, deadline: 100 + serial };
+    let pop = |grants: Vec<Grant>| Effect {
+        now: 100,
+        change: Change::Pop { grants: grants.into_iter().collect(), rate: None, worker: None, batch: None },
+    };
+    let long = pop(vec![grant(1, 64 * 1_000), grant(2, 64 * 1_001 - 1), grant(3, 64 * 1_001)]);
+    let mut head = long.encode();
+    let tag = head.iter().position(|&byte| byte == 29).expect("the tag of POP");
+    head[tag] = 3;
+    let mut reader = Reader::new(&head);
+    let read = Effect::read(&mut reader, None).unwrap();
+    assert_eq!(read, pop(vec![grant(1, 1_000), grant(2, 1_000), grant(3, 1_001)]));
+    assert_eq!(reader.highest_long_token(), Some(64 * 1_001));
+    assert_eq!(Effect::decode(&read.encode(), None), Ok(read));
 }

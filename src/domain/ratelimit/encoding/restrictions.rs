@@ -1,5 +1,6 @@
 //! The binary form of restrictions. See [`crate::domain::ratelimit::encoding::subject`].
 
+use crate::domain::codec::ranges::read_token;
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::ratelimit::MAX_LIMITS;
 use crate::domain::ratelimit::effect::{read_cost, read_id, read_level, read_lock, write_level, write_lock};
@@ -8,7 +9,6 @@ use crate::domain::ratelimit::one_or_many::OneOrMany;
 use crate::domain::ratelimit::state::holds::{Hold, HoldCharge, MAX_HOLD_ID_LEN, MAX_HOLDS};
 use crate::domain::ratelimit::state::leases::{Lease, MAX_HOLDER_LEN, MAX_LEASES};
 use crate::domain::ratelimit::state::restrictions::Restrictions;
-use crate::domain::token;
 
 /// Tags, above every first byte of a limit.
 const LOCK: u8 = 8;
@@ -100,8 +100,8 @@ pub fn load(restrictions: &mut Restrictions, encoding: u32, reader: &mut Reader<
 /// Encoding 1 had neither times nor tokens; such leases have long ended where files are kept.
 fn load_lease(encoding: u32, reader: &mut Reader<'_>) -> Result<Lease, Corrupt> {
     let end = reader.int()?;
-    let (at, token) = if encoding > 1 { (reader.int()?, reader.int()?) } else { (0, 1) };
-    if token == 0 || token >= token::BOUND || at > end { Err(Corrupt) } else { Ok(Lease { end, at, token }) }
+    let (at, token) = if encoding > 1 { (reader.int()?, read_token(reader)?) } else { (0, 1) };
+    if at > end { Err(Corrupt) } else { Ok(Lease { end, at, token }) }
 }
 
 fn load_hold(reader: &mut Reader<'_>) -> Result<Hold, Corrupt> {

@@ -75,7 +75,7 @@ fn save_window(writer: &mut Writer, window: &SlidingWindow, named: bool) {
 /// Loads one block in addition to the blocks before it.
 pub(crate) fn load(parts: &mut SubjectParts, encoding: u32, block: &[u8]) -> Result<(), Corrupt> {
     let SubjectParts { list, restrictions } = parts;
-    let mut reader = Reader::new(block);
+    let mut reader = Reader::of_block(block, encoding < 3);
     while !reader.is_empty() {
         if restrictions::is_next(&reader) {
             restrictions::load(restrictions, encoding, &mut reader)?;

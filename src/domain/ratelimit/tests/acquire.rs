@@ -1,6 +1,6 @@
 use super::*;
 use crate::domain::ratelimit::{Check, CheckRequest, decide_check};
-use crate::domain::value::{Lifetime, Value};
+use crate::domain::value::{Effect as _, Lifetime, Value};
 use proptest::prelude::*;
 use std::collections::HashMap;
 
@@ -123,4 +123,14 @@ fn a_token_renews_its_own_place_and_no_other() {
     assert_eq!(release(Some(first.token), b"h").unwrap_err().code, Code::Fenced);
     assert_eq!(release(Some(first.token), b"other").unwrap(), Decision::answer(false));
     assert!(release(Some(anew.token), b"h").unwrap().reply);
+}
+
+/// Tags of before 0.1.0: 11 was an acquired place.
+#[test]
+fn a_place_of_before_0_1_0_has_a_long_token() {
+    let place = |token| Effect::Acquired { now: 1, holder: Box::from(*b"h"), until: 2, token };
+    let mut head = place(64 * 9 + 1).encode();
+    assert_eq!(head[0], 13);
+    head[0] = 11;
+    assert_eq!(Effect::decode(&head, None), Ok(place(9)));
 }
