@@ -5,7 +5,9 @@
 
 use crate::domain::breaker::Breaker;
 use crate::domain::cache::CacheEntry;
-use crate::domain::idemp::{Record, SeenIds};
+use crate::domain::calendar::recurrence::Recurrence;
+use crate::domain::calendar::time_zone::Zone;
+use crate::domain::idemp::{Fingerprint, Record, SeenIds};
 use crate::domain::jobq::Queue;
 use crate::domain::ratelimit::{Limit, Subject};
 use crate::domain::time;
@@ -50,10 +52,18 @@ pub fn value(kind: Kind, block: &[u8]) {
     }
 }
 
-/// Parses arguments as clients write them: limits, durations.
+/// Parses arguments as clients write them: limits, durations, JSON, schedules.
 pub fn arguments(text: &[u8]) {
     let _ = Limit::parse(text);
     let _ = time::duration_or_zero("argument", text);
+    let _ = Fingerprint::from_json(text, text.len());
+    if let Some(zone) = Zone::named(b"Europe/Berlin")
+        && let Ok(recurrence) = Recurrence::parse(text, zone)
+    {
+        let now = 1_800_000_000_000;
+        let next = recurrence.next_after(now, now);
+        assert!(next.is_none_or(|next| next > now), "a schedule goes on: {next:?}");
+    }
 }
 
 fn decode_and_apply<V: Value>(head: &[u8], payload: Option<&[u8]>) {

@@ -3,7 +3,7 @@
 //!
 //! # Layout
 //!
-//! Four layers; imports run one way (`tests/architecture.rs` guards it).
+//! Four layers; imports run one way (`tests/architecture/` guards it).
 //!
 //! ```text
 //! commands/     one file per command or small group, the command table, module_init
