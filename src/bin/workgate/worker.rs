@@ -20,7 +20,7 @@ use crate::job::settle::{Settlement, settle_all};
 use crate::job::slots::{SlotAllocator, Turn, Wait};
 use crate::job::sources::{Source, keys_of, sources};
 use crate::redis::connection::{Fault, Server};
-use crate::redis::reconnect_backoff::Backoff;
+use crate::redis::reconnect_backoff::ReconnectBackoff;
 use crate::redis::shared_connection::SharedConnection;
 use crate::serve::start;
 use crate::serve::worker_view::WorkerView;
@@ -129,7 +129,7 @@ async fn find(
         let sources = sources(&shared, &args.queues, args.shards).await?;
         Ok((shared, sources))
     };
-    let mut backoff = Backoff::default();
+    let mut backoff = ReconnectBackoff::default();
     loop {
         tokio::select! {
             found = look() => match found {

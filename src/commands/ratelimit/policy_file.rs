@@ -13,9 +13,8 @@ use crate::domain::ratelimit::LimitPolicies;
 use crate::domain::refusal::{Refusal, shown};
 use crate::module_api::context::{Ctx, Level};
 use crate::module_api::main_thread::MainThread;
-use crate::module_api::replication;
-use crate::module_api::replication::Gate;
 use crate::module_api::timer;
+use crate::module_api::write_gate::{Gate, may_write};
 
 use crate::runtime::global_tables;
 use crate::runtime::settings::POLICY_FILE;
@@ -52,7 +51,7 @@ pub fn read(ctx: Ctx<'_>) -> bool {
 }
 
 fn apply_lines(ctx: Ctx<'_>) {
-    match replication::may_write(ctx) {
+    match may_write(ctx) {
         _ if ctx.is_loading() => drop(timer::start(ctx, timer::PAUSED_RETRY_MS, apply_lines)),
         Gate::Later => drop(timer::start(ctx, timer::PAUSED_RETRY_MS, apply_lines)),
         Gate::Never => PENDING_LINES.with(Vec::clear),

@@ -1,6 +1,6 @@
 //! DUMP and RESTORE, COPY, MEMORY USAGE and the like, on keys of every family.
 
-use crate::support::{Server, any, cmd, list, nil, server, status, token, write_history};
+use crate::support::{Server, any, cmd, list, nil, server, status, token, write_every_state};
 
 /// The names of all keys.
 fn keys(s: &Server) -> Vec<Vec<u8>> {
@@ -10,7 +10,7 @@ fn keys(s: &Server) -> Vec<Vec<u8>> {
 #[test]
 fn a_restored_dump_has_the_same_digest_and_expiry() {
     let s = server!();
-    write_history(&s);
+    write_every_state(&s);
     for key in keys(&s) {
         let shown = key.escape_ascii().to_string();
         let digest = s.ok(cmd!["WORKGATE.DIGEST", &key]);
@@ -32,7 +32,7 @@ fn a_restored_dump_has_the_same_digest_and_expiry() {
 #[test]
 fn a_key_may_move_to_another_server() {
     let (s, other) = (server!(), server!());
-    write_history(&s);
+    write_every_state(&s);
     let job = s.ok("JOBQ.POP jobs LEASE 1h");
     for key in keys(&s) {
         let digest = s.ok(cmd!["WORKGATE.DIGEST", &key]);
@@ -97,7 +97,7 @@ fn copy_leaves_live_leases_with_the_original() {
 #[test]
 fn a_copy_of_what_holds_no_lease_is_equal() {
     let s = server!();
-    write_history(&s);
+    write_every_state(&s);
     for key in [
         "limit:window",
         "limit:bucket",
@@ -130,7 +130,7 @@ fn a_copy_and_its_original_go_separate_ways() {
 fn the_server_may_ask_about_any_key() {
     let s = server!("maxmemory-policy allkeys-lru");
     // Without `maxmemory` nothing is ever evicted, so that a push need not refuse the policy.
-    write_history(&s);
+    write_every_state(&s);
     for key in keys(&s) {
         let bytes = s.ok(cmd!["MEMORY", "USAGE", &key]).int();
         assert!((1..50_000_000).contains(&bytes), "{}: {bytes}", key.escape_ascii());
@@ -163,13 +163,13 @@ fn a_large_value_takes_more_memory_than_a_small_one() {
 #[test]
 fn deleting_in_the_background_works_for_every_family() {
     let s = server!();
-    write_history(&s);
+    write_every_state(&s);
     for key in keys(&s) {
         s.ok(cmd!["UNLINK", &key]).is(1);
     }
-    write_history(&s);
+    write_every_state(&s);
     s.ok("FLUSHALL ASYNC");
-    write_history(&s);
+    write_every_state(&s);
     s.ok("FLUSHALL SYNC");
     s.ok("DBSIZE").is(0);
     s.lives();
@@ -178,7 +178,7 @@ fn deleting_in_the_background_works_for_every_family() {
 #[test]
 fn an_expiry_set_from_outside_is_obeyed() {
     let s = server!();
-    write_history(&s);
+    write_every_state(&s);
     for key in keys(&s) {
         s.ok(cmd!["PEXPIRE", &key, 20]);
     }
@@ -188,7 +188,7 @@ fn an_expiry_set_from_outside_is_obeyed() {
 #[test]
 fn defragmentation_leaves_every_value_as_it_was() {
     let s = server!();
-    write_history(&s);
+    write_every_state(&s);
     let before = s.ok("WORKGATE.DIGEST");
     // Not every build of the server can; those that can must not harm the values.
     if !s.call("CONFIG SET activedefrag yes").is_error() {

@@ -1,6 +1,6 @@
 //! WORKGATE.DIGEST tells any two states apart, and equal ones alike.
 
-use crate::support::{Server, Snapshot, cmd, nil, server, write_history};
+use crate::support::{Server, Snapshot, cmd, nil, server, write_every_state};
 
 /// The digest of the key `k` after these commands, on a fresh key.
 #[track_caller]
@@ -31,7 +31,7 @@ fn a_missing_key_has_no_content_to_digest() {
 #[test]
 fn a_digest_that_is_asked_twice_is_the_same() {
     let s = server!();
-    write_history(&s);
+    write_every_state(&s);
     assert_eq!(Snapshot::of(&s), Snapshot::of(&s));
 }
 

@@ -1,6 +1,6 @@
 //! What is on disk and on the replica is what the primary holds, by WORKGATE.DIGEST, whole and key by key.
 
-use crate::support::{Server, Snapshot, eventually, list, server, status, write_history};
+use crate::support::{Server, Snapshot, eventually, list, server, status, write_every_state};
 
 /// The append-only file as it is, after kill -9 and a replay.
 #[track_caller]
@@ -23,7 +23,7 @@ fn rewrite(s: &Server) {
 #[test]
 fn a_reload_changes_nothing() {
     let s = server!();
-    write_history(&s);
+    write_every_state(&s);
     let before = Snapshot::of(&s);
     s.ok("DEBUG RELOAD").is(status("OK"));
     assert_eq!(Snapshot::of(&s), before);
@@ -34,7 +34,7 @@ fn a_reload_changes_nothing() {
 #[test]
 fn kill_9_loses_nothing_with_appendfsync_always() {
     let mut s = server!("appendonly yes", "appendfsync always");
-    write_history(&s);
+    write_every_state(&s);
     survives(&mut s, "the replayed file");
     write_more(&s);
     survives(&mut s, "the replayed file, written to after a replay");
@@ -43,7 +43,7 @@ fn kill_9_loses_nothing_with_appendfsync_always() {
 #[test]
 fn a_rewritten_file_with_an_rdb_preamble_holds_everything() {
     let mut s = server!("appendonly yes", "appendfsync always", "aof-use-rdb-preamble yes");
-    write_history(&s);
+    write_every_state(&s);
     rewrite(&s);
     survives(&mut s, "the rewritten file");
     write_more(&s);
@@ -53,7 +53,7 @@ fn a_rewritten_file_with_an_rdb_preamble_holds_everything() {
 #[test]
 fn a_rewritten_file_without_an_rdb_preamble_holds_everything() {
     let mut s = server!("appendonly yes", "appendfsync always", "aof-use-rdb-preamble no");
-    write_history(&s);
+    write_every_state(&s);
     rewrite(&s);
     let before = Snapshot::of(&s);
     s.crash_and_restart();
@@ -69,7 +69,7 @@ fn a_rewritten_file_without_an_rdb_preamble_holds_everything() {
 #[test]
 fn an_orderly_shutdown_loses_nothing() {
     let mut s = server!("appendonly yes");
-    write_history(&s);
+    write_every_state(&s);
     let before = Snapshot::of(&s);
     s.restart();
     assert_eq!(Snapshot::of(&s), before);
@@ -78,7 +78,7 @@ fn an_orderly_shutdown_loses_nothing() {
 #[test]
 fn a_loaded_snapshot_holds_everything() {
     let mut s = server!();
-    write_history(&s);
+    write_every_state(&s);
     s.ok("SAVE");
     let before = Snapshot::of(&s);
     s.crash_and_restart();

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{Server, Snapshot, eventually, module, server, status, write_history};
+use crate::support::{Server, Snapshot, eventually, module, server, status, write_every_state};
 
 /// Whether the server lets a module write nothing into its files.
 fn lets_modules_save_nothing(s: &Server) -> bool {
@@ -44,7 +44,7 @@ fn an_emptied_server_starts_without_the_module_from_its_rdb_file() {
     if !lets_modules_save_nothing(&s) {
         return;
     }
-    write_history(&s);
+    write_every_state(&s);
     s.ok("CACHE.POLICY SET page: TTL 1h");
     s.ok("CACHE.INVALIDATE TAG 1 some");
     empty(&s);
@@ -55,7 +55,7 @@ fn an_emptied_server_starts_without_the_module_from_its_rdb_file() {
 #[test]
 fn an_emptied_server_starts_without_the_module_from_its_append_only_file() {
     let mut s = server!("appendonly yes");
-    write_history(&s);
+    write_every_state(&s);
     s.ok("CACHE.POLICY SET page: TTL 1h");
     empty(&s);
     if !lets_modules_save_nothing(&s) {
@@ -70,7 +70,7 @@ fn an_emptied_server_starts_without_the_module_from_its_append_only_file() {
 #[test]
 fn a_server_that_was_emptied_goes_on_and_its_replicas_and_files_follow() {
     let mut s = server!("appendonly yes", "appendfsync always");
-    write_history(&s);
+    write_every_state(&s);
     s.ok("CACHE.POLICY SET page: TTL 1h");
     let first = s.replica(&[]);
     empty(&s);
@@ -101,7 +101,7 @@ fn a_running_server_with_data_takes_the_module() {
     for server in [&r, &s] {
         server.ok(format!("MODULE LOAD {}", module().display())).is(status("OK"));
     }
-    write_history(&s);
+    write_every_state(&s);
     s.in_step_with(&r);
     let digests = Snapshot::of(&s);
     assert_eq!(Snapshot::of(&r), digests);

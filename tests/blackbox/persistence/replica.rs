@@ -1,6 +1,6 @@
 //! A replica holds what its primary holds, also after it took over.
 
-use crate::support::{Server, Snapshot, eventually, list, server, status, write_history};
+use crate::support::{Server, Snapshot, eventually, list, server, status, write_every_state};
 
 #[track_caller]
 fn equal(primary: &Server, replica: &Server) {
@@ -11,7 +11,7 @@ fn equal(primary: &Server, replica: &Server) {
 #[test]
 fn a_replica_that_joins_later_is_equal() {
     let s = server!();
-    write_history(&s);
+    write_every_state(&s);
     equal(&s, &s.replica(&[]));
 }
 
@@ -19,7 +19,7 @@ fn a_replica_that_joins_later_is_equal() {
 fn a_replica_that_was_there_from_the_start_is_equal() {
     let s = server!();
     let r = s.replica(&[]);
-    write_history(&s);
+    write_every_state(&s);
     equal(&s, &r);
 }
 
@@ -28,7 +28,7 @@ fn a_replica_of_a_replica_and_its_own_append_only_file_are_equal() {
     let mut s = server!();
     let mut r = s.replica(&["appendonly yes", "appendfsync always"]);
     let leaf = r.replica(&[]);
-    write_history(&s);
+    write_every_state(&s);
     equal(&s, &r);
     r.in_step_with(&leaf);
     let want = Snapshot::of(&s);
@@ -70,7 +70,7 @@ fn what_time_makes_due_reaches_the_replica() {
 #[test]
 fn reads_work_on_a_replica_and_writes_do_not() {
     let s = server!();
-    write_history(&s);
+    write_every_state(&s);
     let r = s.replica(&[]);
     for read in ["CACHE.GET cache:ttl", "WORKGATE.DIGEST jobs", "WORKGATE.DIGEST"] {
         r.ok(read).is(s.ok(read));

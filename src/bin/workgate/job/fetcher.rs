@@ -9,7 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::job::Job;
 use crate::redis::connection::{Connection, Fault, Server};
-use crate::redis::reconnect_backoff::Backoff;
+use crate::redis::reconnect_backoff::ReconnectBackoff;
 use crate::redis::shared_connection::SharedConnection;
 use crate::shutdown::{Phase, Watch};
 
@@ -72,7 +72,7 @@ pub struct Fetcher {
     /// In a cluster: its connection is to the owner of this slot.
     slot: Option<i64>,
     line: Option<Waiting>,
-    backoff: Backoff,
+    backoff: ReconnectBackoff,
 }
 
 /// An open connection.
@@ -89,7 +89,7 @@ struct Waiting {
 
 impl Fetcher {
     pub fn new(server: Server, link: Arc<SharedConnection>, slot: Option<i64>) -> Self {
-        Fetcher { server, link, slot, line: None, backoff: Backoff::default() }
+        Fetcher { server, link, slot, line: None, backoff: ReconnectBackoff::default() }
     }
 
     /// Opens the connection, however long that takes; false when the worker stops. An error is a refusal, which another
@@ -151,7 +151,7 @@ impl Fetcher {
                     Ok(rows) => {
                         if !self.backoff.is_fresh() {
                             tracing::info!("taking jobs{} again", self.shown_slot());
-                            self.backoff = Backoff::default();
+                            self.backoff = ReconnectBackoff::default();
                         }
                         Fetched { settled, popped: waiting.read(rows) }
                     }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::job::Job;
 use crate::job::commands::{Commands, Held};
 use crate::redis::connection::Fault;
-use crate::redis::reconnect_backoff::Backoff;
+use crate::redis::reconnect_backoff::ReconnectBackoff;
 use crate::worker_metrics::WorkerMetrics;
 
 /// The longest time between two heartbeats: a cancel reaches the handler within a second.
@@ -136,7 +136,7 @@ impl InFlight {
     /// While the server cannot be reached handlers go on: whether a job was taken over is the server's
     /// to say, as soon as it answers again.
     pub async fn keep(&self, commands: &Commands) {
-        let mut backoff = Backoff::default();
+        let mut backoff = ReconnectBackoff::default();
         loop {
             let due = self.lock().due;
             tokio::select! {
@@ -148,7 +148,7 @@ impl InFlight {
             }
             let next = match self.renew_all(commands).await {
                 Ok(shortest) => {
-                    backoff = Backoff::default();
+                    backoff = ReconnectBackoff::default();
                     shortest.map(pause)
                 }
                 Err(fault) => {

@@ -14,7 +14,7 @@ use crate::handler::verdict::Verdict;
 use crate::job::commands::{self, Commands};
 use crate::job::in_flight::InFlight;
 use crate::redis::connection::Fault;
-use crate::redis::reconnect_backoff::Backoff;
+use crate::redis::reconnect_backoff::ReconnectBackoff;
 use crate::reply;
 use crate::shutdown::{Phase, Watch};
 
@@ -112,7 +112,7 @@ impl Settlement {
 /// stop; then the jobs come back when their leases run out.
 pub async fn settle_all(commands: &Commands, in_flight: &InFlight, jobs: Vec<Finished>, watch: Watch) {
     let mut left = jobs;
-    let mut backoff = Backoff::default();
+    let mut backoff = ReconnectBackoff::default();
     let (mut stopping, mut killed) = (watch.clone(), watch);
     let given_up = async {
         tokio::select! {

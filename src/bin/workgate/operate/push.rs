@@ -16,7 +16,7 @@ use crate::Failure;
 use crate::args::duration::written;
 use crate::cli::operate::PushArgs;
 use crate::redis::connection::Fault;
-use crate::redis::reconnect_backoff::Backoff;
+use crate::redis::reconnect_backoff::ReconnectBackoff;
 use crate::redis::shared_connection::SharedConnection;
 use crate::reply;
 
@@ -156,7 +156,7 @@ impl Push<'_> {
     /// Sends what waits, until each line has an answer.
     async fn send(&mut self) -> Result<(), Failure> {
         let begun = Instant::now();
-        let mut backoff = Backoff::default();
+        let mut backoff = ReconnectBackoff::default();
         loop {
             let lines = std::mem::take(&mut self.waiting);
             if lines.is_empty() {

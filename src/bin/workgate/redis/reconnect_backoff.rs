@@ -8,11 +8,11 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// Doubles from 100 ms to 5 s, each pause shortened by up to a half, so that the workers of a
 /// restarted server do not all come back in the same instant.
 #[derive(Debug, Default)]
-pub struct Backoff {
+pub struct ReconnectBackoff {
     attempts: u32,
 }
 
-impl Backoff {
+impl ReconnectBackoff {
     /// The next pause.
     pub fn next(&mut self) -> Duration {
         let whole = FIRST.saturating_mul(1 << self.attempts.min(10)).min(LONGEST);
@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn pauses_grow_and_stay_bounded() {
-        let mut backoff = Backoff::default();
+        let mut backoff = ReconnectBackoff::default();
         assert!(backoff.is_fresh());
         let mut whole = FIRST;
         for _ in 0..100 {

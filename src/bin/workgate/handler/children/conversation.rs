@@ -12,7 +12,7 @@ use crate::handler::unit::Unit;
 use crate::handler::verdict::Verdict;
 use crate::handler::{CLEAN_UP, Context};
 use crate::job::in_flight::Order;
-use crate::redis::reconnect_backoff::Backoff;
+use crate::redis::reconnect_backoff::ReconnectBackoff;
 
 /// What becomes of a job whose run was told to end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,7 +155,7 @@ impl Conversation<'_> {
         if let Note::Extend(lease) = note {
             self.context.in_flight.set_lease(run, *lease);
         }
-        let mut backoff = Backoff::default();
+        let mut backoff = ReconnectBackoff::default();
         let held = loop {
             match self.context.commands.note(&hold, note, self.context.lease).await {
                 Ok(held) => break held,

@@ -15,7 +15,7 @@ use crate::handler::children::conversation::converse;
 use crate::handler::control::{Control, Event};
 use crate::handler::unit::Unit;
 use crate::handler::verdict::Verdict;
-use crate::redis::reconnect_backoff::Backoff;
+use crate::redis::reconnect_backoff::ReconnectBackoff;
 
 /// How long a child may live and end without a pause before the next one: a pause is for those that
 /// end as soon as they start.
@@ -29,7 +29,7 @@ const GIVE_BACK_FOR: Duration = Duration::from_secs(1);
 struct Seat {
     child: Option<Child>,
     started: Instant,
-    backoff: Backoff,
+    backoff: ReconnectBackoff,
     /// No child is started before.
     not_before: Instant,
 }
@@ -55,7 +55,7 @@ impl Children {
             if let Err(error) = &child {
                 tracing::error!("cannot start a handler, trying again when there is a job: {error}");
             }
-            Seat { child: child.ok(), started: now, backoff: Backoff::default(), not_before: now }
+            Seat { child: child.ok(), started: now, backoff: ReconnectBackoff::default(), not_before: now }
         });
         let idle = Mutex::new(seats.collect());
         Children { command, batch, context, idle, left: Notify::new() }
@@ -85,7 +85,7 @@ impl Children {
         }
         let Some(child) = &mut seat.child else { return };
         if converse(child, unit, control, &self.context).await {
-            seat.backoff = Backoff::default();
+            seat.backoff = ReconnectBackoff::default();
         } else {
             // Whatever is left of it ends.
             child.kill().await;
@@ -97,7 +97,7 @@ impl Children {
     /// A child that ended at once is not started again at once.
     fn pause(&self, seat: &mut Seat) {
         if seat.started.elapsed() >= SHORT_LIFE {
-            seat.backoff = Backoff::default();
+            seat.backoff = ReconnectBackoff::default();
         }
         let pause = seat.backoff.next();
         seat.not_before = Instant::now() + pause;

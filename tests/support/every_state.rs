@@ -4,7 +4,7 @@ use super::client::Client;
 
 /// Fills the selected database. All leases and times are long, so that nothing changes by itself.
 #[track_caller]
-pub fn write_history(s: &Client) {
+pub fn write_every_state(s: &Client) {
     write_limits(s);
     write_claims(s);
     write_jobs(s);
