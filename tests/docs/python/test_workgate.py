@@ -1,0 +1,145 @@
+"""docs/guides/workgate.py against a server whose address is in REDIS_URL."""
+
+import os
+import threading
+import time
+import unittest
+
+import redis
+import workgate
+
+URL = os.environ["REDIS_URL"]
+
+
+class Helper(unittest.TestCase):
+    def setUp(self):
+        self.r = workgate.connect(URL)
+        self.r.flushall()
+
+    def test_a_limit_tells_what_is_left_and_for_how_long_to_wait(self):
+        first = workgate.limit(self.r, "u", "a=2/1m")
+        self.assertEqual((first.allowed, first.limit, first.remaining, first.retry_after), (True, 2, 1, 0))
+        self.assertTrue(workgate.limit(self.r, "u", "a=2/1m", "b=5/1d").allowed)
+        denied = workgate.limit(self.r, "u", "a=2/1m", "b=5/1d")
+        self.assertFalse(denied.allowed)
+        self.assertTrue(0 < denied.retry_after <= 60)
+        self.assertIsNone(workgate.limit(self.r, "u", "none=0/1d").retry_after)
+        self.assertFalse(workgate.limit(self.r, "v", "a=2/1m", cost=3).allowed)
+
+    def test_work_is_done_once_and_all_get_its_result(self):
+        runs = []
+
+        def work():
+            runs.append(1)
+            time.sleep(0.1)
+            return "done"
+
+        results = in_threads(4, lambda r: workgate.once(r, "k", "body", work))
+        self.assertEqual((results, len(runs)), ([b"done"] * 4, 1))
+        with self.assertRaises(workgate.Mismatch):
+            workgate.once(self.r, "k", "another body", work)
+
+    def test_failed_work_may_be_tried_again_and_held_work_is_busy(self):
+        with self.assertRaises(ZeroDivisionError):
+            workgate.once(self.r, "k", "body", lambda: 1 / 0)
+        self.assertEqual(workgate.once(self.r, "k", "body", lambda: b"ok"), b"ok")
+        self.r.execute_command("IDEMP.CLAIM", "held", "PAYLOAD", "body", "LEASE", "1h")
+        with self.assertRaises(workgate.Busy):
+            workgate.once(self.r, "held", "body", lambda: b"", wait="10ms")
+
+    def test_a_late_worker_is_fenced(self):
+        def slow():
+            self.r.execute_command("IDEMP.CLAIM", "k", "PAYLOAD", "body", "BLOCK", "5s", "LEASE", "1h")
+            return b"late"
+
+        with self.assertRaisesRegex(redis.ResponseError, "FENCED"):
+            workgate.once(self.r, "k", "body", slow, lease="10ms")
+
+    def test_a_miss_is_loaded_once(self):
+        loads = []
+
+        def load():
+            loads.append(1)
+            time.sleep(0.1)
+            return "value"
+
+        self.assertEqual(in_threads(6, lambda r: workgate.cached(r, "c", load)), [b"value"] * 6)
+        self.assertEqual(len(loads), 1)
+
+    def test_absence_is_remembered_and_a_failed_load_is_told(self):
+        self.assertIsNone(workgate.cached(self.r, "c", lambda: None))
+        self.assertIsNone(workgate.cached(self.r, "c", lambda: 1 / 0))
+        with self.assertRaises(ZeroDivisionError):
+            workgate.cached(self.r, "d", lambda: 1 / 0)
+        self.assertEqual(workgate.cached(self.r, "d", lambda: "now"), b"now")
+
+    def test_the_error_of_a_load_is_told_though_the_key_went_meanwhile(self):
+        def load():
+            self.r.delete("c")
+            raise KeyError("of the load")
+
+        with self.assertRaises(KeyError):
+            workgate.cached(self.r, "c", load)
+
+    def test_jobs_are_pushed_once_and_end_as_their_handler_says(self):
+        for _ in range(2):
+            self.assertEqual(workgate.enqueue(self.r, "q", "good", id="one"), b"one")
+        workgate.enqueue(self.r, "q", "bad", "RETRIES", "0", id="two")
+        workgate.enqueue(self.r, "q", "never", id="three")
+        workgate.enqueue(self.r, "q", "again", id="four")
+        runs = []
+
+        def handle(job):
+            runs.append((job.id, job.attempt))
+            if job.payload == b"bad":
+                raise ValueError("no")
+            if job.payload == b"never":
+                raise workgate.Dead("hopeless")
+            if job.payload == b"again" and job.attempt == 1:
+                raise workgate.Retry("1ms")
+            return b"result of " + job.payload
+
+        while b"four" not in [id for id, attempt in runs if attempt == 2]:
+            workgate.consume(self.r, "q", handle, until_empty=True)
+        self.assertEqual(runs.count((b"one", 1)), 1)
+        result = lambda id: self.r.execute_command("JOBQ.RESULT", "q", id)[:2]
+        self.assertEqual(result("one"), [b"done", b"result of good"])
+        self.assertEqual(result("two"), [b"dead", b"ValueError: no"])
+        self.assertEqual(result("three"), [b"dead", b"hopeless"])
+        self.assertEqual(result("four"), [b"done", b"result of again"])
+
+    def test_a_long_job_keeps_its_lease(self):
+        workgate.enqueue(self.r, "q", "long", id="one")
+        others = workgate.connect(URL)
+
+        def handle(job):
+            until = time.monotonic() + 3
+            while time.monotonic() < until:
+                self.assertEqual(others.execute_command("JOBQ.POP", "q"), [])
+                time.sleep(0.01)
+
+        workgate.consume(self.r, "q", handle, lease_seconds=2, until_empty=True)
+        self.assertEqual(self.r.execute_command("JOBQ.RESULT", "q", "one")[0], b"done")
+
+    def test_a_consumer_stops_when_it_is_told(self):
+        stop = threading.Event()
+        workgate.enqueue(self.r, "q", "only")
+        workgate.consume(self.r, "q", lambda job: stop.set(), stop=stop)
+
+
+def in_threads(count, call):
+    results = [None] * count
+
+    def run(i):
+        results[i] = call(workgate.connect(URL))
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+if __name__ == "__main__":
+    unittest.main()
