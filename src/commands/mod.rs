@@ -12,4 +12,5 @@ pub(crate) mod jobq;
 pub(crate) mod module_init;
 pub(crate) mod ratelimit;
 pub(crate) mod server_events;
+pub(crate) mod setting_value;
 pub(crate) mod table;

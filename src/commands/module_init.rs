@@ -10,6 +10,7 @@ use crate::commands::info_fields;
 use crate::commands::ratelimit::policy_file;
 use crate::commands::server_events;
 use crate::commands::table;
+use crate::commands::table::containers::CONTAINERS;
 use crate::runtime::{eviction, global_state, global_tables, replicated_clock, settings};
 
 /// Registers everything; an error makes the server refuse the module.
@@ -85,13 +86,13 @@ fn register_types(ctx: Ctx<'_>) -> bool {
 fn register_commands(ctx: Ctx<'_>) -> bool {
     let category = command::add_category(ctx, c"workgate").then_some("workgate");
     for spec in table::compatible_rows() {
-        if !command::register(ctx, category, spec) {
+        if !command::register(ctx, category, CONTAINERS, spec) {
             let text = format!("workgate: another module has {}; that one is used", spec.name);
             ctx.log(Level::Notice, &text);
         }
     }
     table::own_rows().all(|spec| {
-        let registered = command::register(ctx, category, spec);
+        let registered = command::register(ctx, category, CONTAINERS, spec);
         if !registered {
             ctx.log(Level::Warning, &format!("workgate: the server refuses the command {}", spec.name));
         }

@@ -22,6 +22,7 @@ pub(crate) mod jobq;
 pub(crate) mod long_token;
 pub(crate) mod ratelimit;
 pub(crate) mod refusal;
+pub(crate) mod setting;
 #[cfg(test)]
 pub(crate) mod testing;
 pub(crate) mod time;

@@ -46,27 +46,43 @@ fn read(text: &[u8]) -> Result<u64, Fault> {
 
 /// A duration of 1 ms to 3650d, in milliseconds. `what` names the argument in the error.
 pub fn duration(what: &str, text: &[u8]) -> Result<u64, Refusal> {
-    match read(text) {
-        Ok(0) => Err(explain(what, text, Fault::Range, "1ms")),
-        Ok(ms) => Ok(ms),
-        Err(fault) => Err(explain(what, text, fault, "1ms")),
-    }
+    duration_within(what, text, 1, LONGEST)
 }
 
 /// Like [`duration`], but `0s` is allowed too (DELAY, KEEP, GRACE).
 pub fn duration_or_zero(what: &str, text: &[u8]) -> Result<u64, Refusal> {
-    read(text).map_err(|fault| explain(what, text, fault, "0s"))
+    duration_within(what, text, 0, LONGEST)
 }
 
-fn explain(what: &str, text: &[u8], fault: Fault, least: &str) -> Refusal {
+/// Like [`duration`], but within a range of its own. A bare number is refused with those of its readings that are
+/// allowed.
+pub fn duration_within(what: &str, text: &[u8], least: u64, most: u64) -> Result<u64, Refusal> {
+    let is_allowed = |ms: &u64| (least..=most).contains(ms);
+    let fault = match read(text) {
+        Ok(ms) if is_allowed(&ms) => return Ok(ms),
+        Ok(_) => Fault::Range,
+        Err(fault) => fault,
+    };
     let given = shown(text);
-    Refusal::err(match fault {
-        Fault::NoUnit => format!("{what} '{given}': write {given}s or {given}ms"),
+    let readings: Vec<String> = match fault {
+        Fault::NoUnit => {
+            let as_unit = |unit: &str| [text, unit.as_bytes()].concat();
+            let allowed =
+                ["s", "ms"].into_iter().filter(|unit| read(&as_unit(unit)).is_ok_and(|ms| is_allowed(&ms)));
+            allowed.map(|unit| format!("{given}{unit}")).collect()
+        }
+        Fault::Malformed | Fault::Range => Vec::new(),
+    };
+    Err(Refusal::err(match fault {
         Fault::Malformed => {
             format!("{what} '{given}': expected a duration such as 250ms, 30s, 15m, 24h or 7d")
         }
-        Fault::Range => format!("{what} '{given}': must be between {least} and 3650d"),
-    })
+        Fault::NoUnit if !readings.is_empty() => format!("{what} '{given}': write {}", readings.join(" or ")),
+        Fault::NoUnit | Fault::Range => {
+            let least = if least == 0 { "0s".to_owned() } else { written(least) };
+            format!("{what} '{given}': must be between {least} and {}", written(most))
+        }
+    }))
 }
 
 /// The shortest way to write a duration: `60000` is `1m`, `1500` is `1500ms`.
@@ -96,6 +112,19 @@ mod tests {
     }
 
     #[test]
+    fn a_bare_number_is_not_answered_by_what_would_be_refused_too() {
+        let refused =
+            |text: &str, least, most| duration_within("d", text.as_bytes(), least, most).unwrap_err().text;
+        assert_eq!(refused("0", 1, LONGEST), "d '0': must be between 1ms and 3650d");
+        assert_eq!(refused("0", 0, LONGEST), "d '0': write 0s or 0ms");
+        assert_eq!(refused("5", 1_000, LONGEST), "d '5': write 5s");
+        assert_eq!(refused("90000000000", 1, LONGEST), "d '90000000000': write 90000000000ms");
+        let most = "99999999999999999999999";
+        assert_eq!(refused(most, 1, LONGEST), format!("d '{most}': must be between 1ms and 3650d"));
+        assert_eq!(refused("7000", 1, 6_000), "d '7000': must be between 1ms and 6s");
+    }
+
+    #[test]
     fn zero_is_for_those_that_allow_it() {
         assert_eq!(duration_or_zero("DELAY", b"0s"), Ok(0));
         let refusal = duration("LEASE", b"0s").unwrap_err();
@@ -118,6 +147,17 @@ mod tests {
         #[test]
         fn what_is_written_reads_back(ms in 1..=LONGEST) {
             prop_assert_eq!(duration("d", written(ms).as_bytes()), Ok(ms));
+        }
+
+        #[test]
+        fn what_an_error_tells_to_write_is_accepted(number: u64, least in 0..LONGEST, span in 0..LONGEST) {
+            let most = (least + span).min(LONGEST);
+            let refusal = duration_within("d", number.to_string().as_bytes(), least, most).unwrap_err();
+            if let Some((_, advice)) = refusal.text.split_once("write ") {
+                for told in advice.split(" or ") {
+                    prop_assert!(duration_within("d", told.as_bytes(), least, most).is_ok(), "{}", refusal);
+                }
+            }
         }
 
         #[test]

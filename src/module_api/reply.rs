@@ -58,6 +58,22 @@ impl<'a> Reply<'a> {
         self.int(i64::try_from(value).unwrap_or(i64::MAX));
     }
 
+    /// A double on RESP3, its shortest text on RESP2.
+    pub fn double(self, value: f64) {
+        if self.ctx.is_resp3() {
+            // SAFETY: the context is alive.
+            unsafe { api!(RedisModule_ReplyWithDouble)(self.raw(), value) };
+        } else {
+            self.bulk(value.to_string().as_bytes());
+        }
+    }
+
+    /// True or false on RESP3, 1 or 0 on RESP2.
+    pub fn boolean(self, value: bool) {
+        // SAFETY: the context is alive.
+        unsafe { api!(RedisModule_ReplyWithBool)(self.raw(), value.into()) };
+    }
+
     pub fn bulk(self, bytes: &[u8]) {
         // SAFETY: the server copies the bytes.
         unsafe { api!(RedisModule_ReplyWithStringBuffer)(self.raw(), bytes.as_ptr().cast(), bytes.len()) };
@@ -78,6 +94,13 @@ impl<'a> Reply<'a> {
     /// A state's name: a bulk string, which costs the server half of a simple one.
     pub fn word(self, text: &'static CStr) {
         self.bulk(text.to_bytes());
+    }
+
+    /// A simple string of one line.
+    pub fn status(self, text: &str) {
+        let text = CString::new(text).unwrap_or_default();
+        // SAFETY: the server copies the text.
+        unsafe { api!(RedisModule_ReplyWithSimpleString)(self.raw(), text.as_ptr()) };
     }
 
     pub fn ok(self) {

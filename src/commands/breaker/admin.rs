@@ -4,11 +4,13 @@ use crate::domain::breaker;
 use crate::domain::breaker::{Breaker, ForcedState};
 use crate::domain::integer::integer;
 use crate::domain::refusal::{Refusal, shown};
+use crate::domain::setting::SettingValue;
 use crate::domain::time;
 use crate::module_api::command::Call;
 use crate::runtime::handler::Handler;
 
 use crate::commands::args::{ArgReader, unknown};
+use crate::commands::setting_value::reply_setting;
 use crate::runtime::commit;
 
 /// `BREAKER.CONFIG SET key field value [field value …]`
@@ -32,7 +34,7 @@ impl Handler for BreakerConfigSet {
                     let name = String::from_utf8_lossy(option.folded()).to_ascii_lowercase();
                     let value = words.next_arg(&name)?;
                     *number = if is_duration {
-                        span(&name, value, least, most)?
+                        time::duration_within(&name, value, least, most)?
                     } else {
                         integer(&name, value, least, most)?
                     };
@@ -45,16 +47,6 @@ impl Handler for BreakerConfigSet {
     }
 }
 
-/// A duration within a range of its own.
-fn span(name: &str, text: &[u8], least: u64, most: u64) -> Result<u64, Refusal> {
-    let ms = time::duration(name, text)?;
-    if (least..=most).contains(&ms) {
-        return Ok(ms);
-    }
-    let (given, least, most) = (shown(text), time::written(least), time::written(most));
-    Err(Refusal::err(format!("{name} '{given}': must be between {least} and {most}")))
-}
-
 /// `BREAKER.CONFIG GET key`
 pub struct BreakerConfigGet;
 
@@ -64,12 +56,9 @@ impl Handler for BreakerConfigGet {
             let fields = state.map(Breaker::config).unwrap_or_default().shown();
             call.reply.map(fields.len());
             for (name, number, is_duration) in fields {
-                call.reply.bulk(name.as_bytes());
-                if is_duration {
-                    call.reply.bulk(time::written(number).as_bytes());
-                } else {
-                    call.reply.uint(number);
-                }
+                let value =
+                    if is_duration { time::written(number).into() } else { SettingValue::Number(number) };
+                reply_setting(name, &value, call.reply);
             }
             Ok(())
         })

@@ -8,6 +8,7 @@ use crate::module_api::reply::Reply;
 use crate::runtime::handler::Handler;
 
 use crate::commands::args::{ArgReader, unknown};
+use crate::commands::setting_value::reply_setting;
 use crate::runtime::global_tables;
 
 /// `CACHE.POLICY SET prefix [TTL d] [GRACE d] [JITTER pct] [ABSENTTL d] [LEASE d] [EARLY beta]
@@ -86,8 +87,7 @@ impl Handler for CachePolicyList {
 fn fields(policy: &CachePolicy, reply: Reply<'_>) {
     let given_fields = policy.given_fields();
     reply.map(given_fields.len());
-    for (name, text) in given_fields {
-        reply.bulk(name.as_bytes());
-        reply.bulk(text.as_bytes());
+    for (name, value) in given_fields {
+        reply_setting(name, &value, reply);
     }
 }

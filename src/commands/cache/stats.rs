@@ -162,7 +162,8 @@ fn show(classes: &[StatsClass], reply: Reply<'_>) {
     }
     reply.bulk(b"hit_ratio");
     match stats.hit_ratio() {
-        Some(ratio) => reply.bulk(format!("{ratio:.4}").as_bytes()),
+        // Four digits say enough.
+        Some(ratio) => reply.double((ratio * 10_000.0).round() / 10_000.0),
         None => reply.null(),
     }
     for (name, value) in [("entries", sum(|size| &size.entries)), ("bytes", sum(|size| &size.bytes))] {

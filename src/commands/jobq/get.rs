@@ -91,11 +91,11 @@ pub(crate) fn describe(view: &JobView<'_>, depth: Depth, reply: Reply<'_>) {
         reply.uint(number);
     }
     reply.bulk(b"cancel_requested");
-    reply.int(i64::from(job.is_cancelled()));
+    reply.boolean(job.is_cancelled());
     reply.bulk(b"priority");
     reply.int(job.priority.into());
     reply.bulk(b"lifo");
-    reply.int(i64::from(job.is_lifo()));
+    reply.boolean(job.is_lifo());
     reply.bulk(b"lease_ms");
     reply.uint(job.lease());
     let lifetime = job.options.as_ref().and_then(|options| options.lifetime.as_deref());

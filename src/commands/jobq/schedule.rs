@@ -155,12 +155,12 @@ fn show(schedule: &ScheduleView<'_>, reply: Reply<'_>) {
     reply.bulk(b"last_id");
     reply.bulk_or_null(schedule.last_id().as_deref());
     reply.bulk(b"running");
-    reply.int(schedule.running.into());
+    reply.boolean(schedule.running);
     reply.bulk(b"catchup");
     let named = CATCH_UPS.into_iter().find(|(_, catch_up)| *catch_up == spec.catch_up);
     reply.bulk(named.map_or("", |(name, _)| name).as_bytes());
     reply.bulk(b"overlap");
-    reply.int(spec.overlap.into());
+    reply.boolean(spec.overlap);
     reply.bulk(b"payload_bytes");
     reply.uint(spec.job.payload.len() as u64);
     let RunBounds { start, end, max_runs } = spec.bounds;

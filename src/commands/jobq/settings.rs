@@ -7,6 +7,7 @@ use crate::module_api::command::Call;
 use crate::runtime::handler::Handler;
 
 use crate::commands::args::{ArgReader, unknown};
+use crate::commands::setting_value::reply_setting;
 use crate::runtime::commit;
 
 /// `JOBQ.CONFIG SET key field value [field value …]`
@@ -45,10 +46,7 @@ impl Handler for ConfigGet {
         let key = call.args.name(2);
         let config = commit::read::<Queue, _>(call.ctx, key, |queue, _| Ok(jobq::config(queue)))?;
         call.reply.map(Config::COUNT);
-        for (name, value) in config.shown() {
-            call.reply.bulk(name.as_bytes());
-            call.reply.bulk(value.as_bytes());
-        }
+        config.shown().for_each(|(name, value)| reply_setting(name, &value, call.reply));
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ pub(crate) mod arg_spec;
 pub(crate) mod breaker;
 pub(crate) mod cache;
 pub(crate) mod compat;
+pub(crate) mod containers;
 pub(crate) mod idemp;
 pub(crate) mod internal;
 pub(crate) mod jobq;
@@ -31,6 +32,7 @@ pub fn own_rows() -> impl Iterator<Item = &'static Spec> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::table::containers::CONTAINERS;
     use crate::module_api::command::{Access, Arg, ArgType, Keys};
     use std::collections::HashSet;
 
@@ -42,6 +44,18 @@ mod tests {
             assert_eq!(row.name, row.name.to_ascii_uppercase());
             assert!(!row.summary.is_empty() && !row.summary.ends_with('.'), "{}", row.name);
             assert!(row.complexity.starts_with("O("), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn every_subcommand_has_its_container_and_every_container_its_subcommands() {
+        let holders: HashSet<&str> =
+            rows().filter_map(|row| row.name.split_once('|')).map(|(holder, _)| holder).collect();
+        let containers: HashSet<&str> = CONTAINERS.iter().map(|container| container.name).collect();
+        assert_eq!(holders, containers);
+        assert_eq!(containers.len(), CONTAINERS.len());
+        for container in CONTAINERS {
+            assert!(!container.summary.is_empty() && !container.summary.ends_with('.'), "{}", container.name);
         }
     }
 

@@ -25,13 +25,10 @@ impl Recurrence {
             return Schedule::parse(pattern, zone).map(Recurrence::Cron);
         }
         let period = pattern.trim_ascii()[EVERY.len()..].trim_ascii();
-        let period = time::duration("the interval", period).map_err(|refusal| refusal.text);
-        let fault = match period {
-            Ok(period) if period >= MIN_PERIOD_MS => return Ok(Recurrence::Interval(period)),
-            Ok(_) => "the interval must be between 1s and 3650d".into(),
-            Err(fault) => fault,
-        };
-        Err(format!("cron '{}': {fault}", shown(pattern)))
+        let period = time::duration_within("the interval", period, MIN_PERIOD_MS, time::LONGEST);
+        period
+            .map(Recurrence::Interval)
+            .map_err(|refusal| format!("cron '{}': {}", shown(pattern), refusal.text))
     }
 
     /// Whether a pattern is `@every` with an interval, right or wrong.

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString, c_char, c_int};
 
-use super::spec::{Access, Arg, ArgType, Keys, Spec, text};
+use super::spec::{Access, Arg, ArgType, Container, Keys, Spec, text};
 use crate::module_api::raw;
 
 /// Hands over what COMMAND DOCS shows.
@@ -42,6 +42,36 @@ pub(crate) fn document(command: *mut raw::RedisModuleCommand, spec: &'static Spe
         args,
     };
     // SAFETY: the server copies everything it is shown; `kept` holds the argument tree until then.
+    unsafe { set_info(command, &info) };
+}
+
+/// What COMMAND DOCS shows of a command that only holds others.
+pub(crate) fn document_container(command: *mut raw::RedisModuleCommand, container: &Container) {
+    describe(command, container.summary, "Depends on subcommand", -2);
+}
+
+/// What COMMAND DOCS shows of a HELP.
+pub(crate) fn document_help(command: *mut raw::RedisModuleCommand) {
+    describe(command, "Shows the subcommands and their arguments", "O(1)", 2);
+}
+
+/// For a command without keys and arguments of its own.
+fn describe(command: *mut raw::RedisModuleCommand, summary: &str, complexity: &str, arity: c_int) {
+    // SAFETY: the table is only read after it was filled.
+    let Some(set_info) = (unsafe { raw::RedisModule_SetCommandInfo }) else { return };
+    let (summary, complexity) = (text(summary), text(complexity));
+    let info = raw::RedisModuleCommandInfo {
+        version: &INFO_VERSION,
+        summary: summary.as_ptr(),
+        complexity: complexity.as_ptr(),
+        since: c"0.1.0".as_ptr(),
+        history: std::ptr::null_mut(),
+        tips: std::ptr::null(),
+        arity,
+        key_specs: std::ptr::null_mut(),
+        args: std::ptr::null_mut(),
+    };
+    // SAFETY: the server copies everything it is shown.
     unsafe { set_info(command, &info) };
 }
 

@@ -72,6 +72,13 @@ pub struct Spec {
     pub entry: Entry,
 }
 
+/// A command that only holds subcommands. It is made with the first of them, and so is its subcommand HELP.
+pub struct Container {
+    /// Upper case, as the docs show it.
+    pub name: &'static str,
+    pub summary: &'static str,
+}
+
 /// A word among the flags of a row that few servers know (Redis 8): the command is for the replication link and the
 /// AOF only. Where the server does not know the word, the command refuses clients by itself.
 pub const INTERNAL: &str = "internal";
@@ -81,6 +88,11 @@ pub const INTERNAL: &str = "internal";
 pub const CHECKS_PREFIXES: &str = "checks-prefixes";
 
 impl Spec {
+    /// Whether the command is a subcommand of `container`.
+    pub fn is_held_by(&self, container: &Container) -> bool {
+        self.name.split_once('|').is_some_and(|(holder, _)| holder == container.name)
+    }
+
     pub(crate) fn has_flag(&self, flag: &str) -> bool {
         self.flags.split(' ').any(|word| word == flag)
     }

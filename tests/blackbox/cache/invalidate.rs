@@ -320,11 +320,12 @@ fn a_tagged_entry_takes_its_invalidation_along_and_keeps_its_tags() {
 fn clients_of_a_cluster_are_told_to_invalidate_on_every_primary() {
     let s = server!();
     let info = s.ok("COMMAND INFO CACHE.INVALIDATE").at(0).clone();
-    for row in info.at(9).items() {
+    let subcommands = info.at(9).items();
+    for row in subcommands.iter().filter(|row| !row.at(0).text().ends_with("|help")) {
         let tips: Vec<_> = row.at(7).items().iter().map(crate::support::Reply::text).collect();
         assert_eq!(tips, ["request_policy:all_shards", "response_policy:all_succeeded"]);
     }
-    assert_eq!(info.at(9).items().len(), 2);
+    assert_eq!(subcommands.len(), 3);
 }
 
 #[test]

@@ -9,7 +9,7 @@ fn a_policy_is_set_shown_and_deleted() {
     let s = server!();
     s.ok("CACHE.POLICY GET user:").is(nil());
     s.ok("CACHE.POLICY SET user: ttl 3600s jitter 10 EARLY 1.50").is(status("OK"));
-    let shown = list!["TTL", "1h", "JITTER", "10", "EARLY", "1.5"];
+    let shown = list!["TTL", "1h", "JITTER", 10, "EARLY", "1.5"];
     s.ok("CACHE.POLICY GET user:").is(shown);
     s.ok("CACHE.POLICY SET user: GRACE 0s").is(status("OK"));
     s.ok(cmd!["CACHE.POLICY", "SET", ""]).is(status("OK"));

@@ -8,12 +8,13 @@ fn settings_are_shown_as_they_are_set_all_or_none() {
     let shown = s.ok("JOBQ.CONFIG GET q");
     assert_eq!(shown.field("lease").text(), "30s");
     assert_eq!(shown.field("keep_done").text(), "1d/1000000");
-    assert_eq!(shown.field("group_concurrency").text(), "1");
+    assert_eq!(shown.field("group_concurrency").int(), 1);
+    assert_eq!(shown.field("concurrency").text(), "off");
     s.ok("EXISTS q").is(0);
     s.ok("JOBQ.CONFIG SET q lease 5m CONCURRENCY 7 rate 10/1s:bucket").is(status("OK"));
     let shown = s.ok("JOBQ.CONFIG GET q");
     assert_eq!(shown.field("lease").text(), "5m");
-    assert_eq!(shown.field("concurrency").text(), "7");
+    assert_eq!(shown.field("concurrency").int(), 7);
     assert_eq!(shown.field("rate").text(), "10/1s:bucket");
     for wrong in
         ["lease 10", "speed 1", "concurrency 0", "lease 1m concurrency 0", "lease 1m LEASE 2m", "lease"]

@@ -6,6 +6,7 @@ use crate::domain::codec::ranges::{below, read_span};
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::integer::integer;
 use crate::domain::refusal::{Refusal, shown};
+use crate::domain::setting::SettingValue;
 use crate::domain::time::{duration, duration_or_zero, written};
 
 /// Values from this many bytes on are compressed unless told otherwise.
@@ -75,12 +76,12 @@ impl CachePolicy {
     }
 
     /// The fields that were given, as POLICY SET takes them.
-    pub fn given_fields(&self) -> Vec<(&'static str, String)> {
+    pub fn given_fields(&self) -> Vec<(&'static str, SettingValue)> {
         let shown = |name, value: u64| match name {
-            "JITTER" | "COMPRESS" | "MAXVALUE" => value.to_string(),
-            "EARLY" => (value as f64 / 1_000.0).to_string(),
-            _ if value == 0 => "0s".to_owned(),
-            _ => written(value),
+            "JITTER" | "COMPRESS" | "MAXVALUE" => SettingValue::Number(value),
+            "EARLY" => SettingValue::Decimal(value as f64 / 1_000.0),
+            _ if value == 0 => SettingValue::Text("0s".to_owned()),
+            _ => SettingValue::Text(written(value)),
         };
         let given = FIELDS.into_iter().zip(self.fields());
         given.filter_map(|(name, value)| value.map(|value| (name, shown(name, value)))).collect()

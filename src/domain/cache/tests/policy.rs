@@ -35,8 +35,8 @@ fn a_policy_is_shown_as_it_was_set() {
         ("MAXVALUE", "100"),
     ];
     let shown = policy(&fields).unwrap().given_fields();
-    let shown: Vec<(&str, &str)> = shown.iter().map(|(name, text)| (*name, text.as_str())).collect();
-    assert_eq!(shown, fields);
+    let shown: Vec<(&str, String)> = shown.iter().map(|(name, value)| (*name, value.to_string())).collect();
+    assert_eq!(shown, fields.map(|(name, text)| (name, text.to_owned())));
     assert!(policy(&[]).unwrap().given_fields().is_empty());
     assert_eq!(CachePolicy::default().set_field(b"COLOUR", b"red"), Ok(None));
 }

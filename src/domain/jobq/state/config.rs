@@ -6,8 +6,8 @@ use crate::domain::jobq::history::event_log::{DEFAULT_EVENTS, MAX_EVENTS};
 use crate::domain::jobq::state::backoff::Backoff;
 use crate::domain::ratelimit::{Limit, Rule};
 use crate::domain::refusal::{Refusal, shown};
+use crate::domain::setting::SettingValue;
 use crate::domain::time::{DAY, SECOND, duration, duration_or_zero, written};
-use std::fmt::Display;
 use std::ops::RangeInclusive;
 
 /// The most retries a job may ask for.
@@ -73,7 +73,7 @@ impl Default for Config {
 struct Field {
     name: &'static str,
     set: fn(&mut Config, &[u8]) -> Result<(), Refusal>,
-    shown: fn(&Config) -> String,
+    shown: fn(&Config) -> SettingValue,
 }
 
 const COUNT: RangeInclusive<u64> = 1..=1_000_000;
@@ -85,19 +85,19 @@ const FIELDS: [Field; 13] = [
     Field {
         name: "lease",
         set: |config, text| duration("lease", text).map(|ms| config.lease = ms),
-        shown: |config| written(config.lease),
+        shown: |config| written(config.lease).into(),
     },
     Field {
         name: "retries",
         set: |config, text| {
             number("retries", text, 0..=MAX_RETRIES.into()).map(|count| config.retries = count as u16)
         },
-        shown: |config| config.retries.to_string(),
+        shown: |config| config.retries.into(),
     },
     Field {
         name: "backoff",
         set: |config, text| Backoff::parse(text).map(|backoff| config.backoff = backoff),
-        shown: |config| config.backoff.spec(),
+        shown: |config| config.backoff.spec().into(),
     },
     Field {
         name: "concurrency",
@@ -148,26 +148,26 @@ const FIELDS: [Field; 13] = [
     Field {
         name: "keep_done",
         set: |config, text| keep("keep_done", text).map(|keep| config.keep_done = keep),
-        shown: |config| config.keep_done.shown(),
+        shown: |config| config.keep_done.shown().into(),
     },
     Field {
         name: "keep_dead",
         set: |config, text| keep("keep_dead", text).map(|keep| config.keep_dead = keep),
-        shown: |config| config.keep_dead.shown(),
+        shown: |config| config.keep_dead.shown().into(),
     },
     Field {
         name: "stall_max",
         set: |config, text| {
             number("stall_max", text, 0..=MAX_RETRIES.into()).map(|most| config.stall_max = most as u32)
         },
-        shown: |config| config.stall_max.to_string(),
+        shown: |config| config.stall_max.into(),
     },
     Field {
         name: "events",
         set: |config, text| {
             number("events", text, 0..=MAX_EVENTS.into()).map(|most| config.events = most as u32)
         },
-        shown: |config| config.events.to_string(),
+        shown: |config| config.events.into(),
     },
 ];
 
@@ -183,7 +183,7 @@ impl Config {
     }
 
     /// Every setting with its value as [`Config::set`] takes it.
-    pub fn shown(&self) -> impl Iterator<Item = (&'static str, String)> + use<'_> {
+    pub fn shown(&self) -> impl Iterator<Item = (&'static str, SettingValue)> + use<'_> {
         FIELDS.iter().map(|field| (field.name, (field.shown)(self)))
     }
 
@@ -191,7 +191,7 @@ impl Config {
     pub const COUNT: usize = FIELDS.len();
 
     pub(crate) fn write(&self, writer: &mut Writer) {
-        self.shown().for_each(|(_, value)| writer.bytes(value.as_bytes()));
+        self.shown().for_each(|(_, value)| writer.bytes(value.to_string().as_bytes()));
     }
 
     /// Only what [`Config::write`] writes, so that equal settings have equal bytes.
@@ -200,7 +200,7 @@ impl Config {
         for field in &FIELDS {
             let value = reader.bytes()?;
             (field.set)(&mut config, value).map_err(|_| Corrupt)?;
-            if (field.shown)(&config).as_bytes() != value {
+            if (field.shown)(&config).to_string().as_bytes() != value {
                 return Err(Corrupt);
             }
         }
@@ -231,8 +231,8 @@ fn or_off<T>(
         .map_err(|refusal| Refusal::new(refusal.code, format!("{}, or off", refusal.text)))
 }
 
-fn shown_or_off(value: Option<impl Display>) -> String {
-    value.map_or_else(|| "off".into(), |value| value.to_string())
+fn shown_or_off(value: Option<impl Into<SettingValue>>) -> SettingValue {
+    value.map_or_else(|| SettingValue::Text("off".into()), Into::into)
 }
 
 fn rate(name: &str, text: &[u8]) -> Result<Rule, Refusal> {
@@ -277,7 +277,7 @@ mod tests {
     }
 
     fn value(config: &Config, name: &str) -> String {
-        config.shown().find(|(known, _)| *known == name).expect("the field").1
+        config.shown().find(|(known, _)| *known == name).expect("the field").1.to_string()
     }
 
     /// A value of each field that is not its default.

@@ -1,0 +1,15 @@
+//! The commands that only hold subcommands.
+
+use crate::module_api::command::Container;
+
+pub static CONTAINERS: &[Container] = &[
+    Container { name: "RATELIMIT.POLICY", summary: "A container for commands on named policies of limits" },
+    Container { name: "JOBQ.CONFIG", summary: "A container for commands on the settings of a queue" },
+    Container { name: "JOBQ.CRON", summary: "A container for commands on the schedules of a queue" },
+    Container {
+        name: "CACHE.INVALIDATE",
+        summary: "A container for commands that invalidate many values at once",
+    },
+    Container { name: "CACHE.POLICY", summary: "A container for commands on the policies of key prefixes" },
+    Container { name: "BREAKER.CONFIG", summary: "A container for commands on the settings of a breaker" },
+];
