@@ -5,6 +5,7 @@
 //! is the same, in commands too; `<ms>` and `<text>` match anything each time.
 
 mod links;
+mod node;
 mod python;
 mod shell;
 #[path = "../support/mod.rs"]

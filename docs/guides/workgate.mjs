@@ -1,0 +1,167 @@
+// Workgate for Node: one file to copy. Needs node-redis 4.5 or newer.
+//
+//   import { createClient } from "redis";
+//   import { limit, once, cached, enqueue, consume } from "./workgate.mjs";
+//   const r = await createClient({ url: "redis://127.0.0.1:6379" }).connect();
+//
+//   await limit(r, "user:42", ["minute=10/1m"]);                 rate limits
+//   await once(r, "webhook:evt_1", body, handle);                one event, one effect
+//   await cached(r, "user:7", load, { ttl: "10m" });             one loader for each miss
+//   await enqueue(r, "mail", payload, { id: "welcome-42" });     a job
+//   await consume(r, "mail", send);                              a worker in your own process
+//
+// Keys and durations ("250ms", "30s", "15m", "24h", "7d") are those of the commands. Replies are strings.
+//
+// A command with BLOCK holds its connection, and whatever the client sends next waits behind it. So what waits here
+// opens a connection of its own, and only when there is something to wait for.
+
+const call = (r, ...words) => r.sendCommand(words.map(String));
+
+async function onOwnConnection(r, work) {
+  const own = r.duplicate();
+  own.on("error", () => {}); // The call that fails tells.
+  await own.connect();
+  try {
+    return await work(own);
+  } finally {
+    await own.disconnect();
+  }
+}
+
+// ---- rate limits ------------------------------------------------------------------------------------------------
+
+/** Takes `cost` of every limit, or of none. Times are in ms; `retryAfter` is null where waiting does not help. */
+export async function limit(r, subject, limits, { cost = 1 } = {}) {
+  const [taken, most, remaining, retry, reset] = await call(r, "RATELIMIT.CHECK", subject, ...limits, "COST", cost);
+  return { allowed: taken > 0, limit: most, remaining, retryAfter: retry < 0 ? null : retry, resetAfter: reset };
+}
+
+// ---- one event, one effect --------------------------------------------------------------------------------------
+
+/** Another process works on it and was not done in time: answer 503, the sender comes again. */
+export class Busy extends Error {}
+
+/** This key came before with another payload: answer 422. */
+export class Mismatch extends Error {}
+
+/**
+ * What `work` resolves to, which one caller of this key runs; all others get the same. When it rejects, the next
+ * caller may try again. A caller whose lease was taken over meanwhile is rejected with FENCED.
+ */
+export async function once(r, key, payload, work, { lease = "30s", ttl = "7d", wait = "10s" } = {}) {
+  const words = ["IDEMP.CLAIM", key, "LEASE", lease, "TTL", ttl, "PAYLOAD", payload];
+  let claim;
+  try {
+    claim = await call(r, ...words);
+    if (claim[0] === "BUSY") claim = await onOwnConnection(r, (own) => call(own, ...words, "BLOCK", wait));
+  } catch (error) {
+    throw error.message.startsWith("MISMATCH") ? new Mismatch(error.message) : error;
+  }
+  const [state, done, token] = claim;
+  if (state === "DONE") return done;
+  if (state === "BUSY") throw new Busy(key);
+  let result;
+  try {
+    result = await work();
+  } catch (error) {
+    await release(r, "IDEMP.RELEASE", key, token);
+    throw error;
+  }
+  await call(r, "IDEMP.COMPLETE", key, token, result);
+  return result;
+}
+
+// ---- cache ------------------------------------------------------------------------------------------------------
+
+/**
+ * The value of the key; on a miss one caller loads it and all others wait for that. `load` resolves to null for what
+ * does not exist, which is remembered too. When it rejects, a stale value is used where there is one.
+ */
+export async function cached(r, key, load, { ttl = "10m", lease = "10s", wait = "10s" } = {}) {
+  const words = ["CACHE.GETSET", key, "LEASE", lease];
+  let row = await call(r, ...words);
+  if (row[0] === "BUSY") row = await onOwnConnection(r, (own) => call(own, ...words, "BLOCK", wait));
+  const [state, value, token] = row;
+  if (state === "HIT" || state === "STALE") return value;
+  if (state === "ABSENT") return null;
+  if (state === "BUSY") throw new Busy(key);
+  let loaded;
+  try {
+    loaded = await load();
+  } catch (error) {
+    await release(r, "CACHE.RELEASE", key, token);
+    if (state === "REFRESH") return value;
+    throw error;
+  }
+  if (loaded === null) await call(r, "CACHE.ABSENT", key, "TOKEN", token, "TTL", ttl);
+  else await call(r, "CACHE.SET", key, loaded, "TOKEN", token, "TTL", ttl);
+  return loaded;
+}
+
+/** Ends a lease after a failure. The failure itself is what the caller must hear of. */
+const release = (r, command, key, token) => call(r, command, key, token).catch(() => {});
+
+// ---- jobs -------------------------------------------------------------------------------------------------------
+
+/**
+ * Pushes a job and resolves to its id. With `id` a second push adds nothing, so it may be sent again. `options` are
+ * words of JOBQ.PUSH: `enqueue(r, "mail", body, { id: "evt_1", options: ["DELAY", "5m"] })`.
+ */
+export async function enqueue(r, queue, payload, { id = null, options = [] } = {}) {
+  const [pushed] = await call(r, "JOBQ.PUSH", queue, payload, ...(id === null ? [] : ["ID", id]), ...options);
+  return pushed;
+}
+
+/** Throw it in a handler to try again after a time of your choice: `throw new Retry("30s")`. */
+export class Retry extends Error {
+  constructor(delay, message = `retry after ${delay}`) {
+    super(message);
+    this.delay = delay;
+  }
+}
+
+/** Throw it in a handler when no further run can help. */
+export class Dead extends Error {}
+
+/**
+ * Runs `handle` for one job after the other, on a connection of its own, renewing the lease while it runs. What it
+ * resolves to is the job's result. Retry, Dead and every other error are told to the queue, which retries with the
+ * job's backoff. `signal` (an AbortSignal) ends it after the running job.
+ */
+export async function consume(r, queue, handle, { leaseMs = 30_000, signal = null, untilEmpty = false } = {}) {
+  const lease = `${leaseMs}ms`;
+  const wait = untilEmpty ? [] : ["BLOCK", "1s"];
+  await onOwnConnection(r, async (own) => {
+    while (!signal?.aborted) {
+      const rows = await call(own, "JOBQ.POP", queue, "LEASE", lease, ...wait);
+      if (rows.length === 0 && untilEmpty) return;
+      for (const [id, token, payload, attempt] of rows) {
+        await run(own, { id, token, payload, attempt, queue }, handle, lease, leaseMs);
+      }
+    }
+  });
+}
+
+async function run(r, job, handle, lease, leaseMs) {
+  const held = [job.queue, job.id, job.token];
+  const renew = () => call(r, "JOBQ.EXTEND", ...held, "LEASE", lease).catch(() => {});
+  const heartbeat = setInterval(renew, leaseMs / 3);
+  let end;
+  try {
+    const result = await handle(job);
+    end = ["JOBQ.ACK", ...held, ...(result === undefined ? [] : ["RESULT", result])];
+  } catch (error) {
+    end = ["JOBQ.FAIL", ...held, "ERROR", error?.message ?? error];
+    if (error instanceof Dead) end.push("DEAD");
+    else if (error instanceof Retry) end.push("DELAY", error.delay);
+    else if (error?.name) end.push("KIND", error.name);
+  } finally {
+    clearInterval(heartbeat);
+  }
+  try {
+    await call(r, ...end);
+  } catch (error) {
+    // FENCED or NOJOB: the lease was lost, and another worker has the job.
+    if (!/^(FENCED|NOJOB)/.test(error.message)) throw error;
+  }
+}
