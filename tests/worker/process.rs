@@ -70,8 +70,8 @@ impl Worker {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
-        assert!(status.expect("kill").success());
+        let child = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(child, rustix::process::Signal::TERM).expect("it runs");
     }
 
     /// Waits until it ends by itself; whether that was with success.
