@@ -1,6 +1,7 @@
 //! Durations as clients write them: a whole number with its unit.
 
 use super::refusal::{Refusal, shown};
+use super::token::EPOCH_MS;
 
 /// Milliseconds since the Unix epoch.
 pub type UnixMs = u64;
@@ -12,6 +13,12 @@ pub const DAY: u64 = 24 * HOUR;
 
 /// The longest duration a command takes: 3650 days.
 pub const LONGEST: u64 = 3_650 * DAY;
+
+/// Whether a decoded time may be one of this server or of its primary, whose clocks may be wrong: at most twenty years
+/// ahead. A key that had seen a later time would wait for it. A clock that is reset at power-on counts as of 2026.
+pub fn is_near(time: UnixMs, now: UnixMs) -> bool {
+    time <= now.max(EPOCH_MS).saturating_add(2 * LONGEST)
+}
 
 /// Units, largest first.
 const UNITS: [(&str, u64); 5] = [("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND), ("ms", 1)];

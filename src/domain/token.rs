@@ -82,6 +82,18 @@ impl TokenClock {
         self.last
     }
 
+    /// Whether a token of a file, of the append-only file or of a primary may be taken: of a damaged one this server
+    /// could grant no higher one for ever. The first token of a history may be far from this server's own; from
+    /// then on the history itself is the measure.
+    pub fn admits(&self, token: u64, now_ms: u64) -> bool {
+        let highest = match self.last {
+            0 => at(now_ms).saturating_add(BOUND / 2),
+            // A primary may be ahead by what it skipped, and have believed a RESTORE from there.
+            _ => self.next(now_ms).saturating_add(4 * MAX_TOKENS_AHEAD),
+        };
+        token < BOUND && token <= highest
+    }
+
     /// Whether a server of this time may have issued the token and seen the time, both found in decoded data.
     pub fn is_plausible(&self, token: u64, time_ms: u64, now_ms: u64) -> bool {
         let highest = self.next(now_ms).saturating_add(MAX_TOKENS_AHEAD);
@@ -169,6 +181,21 @@ mod tests {
         }
         assert!(clock.last() > at(now + 366 * AHEAD_MS) && clock.last() < BOUND);
         assert!(clock.is_plausible(clock.last(), now, now));
+    }
+
+    #[test]
+    fn a_history_admits_what_it_may_go_on_with_and_no_token_that_is_near_the_last() {
+        let now = EPOCH_MS + 366 * AHEAD_MS;
+        let mut clock = TokenClock::new();
+        // Whatever the time of this server is: half of the range is left.
+        for wrong in [0, now, now + 20 * 366 * AHEAD_MS] {
+            assert!(clock.admits(at(now), wrong));
+            assert!(!clock.admits(BOUND - 1, wrong));
+        }
+        clock.saw(at(now));
+        assert!(clock.admits(at(now) + MAX_SKIP, 0));
+        assert!(!clock.admits(at(now) + BOUND / 2, now));
+        assert!(!clock.admits(u64::MAX, now));
     }
 
     #[test]

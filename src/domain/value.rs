@@ -102,6 +102,11 @@ pub trait Value: Default {
         0
     }
 
+    /// Whether its counters are so low that no use of the value leads to a form that does not load.
+    fn has_room(&self) -> bool {
+        true
+    }
+
     /// The highest fencing token in the value, 0 if none: raises the token clock after a load.
     fn highest_token(&self) -> u64 {
         0

@@ -8,6 +8,7 @@ use std::marker::PhantomData;
 use crate::domain::codec::{Corrupt, Reader};
 use crate::domain::integer::integer;
 use crate::domain::refusal::Refusal;
+use crate::domain::time;
 use crate::domain::value::{Effect, Value};
 use crate::module_api::command::Call;
 use crate::module_api::data_type::DataType;
@@ -17,7 +18,7 @@ use crate::runtime::handler::Handler;
 
 use super::value_type::ValueType;
 use crate::runtime::commit;
-use crate::runtime::{global_state, global_tables, replicated_clock};
+use crate::runtime::{global_state, global_tables, replicated_clock, token_clock};
 
 pub struct Apply<V>(PhantomData<V>);
 
@@ -37,6 +38,12 @@ impl<V: ValueType> Handler for Apply<V> {
             3 | 4 => {
                 let mut head = Reader::new(word(2));
                 let effect = V::Effect::read(&mut head, args.get(3)).map_err(|_| damaged())?;
+                let now = ctx.now_ms();
+                if !token_clock::admits(effect.highest_token(), now)
+                    || !time::is_near(head.latest_time(), now)
+                {
+                    return Err(damaged());
+                }
                 match head.highest_long_token() {
                     Some(token) if effect.highest_token() > 0 => replicated_clock::note_long_token(token),
                     _ => replicated_clock::note_token(effect.highest_token()),
@@ -69,12 +76,12 @@ impl Handler for ApplyWorld {
         }
         let word = |index: usize| args.get(index).unwrap_or_default();
         match args.len() {
-            3 if replicated_clock::is_tick(word(1)) => replicated_clock::take(word(1), word(2)),
+            3 if replicated_clock::is_tick(word(1)) => replicated_clock::take(word(1), word(2), ctx.now_ms()),
             3 if word(1) == global_tables::START.to_bytes() => {
                 global_tables::start_history();
                 Ok(())
             }
-            3 => global_tables::apply_named(word(1), word(2)),
+            3 => global_tables::apply_named(word(1), word(2), ctx.now_ms()),
             5 => {
                 let encoding = integer("encoding", word(3), 0, u64::from(u32::MAX))?;
                 global_state::load(word(1), encoding as u32, word(4))

@@ -7,10 +7,11 @@
 use std::ffi::CStr;
 use std::sync::OnceLock;
 
-use crate::domain::codec::Corrupt;
+use crate::domain::codec::{Corrupt, Reader};
 use crate::domain::decision::Decision;
 use crate::domain::global_state::Table;
 use crate::domain::refusal::Refusal;
+use crate::domain::time;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use crate::domain::value::Effect;
@@ -73,7 +74,7 @@ pub struct TableRow {
     clear: fn(),
     save: fn() -> Option<Vec<u8>>,
     load: fn(u32, &[u8]) -> bool,
-    apply: fn(&[u8]) -> Result<(), Corrupt>,
+    apply: fn(&[u8], UnixMs) -> Result<(), Corrupt>,
 }
 
 impl TableRow {
@@ -88,8 +89,15 @@ impl TableRow {
             clear: || with(|table: &mut T| *table = T::default()),
             save: <T as Aux>::save,
             load: <T as Aux>::load,
-            apply: |effect| {
-                apply::<T>(T::Effect::decode(effect, None)?);
+            apply: |effect, now| {
+                let mut reader = Reader::new(effect);
+                let effect = T::Effect::read(&mut reader, None)?;
+                if !token_clock::admits(effect.highest_token(), now)
+                    || !time::is_near(reader.latest_time(), now)
+                {
+                    return Err(Corrupt);
+                }
+                apply::<T>(effect);
                 Ok(())
             },
         }
@@ -201,8 +209,8 @@ fn named(name: &[u8]) -> Result<&'static TableRow, Corrupt> {
 }
 
 /// Applies an effect to the table with this name.
-pub fn apply_named(name: &[u8], effect: &[u8]) -> Result<(), Corrupt> {
-    (named(name)?.apply)(effect)
+pub fn apply_named(name: &[u8], effect: &[u8], now: UnixMs) -> Result<(), Corrupt> {
+    (named(name)?.apply)(effect, now)
 }
 
 /// Replaces the table with this name by a saved one.

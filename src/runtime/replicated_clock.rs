@@ -14,6 +14,7 @@ use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
+use crate::domain::time;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use crate::domain::{long_token, token};
@@ -128,12 +129,12 @@ pub fn is_tick(name: &[u8]) -> bool {
 }
 
 /// Takes one that the primary has announced, under one of both names.
-pub fn take(name: &[u8], effect: &[u8]) -> Result<(), Corrupt> {
+pub fn take(name: &[u8], effect: &[u8], now: UnixMs) -> Result<(), Corrupt> {
     let is_long = name == NAME_WITH_LONG_TOKEN.to_bytes();
     let mut reader = Reader::new(effect);
     let (at, token) = (reader.int()?, reader.int()?);
     reader.end()?;
-    if token >= bound(is_long) {
+    if token >= bound(is_long) || !(is_long || token_clock::admits(token, now)) || !time::is_near(at, now) {
         return Err(Corrupt);
     }
     set_numbered(at, token, is_long);
@@ -190,7 +191,11 @@ impl Aux for Clock {
                 (last, reader.bool()?)
             };
             reader.end()?;
-            if token < bound(is_long) { Ok((last, tick, token, is_long)) } else { Err(Corrupt) }
+            if last < token::BOUND && token < bound(is_long) {
+                Ok((last, tick, token, is_long))
+            } else {
+                Err(Corrupt)
+            }
         };
         let Ok((last, tick, token, is_long)) = read() else { return false };
         token_clock::tokens(|clock| clock.saw(last));

@@ -1,6 +1,7 @@
 //! The token clock of this server.
 
 use crate::domain::refusal::Refusal;
+use crate::domain::time::UnixMs;
 use crate::domain::token;
 use crate::domain::token::TokenClock;
 use crate::domain::value::Effect;
@@ -21,4 +22,9 @@ pub fn refuse_spent<E: Effect>(effect: Option<&E>) -> Result<(), Refusal> {
         )),
         _ => Ok(()),
     }
+}
+
+/// See [`TokenClock::admits`].
+pub fn admits(token: u64, now: UnixMs) -> bool {
+    tokens(|clock| clock.admits(token, now))
 }

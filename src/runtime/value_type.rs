@@ -2,6 +2,7 @@
 
 use std::ffi::CStr;
 
+use crate::domain::time;
 use crate::domain::time::UnixMs;
 use crate::domain::value::{Lifetime, Value};
 use crate::module_api::context::Ctx;
@@ -102,11 +103,14 @@ impl<V: ValueType> DataType for V {
 
     fn finish_load(&mut self, ctx: Ctx<'_>, place: Option<(i32, &[u8])>) -> bool {
         let token = self.highest_token();
-        // A RESTORE must not be able to exhaust the token clock; a file of our own may be ahead of
-        // a server clock that was set back, and a replica takes what its primary took.
-        let believed = ctx.is_replay()
-            || !ctx.is_primary()
-            || token_clock::tokens(|clock| clock.is_plausible(token, self.latest_time(), ctx.now_ms()));
+        let (time, now) = (self.latest_time(), ctx.now_ms());
+        // A RESTORE must not be able to exhaust the token clock or the counters of the value; a file of our own may be
+        // ahead of a server clock that was set back, and a replica takes what its primary took.
+        let believed = if ctx.is_replay() || !ctx.is_primary() {
+            token_clock::admits(token, now) && time::is_near(time, now)
+        } else {
+            token_clock::tokens(|clock| clock.is_plausible(token, time, now)) && self.has_room()
+        };
         if !believed || self.loaded().is_err() {
             return false;
         }

@@ -5,6 +5,7 @@ use crate::domain::cache::state::lease::Lease;
 use crate::domain::cache::state::value_meta::{Annotations, NEVER, ValueMeta};
 use crate::domain::cache::{Effect, encoding};
 use crate::domain::codec::Corrupt;
+use crate::domain::time::{LONGEST, UnixMs};
 use crate::domain::value::{Lifetime, Value};
 
 impl CacheEntry {
@@ -114,6 +115,13 @@ impl Value for CacheEntry {
         copy.rare.set_lease(None);
         copy.classify(0);
         copy
+    }
+
+    /// A TTL is at most [`LONGEST`].
+    fn latest_time(&self) -> UnixMs {
+        let fresh = self.meta().map(|meta| meta.fresh_until).filter(|until| *until != NEVER);
+        let lease = self.lease().map(|lease| lease.since);
+        fresh.map_or(0, |until| until.saturating_sub(LONGEST)).max(lease.unwrap_or(0))
     }
 
     fn highest_token(&self) -> u64 {

@@ -120,16 +120,18 @@ pub struct Reader<'a> {
     /// The highest of the long tokens that were read, where the tokens are of before 0.1.0 (see
     /// [`crate::domain::long_token`]).
     highest_long_token: Option<u64>,
+    /// The latest of the times that were noted.
+    latest_time: u64,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(bytes: &'a [u8]) -> Self {
-        Reader { rest: bytes, highest_long_token: None }
+        Reader { rest: bytes, highest_long_token: None, latest_time: 0 }
     }
 
     /// Reads a block whose encoding is of before 0.1.0 if `has_long_tokens`.
     pub fn of_block(bytes: &'a [u8], has_long_tokens: bool) -> Self {
-        Reader { rest: bytes, highest_long_token: has_long_tokens.then_some(0) }
+        Reader { highest_long_token: has_long_tokens.then_some(0), ..Reader::new(bytes) }
     }
 
     /// What [`Writer::kind`] wrote.
@@ -152,6 +154,16 @@ impl<'a> Reader<'a> {
             }
         };
         if token < token::BOUND { Ok(token) } else { Err(Corrupt) }
+    }
+
+    /// Notes that a time was read.
+    pub fn note_time(&mut self, time: u64) {
+        self.latest_time = self.latest_time.max(time);
+    }
+
+    /// The latest of the times that were read.
+    pub fn latest_time(&self) -> u64 {
+        self.latest_time
     }
 
     /// From now on, tokens are long ones.

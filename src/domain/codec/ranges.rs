@@ -25,7 +25,9 @@ pub fn read_token_or_zero(reader: &mut Reader<'_>) -> Result<u64, Corrupt> {
 
 /// A point in time, in Unix milliseconds.
 pub fn read_time(reader: &mut Reader<'_>) -> Result<UnixMs, Corrupt> {
-    below(reader, TIME)
+    let time = below(reader, TIME)?;
+    reader.note_time(time);
+    Ok(time)
 }
 
 /// A duration in milliseconds: at most the longest that a command takes.

@@ -8,7 +8,7 @@
 use crate::domain::codec::ranges::read_time;
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::decision::Decision;
-use crate::domain::time::UnixMs;
+use crate::domain::time::{LONGEST, UnixMs};
 use crate::domain::value;
 use crate::domain::value::{Lifetime, Value};
 use siphasher::sip128::SipHasher24;
@@ -188,6 +188,11 @@ impl Value for SeenIds {
             }
         }
         Ok(())
+    }
+
+    /// An id is remembered for at most [`LONGEST`].
+    fn latest_time(&self) -> UnixMs {
+        self.buckets.last_key_value().map_or(0, |(until, _)| until.saturating_sub(LONGEST))
     }
 
     /// The tables of the standard library: 17 bytes a slot, at most seven eighths of which, a power

@@ -4,6 +4,7 @@ use crate::domain::codec::Corrupt;
 use crate::domain::idemp::state::completed::PackedResult;
 use crate::domain::idemp::state::record::{Record, Stage, Unfinished};
 use crate::domain::idemp::{Effect, encoding};
+use crate::domain::time::UnixMs;
 use crate::domain::value::{Lifetime, Value};
 
 impl Value for Record {
@@ -105,6 +106,11 @@ impl Value for Record {
             (open.held, open.span, open.owner) = (false, 0, None);
         }
         copy
+    }
+
+    /// Of a lease, a delay or a result that began later, the end would not come.
+    fn latest_time(&self) -> UnixMs {
+        self.since
     }
 
     fn highest_token(&self) -> u64 {

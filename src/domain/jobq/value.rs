@@ -15,7 +15,7 @@ use crate::domain::jobq::queue::{Queue, growth};
 use crate::domain::jobq::state::config::Config;
 use crate::domain::jobq::state::job::{Job, State};
 use crate::domain::jobq::state::schedules::MAX_SCHEDULES;
-use crate::domain::jobq::state::serial::MAX_CLOCK;
+use crate::domain::jobq::state::serial::{MAX_AHEAD, MAX_CLOCK};
 use crate::domain::jobq::state::totals::Totals;
 use crate::domain::jobq::state::unique_keys::KeyHolder;
 use crate::domain::jobq::view::events::NEXT_EVENT;
@@ -267,6 +267,11 @@ impl Value for Queue {
 
     fn latest_time(&self) -> UnixMs {
         self.clock
+    }
+
+    fn has_room(&self) -> bool {
+        let counters = [self.next_serial, self.ready.last_turn, self.history.events.last(), self.aging.risen];
+        counters.iter().all(|counter| *counter < MAX_AHEAD)
     }
 
     fn highest_token(&self) -> u64 {

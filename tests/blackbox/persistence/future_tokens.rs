@@ -28,10 +28,10 @@ fn a_queue_from_the_far_future_is_refused_and_tokens_go_on() {
 }
 
 /// An IDEMP effect of today: a claim (kind 1, with the bit that says its token is short).
-fn claim_effect(token: u64) -> Vec<u8> {
+fn claim_effect(token: u64, since: u64) -> Vec<u8> {
     let mut effect = vec![1 | 64];
     // Token, since, lease, ttl, attempt; neither owner nor fingerprint.
-    for mut number in [token, 0, 1_000, 1_000, 1] {
+    for mut number in [token, since, 1_000, 1_000, 1] {
         while number >= 0x80 {
             effect.push(number as u8 | 0x80);
             number >>= 7;
@@ -69,7 +69,7 @@ fn at_15_digits_grants_are_refused_and_what_is_held_can_be_settled() {
     let now = 1_000_000_000_000;
     let tokens = (now..LAST).step_by(MOST_AHEAD as usize / 2).chain([LAST]);
     let claims: Vec<Vec<u8>> =
-        tokens.map(|token| frame(&[b"idemp._apply", b"spent", &claim_effect(token)])).collect();
+        tokens.map(|token| frame(&[b"idemp._apply", b"spent", &claim_effect(token, 0)])).collect();
     let s = server_on_commands(&claims);
     s.ok("JOBQ.PUSH q p ID one");
     s.ok("RATELIMIT.CHECK limit 10/1m").at(0).clone().is(1);
@@ -94,5 +94,26 @@ fn at_15_digits_grants_are_refused_and_what_is_held_can_be_settled() {
     s.ok("EXISTS i c places b").is(0);
     s.ok("JOBQ.GET q one").field("state").clone().is(text("ready"));
     s.ok("JOBQ.CANCEL q one").is(list![1]);
+    s.lives();
+}
+
+#[test]
+fn a_damaged_effect_does_not_spend_the_tokens_nor_holds_its_key_for_ever() {
+    let now = 1_795_000_000_000;
+    let token = 2_000_000_000_000;
+    let claim =
+        |key: &str, token, since| frame(&[b"idemp._apply", key.as_bytes(), &claim_effect(token, since)]);
+    let s = server_on_commands(&[
+        claim("first", 99_999_999_999_999, now),
+        claim("sound", token, now),
+        claim("spends", token + (1 << 43), now),
+        claim("spends", (1 << 53) - 1, now),
+        claim("holds", token, 1 << 52),
+    ]);
+    s.ok("EXISTS first spends holds").is(0);
+    let last = s.ok("IDEMP.CLAIM k").at(2).int() as u64;
+    // A start skips up to 2^32.
+    assert!((token..token + (1 << 34)).contains(&last), "{last}");
+    s.ok("BGREWRITEAOF");
     s.lives();
 }

@@ -80,6 +80,7 @@ impl value::Effect for Effect {
 
     fn read(reader: &mut Reader<'_>, payload: Option<&[u8]>) -> Result<Self, Corrupt> {
         let now = read_below(MAX_CLOCK, reader)?;
+        reader.note_time(now);
         let change = if reader.clone().byte()? == BATCH {
             reader.byte()?;
             let count = reader.count(2)?;

@@ -9,7 +9,7 @@ use crate::domain::jobq::state::job::{Job, JobHeader, JobOptions, LastOutcome, S
 use crate::domain::jobq::state::lifetime::JobLifetime;
 use crate::domain::jobq::state::new_job::{Bytes, NewJob};
 use crate::domain::jobq::state::schedules::{MAX_SCHEDULES, Run, RunProgress, ScheduleEntry, ScheduleSpec};
-use crate::domain::jobq::state::serial::Serial;
+use crate::domain::jobq::state::serial::{MAX_AHEAD, MAX_CLOCK, Serial};
 use crate::domain::jobq::state::totals::increment;
 use crate::domain::jobq::state::unique_keys::KeyRole;
 use crate::domain::time::UnixMs;
@@ -155,6 +155,10 @@ impl Queue {
     }
 
     fn push(&mut self, serial: Serial, new: NewJob, now: UnixMs) {
+        // No primary sends this: the queue could neither go on nor be loaded.
+        if serial >= (self.next_serial + MAX_AHEAD).min(MAX_CLOCK - 1) {
+            return;
+        }
         if self.has(serial, new.id.as_deref()) || self.dependency_graph.mentions(serial) {
             return;
         }

@@ -10,7 +10,7 @@ use crate::domain::jobq::state::job_log::Log;
 use crate::domain::jobq::state::lifetime::JobLifetime;
 use crate::domain::jobq::state::new_job::NewJob;
 use crate::domain::jobq::state::schedules::{Run, RunBounds, RunProgress, ScheduleEntry, ScheduleSpec};
-use crate::domain::jobq::state::serial::MAX_CLOCK;
+use crate::domain::jobq::state::serial::{MAX_AHEAD, MAX_CLOCK};
 use crate::domain::jobq::state::totals::Totals;
 use crate::domain::jobq::state::unique_keys::{KeyRole, Unique};
 use crate::domain::jobq::*;
@@ -470,4 +470,20 @@ fn a_large_queue_is_saved_in_several_blocks_in_the_order_of_pushing() {
     // Behind the head, the minutes and the events.
     swapped.swap(3, 4);
     assert!(loaded(&swapped).is_err());
+}
+
+/// A RESTORE of such a queue is refused: after a few pushes or pops it could not be loaded.
+#[test]
+fn a_queue_whose_counters_are_nearly_used_up_has_no_room() {
+    let counters: [fn(&mut Queue); 3] = [
+        |queue| queue.next_serial = MAX_AHEAD,
+        |queue| queue.ready.last_turn = MAX_AHEAD,
+        |queue| queue.aging.risen = MAX_AHEAD,
+    ];
+    assert!(queue_of(3, full_job()).has_room());
+    for raise in counters {
+        let mut queue = queue_of(3, full_job());
+        raise(&mut queue);
+        assert!(!queue.has_room());
+    }
 }

@@ -50,9 +50,8 @@ fn an_effect_without_bounds_and_counts_is_written_as_it_was_before_there_were_an
     }
 }
 
-#[test]
-fn an_effect_out_of_range_is_corrupt() {
-    let job = NewJob {
+pub(super) fn bare_job() -> NewJob {
+    NewJob {
         payload: Payload::default(),
         due: 0,
         id: None,
@@ -68,7 +67,12 @@ fn an_effect_out_of_range_is_corrupt() {
         keep: None,
         unique: None,
         dependencies: None,
-    };
+    }
+}
+
+#[test]
+fn an_effect_out_of_range_is_corrupt() {
+    let job = bare_job();
     let dependencies = NewDependencies { after: vec![0], on_dead: OnDead::Wait, dependency_error: None };
     let of_flow = |dependencies| NewJob { dependencies: Some(dependencies), ..job.clone() };
     let key = NewKey {

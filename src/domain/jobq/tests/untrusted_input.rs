@@ -1,11 +1,12 @@
 //! Effects and bytes that no primary has written: whatever they say, the queue stays whole.
 
+use super::encoding_of_effects::bare_job;
 use super::harness::*;
 use crate::domain::codec::Corrupt;
 use crate::domain::jobq::effect::{AfterFail, Change, Grant, JobUpdate};
 use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, NewKey};
 use crate::domain::jobq::state::schedules::{RunBounds, RunProgress, ScheduleSpec};
-use crate::domain::jobq::state::serial::MAX_CLOCK;
+use crate::domain::jobq::state::serial::{MAX_AHEAD, MAX_CLOCK};
 use crate::domain::jobq::*;
 use crate::domain::ratelimit::tests::strategies::any_effects;
 use crate::domain::time::{LONGEST, UnixMs};
@@ -182,7 +183,7 @@ fn given() -> impl Strategy<Value = JobUpdate> {
 }
 
 fn changes() -> impl Strategy<Value = Change> {
-    let serial = || prop_oneof![9 => 0..6u64, 1 => MAX_CLOCK - 3_020..MAX_CLOCK - 3_010];
+    let serial = || prop_oneof![9 => 0..6u64, 1 => MAX_AHEAD - 10..MAX_AHEAD, 1 => times()];
     let token = prop_oneof![1..50u64, BOUND - 50..BOUND];
     let grant =
         (serial(), token, times()).prop_map(|(serial, token, deadline)| Grant { serial, token, deadline });
@@ -259,6 +260,18 @@ fn after(history: Vec<Effect>) -> Queue {
     let mut queue = Queue::default();
     history.into_iter().for_each(|effect| queue.apply(effect));
     queue
+}
+
+#[test]
+fn a_push_that_no_primary_sends_leaves_the_queue_usable() {
+    let push = |serial| Effect { now: 1, change: Change::Push { serial, job: bare_job() } };
+    let serials = [MAX_CLOCK - 2, MAX_CLOCK - 1, MAX_CLOCK, (1 << 53) - 1, MAX_AHEAD];
+    let mut queue = after(serials.map(push).to_vec());
+    assert_eq!((queue.jobs.len(), queue.next_serial), (0, 0));
+    queue.apply(push(0));
+    queue.apply(push(1));
+    assert_eq!((queue.jobs.len(), queue.next_serial), (2, 2));
+    assert!(loaded(&saved(&queue)).is_ok() && queue.has_room());
 }
 
 proptest! {
