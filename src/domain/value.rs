@@ -46,6 +46,16 @@ pub trait Effect: Sized {
     }
 }
 
+/// What an effect does to one of the server's own strings under its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnString {
+    /// The value takes its place.
+    Replace,
+    Delete,
+    /// It stays until this time.
+    ExpireAt(UnixMs),
+}
+
 /// A family's state under one key.
 pub trait Value: Default {
     type Effect: Effect;
@@ -61,6 +71,12 @@ pub trait Value: Default {
     /// Changes the state. Total: an effect that does not fit (the key was deleted in between)
     /// does what still makes sense, and never panics.
     fn apply(&mut self, effect: Self::Effect);
+
+    /// What the effect does where one of the server's own strings is under the key, which only commands do that treat
+    /// strings as values of theirs.
+    fn on_string(_effect: &Self::Effect) -> OnString {
+        OnString::Replace
+    }
 
     /// What time has made due, as an effect of its own; every write applies it first.
     fn overdue(&self, _now: UnixMs) -> Option<Self::Effect> {

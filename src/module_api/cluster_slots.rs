@@ -1,5 +1,7 @@
 //! Whose a key is, in a cluster.
 
+use std::ffi::CStr;
+
 use super::context::Ctx;
 use super::server_string::ServerStr;
 use crate::module_api::{api, raw};
@@ -11,15 +13,22 @@ pub fn owns(ctx: Ctx<'_>, key: ServerStr<'_>) -> bool {
         return true;
     }
     // The module API has no question for it that all supported servers know, but every server refuses to call a
-    // command on a key that is another node's; EXISTS leaves no trace.
+    // command on a key that is another node's. These leave no trace; the later ones are for servers where the earlier
+    // ones were renamed.
+    const QUESTIONS: [&CStr; 3] = [c"EXISTS", c"TYPE", c"PTTL"];
+    QUESTIONS.into_iter().any(|question| answers(ctx, question, key))
+}
+
+/// Whether the server answers this command about the key, without an error.
+fn answers(ctx: Ctx<'_>, command: &CStr, key: ServerStr<'_>) -> bool {
     // SAFETY: the format names exactly the argument that follows; the reply is ours until freed.
     unsafe {
-        let reply = api!(RedisModule_Call)(ctx.raw(), c"EXISTS".as_ptr(), c"s".as_ptr(), key.raw());
+        let reply = api!(RedisModule_Call)(ctx.raw(), command.as_ptr(), c"s".as_ptr(), key.raw());
         if reply.is_null() {
             return false;
         }
-        let answered = api!(RedisModule_CallReplyType)(reply) == raw::REDISMODULE_REPLY_INTEGER as i32;
+        let is_error = api!(RedisModule_CallReplyType)(reply) == raw::REDISMODULE_REPLY_ERROR as i32;
         api!(RedisModule_FreeCallReply)(reply);
-        answered
+        !is_error
     }
 }

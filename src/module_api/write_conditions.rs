@@ -14,10 +14,13 @@ static STOPS_AT_SAVE_ERROR: AtomicBool = AtomicBool::new(false);
 
 /// Reads the settings: after the module was loaded and whenever one has changed.
 pub fn read_settings(ctx: Ctx<'_>) {
-    let min_replicas = setting(ctx, c"min-replicas-to-write").and_then(|text| text.parse().ok());
-    MIN_REPLICAS.store(min_replicas.unwrap_or(0), Ordering::Relaxed);
-    let stops = setting(ctx, c"stop-writes-on-bgsave-error").is_some_and(|text| text == "yes");
-    let saves = setting(ctx, c"save").is_some_and(|text| !text.is_empty());
+    // Where CONFIG was renamed, the settings count as on: INFO shows replicas only where their number matters, and a
+    // grant can wait for a save that goes well.
+    let min_replicas = setting(ctx, c"min-replicas-to-write");
+    let min_replicas = min_replicas.map_or(1, |text| text.parse().unwrap_or(0));
+    MIN_REPLICAS.store(min_replicas, Ordering::Relaxed);
+    let stops = setting(ctx, c"stop-writes-on-bgsave-error").is_none_or(|text| text == "yes");
+    let saves = setting(ctx, c"save").is_none_or(|text| !text.is_empty());
     STOPS_AT_SAVE_ERROR.store(stops && saves, Ordering::Relaxed);
 }
 

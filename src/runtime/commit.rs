@@ -4,7 +4,7 @@ use crate::domain::decision::Decision;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
-use crate::domain::value::{Effect, Lifetime};
+use crate::domain::value::{Effect, Lifetime, OnString};
 use crate::module_api::context::{Ctx, Origin};
 use crate::module_api::key::{Key, WrongType};
 use crate::module_api::server_string::ServerStr;
@@ -227,6 +227,13 @@ pub fn apply<V: ValueType>(key: &mut Key<'_>, effect: V::Effect) {
 }
 
 fn update<V: ValueType>(key: &mut Key<'_>, effect: V::Effect) {
+    if key.is_string() {
+        match V::on_string(&effect) {
+            OnString::Replace => {}
+            OnString::Delete => return key.delete(),
+            OnString::ExpireAt(at) => return key.expire_at(Some(at)),
+        }
+    }
     // Only a cache entry is ever stored over one of the server's own strings.
     if key.is_missing() || key.is_string() {
         return insert::<V>(key, effect);

@@ -15,10 +15,17 @@ const SLOTS: [(u16, u16); 3] = [(0, 5460), (5461, 10922), (10923, 16383)];
 impl Cluster {
     /// Starts three primaries with the module and waits until each knows the others.
     pub fn start() -> Cluster {
+        Cluster::start_with(&[])
+    }
+
+    /// The same, with these options of each server.
+    pub fn start_with(options: &[&str]) -> Cluster {
         let buses: Vec<u16> = SLOTS.iter().map(|_| free_port()).collect();
         let nodes: Vec<Server> = buses
             .iter()
-            .map(|bus| Server::start(&["cluster-enabled yes", &format!("cluster-port {bus}")]))
+            .map(|bus| {
+                Server::start(&[&["cluster-enabled yes", &format!("cluster-port {bus}")], options].concat())
+            })
             .collect();
         for (node, (first, last)) in nodes.iter().zip(SLOTS) {
             node.ok(format!("CLUSTER ADDSLOTSRANGE {first} {last}"));

@@ -2,16 +2,17 @@
 
 use crate::domain::cache;
 use crate::domain::cache::CacheEntry;
+use crate::domain::decision::Decision;
 use crate::domain::refusal::Refusal;
 use crate::module_api::command::Call;
 use crate::module_api::context::Ctx;
 use crate::module_api::key::Key;
 use crate::module_api::server_string::ServerStr;
-use crate::module_api::string_keys;
 use crate::runtime::handler::Handler;
 
 use crate::commands::args::MAX_ITEMS;
 use crate::runtime::commit;
+use crate::runtime::commit::Write;
 
 /// `CACHE.EXPIRE key [key …]`
 pub struct CacheExpire;
@@ -41,8 +42,9 @@ impl Handler for CacheExpire {
 
 fn expire(ctx: Ctx<'_>, name: ServerStr<'_>) -> Result<bool, Refusal> {
     if Key::open_no_touch(ctx, name).is_string() {
-        string_keys::unlink(ctx, name);
-        return Ok(true);
+        return commit::write_with::<CacheEntry, _>(ctx, name, Write::over_string(), |_, now, tokens| {
+            Ok(Decision::change(true, cache::Effect::Drop { token: tokens.next(now) }))
+        });
     }
     commit::write::<CacheEntry, _>(ctx, name, |entry, now, tokens| {
         Ok(cache::decide_expire(entry, now, tokens))

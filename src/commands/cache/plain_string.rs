@@ -1,10 +1,14 @@
 //! One of the server's own strings under a cache key: a HIT, never leased.
 
-use crate::domain::cache::GetSetReply;
+use crate::domain::cache;
+use crate::domain::cache::{CacheEntry, GetSetReply};
+use crate::domain::decision::Decision;
 use crate::module_api::context::Ctx;
 use crate::module_api::key::Key;
 use crate::module_api::server_string::ServerStr;
 use crate::module_api::string_keys;
+use crate::runtime::commit;
+use crate::runtime::commit::Write;
 
 /// Milliseconds that one of the server's own strings has left, `Some(None)` without an expiry;
 /// `None` when the key holds no such string.
@@ -18,7 +22,11 @@ pub fn hit(ctx: Ctx<'_>, key: ServerStr<'_>, touch: Option<u64>) -> Option<GetSe
     let mut left = left(ctx, key)?;
     let value = string_keys::get(ctx, key)?;
     if let Some(touch) = touch {
-        string_keys::expire_at(ctx, key, ctx.now_ms().saturating_add(touch));
+        let how = Write { serves_waiters: false, ..Write::over_string() };
+        let touched = commit::write_with::<CacheEntry, _>(ctx, key, how, |_, now, _| {
+            Ok(Decision::change((), cache::Effect::Touch { fresh_until: now.saturating_add(touch) }))
+        });
+        touched.ok()?;
         left = Some(touch);
     }
     Some(GetSetReply::hit(&value, left).into_owned())

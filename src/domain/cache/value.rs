@@ -6,7 +6,7 @@ use crate::domain::cache::state::value_meta::{Annotations, NEVER, ValueMeta};
 use crate::domain::cache::{Effect, encoding};
 use crate::domain::codec::Corrupt;
 use crate::domain::time::{LONGEST, UnixMs};
-use crate::domain::value::{Lifetime, Value};
+use crate::domain::value::{Lifetime, OnString, Value};
 
 impl CacheEntry {
     /// The class under which statistics count the entry; 0 while it is not counted. No part of the
@@ -36,7 +36,9 @@ impl Value for CacheEntry {
     /// A new key, and a value that is larger than the one it replaces. The value of a load that was granted ends
     /// its lease, whatever its size.
     fn adds(entry: Option<&Self>, effect: &Effect) -> bool {
-        let Some(entry) = entry else { return true };
+        let Some(entry) = entry else {
+            return matches!(effect, Effect::Fill { .. } | Effect::Set { .. } | Effect::SetAnnotated { .. });
+        };
         let is_larger = |meta: &ValueMeta, new_bytes: usize| {
             let ends_lease = entry.lease().is_some_and(|lease| lease.token == meta.token);
             !ends_lease && new_bytes > entry.content_bytes()
@@ -52,6 +54,15 @@ impl Value for CacheEntry {
             | Effect::Expire { .. }
             | Effect::Drop { .. }
             | Effect::Touch { .. } => false,
+        }
+    }
+
+    /// CACHE.EXPIRE and TOUCH treat a string as a value without a lease.
+    fn on_string(effect: &Effect) -> OnString {
+        match effect {
+            Effect::Drop { .. } => OnString::Delete,
+            Effect::Touch { fresh_until } => OnString::ExpireAt(*fresh_until),
+            _ => OnString::Replace,
         }
     }
 

@@ -10,5 +10,6 @@ mod full_server;
 mod info_fields;
 mod lua_numbers;
 mod panic_guard;
+mod renamed_commands;
 mod reply_shapes;
 mod stock_client;
