@@ -8,7 +8,7 @@ use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use crate::domain::value::Value;
 use crate::module_api::blocking;
-use crate::module_api::blocking::{Attempt, Delivery, Request, Shared, WaitFor};
+use crate::module_api::blocking::{Attempt, Delivery, Request, Shared, WaitFor, WantedName};
 use crate::module_api::command::Call;
 use crate::module_api::context::Ctx;
 use crate::module_api::reply::Reply;
@@ -33,7 +33,13 @@ pub trait Waitable: 'static {
 
     /// In which line of the key it waits.
     fn wait_for(&self) -> WaitFor {
-        WaitFor::Turn
+        WaitFor::turn(self.wants())
+    }
+
+    /// What it wants of the key, sorted, if there are several things to want: it stands behind those that came
+    /// earlier and want any of them.
+    fn wants(&self) -> &[WantedName] {
+        &[]
     }
 
     /// What the command decides, as if it had come just now.
@@ -66,9 +72,13 @@ pub trait Waitable: 'static {
     /// When something may be there without a command at the key.
     fn next_due(&self, state: &Self::Value, now: UnixMs) -> Option<UnixMs>;
 
-    /// The reply on timeout if the present state would grant something. A read-only request replies with
+    /// The reply on timeout if the present state would grant something: a denial. A read-only request replies with
     /// the present state instead.
-    fn timeout_reply(&self) -> Self::Answer<'static>;
+    fn timeout_reply(
+        &self,
+        state: Option<&Self::Value>,
+        now: UnixMs,
+    ) -> Result<Self::Answer<'static>, Refusal>;
 
     /// What is said of a key that holds another type; `None` is an error.
     fn reply_to_other_type(&self, _ctx: Ctx<'_>, _key: ServerStr<'_>) -> Option<Self::Answer<'static>> {
@@ -226,21 +236,34 @@ impl<W: Waitable> Request for Waiting<W> {
         Attempt::Served(Rc::new(Granted { request: Rc::clone(&self.0), outcome }))
     }
 
+    fn wants(&self) -> &[WantedName] {
+        self.0.wants()
+    }
+
     fn on_timeout(&self, ctx: Ctx<'_>, key: ServerStr<'_>, reply: Reply<'_>) {
         // Deciding changes nothing; only an answer that grants nothing may be given from here.
         let tokens = TokenClock::new();
         let said = commit::read::<W::Value, _>(ctx, key, |state, now| {
-            let decision = self.0.decide(state, now, &tokens)?;
-            let nothing = decision.effect.is_none() && (W::READ_ONLY || W::is_empty(&decision.reply));
-            if nothing {
-                self.0.reply(&decision.reply, key, reply);
+            match self.0.decide(state, now, &tokens) {
+                Ok(decision)
+                    if decision.effect.is_none() && (W::READ_ONLY || W::is_empty(&decision.reply)) =>
+                {
+                    self.0.reply(&decision.reply, key, reply);
+                }
+                Err(refusal) if W::READ_ONLY => return Err(refusal),
+                _ => self.0.reply(&self.0.timeout_reply(state, now)?, key, reply),
             }
-            Ok(nothing)
+            Ok(())
         });
         match said {
-            Ok(true) => {}
-            Err(refusal) if W::READ_ONLY => reply.error(&refusal.to_string()),
-            _ => self.0.reply(&self.0.timeout_reply(), key, reply),
+            Err(refusal) if !W::READ_ONLY && refusal.code == Code::WrongType => {
+                match self.0.timeout_reply(None, ctx.now_ms()) {
+                    Ok(answer) => self.0.reply(&answer, key, reply),
+                    Err(refusal) => reply.error(&refusal.to_string()),
+                }
+            }
+            Err(refusal) => reply.error(&refusal.to_string()),
+            Ok(()) => {}
         }
     }
 }

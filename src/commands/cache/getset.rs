@@ -192,8 +192,12 @@ impl Waitable for BlockingGetSet {
         plain_string::hit(ctx, key, self.request.touch)
     }
 
-    fn timeout_reply(&self) -> cache::GetSetReply<'static> {
-        cache::GetSetReply { state: State::Busy, value: None, token: 0, ms: 1, client_meta: None }
+    fn timeout_reply(
+        &self,
+        _: Option<&Self::Value>,
+        _: UnixMs,
+    ) -> Result<cache::GetSetReply<'static>, Refusal> {
+        Ok(cache::GetSetReply { state: State::Busy, value: None, token: 0, ms: 1, client_meta: None })
     }
 
     fn reply(&self, answer: &cache::GetSetReply<'_>, _key: ServerStr<'_>, reply: Reply<'_>) {

@@ -130,8 +130,12 @@ impl Waitable for BlockingClaim {
         record.next_due()
     }
 
-    fn timeout_reply(&self) -> idemp::ClaimReply<'static> {
-        idemp::ClaimReply { state: State::Busy, value: None, token: 0, ms: 1, attempt: 0, meta: None }
+    fn timeout_reply(
+        &self,
+        _: Option<&Self::Value>,
+        _: UnixMs,
+    ) -> Result<idemp::ClaimReply<'static>, Refusal> {
+        Ok(idemp::ClaimReply { state: State::Busy, value: None, token: 0, ms: 1, attempt: 0, meta: None })
     }
 
     fn reply(&self, answer: &idemp::ClaimReply<'_>, _key: ServerStr<'_>, reply: Reply<'_>) {

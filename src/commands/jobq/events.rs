@@ -77,8 +77,8 @@ impl Waitable for EventsRequest {
         queue.next_event()
     }
 
-    fn timeout_reply(&self) -> Vec<EventView<'static>> {
-        Vec::new()
+    fn timeout_reply(&self, _: Option<&Self::Value>, _: UnixMs) -> Result<Vec<EventView<'static>>, Refusal> {
+        Ok(Vec::new())
     }
 
     fn reply(&self, events: &Vec<EventView<'_>>, _: ServerStr<'_>, reply: Reply<'_>) {

@@ -198,8 +198,12 @@ impl Waitable for PopRequest {
         jobq::next_pop_due(queue, &self.pop(), now)
     }
 
-    fn timeout_reply(&self) -> jobq::PoppedJobs<'static> {
-        jobq::PoppedJobs::new()
+    fn timeout_reply(
+        &self,
+        _: Option<&Self::Value>,
+        _: UnixMs,
+    ) -> Result<jobq::PoppedJobs<'static>, Refusal> {
+        Ok(jobq::PoppedJobs::new())
     }
 
     fn reply(&self, jobs: &jobq::PoppedJobs<'_>, queue: ServerStr<'_>, reply: Reply<'_>) {

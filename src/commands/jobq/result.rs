@@ -97,8 +97,8 @@ impl Waitable for ResultRequest {
         queue.may_end_at(self.job, now)
     }
 
-    fn timeout_reply(&self) -> Ended<'static> {
-        None
+    fn timeout_reply(&self, _: Option<&Self::Value>, _: UnixMs) -> Result<Ended<'static>, Refusal> {
+        Ok(None)
     }
 
     fn reply(&self, ended: &Ended<'_>, _: ServerStr<'_>, reply: Reply<'_>) {

@@ -6,6 +6,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time::{SECOND, UnixMs};
 use crate::domain::token::TokenClock;
 use crate::module_api;
+use crate::module_api::blocking::WantedName;
 use crate::module_api::command::Call;
 use crate::module_api::context::Ctx;
 use crate::module_api::reply::Reply;
@@ -43,10 +44,11 @@ impl Handler for AcquirePlace {
         if token.is_some() && block.is_some() {
             return Err(Refusal::err("TOKEN does not go with BLOCK: a lost place never comes back"));
         }
-        let request = AcquireRequest { holder: holder.into(), max, lease, token };
+        let wants = [WantedName::of(PLACES)];
+        let request = AcquireRequest { holder: holder.into(), max, lease, token, wants };
         match block {
-            Some(timeout) if waits_behind_others(call.ctx, key, holder)? => {
-                let denied = request.timeout_reply();
+            Some(timeout) if waits_behind_others(call.ctx, key, &request)? => {
+                let denied = request.denied();
                 blocking::wait(call, &[key], request, denied, timeout);
                 Ok(())
             }
@@ -55,13 +57,19 @@ impl Handler for AcquirePlace {
     }
 }
 
+/// What those who wait for a place want of the key; no limit has this name.
+const PLACES: &[u8] = b"\0places";
+
 /// Whether a call with BLOCK has to stand behind clients that wait for a place already. A holder that
 /// has its place only renews it.
-fn waits_behind_others(ctx: Ctx<'_>, key: ServerStr<'_>, holder: &[u8]) -> Result<bool, Refusal> {
-    if ctx.must_not_block() || !ctx.is_primary() || !module_api::blocking::has_turn_waiters(ctx, key) {
+fn waits_behind_others(ctx: Ctx<'_>, key: ServerStr<'_>, request: &AcquireRequest) -> Result<bool, Refusal> {
+    let may_wait = !ctx.must_not_block() && ctx.is_primary();
+    if !may_wait || !module_api::blocking::stands_behind_others(ctx, key, &request.wants) {
         return Ok(false);
     }
-    commit::read::<Subject, _>(ctx, key, |subject, now| Ok(!ratelimit::has_place(subject, holder, now)))
+    commit::read::<Subject, _>(ctx, key, |subject, now| {
+        Ok(!ratelimit::has_place(subject, &request.holder, now))
+    })
 }
 
 /// An ACQUIRE that may wait for a place, in the order of arrival.
@@ -70,17 +78,27 @@ struct AcquireRequest {
     max: u64,
     lease: u64,
     token: Option<u64>,
+    wants: [WantedName; 1],
 }
 
 impl AcquireRequest {
     fn acquire(&self) -> Acquire<'_> {
         Acquire { holder: &self.holder, max: self.max, lease: self.lease, token: self.token }
     }
+
+    fn denied(&self) -> AcquireOutcome {
+        let max = self.max;
+        AcquireOutcome { allowed: false, in_use: max, max, retry_after_ms: 1, token: 0 }
+    }
 }
 
 impl Waitable for AcquireRequest {
     type Value = Subject;
     type Answer<'s> = AcquireOutcome;
+
+    fn wants(&self) -> &[WantedName] {
+        &self.wants
+    }
 
     fn decide<'s>(
         &self,
@@ -107,9 +125,8 @@ impl Waitable for AcquireRequest {
         Some(now.saturating_add(decision.ok()?.reply.retry_after_ms))
     }
 
-    fn timeout_reply(&self) -> AcquireOutcome {
-        let max = self.max;
-        AcquireOutcome { allowed: false, in_use: max, max, retry_after_ms: 1, token: 0 }
+    fn timeout_reply(&self, _: Option<&Subject>, _: UnixMs) -> Result<AcquireOutcome, Refusal> {
+        Ok(self.denied())
     }
 
     fn reply(&self, outcome: &AcquireOutcome, _key: ServerStr<'_>, reply: Reply<'_>) {

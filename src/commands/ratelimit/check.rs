@@ -2,57 +2,42 @@
 
 use crate::domain::ratelimit;
 use crate::domain::ratelimit::{
-    Check, CheckRequest, CheckVerdict, Lockout, MAX_FACTOR, MAX_HOLD_ID_LEN, Subject, is_limit,
+    Check, CheckRequest, Lockout, MAX_FACTOR, MAX_HOLD_ID_LEN, Subject, is_limit,
 };
 use crate::domain::refusal::{Refusal, shown};
 use crate::module_api::command::Call;
 use crate::module_api::context::Origin;
-use crate::module_api::reply::Reply;
 use crate::module_api::server_string::ServerStr;
 use crate::runtime::handler::{Handler, VerbatimHandler};
 
+use super::check_wait::Wait;
 use super::limit_args::NamedPolicies;
 use super::limit_rows::reply_rows;
+use super::verdict_reply::{ReplyShape, reply_verdict};
 use crate::commands::args::{ArgReader, Keyword, unknown};
-use crate::commands::ratelimit::limit_args;
+use crate::commands::ratelimit::{check_wait, limit_args};
 use crate::runtime::commit;
 use crate::runtime::commit::{ReplicateAs, Write};
 use crate::runtime::counters::{ALLOWED, DENIED};
 use crate::runtime::eviction;
 
-/// The BRIEF reply to a call that can never pass: below every other answer, and of 14 digits.
-const BRIEF_NEVER: i64 = -99_999_999_999_999;
-
-/// The form of the reply.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum ReplyShape {
-    /// The five numbers of the binding limit.
-    Plain,
-    /// And the name of the binding limit.
-    Named,
-    /// And a row for each limit.
-    Detail,
-    /// One integer.
-    Brief,
-}
-
-impl ReplyShape {
-    /// Adds the name for a call that could bind by more than one limit. The words of the call decide
-    /// it, never the state: clients read elements by their position.
-    fn for_call(self, request: &CheckRequest<'_>, policies: &NamedPolicies) -> Self {
-        let is_several = request.items().len() > 1 || policies.get().is_some();
-        if self == ReplyShape::Plain && is_several { ReplyShape::Named } else { self }
-    }
-}
-
 /// `RATELIMIT.CHECK key limit|@policy [limit|@policy …] [COST n | COST name=n[,name=n]] [UPTO] [LOCKOUT d [FACTOR f MAX d]]
-/// [SHADOW] [HOLD id d] [DETAIL | BRIEF]`
+/// [SHADOW] [HOLD id d] [BLOCK d] [DETAIL | BRIEF]`
 pub struct CheckLimits;
 
 impl VerbatimHandler for CheckLimits {
     fn run(call: Call<'_>, origin: Origin) -> Result<(), Refusal> {
         let policies = NamedPolicies::new();
-        let (key, check, shape) = read_check(call, &policies)?;
+        let CheckCall { key, check, shape, block } = read_check(call, &policies)?;
+        if let Some(block) = block {
+            return check_wait::check_or_wait(
+                call,
+                key,
+                &check,
+                shape.for_call(&check.request, &policies),
+                block,
+            );
+        }
         let is_plain = policies.get().is_none() && check.is_plain();
         let how = Write::replicated_as(ReplicateAs::choose(origin, is_plain));
         let shape = shape.for_call(&check.request, &policies);
@@ -69,8 +54,8 @@ impl VerbatimHandler for CheckLimits {
     /// Charges what the primary has allowed, without deciding again.
     fn replay(call: Call<'_>, origin: Origin) -> Result<(), Refusal> {
         let policies = NamedPolicies::new();
-        let (key, check, _) = read_check(call, &policies)?;
-        if policies.get().is_some() || !check.is_plain() {
+        let CheckCall { key, check, block, .. } = read_check(call, &policies)?;
+        if policies.get().is_some() || !check.is_plain() || block.is_some() {
             return Err(commit::not_replicable_verbatim());
         }
         let taken = |_: Option<&Subject>, now| Some(ratelimit::check_effect(&check.request, now));
@@ -103,20 +88,27 @@ impl Handler for Peek {
     }
 }
 
-fn read_check<'a>(
-    call: Call<'a>,
-    policies: &'a NamedPolicies,
-) -> Result<(ServerStr<'a>, Check<'a>, ReplyShape), Refusal> {
+struct CheckCall<'a> {
+    key: ServerStr<'a>,
+    check: Check<'a>,
+    shape: ReplyShape,
+    /// How long the client waits for a grant, and the text of COST, which is read again at each try.
+    block: Option<Wait<'a>>,
+}
+
+fn read_check<'a>(call: Call<'a>, policies: &'a NamedPolicies) -> Result<CheckCall<'a>, Refusal> {
     let mut words = ArgReader::of(call.args);
     let key = words.name("key")?;
     let mut check = Check::plain(limit_args::read_limits(&mut words, policies)?);
     let mut shape = ReplyShape::Plain;
     let (mut by_name, mut lockout) = (false, LockoutOptions::default());
+    let (mut given_cost, mut block) = (None, None);
     while let Some(option) = words.option()? {
         match option.folded() {
             b"COST" => {
                 let cost = words.next_arg("COST")?;
                 by_name = cost.contains(&b'=');
+                given_cost = Some(cost);
                 check.request.set_cost(cost)?;
             }
             b"UPTO" => check.upto = true,
@@ -128,6 +120,7 @@ fn read_check<'a>(
                 let id = words.id_of("the id of HOLD", MAX_HOLD_ID_LEN)?;
                 check.hold = Some((id, words.duration("the duration of HOLD")?));
             }
+            b"BLOCK" => block = words.duration("BLOCK")?.into(),
             b"DETAIL" if shape == ReplyShape::Plain => shape = ReplyShape::Detail,
             b"BRIEF" if shape == ReplyShape::Plain => shape = ReplyShape::Brief,
             b"BRIEF" | b"DETAIL" => {
@@ -144,7 +137,13 @@ fn read_check<'a>(
     if check.shadow && brief {
         return Err(Refusal::err("SHADOW does not go with BRIEF, which could not tell what was denied"));
     }
-    Ok((key, check, shape))
+    if block.is_some() && (check.shadow || check.lockout.is_some()) {
+        return Err(Refusal::err(
+            "BLOCK goes with neither SHADOW nor LOCKOUT: a call that waits is not denied",
+        ));
+    }
+    let block = block.map(|timeout| Wait { timeout, cost: given_cost });
+    Ok(CheckCall { key, check, shape, block })
 }
 
 /// The error for an unknown option, or for a limit among the options.
@@ -192,31 +191,4 @@ fn read_peek<'a>(
         }
     }
     Ok((key, request, shape))
-}
-
-/// `[first, limit, remaining, retry_after_ms, reset_after_ms]` of the binding limit, and what the
-/// shape adds.
-fn reply_verdict(verdict: &CheckVerdict<'_>, first: u64, shape: ReplyShape, reply: Reply<'_>) {
-    let Some(row) = verdict.binding() else { return reply.array(0) };
-    if shape == ReplyShape::Brief {
-        return reply.int(match row.retry_after_ms {
-            0 => row.remaining as i64,
-            -1 => BRIEF_NEVER,
-            retry => -retry,
-        });
-    }
-    let has_name = shape != ReplyShape::Plain;
-    let detail = shape == ReplyShape::Detail;
-    reply.array(5 + usize::from(has_name) + usize::from(detail));
-    reply.uint(first);
-    reply.uint(row.capacity);
-    reply.uint(row.remaining);
-    reply.int(row.retry_after_ms);
-    reply.uint(row.reset_after_ms);
-    if has_name {
-        reply.bulk(&row.name());
-    }
-    if detail {
-        reply_rows(verdict, reply);
-    }
 }

@@ -3,15 +3,22 @@
 use crate::domain::ratelimit::{CheckVerdict, LimitRow};
 use crate::module_api::reply::Reply;
 
+use super::kept_reply::ReplySink;
+
 /// `[name, allowed, limit, remaining, retry_after_ms, reset_after_ms, used, period_ms, spec]` each.
-pub fn reply_rows(verdict: &CheckVerdict<'_>, reply: Reply<'_>) {
-    reply.array(verdict.rows().len());
+pub fn reply_rows(verdict: &CheckVerdict<'_>, mut reply: Reply<'_>) {
+    rows_to(verdict, &mut reply);
+}
+
+/// Like [`reply_rows`], but to any sink.
+pub fn rows_to(verdict: &CheckVerdict<'_>, sink: &mut impl ReplySink) {
+    sink.array(verdict.rows().len());
     for row in verdict.rows() {
-        reply_row(row, reply);
+        reply_row(row, sink);
     }
 }
 
-fn reply_row(row: &LimitRow<'_>, reply: Reply<'_>) {
+fn reply_row(row: &LimitRow<'_>, reply: &mut impl ReplySink) {
     reply.array(9);
     reply.bulk(&row.name());
     reply.int(i64::from(row.allowed));

@@ -3,6 +3,7 @@
 use crate::domain::ratelimit;
 use crate::domain::ratelimit::{LimitPolicies, LimitPolicy};
 use crate::domain::refusal::Refusal;
+use crate::module_api::blocking;
 use crate::module_api::command::Call;
 use crate::module_api::reply::Reply;
 use crate::runtime::handler::Handler;
@@ -22,6 +23,7 @@ impl Handler for Set {
         global_tables::write::<LimitPolicies, _>(call.ctx, |policies, _, _| {
             ratelimit::decide_set_policy(policies, name, &limits)
         })?;
+        blocking::turns_stale(call.ctx);
         call.reply.ok();
         Ok(())
     }
@@ -36,6 +38,7 @@ impl Handler for Delete {
         let deleted = global_tables::write::<LimitPolicies, _>(call.ctx, |policies, _, _| {
             ratelimit::decide_delete_policy(policies, name)
         })?;
+        blocking::turns_stale(call.ctx);
         call.reply.int(i64::from(deleted));
         Ok(())
     }

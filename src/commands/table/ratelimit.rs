@@ -17,7 +17,7 @@ const ALL_OR_NAMED: Arg = Arg { optional: false, ..COST };
 pub static ROWS: &[Spec] = &[
     Spec {
         name: "RATELIMIT.CHECK",
-        flags: "write fast",
+        flags: "write fast blocking",
         arity: -3,
         keys: Keys::At(1, Access::Update),
         summary: "Takes from one or several limits of a subject at once, all or nothing",
@@ -36,6 +36,7 @@ pub static ROWS: &[Spec] = &[
                 "HOLD",
                 Arg { kind: ArgType::Block, parts: &[text("id"), text("duration")], ..text("hold") },
             ),
+            duration("BLOCK"),
             optional(one_of("shape", &[flag("DETAIL", "detail"), flag("BRIEF", "brief")])),
         ],
         entry: verbatim_entry::<CheckLimits>(),

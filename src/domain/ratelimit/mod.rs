@@ -29,11 +29,14 @@ pub(crate) mod state;
 pub(crate) mod tests;
 pub(crate) mod value;
 
+pub use charge::Charge;
 pub use decide::acquire::{
     Acquire, AcquireOutcome, decide_acquire, decide_lock, decide_release, decide_unlock, has_place,
 };
 pub use decide::check::{Check, check_effect, current_rows, decide_check, named_rows};
-pub use decide::refund::{decide_refund, decide_reset, decide_settle, hold_rows, parse_counter};
+pub use decide::refund::{
+    decide_give_back, decide_refund, decide_reset, decide_settle, hold_rows, parse_counter,
+};
 pub use decide::request::{CheckRequest, RequestedLimit};
 pub use decide::verdict::{CheckVerdict, LimitRow};
 pub use effect::{CounterKey, Effect};

@@ -28,6 +28,7 @@ pub fn block(
         return Err(CannotBlock);
     }
     let waiter = Rc::new(Waiter {
+        number: registry::next_number(),
         db,
         rounds: names.iter().map(|_| Cell::new(0)).collect(),
         keys: names,

@@ -60,6 +60,7 @@ pub(crate) unsafe extern "C" fn timeout(
         match before {
             State::Waiting => {
                 registry::leave(waiter);
+                rearm(Ctx::detached(), false);
                 let first = ServerString::new(&waiter.keys[0]);
                 waiter.request.on_timeout(ctx, first.borrow(), reply);
             }
@@ -85,6 +86,7 @@ pub(crate) unsafe extern "C" fn disconnect(
         if waiter.waits() {
             *waiter.state.borrow_mut() = State::Left;
             registry::leave(waiter);
+            rearm(Ctx::detached(), false);
         }
     });
 }

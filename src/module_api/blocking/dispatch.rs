@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::registry::{ListId, with};
+use super::turns::TurnPass;
 use super::unit_end;
 use super::wait_list::WaitList;
 use super::waiter::{Attempt, Handed, KeyName, State, WaitFor};
@@ -36,12 +37,11 @@ pub fn serve(ctx: Ctx<'_>, key: ServerStr<'_>) {
 
 /// Notes the key; its lists are served when the transaction, script or function has ended.
 fn serve_when_unit_ends(ctx: Ctx<'_>, key: ServerStr<'_>) {
-    let known = with(|registry| {
-        let known = Rc::clone(registry.by_key.get(&ctx.db())?.get_key_value(key.bytes())?.0);
-        registry.schedule_check(&(ctx.db(), known, WaitFor::Turn));
-        Some(())
+    let is_awaited = with(|registry| {
+        registry.schedule_turns_check(ctx.db(), key.bytes());
+        registry.key_waiters(ctx.db(), key.bytes()).is_some()
     });
-    if known.is_some() {
+    if is_awaited {
         if !unit_end::ask(look_now) {
             unit_end::signal(ctx, key);
         }
@@ -58,14 +58,6 @@ pub(crate) fn key_ready(db: i32, key: &[u8]) {
         look_now(ctx);
     }
     rearm(ctx, false);
-}
-
-/// Whether clients wait for their turn at `key` of the selected database.
-pub fn has_turn_waiters(ctx: Ctx<'_>, key: ServerStr<'_>) -> bool {
-    with(|registry| {
-        let waiters = registry.key_waiters(ctx.db(), key.bytes());
-        waiters.and_then(|waiters| waiters.list(WaitFor::Turn)).is_some_and(|list| list.len() > 0)
-    })
 }
 
 /// A subject of the key has changed: the clients that wait for it are tried at the next [`serve`].
@@ -95,36 +87,50 @@ fn may_decide(ctx: Ctx<'_>, key: ServerStr<'_>, place: &ListId) -> bool {
     is_ours
 }
 
-/// All lines of the key: first that of those who take what comes.
+/// When to look again at lists that were not reached though nobody before them got anything.
+const NOT_REACHED_MS: u64 = 20;
+
+/// One after the other, until the first that gets nothing: those behind it would get nothing either.
 fn serve_turn(ctx: Ctx<'_>, db: i32, key: ServerStr<'_>) {
-    let known = with(|registry| Some(Rc::clone(registry.by_key.get(&db)?.get_key_value(key.bytes())?.0)));
-    let Some(known) = known else { return };
+    let pass = with(|registry| {
+        let (name, _) = registry.by_key.get(&db)?.get_key_value(key.bytes())?;
+        let name = Rc::clone(name);
+        Some((TurnPass::over(registry.key_waiters(db, &name)?), name))
+    });
+    let Some((mut pass, name)) = pass else { return };
     let mut budget = WorkBudget::start();
-    let mut line = Some(WaitFor::Turn);
-    while let Some(wait_for) = line {
-        let place = (db, Rc::clone(&known), wait_for);
+    let (mut shared, mut has_served) = (None, false);
+    while let Some(line) = pass.next_line() {
+        let place = (db, Rc::clone(&name), line);
+        let Some(waiter) = with(|registry| registry.list(&place).and_then(WaitList::head)) else { continue };
+        if pass.is_held_back(&waiter) {
+            pass.waits(&waiter);
+            with(|registry| registry.set_due(&place, None));
+            continue;
+        }
         if !may_decide(ctx, key, &place) {
             return;
         }
-        serve_line(ctx, key, &place, &mut budget);
-        line = with(|registry| registry.key_waiters(db, key.bytes())?.next_line(wait_for));
-    }
-}
-
-/// One after the other, until the first that gets nothing: those behind it would get nothing either.
-fn serve_line(ctx: Ctx<'_>, key: ServerStr<'_>, place: &ListId, budget: &mut WorkBudget) {
-    let mut shared = None;
-    while budget.try_spend() {
-        let Some(waiter) = with(|registry| registry.list(place).and_then(WaitList::head)) else { return };
+        if !budget.try_spend() {
+            return with(|registry| match has_served {
+                true => registry.schedule_check(&place),
+                false => registry.due_by(&place, Some(ctx.now_ms() + NOT_REACHED_MS)),
+            });
+        }
         match waiter.request.attempt(ctx, key, &mut shared) {
             Attempt::Wait { until } => {
-                with(|registry| registry.set_due(place, until));
-                return;
+                with(|registry| registry.set_due(&place, until));
+                pass.waits(&waiter);
             }
-            Attempt::Served(delivery) => with(|registry| registry.hand(waiter, &place.1, delivery)),
+            Attempt::Served(delivery) => {
+                has_served = true;
+                with(|registry| registry.hand(waiter, &place.1, delivery));
+                if let Some(head) = with(|registry| registry.list(&place).and_then(WaitList::head)) {
+                    pass.has_head(line, &head);
+                }
+            }
         }
     }
-    with(|registry| registry.schedule_check(place));
 }
 
 fn serve_notified(ctx: Ctx<'_>) {
@@ -196,6 +202,19 @@ pub fn db_stale(ctx: Ctx<'_>, db: i32) {
         let keys: Vec<KeyName> =
             registry.by_key.get(&db).into_iter().flat_map(HashMap::keys).cloned().collect();
         keys.iter().for_each(|key| registry.schedule_key_check(db, key));
+    });
+    look_soon(ctx);
+}
+
+/// Like [`stale`], but for the lists in order of every key: what they want has changed.
+pub fn turns_stale(ctx: Ctx<'_>) {
+    with(|registry| {
+        let keys: Vec<(i32, KeyName)> = registry
+            .by_key
+            .iter()
+            .flat_map(|(db, keys)| keys.keys().map(|key| (*db, Rc::clone(key))))
+            .collect();
+        keys.iter().for_each(|(db, key)| registry.schedule_turns_check(*db, key));
     });
     look_soon(ctx);
 }
@@ -293,13 +312,12 @@ fn serve_stale(ctx: Ctx<'_>) {
         }
         let place = with(|registry| {
             let place = registry.stale.pop_front()?;
-            if let Some(list) = registry.list(&place) {
-                list.stale = false;
-            }
-            Some(place)
+            let is_stale =
+                registry.list(&place).is_some_and(|list| std::mem::replace(&mut list.stale, false));
+            Some((place, is_stale))
         });
-        let Some(place) = place else { break };
-        if !ctx.select(place.0) {
+        let Some((place, is_stale)) = place else { break };
+        if !is_stale || !ctx.select(place.0) {
             continue;
         }
         match place.2 {

@@ -54,25 +54,21 @@ impl KeyWaiters {
         }
     }
 
-    /// The first of the lines that come after this one ([`WaitFor::Turn`] comes before all).
-    pub fn next_line(&self, after: WaitFor) -> Option<WaitFor> {
-        let first = match after {
-            WaitFor::Turn => 0,
-            WaitFor::TurnOf(line) => line.checked_add(1)?,
-            WaitFor::Subject(_) => return None,
-        };
-        self.lines.range(first..).next().map(|(line, _)| WaitFor::TurnOf(*line))
-    }
-
     pub fn len(&self) -> usize {
         self.waiting
     }
 
-    /// The lists in which somebody waits.
+    /// All lists.
     pub fn awaited(&self) -> impl Iterator<Item = WaitFor> {
         let turn = (self.turn.len() > 0).then_some(WaitFor::Turn);
         let lines = self.lines.keys().map(|line| WaitFor::TurnOf(*line));
         turn.into_iter().chain(lines).chain(self.subjects.keys().map(|subject| WaitFor::Subject(*subject)))
+    }
+
+    /// The lists in order.
+    pub fn turns(&mut self) -> impl Iterator<Item = (WaitFor, &mut WaitList)> {
+        let lines = self.lines.iter_mut().map(|(line, list)| (WaitFor::TurnOf(*line), list));
+        std::iter::once((WaitFor::Turn, &mut self.turn)).chain(lines)
     }
 
     pub fn lists(&mut self) -> impl Iterator<Item = &mut WaitList> {

@@ -20,6 +20,8 @@ pub(crate) struct WaiterRegistry {
     clients: usize,
     /// As `clients`, each counted for every key that it waits for.
     places: usize,
+    /// How many have waited so far.
+    numbers: u64,
     /// How many wait for subjects: most servers have none, and pay nothing for what changes.
     pub readers: usize,
     /// Handed something, to be woken.
@@ -78,6 +80,19 @@ impl WaiterRegistry {
         let places: Vec<ListId> =
             key_waiters.awaited().map(|awaited| (db, Rc::clone(key), awaited)).collect();
         places.iter().for_each(|place| self.schedule_full_check(place));
+    }
+
+    /// Like [`WaiterRegistry::schedule_check`], but for the lists in order of a key: a look at one looks at all.
+    pub fn schedule_turns_check(&mut self, db: i32, key: &[u8]) {
+        let Some((key, key_waiters)) = self.by_key.get(&db).and_then(|by_key| by_key.get_key_value(key))
+        else {
+            return;
+        };
+        let first = key_waiters.awaited().find(|awaited| !matches!(awaited, WaitFor::Subject(_)));
+        if let Some(turn) = first {
+            let place = (db, Rc::clone(key), turn);
+            self.schedule_check(&place);
+        }
     }
 
     /// The subject of the list has changed: every waiter of the list is tried before the current command
@@ -223,6 +238,14 @@ pub(crate) fn is_full(db: i32, keys: &[KeyName]) -> bool {
     })
 }
 
+/// The number of the next waiter.
+pub(crate) fn next_number() -> u64 {
+    with(|registry| {
+        registry.numbers += 1;
+        registry.numbers
+    })
+}
+
 /// The waiter joins the list of each of its keys; `untils` are when to look at them again.
 pub(crate) fn join(waiter: &Rc<Waiter>, untils: &[Option<u64>]) {
     with(|registry| {
@@ -252,9 +275,14 @@ pub(crate) fn begins_round(waiter: &Waiter, at: usize) -> bool {
     })
 }
 
-/// The waiter, already marked, waits no longer.
+/// The waiter, already marked, waits no longer, and got nothing. Those that stood behind it may want less.
 pub(crate) fn leave(waiter: &Waiter) {
-    with(|registry| registry.leave(waiter));
+    with(|registry| {
+        registry.leave(waiter);
+        if !waiter.request.wants().is_empty() {
+            waiter.keys.iter().for_each(|key| registry.schedule_turns_check(waiter.db, key));
+        }
+    });
 }
 
 /// The server has forgotten the waiter. `unused` is what has to be put back.

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
+use super::wanted::{self, WantedName};
 use crate::module_api::context::Ctx;
 use crate::module_api::raw;
 use crate::module_api::reply::Reply;
@@ -24,11 +25,24 @@ pub enum WaitFor {
     Subject(u64),
 }
 
+impl WaitFor {
+    /// The list in order of those that want exactly these names, which are sorted.
+    pub fn turn(wants: &[WantedName]) -> Self {
+        wanted::line(wants).map_or(WaitFor::Turn, WaitFor::TurnOf)
+    }
+}
+
 /// What a waiting client asked for.
 pub trait Request {
     /// Tries again, as the command would at this moment; may write. `shared` is for what one waiter
     /// of a round leaves to the next, so that a large answer that all get is kept once.
     fn attempt(&self, ctx: Ctx<'_>, key: ServerStr<'_>, shared: &mut Shared) -> Attempt;
+
+    /// What it wants of the key, if there are several things to want: it stands behind those that came earlier and want
+    /// any of them.
+    fn wants(&self) -> &[WantedName] {
+        &[]
+    }
 
     /// The answer when the time is up.
     fn on_timeout(&self, ctx: Ctx<'_>, key: ServerStr<'_>, reply: Reply<'_>);
@@ -76,6 +90,8 @@ pub(crate) enum State {
 
 /// One blocked client.
 pub(crate) struct Waiter {
+    /// Rises from one waiter to the next.
+    pub(crate) number: u64,
     pub(crate) db: i32,
     /// At least one, each once.
     pub(crate) keys: Box<[KeyName]>,
@@ -118,6 +134,7 @@ pub(crate) mod tests {
     /// A waiter known by a number, of which the server knows nothing.
     pub(crate) fn waiter(number: u64) -> Rc<Waiter> {
         Rc::new(Waiter {
+            number,
             db: 0,
             keys: Box::new([Rc::from(&b"q"[..])]),
             rounds: Box::new([Cell::new(0)]),

@@ -2,6 +2,8 @@
 
 mod acquire;
 mod acquire_block;
+mod check_block;
+mod check_block_oracle;
 mod cl_throttle;
 mod clock_set_back;
 mod fixed_period;

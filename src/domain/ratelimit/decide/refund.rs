@@ -23,21 +23,34 @@ pub fn decide_refund(
     now: UnixMs,
 ) -> Result<Decision<(), Effect>, Refusal> {
     check::refuse_too_many(state, request, now)?;
+    let items = request.items().iter().map(|item| (item.limit, item.cost));
+    Ok(give_back(state, items, now))
+}
+
+/// Decides on giving back what a CHECK took whose client has gone, as REFUND does.
+pub fn decide_give_back(state: Option<&Subject>, taken: &[Charge], now: UnixMs) -> Decision<(), Effect> {
+    give_back(state, taken.iter().map(|charge| (charge.limit(), charge.cost)), now)
+}
+
+fn give_back<'a>(
+    state: Option<&Subject>,
+    costs: impl Iterator<Item = (Limit<'a>, u64)>,
+    now: UnixMs,
+) -> Decision<(), Effect> {
     let in_use = |limit: &Limit<'_>| {
         state.and_then(|subject| subject.find(limit, |held| !held.is_unused(now))).unwrap_or(false)
     };
-    let refund = |limit: &Limit<'_>, cost| Charge {
+    let refund = |(limit, cost): (Limit<'a>, u64)| Charge {
         name: limit.name.and_then(LimitName::new),
         rule: limit.rule,
         span: None,
         cost,
     };
-    let items = request.items().iter().filter(|item| item.cost > 0 && in_use(&item.limit));
-    let refunds: Vec<Charge> = items.map(|item| refund(&item.limit, item.cost)).collect();
-    Ok(match refunds.is_empty() {
+    let refunds: Vec<Charge> = costs.filter(|(limit, cost)| *cost > 0 && in_use(limit)).map(refund).collect();
+    match refunds.is_empty() {
         true => Decision::answer(()),
         false => Decision::change((), Effect::Refunded { now, refunds: refunds.into_iter().collect() }),
-    })
+    }
 }
 
 /// Decides RATELIMIT.SETTLE: replaces the charges of a hold by the actual costs. Returns `NOHOLD`

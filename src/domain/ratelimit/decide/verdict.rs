@@ -142,6 +142,16 @@ impl<'a> CheckVerdict<'a> {
         self
     }
 
+    /// The same rows, whose binding one denies: the call was not its turn. Another one goes first, so it may be
+    /// tried again in a moment.
+    pub fn denied(mut self) -> Self {
+        let binding = self.binding;
+        if let Some(row) = self.rows.as_mut_slice().get_mut(binding).filter(|row| row.allowed) {
+            (row.allowed, row.retry_after_ms) = (false, 1);
+        }
+        self
+    }
+
     /// Whether every limit allows.
     pub fn allowed(&self) -> bool {
         self.binding().is_none_or(|row| row.allowed)
