@@ -73,8 +73,9 @@ struct CheckAnswer {
     /// It was denied, and may pass later.
     must_wait: bool,
     retry_after_ms: u64,
-    /// What to give back if the client has gone.
+    /// What to give back if the client has gone, and when it was taken.
     charges: Vec<Charge>,
+    taken_at: UnixMs,
 }
 
 impl WaitingCheck {
@@ -118,16 +119,18 @@ impl WaitingCheck {
         let retry = verdict.binding().map_or(0, |row| row.retry_after_ms);
         let mut reply = KeptReply::default();
         reply_verdict(verdict, verdict.taken_cost(), self.shape, &mut reply);
+        // Who comes again with its hold gets the same answer, so that one stays.
+        let (charges, taken_at) = match effect {
+            Some(Effect::Taken { charges, hold: None, now }) => (charges.as_slice().to_vec(), *now),
+            _ => (Vec::new(), 0),
+        };
         CheckAnswer {
             reply,
             allowed: verdict.allowed(),
             must_wait: retry > 0,
             retry_after_ms: u64::try_from(retry).unwrap_or(0),
-            // Who comes again with its hold gets the same answer, so that one stays.
-            charges: match effect {
-                Some(Effect::Taken { charges, hold: None, .. }) => charges.as_slice().to_vec(),
-                _ => Vec::new(),
-            },
+            charges,
+            taken_at,
         }
     }
 }
@@ -175,7 +178,7 @@ impl Waitable for WaitingCheck {
 
     fn undo(&self, answer: &CheckAnswer, ctx: Ctx<'_>, key: ServerStr<'_>) {
         let give_back = |subject: Option<&Subject>, now, _: &TokenClock| {
-            Ok(ratelimit::decide_give_back(subject, &answer.charges, now))
+            Ok(ratelimit::decide_give_back(subject, &answer.charges, answer.taken_at, now))
         };
         // Refused if another value is under the key by now: then there is nothing to give back.
         let _ = commit::write_with::<Subject, _>(ctx, key, Write::without_serving(), give_back);

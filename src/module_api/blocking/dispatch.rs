@@ -90,7 +90,8 @@ fn may_decide(ctx: Ctx<'_>, key: ServerStr<'_>, place: &ListId) -> bool {
 /// When to look again at lists that were not reached though nobody before them got anything.
 const NOT_REACHED_MS: u64 = 20;
 
-/// One after the other, until the first that gets nothing: those behind it would get nothing either.
+/// The heads of all lines, in the order of their coming. The first of a line that gets nothing ends it: those behind it
+/// would get nothing either.
 fn serve_turn(ctx: Ctx<'_>, db: i32, key: ServerStr<'_>) {
     let pass = with(|registry| {
         let (name, _) = registry.by_key.get(&db)?.get_key_value(key.bytes())?;
@@ -227,6 +228,9 @@ pub fn all_stale(ctx: Ctx<'_>) {
     }
 }
 
+/// The timer goes by a clock of its own: so the times are looked at this often, in case the server's clock was set.
+const LONGEST_SLEEP_MS: u64 = 1_000;
+
 /// Sets the timer to the next thing that is to be done.
 pub(crate) fn rearm(ctx: Ctx<'_>, paused: bool) {
     let now = ctx.now_ms();
@@ -238,7 +242,8 @@ pub(crate) fn rearm(ctx: Ctx<'_>, paused: bool) {
         if let Some((_, timer)) = registry.timer.take() {
             timer::stop(ctx, timer);
         }
-        registry.timer = Some((at, timer::start(ctx, at.saturating_sub(now), tick)));
+        let sleep = at.saturating_sub(now).min(LONGEST_SLEEP_MS);
+        registry.timer = Some((at, timer::start(ctx, sleep, tick)));
     });
 }
 

@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::support::{Client, Reply, Snapshot, Unit, Waiter, server};
+use crate::support::{Client, Reply, Snapshot, Unit, Waiter, eventually, server};
 
 /// What a step answers, without tokens and times.
 #[track_caller]
@@ -112,7 +112,7 @@ fn agrees(family: &'static Family) {
     let s = server!();
     let oracle = s.client();
     oracle.ok("SELECT 1");
-    let config = Config { cases: 12, max_shrink_iters: 60, failure_persistence: None, ..Config::default() };
+    let config = Config { cases: 12, max_shrink_iters: 10, failure_persistence: None, ..Config::default() };
     let played = TestRunner::new(config).run(&rounds(family.steps.len()), |rounds| {
         s.ok("FLUSHALL");
         s.ok(family.begin);
@@ -147,6 +147,9 @@ fn agrees(family: &'static Family) {
             serve_oracle(&oracle, family, &mut waiting);
             waiting.iter().for_each(|(_, waiter)| waiter.still_waits(&s));
         }
+        // Who goes away now must not be granted anything in the next case.
+        drop(waiting);
+        eventually("nobody waits", || s.info("blocked_clients") == "0");
         Ok(())
     });
     if let Err(failed) = played {

@@ -9,7 +9,7 @@ use crate::domain::ratelimit::effect::{CounterKey, Effect};
 use crate::domain::ratelimit::limit::cost;
 use crate::domain::ratelimit::limit::name::LimitName;
 use crate::domain::ratelimit::limit::parse::Limit;
-use crate::domain::ratelimit::limit::rule::Rule;
+use crate::domain::ratelimit::limit::rule::{LimitKind, Rule};
 use crate::domain::ratelimit::state::holds::Hold;
 use crate::domain::ratelimit::state::subject::Subject;
 use crate::domain::refusal::{Code, Refusal, shown};
@@ -27,9 +27,30 @@ pub fn decide_refund(
     Ok(give_back(state, items, now))
 }
 
-/// Decides on giving back what a CHECK took whose client has gone, as REFUND does.
-pub fn decide_give_back(state: Option<&Subject>, taken: &[Charge], now: UnixMs) -> Decision<(), Effect> {
-    give_back(state, taken.iter().map(|charge| (charge.limit(), charge.cost)), now)
+/// Decides on giving back what a CHECK took at `at` whose client has gone: as REFUND does, but nothing that has
+/// expired by now, so that no later call is undone in its place.
+pub fn decide_give_back(
+    state: Option<&Subject>,
+    taken: &[Charge],
+    at: UnixMs,
+    now: UnixMs,
+) -> Decision<(), Effect> {
+    give_back(state, taken.iter().map(|charge| (charge.limit(), unexpired(charge, at, now))), now)
+}
+
+/// How much of a charge made at `at` surely counts at `now`.
+fn unexpired(charge: &Charge, at: UnixMs, now: UnixMs) -> u64 {
+    let elapsed = now.saturating_sub(at);
+    let Rule { count, period_ms, kind } = charge.rule;
+    let counts = match (kind, charge.span) {
+        (LimitKind::Bucket { .. }, _) => {
+            let refilled = (u128::from(elapsed) * u128::from(count)).div_ceil(u128::from(period_ms));
+            return charge.cost.saturating_sub(u64::try_from(refilled).unwrap_or(u64::MAX));
+        }
+        (LimitKind::Fixed | LimitKind::Calendar(_), Some(span)) => now < span.end,
+        _ => elapsed < period_ms,
+    };
+    if counts { charge.cost } else { 0 }
 }
 
 fn give_back<'a>(

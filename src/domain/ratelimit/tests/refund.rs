@@ -291,3 +291,44 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    /// Of a call whose client has gone: however late it is undone, no more is free than if it had never come.
+    #[test]
+    fn an_undone_call_leaves_no_more_than_if_it_had_never_come(
+        kind in 0..KINDS.len(),
+        before in prop::collection::vec((1..6_u64, 0..30_000_u64), 0..6),
+        cost in 1..6_u64,
+        after in prop::collection::vec((1..6_u64, 0..30_000_u64), 0..6),
+        later in 0..70_000_u64,
+    ) {
+        let limit = KINDS[kind];
+        let (mut with, mut without) = (Subject::default(), Subject::default());
+        let mut now = 1_000_000;
+        let both = |with: &mut Subject, without: &mut Subject, calls: &[(u64, u64)], now: &mut u64| {
+            for (cost, pause) in calls {
+                *now += pause;
+                if check(with, limit, *cost, None, *now) {
+                    assert!(check(without, limit, *cost, None, *now));
+                }
+            }
+        };
+        both(&mut with, &mut without, &before, &mut now);
+        let at = now;
+        let decision = decide_check(Some(&with), &Check::plain(request(&[limit], &cost.to_string())), at).unwrap();
+        let Some(effect) = decision.effect else { return Ok(()) };
+        let Effect::Taken { charges, .. } = effect.clone() else { panic!("{effect:?}") };
+        with.apply(effect);
+        both(&mut with, &mut without, &after, &mut now);
+        now += later;
+        let undo = decide_give_back(Some(&with), charges.as_slice(), at, now);
+        undo.effect.into_iter().for_each(|effect| with.apply(effect));
+        // A fixed period that the call has begun goes on, and so ends before one that a later call would begin.
+        for at in [now, now + 1, now + 10_000, now + 59_000].into_iter().filter(|_| !limit.ends_with("fixed")) {
+            prop_assert!(used(&with, limit, at) >= used(&without, limit, at), "{limit}");
+        }
+        if at == now {
+            prop_assert_eq!(used(&with, limit, now), used(&without, limit, now));
+        }
+    }
+}
