@@ -66,16 +66,21 @@ pub struct AuxState {
 }
 
 /// The server's handle of a type, known from load on.
-pub struct TypeSlot(AtomicPtr<raw::RedisModuleType>);
+pub struct TypeSlot(AtomicPtr<raw::RedisModuleType>, AtomicI64);
 
 impl TypeSlot {
     #[allow(clippy::new_without_default)] // a slot is a static; a default one elsewhere is useless
     pub const fn new() -> Self {
-        TypeSlot(AtomicPtr::new(std::ptr::null_mut()))
+        TypeSlot(AtomicPtr::new(std::ptr::null_mut()), AtomicI64::new(0))
     }
 
     pub(crate) fn get(&self) -> *mut raw::RedisModuleType {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// How many values of the type the server holds, those included that its background thread has yet to free.
+    pub fn live_values(&self) -> usize {
+        self.1.load(Ordering::Relaxed).max(0) as usize
     }
 }
 
@@ -162,8 +167,9 @@ pub fn has_live_values() -> bool {
     LIVE_VALUES.load(Ordering::Relaxed) > 0
 }
 
-pub(crate) fn into_value<T>(value: T) -> *mut c_void {
+pub(crate) fn into_value<T: DataType>(value: T) -> *mut c_void {
     LIVE_VALUES.fetch_add(1, Ordering::Relaxed);
+    T::slot().1.fetch_add(1, Ordering::Relaxed);
     Box::into_raw(Box::new(value)).cast()
 }
 
@@ -371,6 +377,7 @@ extern "C" fn digest<T: DataType>(digest: *mut raw::RedisModuleDigest, value: *m
 /// May run in the server's background thread: what [`DataType::on_free`] does touches nothing but the value.
 extern "C" fn free<T: DataType>(value: *mut c_void) {
     LIVE_VALUES.fetch_sub(1, Ordering::Relaxed);
+    T::slot().1.fetch_sub(1, Ordering::Relaxed);
     // SAFETY: made by `into_value` of this type and freed once.
     catch_panic_or((), || unsafe { Box::from_raw(value.cast::<T>()) }.on_free());
 }

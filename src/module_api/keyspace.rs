@@ -24,14 +24,57 @@ pub fn every_key(ctx: Ctx<'_>, visit: &mut dyn FnMut(Ctx<'_>, i32, ServerStr<'_>
 }
 
 fn scan(ctx: Ctx<'_>, visit: &mut Visit<'_>) {
-    let mut visit = visit;
-    let data: *mut &mut Visit<'_> = &raw mut visit;
-    // SAFETY: the cursor is ours until it is destroyed; `data` outlives the loop, and `seen` uses it
-    // only during the calls.
-    unsafe {
-        let cursor = api!(RedisModule_ScanCursorCreate)();
-        while api!(RedisModule_Scan)(ctx.raw(), cursor, Some(seen), data.cast()) != 0 {}
-        api!(RedisModule_ScanCursorDestroy)(cursor);
+    let mut cursor = Cursor::new();
+    while cursor.step(ctx, visit) {}
+}
+
+struct Cursor(*mut raw::RedisModuleScanCursor);
+
+impl Cursor {
+    fn new() -> Self {
+        // SAFETY: takes nothing; the cursor is ours until it is destroyed.
+        Cursor(unsafe { api!(RedisModule_ScanCursorCreate)() })
+    }
+
+    /// Visits a few keys of the selected database. Returns whether there are more.
+    fn step(&mut self, ctx: Ctx<'_>, visit: &mut Visit<'_>) -> bool {
+        let mut visit = visit;
+        let data: *mut &mut Visit<'_> = &raw mut visit;
+        // SAFETY: the cursor is alive; `data` outlives the call, and `seen` uses it only during the call.
+        unsafe { api!(RedisModule_Scan)(ctx.raw(), self.0, Some(seen), data.cast()) != 0 }
+    }
+}
+
+impl Drop for Cursor {
+    fn drop(&mut self) {
+        // SAFETY: made by `new` and destroyed once.
+        unsafe { api!(RedisModule_ScanCursorDestroy)(self.0) };
+    }
+}
+
+/// A walk over all keys of all databases, in steps between which the server does other things. It visits each key that
+/// stays where it is.
+pub struct Walk {
+    db: i32,
+    cursor: Cursor,
+}
+
+impl Walk {
+    #[allow(clippy::new_without_default)] // a walk begins when it is made
+    pub fn new() -> Self {
+        Walk { db: 0, cursor: Cursor::new() }
+    }
+
+    /// Calls `visit` with a few keys. Returns whether there are more. Another database may be selected after it.
+    pub fn step(&mut self, ctx: Ctx<'_>, visit: &mut dyn FnMut(Ctx<'_>, i32, ServerStr<'_>)) -> bool {
+        let db = self.db;
+        if !ctx.select(db) {
+            return false;
+        }
+        if !self.cursor.step(ctx, &mut |ctx, name| visit(ctx, db, name)) {
+            (self.db, self.cursor) = (db + 1, Cursor::new());
+        }
+        true
     }
 }
 
@@ -48,6 +91,19 @@ extern "C" fn seen(
             visit(Ctx::new(ctx), ServerStr::new(name));
         }
     });
+}
+
+/// Whether [`follow`] would do harm: on Valkey 8.1 a module that listens leaves clients that MOVE or COPY to another
+/// database there (valkey-io/valkey PR 4024).
+pub fn following_moves_clients() -> bool {
+    // SAFETY: a null context is allowed; the text is read before the data is freed.
+    unsafe {
+        let info = api!(RedisModule_GetServerInfo)(std::ptr::null_mut(), c"server".as_ptr());
+        let version = api!(RedisModule_ServerInfoGetFieldC)(info, c"valkey_version".as_ptr());
+        let is_there = !version.is_null() && CStr::from_ptr(version).to_bytes().starts_with(b"8.1.");
+        api!(RedisModule_FreeServerInfo)(std::ptr::null_mut(), info);
+        is_there
+    }
 }
 
 /// From now on values of this type are told ([`DataType::on_key_added`]) when a RENAME or MOVE has brought them to another

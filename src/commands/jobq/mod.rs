@@ -4,6 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod events;
 pub(crate) mod get;
 pub(crate) mod list;
+mod moved_queues;
 pub(crate) mod mpush;
 pub(crate) mod pop;
 pub(crate) mod push;

@@ -3,7 +3,7 @@
 //!
 //! The registry is a list of names outside of the data: never saved, never replicated, rebuilt by
 //! every load. Whatever adds a queue is caught exactly (a first push, a load, RESTORE, COPY,
-//! RENAME, MOVE, SWAPDB). A removal only marks the name as stale, and a timer verifies it soon
+//! RENAME, MOVE, SWAPDB; on Valkey 8.1 `moved_queues` finds renamed and moved ones). A removal only marks the name as stale, and a timer verifies it soon
 //! after: a RESTORE … REPLACE announces the new value before it removes the old one.
 //!
 //! Schedules are right without it, because every write to a queue first does what is due. The
@@ -30,6 +30,7 @@ use crate::module_api::timer;
 use crate::module_api::timer::Timer;
 use crate::module_api::write_gate::{Gate, may_write};
 
+use crate::commands::jobq::moved_queues::MovedQueues;
 use crate::runtime::commit;
 
 /// Delay before a queue that may be gone is checked. Batches the checks when many queues are
@@ -40,6 +41,8 @@ const STALE_CHECK_DELAY_MS: u64 = 100;
 const MAX_SLEEP_MS: u64 = 30_000;
 /// When to check again whether this server owns the slot of a queue.
 const FOREIGN_SLOT_RETRY_MS: u64 = 100;
+/// The pause between two stretches of a search for queues that have moved.
+const SEARCH_PAUSE_MS: u64 = 5;
 
 type Bytes = Box<[u8]>;
 
@@ -85,8 +88,19 @@ struct QueueRegistry {
     before_load: BTreeMap<i32, Queues>,
     /// The running timer and when it fires.
     timer: Option<(UnixMs, Timer)>,
-    /// The server tells of keys that are renamed.
-    follows: bool,
+    /// How queues that were renamed or moved are found.
+    follow: Follow,
+    moved: MovedQueues,
+}
+
+/// How queues that a RENAME or MOVE has brought to another key are found.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Follow {
+    #[default]
+    NotYet,
+    /// The server tells of them.
+    ByEvents,
+    BySearch,
 }
 
 static REGISTRY: MainThread<Option<QueueRegistry>> = MainThread::new(None);
@@ -129,13 +143,13 @@ impl QueueRegistry {
 
 /// Notes that this key holds a queue, or is about to, and when a schedule of it is due.
 pub fn on_key_added(db: i32, key: &[u8], due: Option<UnixMs>) {
-    let follows = with(|registry| {
+    let follow = with(|registry| {
         registry.put(db, key, due);
-        registry.follows
+        registry.follow
     });
-    if !follows {
-        let follows = keyspace::follow::<Queue>();
-        with(|registry| registry.follows = follows);
+    if follow == Follow::NotYet {
+        let by_search = keyspace::following_moves_clients() || !keyspace::follow::<Queue>();
+        with(|registry| registry.follow = if by_search { Follow::BySearch } else { Follow::ByEvents });
     }
     if due.is_some() {
         arm(Ctx::detached());
@@ -144,7 +158,12 @@ pub fn on_key_added(db: i32, key: &[u8], due: Option<UnixMs>) {
 
 /// Notes that a queue left this key. Another queue may take its place.
 pub fn on_key_removed(db: i32, key: &[u8]) {
-    with(|registry| registry.stale.insert((db, key.into())));
+    with(|registry| {
+        registry.stale.insert((db, key.into()));
+        if registry.follow == Follow::BySearch {
+            registry.moved.note_removal();
+        }
+    });
     arm(Ctx::detached());
 }
 
@@ -250,11 +269,12 @@ fn arm_after(ctx: Ctx<'_>, pause_ms: u64) {
     let may_run = ctx.is_primary();
     with(|registry| {
         let stale_check = (!registry.stale.is_empty()).then_some(now + STALE_CHECK_DELAY_MS);
+        let search = registry.moved.is_searching().then_some(now + SEARCH_PAUSE_MS);
         let due = registry
             .first_due()
             .filter(|_| may_run)
             .map(|(due, ..)| due.clamp(now + pause_ms, now + MAX_SLEEP_MS));
-        let Some(at) = stale_check.into_iter().chain(due).min() else { return };
+        let Some(at) = stale_check.into_iter().chain(search).chain(due).min() else { return };
         if registry.timer.as_ref().is_some_and(|(armed, _)| *armed <= at) {
             return;
         }
@@ -272,6 +292,7 @@ fn tick(ctx: Ctx<'_>) {
         // In the middle of a load nothing can be said of any key.
         if !ctx.is_loading() {
             verify_stale(ctx);
+            find_moved(ctx);
         }
         let gate = may_write(ctx);
         if gate == Gate::Open {
@@ -288,6 +309,21 @@ fn verify_stale(ctx: Ctx<'_>) {
         let Some((db, name)) = with(|registry| registry.stale.pop_first()) else { break };
         verify(ctx, db, &name);
     }
+}
+
+/// Looks for queues that have moved, once all names that may hold none have been checked.
+fn find_moved(ctx: Ctx<'_>) {
+    let mut moved = with(|registry| {
+        if registry.stale.is_empty() {
+            let known = registry.by_db.values().map(|queues| queues.names.len()).sum();
+            registry.moved.start(known);
+        }
+        std::mem::take(&mut registry.moved)
+    });
+    if moved.is_searching() {
+        moved.step(ctx);
+    }
+    with(|registry| registry.moved = moved);
 }
 
 fn run_what_is_due(ctx: Ctx<'_>) {

@@ -11,6 +11,7 @@ mod events;
 mod expire;
 mod groups;
 mod list;
+mod moves;
 mod pop_batches;
 mod pop_several;
 mod priority;
