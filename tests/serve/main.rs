@@ -4,7 +4,11 @@
 mod support;
 
 mod access;
+mod actions;
+mod browser_form;
 mod health;
 mod http;
+mod live;
 mod metrics;
+mod pages;
 mod program;

@@ -56,8 +56,8 @@ impl Served {
     }
 
     pub fn terminate(&self) {
-        let child = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(child, rustix::process::Signal::TERM).expect("it runs");
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it lives");
     }
 
     /// Waits for its end; its status.

@@ -29,7 +29,7 @@ pub struct Cli {
 pub enum Command {
     /// Takes jobs from a queue and hands each to a handler
     Work(Box<WorkArgs>),
-    /// Serves metrics and health over HTTP
+    /// Serves a dashboard, metrics and health over HTTP
     Serve(ServeArgs),
     /// Pushes a job for each line of a file
     Push(PushArgs),

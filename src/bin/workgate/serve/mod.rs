@@ -10,10 +10,13 @@
 //! | `queue_stats` | JOBQ.STATS of many queues |
 //! | `breaker_search` | the breakers of a server, found bit by bit |
 //! | `metrics/` | `/metrics` |
+//! | `dashboard/` | pages for people |
+//! | `view` | what all requests share |
 //! | `worker_view` | the worker beside which this is served |
 
 mod access;
 mod breaker_search;
+mod dashboard;
 mod health;
 mod metrics;
 mod nodes;

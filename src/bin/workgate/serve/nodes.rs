@@ -6,7 +6,7 @@ use std::sync::Arc;
 use redis::{Cmd, Value};
 use tokio::sync::{Mutex, OnceCell};
 
-use crate::redis::connection::{Fault, Server};
+use crate::redis::connection::{Connection, Fault, Server};
 use crate::redis::shared_connection::SharedConnection;
 
 /// How many commands go in one write: the server answers others in between.
@@ -41,6 +41,11 @@ pub struct Nodes {
 impl Nodes {
     pub fn of(server: Server) -> Self {
         Nodes { server, shared: OnceCell::new(), by_address: Mutex::default() }
+    }
+
+    /// The server's address, without a password.
+    pub fn shown(&self) -> String {
+        self.server.first().addr().to_string()
     }
 
     async fn shared(&self) -> Result<&Arc<SharedConnection>, Fault> {
@@ -81,6 +86,17 @@ impl Nodes {
             .collect();
         *known = nodes.iter().map(|node| (node.address.clone(), node.connection.clone())).collect();
         Ok(nodes)
+    }
+
+    /// A connection of one's own, for commands that block, to the node that owns the key.
+    pub async fn connect_for(&self, key: &[u8]) -> Result<Connection, Fault> {
+        match &**self.shared().await? {
+            SharedConnection::Single(_) => self.server.connect(None).await,
+            SharedConnection::Cluster(cluster) => {
+                let slot = cluster.slot(key).await?;
+                cluster.owner(slot).await?.connect(None).await
+            }
+        }
     }
 }
 

@@ -33,6 +33,11 @@ pub struct QueueStats {
     pub died: u64,
     pub expired: u64,
     pub is_paused: bool,
+    /// Pushes are refused too.
+    pub is_closed: bool,
+    pub paused_until_ms: Option<u64>,
+    pub last_event: u64,
+    pub done_per_min: u64,
 }
 
 impl QueueStats {
@@ -53,6 +58,10 @@ impl QueueStats {
             expired: count("expired"),
             is_paused: paused.is_some_and(reply::is_true)
                 || word.is_some_and(|word| word.starts_with("pops")),
+            is_closed: word == Some("pops and pushes"),
+            paused_until_ms: whole(reply, "paused_until_ms"),
+            last_event: count("last_event"),
+            done_per_min: count("done_per_min"),
         }
     }
 }
@@ -97,6 +106,11 @@ impl QueueBoard {
         let queues = Arc::new(queues);
         *last = Some((Instant::now(), queues.clone()));
         Ok(queues)
+    }
+
+    /// The next look asks the server: something has just been changed.
+    pub async fn forget(&self) {
+        *self.last.lock().await = None;
     }
 }
 
@@ -150,15 +164,15 @@ mod tests {
     #[test]
     fn a_pause_is_read_in_each_form() {
         let word = |word: &str| Value::BulkString(word.into());
-        for (paused, is_paused) in [
-            (word("no"), false),
-            (word("pops"), true),
-            (word("pops and pushes"), true),
-            (Value::Boolean(true), true),
-            (Value::Boolean(false), false),
+        for (paused, is_paused, is_closed) in [
+            (word("no"), false, false),
+            (word("pops"), true, false),
+            (word("pops and pushes"), true, true),
+            (Value::Boolean(true), true, false),
+            (Value::Boolean(false), false, false),
         ] {
             let stats = QueueStats::read(b"q", &map(vec![("paused", paused), ("dead", Value::Int(3))]));
-            assert_eq!((stats.is_paused, stats.jobs[5]), (is_paused, 3));
+            assert_eq!((stats.is_paused, stats.is_closed, stats.jobs[5]), (is_paused, is_closed, 3));
         }
     }
 }

@@ -8,13 +8,16 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::serve::view::SharedView;
-use crate::serve::{health, metrics};
+use crate::serve::{dashboard, health, metrics};
 
 pub fn router(view: SharedView) -> Router {
-    let guarded = Router::new()
-        .route("/metrics", get(metrics::answer))
-        .fallback(unknown)
-        .layer(from_fn_with_state(view.clone(), let_in));
+    let guarded = Router::new().route("/metrics", get(metrics::answer));
+    // A worker shows itself alone; the dashboard is that of the server.
+    let guarded = match view.worker {
+        Some(_) => guarded.fallback(unknown),
+        None => guarded.fallback(dashboard::answer),
+    };
+    let guarded = guarded.layer(from_fn_with_state(view.clone(), let_in));
     // Probes have no password.
     Router::new()
         .route("/healthz", get(health::healthz))

@@ -12,6 +12,9 @@ use crate::cli::serve::ServeArgs;
 use crate::redis::connection::Server;
 use crate::serve::access::Access;
 use crate::serve::breaker_search::BreakerSearch;
+use crate::serve::dashboard::action_log::ActionLog;
+use crate::serve::dashboard::cross_site::CrossSite;
+use crate::serve::dashboard::followers::Followers;
 use crate::serve::nodes::Nodes;
 use crate::serve::queue_stats::QueueBoard;
 use crate::serve::routes;
@@ -24,7 +27,7 @@ pub async fn main(args: ServeArgs) -> Result<ExitCode, Failure> {
     let mut signals =
         signals().map_err(|error| Failure::of(format!("cannot listen for signals: {error}")))?;
     let server = args.server.open().map_err(Failure::usage)?;
-    let (listener, view) = open(args.listen, &args.access, server, None).await?;
+    let (listener, view) = open(args.listen, &args.access, server, args.allow_actions, None).await?;
     tokio::select! {
         ended = serve(listener, view) => ended?,
         name = signals.recv() => tracing::info!("{}: stopped", name.unwrap_or("stopping")),
@@ -39,7 +42,7 @@ pub async fn beside_a_worker(
     server: Server,
     worker: WorkerView,
 ) -> Result<(), Failure> {
-    let (listener, view) = open(address, access, server, Some(worker)).await?;
+    let (listener, view) = open(address, access, server, false, Some(worker)).await?;
     tokio::spawn(async move {
         if let Err(failure) = serve(listener, view).await {
             tracing::error!("{}", failure.text);
@@ -52,6 +55,7 @@ async fn open(
     address: SocketAddr,
     access: &AccessArgs,
     server: Server,
+    allows_actions: bool,
     worker: Option<WorkerView>,
 ) -> Result<(TcpListener, View), Failure> {
     let access = Access::read(access).map_err(Failure::usage)?;
@@ -66,9 +70,18 @@ async fn open(
     let bound = listener.local_addr().map_err(fault)?;
     tracing::info!("listening on http://{bound}/");
     let nodes = Arc::new(Nodes::of(server.with_maps()));
-    let queues = QueueBoard::default();
-    let breakers = BreakerSearch::default();
-    Ok((listener, View { nodes, access, queues, breakers, worker }))
+    let view = View {
+        nodes,
+        access,
+        queues: QueueBoard::default(),
+        breakers: BreakerSearch::default(),
+        allows_actions,
+        action_log: ActionLog::default(),
+        cross_site: CrossSite::new().map_err(|error| Failure::of(format!("/dev/urandom: {error}")))?,
+        followers: Followers::default(),
+        worker,
+    };
+    Ok((listener, view))
 }
 
 async fn serve(listener: TcpListener, view: View) -> Result<(), Failure> {

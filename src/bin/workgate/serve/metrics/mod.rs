@@ -1,7 +1,7 @@
 //! `/metrics`: what Prometheus asks for.
 
 mod breakers;
-mod caches;
+pub mod caches;
 mod family;
 mod format;
 mod queues;

@@ -8,10 +8,8 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::registry::Registry;
-use redis::Value;
 
 use crate::redis::connection::Fault;
-use crate::reply;
 use crate::serve::metrics::family::{Families, Family};
 use crate::serve::metrics::server_counters::Counters;
 use crate::serve::metrics::{breakers, caches, format, queues};
@@ -61,40 +59,22 @@ async fn of_server(view: &View, families: &mut Families) -> Result<(), Fault> {
     let stats = view.queues.all(&view.nodes, None).await?;
     queues::add(families, &stats);
     let mut counters = Counters::default();
-    let mut rows: Vec<(String, Value)> = Vec::new();
     for node in view.nodes.primaries().await? {
         counters.add_node(&node).await?;
-        match caches::of_node(&node).await {
-            Ok(more) => merge(&mut rows, more),
-            Err(fault @ Fault::Unreachable(_)) => return Err(fault),
-            // This user may not ask.
-            Err(_) => {}
-        }
     }
     counters.add_to(families);
-    caches::add(families, &rows);
+    match caches::of_all_nodes(&view.nodes).await {
+        Ok(rows) => caches::add(families, &rows),
+        Err(fault @ Fault::Unreachable(_)) => return Err(fault),
+        // This user may not ask.
+        Err(_) => {}
+    }
     match view.breakers.look(&view.nodes).await {
         Ok(found) => breakers::add(families, &found.breakers),
         Err(fault @ Fault::Unreachable(_)) => return Err(fault),
         Err(_) => {}
     }
     Ok(())
-}
-
-/// Adds the numbers of policies of the same name.
-fn merge(rows: &mut Vec<(String, Value)>, more: Vec<(String, Value)>) {
-    for (policy, stats) in more {
-        let Some((_, known)) = rows.iter_mut().find(|(other, _)| *other == policy) else {
-            rows.push((policy, stats));
-            continue;
-        };
-        let sums = known.as_map_iter().into_iter().flatten().map(|(name, value)| {
-            let other = reply::text(name).and_then(|name| reply::field(&stats, name));
-            let sum = reply::number(value).unwrap_or(0.0) + other.and_then(reply::number).unwrap_or(0.0);
-            (name.clone(), Value::Double(sum))
-        });
-        *known = Value::Map(sums.collect());
-    }
 }
 
 fn written(view: &View, families: Families) -> Result<String, Error> {
@@ -107,19 +87,4 @@ fn written(view: &View, families: Families) -> Result<String, Error> {
     encode_registry(&mut text, &registry)?;
     encode_eof(&mut text)?;
     Ok(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn policies_of_the_same_name_are_added_up() {
-        let stats = |hits: i64| Value::Map(vec![(Value::BulkString(b"hits".to_vec()), Value::Int(hits))]);
-        let mut rows = Vec::new();
-        merge(&mut rows, vec![("a".into(), stats(1)), ("b".into(), stats(2))]);
-        merge(&mut rows, vec![("a".into(), stats(4))]);
-        let hits = |row: usize| reply::field(&rows[row].1, "hits").and_then(reply::number);
-        assert_eq!((hits(0), hits(1)), (Some(5.0), Some(2.0)));
-    }
 }
