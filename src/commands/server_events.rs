@@ -3,6 +3,7 @@
 use crate::module_api::blocking;
 use crate::module_api::context::Ctx;
 use crate::module_api::events::Event;
+use crate::module_api::keyspace;
 use crate::module_api::write_conditions;
 
 use crate::commands::cache::invalidate;
@@ -39,6 +40,7 @@ pub fn of(ctx: Ctx<'_>, event: Event) {
         }
         Event::Configured => {
             eviction::read_settings(ctx);
+            keyspace::read_settings();
             write_conditions::read_settings(ctx);
         }
         Event::RewriteBegan => global_state::rewrite_began(ctx),

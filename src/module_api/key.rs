@@ -89,6 +89,10 @@ impl<'a> Key<'a> {
         self.name.bytes()
     }
 
+    pub fn server_name(&self) -> ServerStr<'a> {
+        self.name
+    }
+
     /// Takes the subjects that have changed: their waiters are tried when the key is
     /// served next.
     pub fn subject_notifier(&self) -> impl FnMut(u64) + use<'a> {

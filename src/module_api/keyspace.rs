@@ -1,6 +1,7 @@
-//! Walking over all keys, for what looks at everything (WORKGATE.DIGEST); following values to new names.
+//! Walking over all keys, for what looks at everything (WORKGATE.DIGEST); following values to new names; keyspace events.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::context::Ctx;
 use super::data_type::DataType;
@@ -135,4 +136,38 @@ extern "C" fn arrived<T: DataType>(
         });
     }
     raw::REDISMODULE_OK as c_int
+}
+
+/// Whether the server's setting asks for events of modules (`notify-keyspace-events` with `d`).
+static MODULE_EVENTS: AtomicBool = AtomicBool::new(false);
+
+/// Reads the setting: after the module was loaded and whenever one has changed.
+pub fn read_settings() {
+    // SAFETY: takes nothing and only reads.
+    let classes = unsafe { api!(RedisModule_GetNotifyKeyspaceEvents)() };
+    MODULE_EVENTS.store(classes & raw::REDISMODULE_NOTIFY_MODULE != 0, Ordering::Relaxed);
+}
+
+/// Whether anybody may hear of [`EventClass::Module`].
+#[inline]
+pub fn wants_module_events() -> bool {
+    MODULE_EVENTS.load(Ordering::Relaxed)
+}
+
+/// A class of keyspace events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventClass {
+    /// What commands of any type do, such as `del`.
+    Generic,
+    Module,
+}
+
+/// Tells those who follow keyspace events what has happened to a key of the selected database.
+pub fn notify(ctx: Ctx<'_>, class: EventClass, event: &CStr, key: ServerStr<'_>) {
+    let class = match class {
+        EventClass::Generic => raw::REDISMODULE_NOTIFY_GENERIC,
+        EventClass::Module => raw::REDISMODULE_NOTIFY_MODULE,
+    };
+    // SAFETY: context, event and key are alive for the call.
+    unsafe { api!(RedisModule_NotifyKeyspaceEvent)(ctx.raw(), class, event.as_ptr(), key.raw()) };
 }

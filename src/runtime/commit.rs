@@ -1,5 +1,9 @@
 //! From a decision to a changed key: the one way in which state changes on a primary.
 
+use std::ffi::CStr;
+
+use smallvec::SmallVec;
+
 use crate::domain::decision::Decision;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::time::UnixMs;
@@ -7,6 +11,8 @@ use crate::domain::token::TokenClock;
 use crate::domain::value::{Effect, Lifetime, OnString};
 use crate::module_api::context::{Ctx, Origin};
 use crate::module_api::key::{Key, WrongType};
+use crate::module_api::keyspace;
+use crate::module_api::keyspace::EventClass;
 use crate::module_api::server_string::ServerStr;
 use crate::module_api::{blocking, replication};
 
@@ -220,23 +226,39 @@ fn commit_verbatim<V: ValueType>(ctx: Ctx<'_>, key: &mut Key<'_>, now: UnixMs, e
 pub fn apply<V: ValueType>(key: &mut Key<'_>, effect: V::Effect) {
     token_clock::tokens(|tokens| tokens.saw(effect.highest_token()));
     let is_visible = effect.is_visible();
-    update::<V>(key, effect);
+    let was_there = !key.is_missing();
+    let mut events = keyspace::wants_module_events().then(|| Events::from_iter(V::event(&effect)));
+    update::<V>(key, effect, events.as_mut());
     if is_visible {
         key.changed();
     }
+    let (ctx, name) = (key.ctx(), key.server_name());
+    for event in events.into_iter().flatten() {
+        keyspace::notify(ctx, EventClass::Module, event, name);
+    }
+    if was_there && key.is_missing() {
+        keyspace::notify(ctx, EventClass::Generic, c"del", name);
+    }
 }
 
-fn update<V: ValueType>(key: &mut Key<'_>, effect: V::Effect) {
+/// Keyspace events of one effect.
+type Events = SmallVec<[&'static CStr; 4]>;
+
+/// `events` takes those that only the value knows, where anybody may hear of them.
+fn update<V: ValueType>(key: &mut Key<'_>, effect: V::Effect, mut events: Option<&mut Events>) {
     if key.is_string() {
         match V::on_string(&effect) {
             OnString::Replace => {}
             OnString::Delete => return key.delete(),
-            OnString::ExpireAt(at) => return key.expire_at(Some(at)),
+            OnString::ExpireAt(at) => {
+                key.expire_at(Some(at));
+                return keyspace::notify(key.ctx(), EventClass::Generic, c"expire", key.server_name());
+            }
         }
     }
     // Only a cache entry is ever stored over one of the server's own strings.
     if key.is_missing() || key.is_string() {
-        return insert::<V>(key, effect);
+        return insert::<V>(key, effect, events);
     }
     // Any other type was refused when the effect was decided.
     let name = key.name();
@@ -247,7 +269,14 @@ fn update<V: ValueType>(key: &mut Key<'_>, effect: V::Effect) {
         let before = value.lifetime();
         let alarm = value.next_wakeup();
         value.uncount();
+        if events.is_some() {
+            // What was not told of while nobody listened.
+            value.take_events(&mut |_| {});
+        }
         value.apply(effect);
+        if let Some(events) = &mut events {
+            value.take_events(&mut |event| events.push(event));
+        }
         counters::add_jobs(totals, value.job_totals());
         value.after_change();
         value.count(name);
@@ -260,9 +289,12 @@ fn update<V: ValueType>(key: &mut Key<'_>, effect: V::Effect) {
     }
 }
 
-fn insert<V: ValueType>(key: &mut Key<'_>, effect: V::Effect) {
+fn insert<V: ValueType>(key: &mut Key<'_>, effect: V::Effect, events: Option<&mut Events>) {
     let mut value = V::default();
     value.apply(effect);
+    if let Some(events) = events {
+        value.take_events(&mut |event| events.push(event));
+    }
     counters::add_jobs(JobTotals::default(), value.job_totals());
     value.after_change();
     value.take_changed_subjects(&mut key.subject_notifier());

@@ -46,6 +46,16 @@ pub trait ValueType: Value + 'static {
     /// Called whenever the value was changed or loaded.
     fn after_change(&self) {}
 
+    /// The keyspace event that tells what the effect does, where the effect alone tells it. It begins with the
+    /// family's name and a dot.
+    fn event(_effect: &Self::Effect) -> Option<&'static CStr> {
+        None
+    }
+
+    /// Like [`ValueType::event`], for what only the value knows: calls `each` for all that has happened since the last
+    /// call.
+    fn take_events(&mut self, _each: &mut dyn FnMut(&'static CStr)) {}
+
     /// When something must happen under the key without a command.
     fn next_wakeup(&self) -> Option<UnixMs> {
         None

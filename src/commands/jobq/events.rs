@@ -87,38 +87,46 @@ impl Waitable for EventsRequest {
             reply.array(5);
             reply.uint(event.seq);
             reply.uint(event.at);
-            reply.word(event_name(event.event));
+            reply.bulk(event_name(event.event));
             reply.bulk_or_null(event.id.as_deref());
             reply.bulk_or_null(event.detail.as_deref());
         }
     }
 }
 
-fn event_name(event: Event) -> &'static CStr {
+/// The first word of a keyspace event about a queue.
+const FAMILY: &str = "jobq.";
+
+fn event_name(event: Event) -> &'static [u8] {
+    &keyspace_event(event).to_bytes()[FAMILY.len()..]
+}
+
+/// The keyspace event: the name with that of the family before it.
+pub(crate) fn keyspace_event(event: Event) -> &'static CStr {
     match event {
-        Event::Pushed => c"pushed",
-        Event::Blocked => c"blocked",
-        Event::Ready => c"ready",
-        Event::Delayed => c"delayed",
-        Event::Popped => c"popped",
-        Event::Done => c"done",
-        Event::Failed => c"failed",
-        Event::Released => c"released",
-        Event::Stalled => c"stalled",
-        Event::Dead => c"dead",
-        Event::Expired => c"expired",
-        Event::CancelRequested => c"cancel_requested",
-        Event::Cancelled => c"cancelled",
-        Event::Purged => c"purged",
-        Event::Removed => c"removed",
-        Event::Replaced => c"replaced",
-        Event::Updated => c"updated",
-        Event::Progress => c"progress",
-        Event::Redriven => c"redriven",
-        Event::Paused => c"paused",
-        Event::Resumed => c"resumed",
-        Event::Configured => c"configured",
-        Event::Scheduled => c"scheduled",
-        Event::Unscheduled => c"unscheduled",
+        Event::Pushed => c"jobq.pushed",
+        Event::Blocked => c"jobq.blocked",
+        Event::Ready => c"jobq.ready",
+        Event::Delayed => c"jobq.delayed",
+        Event::Popped => c"jobq.popped",
+        Event::Done => c"jobq.done",
+        Event::Failed => c"jobq.failed",
+        Event::Released => c"jobq.released",
+        Event::Stalled => c"jobq.stalled",
+        Event::Dead => c"jobq.dead",
+        Event::Expired => c"jobq.expired",
+        Event::CancelRequested => c"jobq.cancel_requested",
+        Event::Cancelled => c"jobq.cancelled",
+        Event::Purged => c"jobq.purged",
+        Event::Removed => c"jobq.removed",
+        Event::Replaced => c"jobq.replaced",
+        Event::Updated => c"jobq.updated",
+        Event::Progress => c"jobq.progress",
+        Event::Redriven => c"jobq.redriven",
+        Event::Paused => c"jobq.paused",
+        Event::Resumed => c"jobq.resumed",
+        Event::Configured => c"jobq.configured",
+        Event::Scheduled => c"jobq.scheduled",
+        Event::Unscheduled => c"jobq.unscheduled",
     }
 }

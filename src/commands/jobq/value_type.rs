@@ -1,5 +1,8 @@
 //! The queue as the server keeps it.
 
+use std::ffi::CStr;
+
+use super::events::keyspace_event;
 use super::queue_registry;
 use crate::domain::jobq;
 use crate::domain::time::UnixMs;
@@ -14,6 +17,10 @@ value_type!(jobq::Queue, c"workgateQ", c"jobq._apply", {
     fn job_totals(&self) -> JobTotals {
         let totals = &self.totals;
         JobTotals { pushed: totals.pushed, done: totals.acked, dead: totals.died }
+    }
+
+    fn take_events(&mut self, each: &mut dyn FnMut(&'static CStr)) {
+        self.take_event_kinds().map(keyspace_event).for_each(each);
     }
 
     fn on_key_added(&self, db: i32, key: &[u8]) {

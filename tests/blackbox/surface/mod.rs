@@ -8,6 +8,7 @@ mod durations;
 mod every_command;
 mod full_server;
 mod info_fields;
+mod keyspace_events;
 mod lua_numbers;
 mod panic_guard;
 mod renamed_commands;

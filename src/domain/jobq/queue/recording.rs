@@ -7,6 +7,11 @@ use crate::domain::jobq::state::serial::Serial;
 use crate::domain::time::UnixMs;
 
 impl Queue {
+    /// The kinds of events since the last call.
+    pub fn take_event_kinds(&mut self) -> impl Iterator<Item = Event> + use<> {
+        self.history.take_kinds()
+    }
+
     /// Logs an event of a job that exists.
     pub(crate) fn log_event(&mut self, serial: Serial, what: EventWithDetail<'_>) {
         if let Some(job) = self.jobs.get(serial) {
