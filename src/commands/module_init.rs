@@ -11,7 +11,7 @@ use crate::commands::ratelimit::policy_file;
 use crate::commands::server_events;
 use crate::commands::table;
 use crate::commands::table::containers::CONTAINERS;
-use crate::runtime::{eviction, global_state, global_tables, replicated_clock, settings};
+use crate::runtime::{eviction, global_state, global_tables, replicated_clock, settings, time_zone_files};
 
 /// Registers everything; an error makes the server refuse the module.
 pub fn init(context: &Context, args: &[RedisString]) -> Status {
@@ -61,7 +61,10 @@ fn register(ctx: Ctx<'_>) -> bool {
     register_types(ctx)
         && register_commands(ctx)
         && config::register(ctx, settings::ALL, settings::SWITCHES, settings::TEXTS)
-        && policy_file::read(ctx)
+        && {
+            time_zone_files::begin(ctx);
+            policy_file::read(ctx)
+        }
         && info::register(ctx, info_fields::SECTIONS)
         && events::subscribe(ctx, server_events::of)
 }

@@ -11,5 +11,6 @@ pub(crate) mod handler;
 pub(crate) mod in_use;
 pub(crate) mod replicated_clock;
 pub(crate) mod settings;
+pub(crate) mod time_zone_files;
 pub(crate) mod token_clock;
 pub(crate) mod value_type;

@@ -1,4 +1,4 @@
-//! The module's settings. CONFIG SET changes all but `policy-file`, which is fixed at the start.
+//! The module's settings. CONFIG SET changes all but `policy-file` and `tzdir`, which are fixed at the start.
 
 use crate::module_api::blocking::{MAX_WAITERS, MAX_WAITERS_PER_KEY};
 use crate::module_api::config::{Number, Switch, Text};
@@ -37,4 +37,7 @@ pub static SWITCHES: &[&Switch] = &[&ALLOW_EVICTION];
 /// A file of policies that the server starts with, see `policy_file.rs`.
 pub static POLICY_FILE: Text = Text::new("policy-file");
 
-pub static TEXTS: &[&Text] = &[&POLICY_FILE];
+/// A directory of time-zone files, see `time_zone_files.rs`.
+pub static TZDIR: Text = Text::new("tzdir");
+
+pub static TEXTS: &[&Text] = &[&POLICY_FILE, &TZDIR];

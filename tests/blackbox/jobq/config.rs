@@ -1,6 +1,6 @@
 //! CONFIG, PAUSE and RESUME: how much a queue takes and hands out.
 
-use crate::support::{Reply, eventually, list, server, status};
+use crate::support::{Reply, Snapshot, eventually, list, server, status};
 
 #[test]
 fn settings_are_shown_as_they_are_set_all_or_none() {
@@ -52,6 +52,24 @@ fn a_rate_bounds_how_many_are_begun_in_a_time_and_waiters_go_on_by_themselves() 
     let waiter = s.waits("JOBQ.POP q BLOCK 1m");
     assert_eq!(waiter.reply().at(0).at(0).text(), "c");
     assert!(s.now() >= began + 200, "not before its time");
+}
+
+#[test]
+fn a_used_up_rate_is_cleared_by_turning_it_off() {
+    let s = server!();
+    let r = s.replica(&[]);
+    s.ok("JOBQ.CONFIG SET q rate 1/1h");
+    s.ok("JOBQ.MPUSH q 4 p p p p IDS 4 a b c d");
+    assert_eq!(s.ok("JOBQ.POP q COUNT 10 LEASE 1h").items().len(), 1);
+    // Another rate takes the starts over.
+    s.ok("JOBQ.CONFIG SET q rate 2/1h");
+    assert_eq!(s.ok("JOBQ.POP q COUNT 10 LEASE 1h").items().len(), 1);
+    let waiter = s.waits("JOBQ.POP q BLOCK 1m LEASE 1h");
+    s.transaction(["JOBQ.CONFIG SET q rate off", "JOBQ.CONFIG SET q rate 1/1h"]);
+    waiter.reply().at(0).at(0).clone().is("c");
+    s.ok("JOBQ.POP q").is(list![]);
+    s.in_step_with(&r);
+    assert_eq!(Snapshot::of(&s), Snapshot::of(&r));
 }
 
 #[test]

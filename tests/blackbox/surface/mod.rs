@@ -14,3 +14,4 @@ mod panic_guard;
 mod renamed_commands;
 mod reply_shapes;
 mod stock_client;
+mod time_zones;

@@ -12,6 +12,7 @@ use crate::domain::jobq::state::schedules::{MAX_SCHEDULES, Run, RunProgress, Sch
 use crate::domain::jobq::state::serial::{MAX_AHEAD, MAX_CLOCK, Serial};
 use crate::domain::jobq::state::totals::increment;
 use crate::domain::jobq::state::unique_keys::KeyRole;
+use crate::domain::ratelimit::Subject;
 use crate::domain::time::UnixMs;
 use crate::domain::value::Value;
 use std::sync::Arc;
@@ -111,6 +112,10 @@ impl Queue {
                     self.aging.change(self.config.aging, now);
                 }
                 self.config = *config;
+                if self.config.rate.is_none() {
+                    // A rate that is set again begins anew: so a used-up one can be cleared.
+                    self.rate = Subject::default();
+                }
                 self.history.events.keep(self.config.events);
                 self.log_queue_event(Event::Configured.plain());
             }

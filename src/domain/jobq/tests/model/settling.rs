@@ -270,6 +270,9 @@ impl Model {
             self.aged = (self.shift(now), now);
         }
         self.config = config;
+        if self.config.rate.is_none() {
+            self.starts.clear();
+        }
         self.changed(now);
     }
 
