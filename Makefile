@@ -26,7 +26,7 @@ COMPOSE      = $(shell docker compose version >/dev/null 2>&1 && echo docker com
 .DEFAULT_GOAL := help
 # Targets use the processors by themselves; run side by side, set-up and builds would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help setup build dev-build dist-module run demo dist test-deb test test-blackbox test-module test-matrix image up down test-docker bench bench-scaling bench-stampede bench-guard bench-accept fixtures check-so lint fmt clean
+.PHONY: help setup build dev-build dist-module run demo dist test-deb test test-blackbox test-module test-matrix image up down test-docker bench bench-scaling bench-stampede bench-guard bench-accept fixtures screenshots check-so lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -114,6 +114,9 @@ bench-accept: dist-module ## count them and write benches/instruction_baseline.t
 fixtures: dev-build ## write files of this version into tests/fixtures, where later versions must load them
 	@WORKGATE_MODULE=$(TEST_MODULE) WORKGATE_FIXTURE="$(CURDIR)/tests/fixtures/$$(git describe --always)" \
 		cargo test --locked --all-features --test blackbox write_the_fixture_of_this_version -- --ignored
+
+screenshots: dev-build ## write docs/images: the dashboard in a headless Chromium, after an hour of traffic in a minute
+	@scripts/screenshots
 
 check-so: build
 	@scripts/check-so $(MODULE)

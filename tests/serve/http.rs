@@ -37,7 +37,13 @@ pub fn ask(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: 
     text.push_str(&format!("\r\n{body}"));
     socket.write_all(text.as_bytes()).expect("it reads");
     let mut bytes = Vec::new();
-    socket.read_to_end(&mut bytes).expect("it answers");
+    let mut part = [0; 65536];
+    while !is_whole(&bytes) {
+        match socket.read(&mut part).expect("it answers") {
+            0 => break,
+            read => bytes.extend(&part[..read]),
+        }
+    }
     let text = String::from_utf8_lossy(&bytes).into_owned();
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
     let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
@@ -45,6 +51,15 @@ pub fn ask(port: u16, method: &str, path: &str, headers: &[(&str, &str)], body: 
     let is_chunked = head.to_lowercase().contains("transfer-encoding: chunked");
     let body = if is_chunked { unchunked(body) } else { body.to_owned() };
     Answer { status: status.unwrap_or_else(|| panic!("no status: {text}")), head, body }
+}
+
+/// As many bytes as the head says; without a length the answer ends with the connection.
+fn is_whole(bytes: &[u8]) -> bool {
+    let Some(head) = bytes.windows(4).position(|end| end == b"\r\n\r\n") else { return false };
+    let text = String::from_utf8_lossy(&bytes[..head]).to_lowercase();
+    let length =
+        text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+    length.is_some_and(|length| bytes.len() >= head + 4 + length)
 }
 
 fn unchunked(mut rest: &str) -> String {

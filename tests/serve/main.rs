@@ -5,10 +5,13 @@ mod support;
 
 mod access;
 mod actions;
+mod browser;
 mod browser_form;
+mod chromium;
 mod health;
 mod http;
 mod live;
 mod metrics;
 mod pages;
 mod program;
+mod screenshots;
