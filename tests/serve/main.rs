@@ -14,4 +14,5 @@ mod live;
 mod metrics;
 mod pages;
 mod program;
+mod rules;
 mod screenshots;

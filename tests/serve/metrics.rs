@@ -25,7 +25,7 @@ fn value(served: &Served, name: &str) -> f64 {
 }
 
 /// Something of every family of commands.
-fn fill(s: &Server) {
+pub fn fill(s: &Server) {
     for (id, options) in [("a", ""), ("b", "DELAY 1h"), ("c", "AFTER 1 a"), ("d", "PRIORITY -1 RETRIES 0")] {
         s.ok(format!("JOBQ.PUSH mails p ID {id} {options}").trim_end());
     }
