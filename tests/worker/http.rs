@@ -102,3 +102,40 @@ fn connections_are_kept_for_the_next_job() {
     let connections = seen.iter().map(|request| request.connection).max().unwrap() + 1;
     assert!(connections <= 4, "{connections} connections for 50 jobs");
 }
+
+/// A job whose META names its trace, as a producer writes it that passes W3C Trace Context on.
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+#[test]
+fn the_trace_of_a_job_reaches_every_kind_of_handler() {
+    let (s, web) = (server!(), Web::start());
+    let meta = format!("{{\"traceparent\":\"{TRACE}\"}}");
+    let push = |queue: &str, id: &str, meta: &str| {
+        s.ok(crate::support::cmd!["JOBQ.PUSH", queue, "p", "ID", id, "META", meta]);
+    };
+    let result = |queue: &str, id: &str| s.ok(format!("JOBQ.RESULT {queue} {id}")).at(1).clone();
+    let done = |flags: &[&str]| {
+        let mut worker = Worker::run(&s.url(), &[flags, &["--until-empty"]].concat());
+        assert!(worker.ends(), "{}", worker.log());
+    };
+    push("exec", "alone", TRACE);
+    push("exec", "member", &meta);
+    push("exec", "none", "no trace");
+    done(&["--queue", "exec", "--exec", "printf %s \"${TRACEPARENT-none}\""]);
+    for (id, expected) in [("alone", TRACE), ("member", TRACE), ("none", "none")] {
+        result("exec", id).is(expected);
+    }
+    push("http", "a", &meta);
+    done(&["--queue", "http", "--http", &web.url]);
+    let head = web.seen.lock().unwrap()[0].head.clone();
+    assert!(head.contains(&format!("traceparent: {TRACE}\r\n")), "{head}");
+    push("stdio", "a", &meta);
+    let field = r#"s/.*"traceparent":"\([^"]*\)".*/\1/"#;
+    let handler = format!(
+        "read hello; echo '{{\"type\":\"ready\",\"protocol\":1}}'; read -r job; \
+         trace=$(printf %s \"$job\" | sed '{field}'); \
+         echo \"{{\\\"type\\\":\\\"done\\\",\\\"run\\\":1,\\\"result\\\":\\\"$trace\\\"}}\"; read rest"
+    );
+    done(&["--queue", "stdio", "--concurrency", "1", "--stdio", &handler]);
+    result("stdio", "a").is(TRACE);
+}

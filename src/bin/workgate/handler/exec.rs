@@ -17,6 +17,7 @@ use crate::handler::exit_status::{Ended, outcome_of, reason};
 use crate::handler::message::{FromHandler, Meaning, Note};
 use crate::handler::output_capture::{Capture, Keep};
 use crate::handler::process_group::{self, Signal};
+use crate::handler::traceparent;
 use crate::handler::unit::Unit;
 use crate::handler::verdict::Verdict;
 use crate::handler::{CLEAN_UP, Context, ERROR_AT_MOST, RESULT_AT_MOST};
@@ -135,7 +136,10 @@ impl Exec {
             .process_group(0)
             .kill_on_drop(true);
         let last_attempt = last_attempt.map(|last| if last { b"1".to_vec() } else { b"0".to_vec() });
+        let trace = traceparent::of(job.meta.as_deref()).map(String::into_bytes);
         for (name, value) in [
+            // The name by which tracing libraries look for it.
+            ("TRACEPARENT", &trace),
             ("WORKGATE_NAME", &job.name),
             ("WORKGATE_GROUP", &job.group),
             ("WORKGATE_META", &job.meta),

@@ -13,6 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::handler::control::{Control, Event};
 use crate::handler::exit_status::reason;
+use crate::handler::traceparent;
 use crate::handler::unit::Unit;
 use crate::handler::verdict::{Failure, Verdict};
 use crate::handler::{ERROR_AT_MOST, HttpTarget, RESULT_AT_MOST};
@@ -123,6 +124,7 @@ fn request(uri: &Uri, job: &Job, payload: Vec<u8>) -> Result<Request<Full<Bytes>
     *request.uri_mut() = uri.clone();
     let numbers = [job.attempt, job.token, job.deadline_ms].map(|number| number.to_string().into_bytes());
     let [attempt, token, deadline_ms] = numbers;
+    let trace = traceparent::of(job.meta.as_deref()).map(String::into_bytes);
     for (name, value) in [
         ("workgate-id", Some(&job.id)),
         ("workgate-queue", Some(&job.queue)),
@@ -133,6 +135,7 @@ fn request(uri: &Uri, job: &Job, payload: Vec<u8>) -> Result<Request<Full<Bytes>
         ("workgate-group", job.group.as_ref()),
         ("workgate-meta", job.meta.as_ref()),
         ("workgate-progress", job.progress.as_ref()),
+        ("traceparent", trace.as_ref()),
     ] {
         if let Some(value) = value {
             let value =

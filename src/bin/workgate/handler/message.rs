@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::args::duration;
+use crate::handler::traceparent;
 use crate::handler::verdict::{Failure, Verdict};
 use crate::job::Job;
 
@@ -56,6 +57,8 @@ pub struct JobMessage<'a> {
     meta: Option<&'a [u8]>,
     #[serde(flatten, serialize_with = "progress", skip_serializing_if = "Option::is_none")]
     progress: Option<&'a [u8]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
 }
 
 impl<'a> JobMessage<'a> {
@@ -72,6 +75,7 @@ impl<'a> JobMessage<'a> {
             group: job.group.as_deref(),
             meta: job.meta.as_deref(),
             progress: job.progress.as_deref(),
+            traceparent: traceparent::of(job.meta.as_deref()),
         }
     }
 }
