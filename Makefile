@@ -2,6 +2,7 @@
 
 PORT       ?= 6379
 DELIVERIES ?=
+KEEP       ?=
 COUNT      ?=
 FILTER     ?=
 JOBS       ?=
@@ -49,10 +50,10 @@ run: build ## start a server with the module in the foreground (PORT=6379), its 
 	@server="$$(scripts/servers path)" && echo "$$server on 127.0.0.1:$(PORT), Ctrl-C stops it" && \
 	exec "$$server" --bind 127.0.0.1 --port $(PORT) --dir run --appendonly yes --loadmodule $(MODULE)
 
-demo: dev-build ## webhooks through limits, idempotency, queue, worker and cache (DELIVERIES=file.ndjson, COUNT=n)
+demo: dev-build ## webhooks through limits, idempotency, queue, worker and cache (DELIVERIES=file.ndjson, COUNT=n, KEEP=1 leaves it up)
 	@server="$$(scripts/servers path)" && \
 	exec $(DEMO) --server "$$server" --module $(TEST_MODULE) --worker $(DEMO_WORKER) \
-		$(if $(DELIVERIES),--deliveries "$(DELIVERIES)") $(if $(COUNT),--count $(COUNT))
+		$(if $(DELIVERIES),--deliveries "$(DELIVERIES)") $(if $(COUNT),--count $(COUNT)) $(if $(KEEP),--keep)
 
 dist: build dist-module ## pack a release into target/dist: tar archive, symbols, Debian package, sums (TAG=v0.1.0 checks the version)
 	@scripts/check-so $(DIST_MODULE)

@@ -44,6 +44,10 @@ pub struct DemoArgs {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["count", "seed"])]
     pub deliveries: Option<PathBuf>,
 
+    /// Server, worker and dashboard go on after the summary, until Ctrl-C
+    #[arg(long)]
+    pub keep: bool,
+
     /// How many deliveries to generate
     #[arg(long, value_name = "N", default_value_t = 5_000, value_parser = clap::value_parser!(u32).range(1..=200_000))]
     pub count: u32,

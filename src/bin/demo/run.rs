@@ -16,6 +16,7 @@ use crate::cli::DemoArgs;
 use crate::feed::feed_counts::FeedCounts;
 use crate::feed::generate::{Kinds, fitting_limit, generate};
 use crate::frontends::{self, lock};
+use crate::process::dashboard::Dashboard;
 use crate::process::server::Server;
 use crate::process::temp_dir::TempDir;
 use crate::process::worker::Worker;
@@ -38,12 +39,13 @@ pub async fn show(args: &DemoArgs) -> Result<bool, String> {
     let (feed, kinds) = feed_file(args, &folder)?;
     let mut server = Server::start(&args.server, &args.module, &folder).await?;
     let mut worker = Worker::start(&args.worker, &server.url, args.concurrency, &folder)?;
+    let mut dashboard = Dashboard::start(&args.worker, &server.url, &folder).await?;
 
     let fitting = if kinds.is_some() { fitting_limit(args.count as usize) } else { LIMIT_OF_OWN };
     let limit = args.limit.clone().unwrap_or_else(|| format!("deliveries={fitting}/1m"));
     let feed_counts =
         FeedCounts::of(&std::fs::read(&feed).map_err(|error| format!("{}: {error}", feed.display()))?);
-    introduce(&server, &worker, &feed, &feed_counts, &limit);
+    introduce(&server, &worker, &dashboard, &feed, &feed_counts, &limit);
 
     let counts = Arc::new(Mutex::new(ReplyCounts::new()?));
     let begun = Instant::now();
@@ -53,34 +55,48 @@ pub async fn show(args: &DemoArgs) -> Result<bool, String> {
         watch(&mut server, &mut worker, feeding, &counts, &mut progress, begun).await?
     };
     let times = Times { fed, finished: begun.elapsed() };
-    worker.stop()?;
+    dashboard.process.still_runs()?;
+    if !args.keep {
+        worker.stop()?;
+    }
 
     let runs = Runs::read(&folder.file("runs"))?;
     let loads = handler_log::loads(&folder.file("loads"))?;
-    let counts = lock(&counts);
-    let totals = Reconciliation {
-        deliveries: feed_counts.deliveries,
-        broken: kinds.map(|kinds| kinds.malformed),
-        accepted: counts.accepted,
-        duplicates: counts.duplicates,
-        mismatched: counts.mismatched,
-        limited: counts.limited,
-        malformed: counts.malformed,
-        retries: counts.retries,
-        planned_dead: counts.planned_dead,
-        customers: counts.customers.len() as u64,
-        done: stats.done,
-        dead: stats.dead,
-        runs: runs.count(),
-        distinct_runs: runs.distinct(),
-        intact_runs: runs.intact(&feed_counts.fingerprints),
-        loads: loads.values().sum(),
-        most_loads: loads.values().copied().max().unwrap_or(0),
+    let (text, adds_up) = {
+        let counts = lock(&counts);
+        let totals = Reconciliation {
+            deliveries: feed_counts.deliveries,
+            broken: kinds.map(|kinds| kinds.malformed),
+            accepted: counts.accepted,
+            duplicates: counts.duplicates,
+            mismatched: counts.mismatched,
+            limited: counts.limited,
+            malformed: counts.malformed,
+            retries: counts.retries,
+            planned_dead: counts.planned_dead,
+            customers: counts.customers.len() as u64,
+            done: stats.done,
+            dead: stats.dead,
+            runs: runs.count(),
+            distinct_runs: runs.distinct(),
+            intact_runs: runs.intact(&feed_counts.fingerprints),
+            loads: loads.values().sum(),
+            most_loads: loads.values().copied().max().unwrap_or(0),
+        };
+        summary(&totals, &counts.latency, times)
     };
-    let (text, adds_up) = summary(&totals, &counts.latency, times);
     println!("{text}");
     if !adds_up {
         println!("  The worker's log ends with:\n{}", worker.process.log_tail());
+    }
+    if args.keep {
+        println!("\n  All of it goes on: {} shows it, Ctrl-C ends it.", dashboard.address);
+        loop {
+            for process in [&mut server.process, &mut worker.process, &mut dashboard.process] {
+                process.still_runs()?;
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
     }
     Ok(adds_up)
 }
@@ -100,10 +116,18 @@ fn feed_file(args: &DemoArgs, folder: &TempDir) -> Result<(PathBuf, Option<Kinds
     Ok((file, Some(kinds)))
 }
 
-fn introduce(server: &Server, worker: &Worker, feed: &Path, feed_counts: &FeedCounts, limit: &str) {
+fn introduce(
+    server: &Server,
+    worker: &Worker,
+    dashboard: &Dashboard,
+    feed: &Path,
+    feed_counts: &FeedCounts,
+    limit: &str,
+) {
     println!("\n  Workgate: webhooks through limits, idempotency, queue, worker and cache\n");
     println!("  server    {}", server.command_line);
     println!("  worker    {}", worker.command_line);
+    println!("  dashboard {} (while the demo runs; KEEP=1 leaves it up)", dashboard.address);
     println!("  feed      {} ({} deliveries)", feed.display(), grouped(feed_counts.deliveries));
     println!("  each one  IDEMP.CLAIM > RATELIMIT.CHECK {limit} > JOBQ.PUSH > IDEMP.COMPLETE");
     println!("  each job  CACHE.GETSET for its customer; some fail and are retried, a few die\n");

@@ -1,5 +1,6 @@
 //! A process that ends with its guard.
 
+pub mod dashboard;
 pub mod server;
 pub mod temp_dir;
 pub mod worker;
