@@ -129,6 +129,12 @@ fn write_jobs(s: &Client) {
     }
     s.ok("JOBQ.CRON RUN jobs:planned nightly");
     s.ok("JOBQ.CRON DEL jobs:planned deleted");
+    s.ok("JOBQ.CONFIG SET jobs:groups group_rate 2/1h");
+    s.ok("JOBQ.MPUSH jobs:groups 3 a b c GROUP used-up");
+    s.ok("JOBQ.POP jobs:groups COUNT 1 LEASE 1h");
+    s.ok("JOBQ.GROUP SET jobs:groups wide CONCURRENCY 9");
+    s.ok("JOBQ.PAUSE jobs:groups GROUP paused FOR 2h PUSHES");
+    s.ok("JOBQ.PAUSE jobs:groups GROUP closed");
     // A batch of which one job waits for its next run, one is active and one has ended.
     s.ok("JOBQ.MPUSH jobs:batched 4 a b c d IDS 4 a b c d GROUP g");
     let batch = s.ok("JOBQ.POP jobs:batched COUNT 3 GROUPED LEASE 1h");

@@ -128,5 +128,8 @@ pub(crate) fn keyspace_event(event: Event) -> &'static CStr {
         Event::Configured => c"jobq.configured",
         Event::Scheduled => c"jobq.scheduled",
         Event::Unscheduled => c"jobq.unscheduled",
+        Event::GroupPaused => c"jobq.group_paused",
+        Event::GroupResumed => c"jobq.group_resumed",
+        Event::GroupConfigured => c"jobq.group_configured",
     }
 }

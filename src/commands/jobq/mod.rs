@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod events;
 pub(crate) mod get;
+pub(crate) mod group;
 pub(crate) mod list;
 mod moved_queues;
 pub(crate) mod mpush;
@@ -21,6 +22,7 @@ pub(crate) mod value_type;
 pub use admin::{Cancel, Purge, Redrive};
 pub use events::Events;
 pub use get::{Get, Stats};
+pub use group::{GroupGet, GroupList, GroupSet};
 pub use list::List;
 pub use mpush::PushMany;
 pub use pop::Pop;

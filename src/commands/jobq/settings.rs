@@ -6,6 +6,7 @@ use crate::domain::refusal::{Refusal, shown};
 use crate::module_api::command::Call;
 use crate::runtime::handler::Handler;
 
+use super::group::group_name;
 use crate::commands::args::{ArgReader, unknown};
 use crate::commands::setting_value::reply_setting;
 use crate::runtime::commit;
@@ -51,36 +52,49 @@ impl Handler for ConfigGet {
     }
 }
 
-/// `JOBQ.PAUSE key [FOR d] [PUSHES]`
+/// `JOBQ.PAUSE key [GROUP g] [FOR d] [PUSHES]`
 pub struct Pause;
 
 impl Handler for Pause {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
-        let (mut length, mut pushes) = (None, false);
+        let (mut length, mut pushes, mut group) = (None, false, None);
         while let Some(option) = words.option()? {
             match option.folded() {
+                b"GROUP" => group = Some(group_name(&mut words)?),
                 b"FOR" => length = Some(words.duration("FOR")?),
                 b"PUSHES" => pushes = true,
                 _ => return Err(unknown(&option)),
             }
         }
-        commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
-            Ok(jobq::decide_pause(queue, length, pushes, now))
+        commit::write::<Queue, _>(call.ctx, key, |queue, now, _| match group {
+            Some(group) => jobq::decide_pause_group(queue, group, length, pushes, now),
+            None => Ok(jobq::decide_pause(queue, length, pushes, now)),
         })?;
         call.reply.ok();
         Ok(())
     }
 }
 
-/// `JOBQ.RESUME key`
+/// `JOBQ.RESUME key [GROUP g]`
 pub struct Resume;
 
 impl Handler for Resume {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
-        commit::write::<Queue, _>(call.ctx, call.args.name(1), |queue, now, _| {
-            Ok(jobq::decide_resume(queue, now))
+        let mut words = ArgReader::of(call.args);
+        let (key, mut group) = (words.name("key")?, None);
+        while let Some(option) = words.option()? {
+            match option.folded() {
+                b"GROUP" => group = Some(group_name(&mut words)?),
+                _ => return Err(unknown(&option)),
+            }
+        }
+        commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {
+            Ok(match group {
+                Some(group) => jobq::decide_resume_group(queue, group, now),
+                None => jobq::decide_resume(queue, now),
+            })
         })?;
         call.reply.ok();
         Ok(())

@@ -6,6 +6,7 @@ pub static CONTAINERS: &[Container] = &[
     Container { name: "RATELIMIT.POLICY", summary: "A container for commands on named policies of limits" },
     Container { name: "JOBQ.CONFIG", summary: "A container for commands on the settings of a queue" },
     Container { name: "JOBQ.CRON", summary: "A container for commands on the schedules of a queue" },
+    Container { name: "JOBQ.GROUP", summary: "A container for commands on single groups of a queue" },
     Container {
         name: "CACHE.INVALIDATE",
         summary: "A container for commands that invalidate many values at once",

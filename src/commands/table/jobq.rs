@@ -2,9 +2,8 @@
 
 use super::arg_spec::{FURTHER_KEY, KEY, duration, flag, integer, multiple, one_of, option, optional, text};
 use crate::commands::jobq::{
-    Ack, AckMany, Cancel, ConfigGet, ConfigSet, CronDelete, CronList, CronRun, CronSet, Events, Extend,
-    ExtendMany, Fail, Get, GetResult, List, Log, Pause, Pop, Purge, Push, PushMany, Queues, Redrive, Release,
-    Resume, Stats, Update,
+    Ack, AckMany, Cancel, Events, Extend, ExtendMany, Fail, Get, GetResult, List, Log, Pop, Purge, Push,
+    PushMany, Queues, Redrive, Release, Stats, Update,
 };
 use crate::commands::table::internal::effects;
 use crate::domain::jobq::Queue;
@@ -12,13 +11,13 @@ use crate::module_api::command::{Access, Arg, ArgType, Keys, Spec};
 use crate::runtime::handler::{entry, entry_finding_keys, verbatim_entry};
 
 const MATCH: Arg = flag("MATCH", "match");
-const NAME: Arg = option("NAME", text("name"));
+pub(super) const NAME: Arg = option("NAME", text("name"));
 const DUE: Arg = optional(one_of("due", &[duration("DELAY"), option("AT", integer("unix-ms"))]));
-const PRIORITY: Arg = option("PRIORITY", integer("priority"));
-const LIFO: Arg = flag("LIFO", "lifo");
-const GROUP: Arg = option("GROUP", text("group"));
-const RETRIES: Arg = option("RETRIES", integer("retries"));
-const BACKOFF: Arg = option("BACKOFF", text("spec"));
+pub(super) const PRIORITY: Arg = option("PRIORITY", integer("priority"));
+pub(super) const LIFO: Arg = flag("LIFO", "lifo");
+pub(super) const GROUP: Arg = option("GROUP", text("group"));
+pub(super) const RETRIES: Arg = option("RETRIES", integer("retries"));
+pub(super) const BACKOFF: Arg = option("BACKOFF", text("spec"));
 const UNIQUE: Arg = option("UNIQUE", text("key"));
 const UNTIL: Arg = option("UNTIL", one_of("until", &[flag("START", "start"), flag("DONE", "done")]));
 const ONDUP: Arg = option(
@@ -37,15 +36,13 @@ const ONDEAD: Arg =
 const PROGRESS: Arg = option("PROGRESS", text("progress"));
 const KIND: Arg = option("KIND", text("kind"));
 const ERROR_GLOB: Arg = option("ERROR", text("glob"));
-const META: Arg = option("META", text("meta"));
+pub(super) const META: Arg = option("META", text("meta"));
 const HELD: Arg =
     multiple(Arg { kind: ArgType::Block, parts: &[text("id"), integer("token")], ..text("job") });
 const IDS: Arg = option(
     "IDS",
     Arg { kind: ArgType::Block, parts: &[integer("count"), multiple(text("id"))], ..text("ids") },
 );
-const MORE_FIELDS: Arg =
-    optional(multiple(Arg { kind: ArgType::Block, parts: &[text("field"), text("value")], ..text("more") }));
 const ALSO: Arg = option(
     "ALSO",
     Arg { kind: ArgType::Block, parts: &[integer("count"), multiple(FURTHER_KEY)], ..text("also") },
@@ -72,7 +69,6 @@ const ENDED: Arg = one_of(
         flag("DEAD", "dead"),
     ],
 );
-const CATCHUP: Arg = one_of("catchup", &[flag("SKIP", "skip"), flag("ONE", "one"), flag("ALL", "all")]);
 
 pub static ROWS: &[Spec] = &[
     Spec {
@@ -382,115 +378,6 @@ pub static ROWS: &[Spec] = &[
         since: "0.1.0",
         args: &[option("CURSOR", text("cursor")), option("COUNT", integer("count"))],
         entry: entry::<Queues>(),
-    },
-    Spec {
-        name: "JOBQ.CONFIG|SET",
-        flags: "write",
-        arity: -5,
-        keys: Keys::At(2, Access::Update),
-        summary: "Changes the settings of a queue",
-        complexity: "O(1)",
-        since: "0.1.0",
-        args: &[KEY, text("field"), text("value"), MORE_FIELDS],
-        entry: entry::<ConfigSet>(),
-    },
-    Spec {
-        name: "JOBQ.CONFIG|GET",
-        flags: "readonly fast",
-        arity: 3,
-        keys: Keys::At(2, Access::Read),
-        summary: "Shows the settings of a queue",
-        complexity: "O(1)",
-        since: "0.1.0",
-        args: &[KEY],
-        entry: entry::<ConfigGet>(),
-    },
-    Spec {
-        name: "JOBQ.PAUSE",
-        flags: "write fast",
-        arity: -2,
-        keys: Keys::At(1, Access::Update),
-        summary: "Holds a queue up, for a time or until RESUME",
-        complexity: "O(1)",
-        since: "0.1.0",
-        args: &[KEY, duration("FOR"), flag("PUSHES", "pushes")],
-        entry: entry::<Pause>(),
-    },
-    Spec {
-        name: "JOBQ.RESUME",
-        flags: "write fast",
-        arity: 2,
-        keys: Keys::At(1, Access::Update),
-        summary: "Lets a paused queue go on",
-        complexity: "O(1)",
-        since: "0.1.0",
-        args: &[KEY],
-        entry: entry::<Resume>(),
-    },
-    Spec {
-        name: "JOBQ.CRON|SET",
-        flags: "write",
-        arity: -6,
-        keys: Keys::At(2, Access::Update),
-        summary: "Adds or replaces a schedule, by which the queue pushes a job itself",
-        complexity: "O(log N) with N the number of jobs",
-        since: "0.1.0",
-        args: &[
-            KEY,
-            text("name"),
-            text("cron"),
-            text("payload"),
-            option("TZ", text("zone")),
-            option("START", integer("unix-ms")),
-            option("END", integer("unix-ms")),
-            option("RUNS", integer("runs")),
-            option("CATCHUP", CATCHUP),
-            flag("OVERLAP", "overlap"),
-            NAME,
-            PRIORITY,
-            LIFO,
-            GROUP,
-            RETRIES,
-            BACKOFF,
-            duration("LEASE"),
-            duration("EXPIRE"),
-            duration("KEEP"),
-            META,
-        ],
-        entry: entry::<CronSet>(),
-    },
-    Spec {
-        name: "JOBQ.CRON|DEL",
-        flags: "write fast",
-        arity: 4,
-        keys: Keys::At(2, Access::Update),
-        summary: "Deletes a schedule",
-        complexity: "O(log N) with N the number of jobs",
-        since: "0.1.0",
-        args: &[KEY, text("name")],
-        entry: entry::<CronDelete>(),
-    },
-    Spec {
-        name: "JOBQ.CRON|LIST",
-        flags: "readonly",
-        arity: 3,
-        keys: Keys::At(2, Access::Read),
-        summary: "Lists the schedules of a queue",
-        complexity: "O(S) with S the number of schedules, at most 1,000",
-        since: "0.1.0",
-        args: &[KEY],
-        entry: entry::<CronList>(),
-    },
-    Spec {
-        name: "JOBQ.CRON|RUN",
-        flags: "write fast",
-        arity: 4,
-        keys: Keys::At(2, Access::Update),
-        summary: "Pushes the job of a schedule now, beside its times",
-        complexity: "O(log N) with N the number of jobs",
-        since: "0.1.0",
-        args: &[KEY, text("name")],
-        entry: entry::<CronRun>(),
     },
     effects::<Queue>("JOBQ._APPLY", "O(C log N) with C the number of jobs changed and N the number of jobs"),
 ];

@@ -9,6 +9,7 @@ pub(crate) mod containers;
 pub(crate) mod idemp;
 pub(crate) mod internal;
 pub(crate) mod jobq;
+pub(crate) mod jobq_queue;
 pub(crate) mod ratelimit;
 
 use crate::module_api::command::Spec;
@@ -26,7 +27,9 @@ pub fn compatible_rows() -> impl Iterator<Item = &'static Spec> {
 
 /// The commands that must be there.
 pub fn own_rows() -> impl Iterator<Item = &'static Spec> {
-    [ratelimit::ROWS, idemp::ROWS, jobq::ROWS, cache::ROWS, breaker::ROWS, admin::ROWS].into_iter().flatten()
+    [ratelimit::ROWS, idemp::ROWS, jobq::ROWS, jobq_queue::ROWS, cache::ROWS, breaker::ROWS, admin::ROWS]
+        .into_iter()
+        .flatten()
 }
 
 #[cfg(test)]

@@ -22,6 +22,14 @@ pub struct Grant {
 /// Those of a POP: most take one job, which needs no allocation.
 pub type Grants = SmallVec<[Grant; 1]>;
 
+/// What a POP takes of the rate of one group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupCharge {
+    /// Which of its grants is the first of the group.
+    pub nth: usize,
+    pub effect: Box<ratelimit::Effect>,
+}
+
 /// What FAIL does with a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AfterFail {
@@ -74,6 +82,8 @@ pub enum Change {
         worker: Option<Bytes>,
         /// They share a slot of their group from now on.
         batch: Option<BatchId>,
+        /// What it takes of the rates of groups.
+        group_rates: Vec<GroupCharge>,
     },
     Ack {
         serial: Serial,
@@ -124,6 +134,16 @@ pub enum Change {
     Configure(Box<Config>),
     /// Pauses the queue or resumes it.
     Pause(Option<Pause>),
+    /// Pauses a group or resumes it.
+    PauseGroup {
+        group: Bytes,
+        pause: Option<Pause>,
+    },
+    /// How many runs of a group may be under way; `None` is as the queue says.
+    SetGroup {
+        group: Bytes,
+        concurrency: Option<u32>,
+    },
     /// A schedule is added or replaced.
     SetSchedule {
         name: Bytes,

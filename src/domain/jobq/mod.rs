@@ -38,6 +38,7 @@ pub use crate::domain::jobq::state::unique_keys::Until;
 pub use crate::domain::jobq::view::events::{EventView, NEXT_EVENT, events, last_minute, series};
 pub use decide::admin::{Cancelled, Moved, Purge, Redrive, decide_cancel, decide_purge, decide_redrive};
 pub use decide::batch::{BatchResult, decide_ack_many, decide_extend_many, decide_push_many};
+pub use decide::group::{decide_pause_group, decide_resume_group, decide_set_group};
 pub use decide::pop::{Pop, Popped, PoppedJobs, decide_pop, next_pop_due};
 pub use decide::push::{After, Due, OnDup, Push, Pushed, UniqueKey, decide_push, push_effect};
 pub use decide::schedule::{
@@ -57,12 +58,15 @@ pub use state::job::State;
 pub use state::schedules::{CatchUp, MAX_SCHEDULE_NAME_BYTES, RunBounds};
 pub use view::filter::JobFilter;
 pub use view::glob::{Glob, MAX_GLOB_BYTES};
+pub use view::groups::{GroupView, group, groups};
 pub use view::job_and_stats::{JobView, job, stats};
 pub use view::list::{Cursor, List, list};
 pub use view::result::{JobRef, job_result, result_of};
 
 /// An ERROR is cut to this many bytes, at the end of a character.
 pub const MAX_ERROR_BYTES: usize = 4 * 1024;
+/// The most jobs, or runs of a group, that may be under way.
+pub const MAX_CONCURRENCY: u32 = 1_000_000;
 /// The longest KIND of a failure.
 pub const MAX_KIND_BYTES: usize = 64;
 /// The longest name of a group.

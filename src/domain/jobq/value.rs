@@ -6,13 +6,15 @@ use crate::domain::jobq::effect::Effect;
 use crate::domain::jobq::encoding::dependencies;
 use crate::domain::jobq::encoding::effect::{read_pause, write_pause};
 use crate::domain::jobq::encoding::fields::BLOCK;
+use crate::domain::jobq::encoding::group_controls::{GROUPS, RECHECK};
 use crate::domain::jobq::encoding::queue::{
     EVENTS, HEAD, JOBS, KEYS, RATE, SCHEDULES, SERIES, TURNS, is_sound, read_job, write_job,
 };
 use crate::domain::jobq::encoding::schedule::{read_schedule_entry, write_schedule_entry};
 use crate::domain::jobq::history::event::{Event, EventSubject};
 use crate::domain::jobq::queue::{Queue, growth};
-use crate::domain::jobq::state::config::Config;
+use crate::domain::jobq::ready::ready_queue::GroupRule;
+use crate::domain::jobq::state::config::{Config, FIELDS_BEFORE_GROUP_RATE};
 use crate::domain::jobq::state::job::{Job, State};
 use crate::domain::jobq::state::schedules::MAX_SCHEDULES;
 use crate::domain::jobq::state::serial::{MAX_AHEAD, MAX_CLOCK};
@@ -28,8 +30,9 @@ impl Value for Queue {
     type Effect = Effect;
 
     /// 2 added START, END and RUNS of schedules, 3 the KIND of a failure, 4 what MAXWAIT counts from
-    /// and the times of the pushes in the log of events, 5 the batches of GROUPED; 6 shortened the tokens.
-    const ENCODING: u32 = 6;
+    /// and the times of the pushes in the log of events, 5 the batches of GROUPED; 6 shortened the tokens;
+    /// 7 added what groups have of their own.
+    const ENCODING: u32 = 7;
 
     fn adds(queue: Option<&Self>, effect: &Effect) -> bool {
         growth::adds(queue, &effect.change)
@@ -78,7 +81,7 @@ impl Value for Queue {
         }
         writer.option(self.pause, write_pause);
         writer.option(Some(&self.config).filter(|config| **config != Config::default()), |writer, config| {
-            config.write(writer);
+            config.write(writer, Config::COUNT);
         });
         emit(&writer.take());
         self.history.series.save(SERIES, emit);
@@ -86,6 +89,7 @@ impl Value for Queue {
         self.save_keys(emit);
         self.rate.save(&mut |block| emit(&[&[RATE], block].concat()));
         self.save_turns(emit);
+        self.save_group_controls(emit);
         for (serial, job) in self.jobs.iter() {
             if writer.is_empty() {
                 writer.byte(JOBS);
@@ -136,7 +140,8 @@ impl Value for Queue {
                     expired: reader.int()?,
                 };
                 self.pause = reader.option(read_pause)?;
-                if let Some(config) = reader.option(Config::read)? {
+                let settings = if encoding >= 7 { Config::COUNT } else { FIELDS_BEFORE_GROUP_RATE };
+                if let Some(config) = reader.option(|reader| Config::read(reader, settings))? {
                     // Settings that are all as usual are left out.
                     if config == Config::default() {
                         return Err(Corrupt);
@@ -149,6 +154,11 @@ impl Value for Queue {
             SERIES => self.history.series.load(&mut reader, self.clock),
             RATE if self.jobs.is_empty() => self.rate.load(Subject::ENCODING, &block[1..]),
             TURNS if self.jobs.is_empty() => self.load_turns(&mut reader),
+            GROUPS if self.jobs.is_empty() => self.load_group_controls(&mut reader),
+            RECHECK if self.jobs.is_empty() => {
+                self.load_recheck(&mut reader)?;
+                reader.end()
+            }
             dependencies::DEPENDENCY_WORK => self.load_dependency_work(&mut reader),
             KEYS if self.jobs.is_empty() => self.load_keys(&mut reader),
             JOBS if !self.dependency_graph.has_work() && self.schedules.len() == 0 => {
@@ -209,12 +219,13 @@ impl Value for Queue {
             + self.keys.memory()
             + self.dependency_graph.memory()
             + self.rate.memory()
+            + self.group_controls.memory()
             + self.schedules.memory();
         size_of::<Self>() + self.job_bytes + index + others
     }
 
     fn free_effort(&self) -> usize {
-        self.jobs.len() + self.schedules.len()
+        self.jobs.len() + self.schedules.len() + self.group_controls.len()
     }
 
     /// Leases stay with the original. A job that is active there is ready in the copy.
@@ -228,6 +239,11 @@ impl Value for Queue {
         copy.pause = self.pause;
         copy.rate = self.rate.duplicate();
         copy.aging = self.aging;
+        copy.group_controls = self.group_controls.clone();
+        for (group, control) in self.group_controls.iter() {
+            let rule = GroupRule { width: control.concurrency, is_closed: control.is_closed };
+            copy.ready.set_rule(group, rule);
+        }
         copy.history = self.history.clone();
         for (key, claim) in &self.keys.held {
             if let KeyHolder::Gone(id) = &claim.holder {

@@ -9,6 +9,7 @@ mod cron_servers;
 mod dependencies;
 mod events;
 mod expire;
+mod group_controls;
 mod groups;
 mod list;
 mod moves;

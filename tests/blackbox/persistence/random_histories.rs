@@ -47,7 +47,7 @@ impl History<'_> {
         let reply = self.client.call(&command[..]);
         if let Reply::Error(text) = &reply {
             // Only what a history may run into: a grant that is over, an id with other content.
-            let known = ["FENCED", "NOJOB", "NOHOLD", "MISMATCH"];
+            let known = ["FENCED", "NOJOB", "NOHOLD", "MISMATCH", "PAUSED the group"];
             assert!(known.iter().any(|word| text.starts_with(word)), "{command}: {text}");
             self.refused += 1;
         }
@@ -166,6 +166,18 @@ impl History<'_> {
                 );
             }
             (12, _) => drop(self.run(format!("JOBQ.PURGE {key} done OLDER 3ms LIMIT 2"))),
+            (15, _) if id == 5 => {
+                let call = self.numbers.one_of(&[
+                    "JOBQ.PAUSE KEY GROUP g0 FOR 3ms PUSHES",
+                    "JOBQ.PAUSE KEY GROUP g1",
+                    "JOBQ.RESUME KEY GROUP g1",
+                    "JOBQ.GROUP SET KEY g0 CONCURRENCY 2",
+                    "JOBQ.GROUP SET KEY g0 CONCURRENCY default",
+                    "JOBQ.CONFIG SET KEY group_rate 2/5ms",
+                    "JOBQ.CONFIG SET KEY group_rate off",
+                ]);
+                drop(self.run(call.replace("KEY", &key)));
+            }
             (15, _) => {
                 let (name, catch_up) = (id % 3, ["skip", "one", "all"][id % 3]);
                 let pattern = if id < 3 { "@monthly" } else { "@yearly" };

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::support::{Reply, Server, list, server, status};
 
 /// (a call with the key `k`, is a write).
-const CALLS: [(&str, bool); 37] = [
+const CALLS: [(&str, bool); 40] = [
     ("RATELIMIT.CHECK k 10/1m COST 1", true),
     ("RATELIMIT.PEEK k", false),
     ("IDEMP.CLAIM k OWNER o", true),
@@ -31,6 +31,9 @@ const CALLS: [(&str, bool); 37] = [
     ("JOBQ.CRON DEL k s", true),
     ("JOBQ.CRON RUN k s", true),
     ("JOBQ.CRON LIST k", false),
+    ("JOBQ.GROUP SET k g CONCURRENCY 2", true),
+    ("JOBQ.GROUP GET k g", false),
+    ("JOBQ.GROUP LIST k", false),
     ("CACHE.GETSET k LEASE 1s", true),
     ("CACHE.SET k v TTL 1s", true),
     ("CACHE.ABSENT k TTL 1s", true),
@@ -49,7 +52,7 @@ const CALLS: [(&str, bool); 37] = [
 fn info(s: &Server, call: &'static str) -> (String, Reply) {
     let (name, rest) = call.split_once(' ').expect("a name and a key");
     let name = match rest.split_once(' ') {
-        Some((sub, _)) if name == "JOBQ.CRON" => format!("{name}|{sub}"),
+        Some((sub, _)) if ["JOBQ.CRON", "JOBQ.GROUP"].contains(&name) => format!("{name}|{sub}"),
         _ => name.to_owned(),
     };
     let info = s.ok(format!("COMMAND INFO {name}")).at(0).clone();
@@ -133,6 +136,9 @@ fn a_user_of_some_keys_cannot_touch_another() {
         "JOBQ.CRON DEL KEY s",
         "JOBQ.CRON RUN KEY s",
         "JOBQ.CRON LIST KEY",
+        "JOBQ.GROUP SET KEY g CONCURRENCY 2",
+        "JOBQ.GROUP GET KEY g",
+        "JOBQ.GROUP LIST KEY",
         "CACHE.GETSET KEY",
         "CACHE.SET KEY v",
         "CACHE.ABSENT KEY",

@@ -3,7 +3,7 @@
 use crate::support::{Server, Untouched, cmd, list, nil, server, status};
 
 /// One well-formed call of each command that has a key, `KEY` standing for it.
-const CALLS: [(&str, &str); 55] = [
+const CALLS: [(&str, &str); 58] = [
     ("ratelimit", "RATELIMIT.CHECK KEY 10/1m"),
     ("ratelimit", "RATELIMIT.PEEK KEY 10/1m"),
     ("ratelimit", "RATELIMIT.PEEK KEY"),
@@ -45,6 +45,9 @@ const CALLS: [(&str, &str); 55] = [
     ("jobq", "JOBQ.CRON LIST KEY"),
     ("jobq", "JOBQ.CRON RUN KEY name"),
     ("jobq", "JOBQ.CRON DEL KEY name"),
+    ("jobq", "JOBQ.GROUP SET KEY g CONCURRENCY 2"),
+    ("jobq", "JOBQ.GROUP GET KEY g"),
+    ("jobq", "JOBQ.GROUP LIST KEY"),
     ("jobq", "JOBQ.UPDATE KEY id NOW"),
     ("jobq", "JOBQ.LOG KEY id 5 line"),
     ("jobq", "JOBQ.RESULT KEY id"),

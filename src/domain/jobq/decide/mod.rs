@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod batch;
+pub(crate) mod group;
 pub(crate) mod log;
 pub(crate) mod pop;
 pub(crate) mod push;

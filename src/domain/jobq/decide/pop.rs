@@ -1,7 +1,7 @@
 //! POP: jobs that are ready, each with a lease and a fencing token.
 
 use crate::domain::decision::Decision;
-use crate::domain::jobq::effect::{Change, Effect, Grant, Grants};
+use crate::domain::jobq::effect::{Change, Effect, Grant, Grants, GroupCharge};
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::queue::admission::rate_effect;
 use crate::domain::jobq::ready::batches::BatchId;
@@ -13,6 +13,7 @@ use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use smallvec::SmallVec;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// The most jobs that a POP looks at while expired jobs wait for their removal.
 const SCAN_LIMIT: usize = 5_000;
@@ -109,7 +110,7 @@ pub fn decide_pop<'q>(
 /// The jobs that may be popped, in their order.
 fn eligible(queue: &Queue, now: UnixMs) -> impl Iterator<Item = Serial> {
     let expired = queue.first_expired(now).is_some();
-    let ready = queue.fair_order().take(SCAN_LIMIT);
+    let ready = queue.fair_order(now).take(SCAN_LIMIT);
     ready.filter(move |serial| !expired || !queue.has_expired(*serial, now))
 }
 
@@ -167,13 +168,32 @@ impl<'q, 'p> HandOut<'q, 'p> {
         true
     }
 
+    /// What the groups use of their rates.
+    fn group_charges(&self) -> Vec<GroupCharge> {
+        if self.queue.config.group_rate.is_none() {
+            return Vec::new();
+        }
+        let mut counts: BTreeMap<&[u8], (usize, u64)> = BTreeMap::new();
+        for (nth, job) in self.popped.iter().enumerate() {
+            if let Some(group) = job.group.as_deref() {
+                counts.entry(group).or_insert((nth, 0)).1 += 1;
+            }
+        }
+        let charge = |(group, (nth, jobs)): (&[u8], (usize, u64))| {
+            let effect = self.queue.group_rate_effect(group, jobs, self.now)?;
+            Some(GroupCharge { nth, effect: Box::new(effect) })
+        };
+        counts.into_iter().filter_map(charge).collect()
+    }
+
     fn decision(self, batch: Option<BatchId>) -> Decision<PoppedJobs<'q>, Effect> {
         if self.grants.is_empty() {
             return Decision::answer(self.popped);
         }
         let rate = rate_effect(self.queue, self.grants.len(), self.now);
+        let group_rates = self.group_charges();
         let worker = self.pop.worker.map(Box::from);
-        let change = Change::Pop { grants: self.grants, rate, worker, batch };
+        let change = Change::Pop { grants: self.grants, rate, worker, batch, group_rates };
         Decision::change(self.popped, Effect { now: self.now, change })
     }
 }
@@ -207,7 +227,7 @@ fn decide_grouped<'q>(
 /// The runs of the first groups, without jobs that have expired.
 fn group_runs(queue: &Queue, most: usize, now: UnixMs) -> impl Iterator<Item = GroupRun> {
     let expired = queue.first_expired(now).is_some();
-    let runs = GroupRuns::of(queue.fair_order(), most).take(MAX_GROUPS);
+    let runs = GroupRuns::of(queue.fair_order(now), most).take(MAX_GROUPS);
     let runs = runs.map(move |mut run| {
         run.serials.retain(|serial| !expired || !queue.has_expired(*serial, now));
         run

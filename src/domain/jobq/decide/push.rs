@@ -1,6 +1,7 @@
 //! PUSH: a job is added, once for each id.
 
 use crate::domain::decision::Decision;
+use crate::domain::jobq::decide::group::refuse_closed_group;
 use crate::domain::jobq::effect::{Change, Effect};
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::queue::dependencies::dependency_error;
@@ -232,6 +233,7 @@ impl<'q> PushBatch<'q> {
             return Ok(Decision::answer(known));
         }
         refuse_closed(self.queue, push.payload.len(), self.now)?;
+        refuse_closed_group(self.queue, push.group, self.now)?;
         let id =
             push.id.map_or_else(|| JobId::Automatic(AutomaticId::of(self.serial, self.now)), JobId::from);
         let dependencies = push.after.map(|after| self.dependencies(&after)).transpose()?;

@@ -3,6 +3,7 @@
 use crate::domain::calendar::recurrence::Recurrence;
 use crate::domain::calendar::time_zone::Zone;
 use crate::domain::decision::Decision;
+use crate::domain::jobq::decide::group::refuse_closed_group;
 use crate::domain::jobq::decide::push::{Push, Pushed, refuse_big, refuse_closed, refuse_full};
 use crate::domain::jobq::effect::{Change, Effect};
 use crate::domain::jobq::queue::Queue;
@@ -122,6 +123,7 @@ pub fn decide_run_schedule(
         return Ok(Decision::answer(Pushed::Duplicate(id)));
     }
     refuse_closed(Some(queue), 0, now)?;
+    refuse_closed_group(Some(queue), entry.spec.job.group.as_deref(), now)?;
     refuse_full(Some(queue), 1)?;
     let change = Change::RunSchedule { name: name.into(), due: now };
     Ok(Decision::change(Pushed::New(id.into()), Effect { now, change }))

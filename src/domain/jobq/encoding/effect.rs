@@ -2,13 +2,15 @@
 
 use crate::domain::codec::ranges::read_token;
 use crate::domain::codec::{Corrupt, Reader, Writer};
-use crate::domain::jobq::effect::{AfterFail, Change, Effect, Grant, Grants, JobUpdate};
-use crate::domain::jobq::encoding::fields::{read_below, read_bytes, read_kind, read_near, read_priority};
+use crate::domain::jobq::effect::{AfterFail, Change, Effect, Grant, Grants, GroupCharge, JobUpdate};
+use crate::domain::jobq::encoding::fields::{
+    read_below, read_bytes, read_concurrency, read_kind, read_name, read_near, read_priority,
+};
 use crate::domain::jobq::encoding::new_job::{read_new, write_new};
 use crate::domain::jobq::encoding::schedule::{
     read_run_bounds, read_schedule_name, read_schedule_spec, write_run_bounds, write_schedule_spec,
 };
-use crate::domain::jobq::state::config::Config;
+use crate::domain::jobq::state::config::{Config, FIELDS_BEFORE_GROUP_RATE};
 use crate::domain::jobq::state::job::Payload;
 use crate::domain::jobq::state::pause::Pause;
 use crate::domain::jobq::state::schedules::{RunBounds, RunProgress};
@@ -50,6 +52,12 @@ const RELEASE_WITH_PROGRESS: u8 = 19;
 /// With a batch.
 const POP_BATCH: u8 = 28;
 const POP: u8 = 29;
+/// With group_rate.
+const CONFIGURE_GROUP_RATE: u8 = 30;
+const PAUSE_GROUP: u8 = 31;
+const SET_GROUP: u8 = 32;
+/// With the charges of groups, and a batch or none.
+const POP_WITH_CHARGES: u8 = 33;
 /// With LIFO, FIFO or NOUNIQUE.
 const UPDATE_ORDER_OR_KEY: u8 = 20;
 
@@ -134,10 +142,20 @@ fn write_change(writer: &mut Writer, change: &Change) {
             writer.int(*serial);
             write_new(writer, job);
         }
-        Change::Pop { grants, rate, worker, batch } => {
-            writer.byte(if batch.is_some() { POP_BATCH } else { POP });
-            if let Some(batch) = batch {
+        Change::Pop { grants, rate, worker, batch, group_rates } => {
+            if !group_rates.is_empty() {
+                writer.byte(POP_WITH_CHARGES);
+                writer.option(*batch, Writer::int);
+                writer.int(group_rates.len() as u64);
+                for GroupCharge { nth, effect } in group_rates {
+                    writer.int(*nth as u64);
+                    writer.bytes(&effect.encode());
+                }
+            } else if let Some(batch) = batch {
+                writer.byte(POP_BATCH);
                 writer.int(*batch);
+            } else {
+                writer.byte(POP);
             }
             write_grants(writer, grants);
             writer.option(rate.as_deref(), |writer, rate| writer.bytes(&rate.encode()));
@@ -198,12 +216,23 @@ fn write_change(writer: &mut Writer, change: &Change) {
             write_serials(writer, serials);
         }
         Change::Configure(config) => {
-            writer.byte(CONFIGURE);
-            config.write(writer);
+            let count = if config.group_rate.is_some() { Config::COUNT } else { FIELDS_BEFORE_GROUP_RATE };
+            writer.byte(if count == Config::COUNT { CONFIGURE_GROUP_RATE } else { CONFIGURE });
+            config.write(writer, count);
         }
         Change::Pause(pause) => {
             writer.byte(PAUSE);
             writer.option(*pause, write_pause);
+        }
+        Change::PauseGroup { group, pause } => {
+            writer.byte(PAUSE_GROUP);
+            writer.bytes(group);
+            writer.option(*pause, write_pause);
+        }
+        Change::SetGroup { group, concurrency } => {
+            writer.byte(SET_GROUP);
+            writer.bytes(group);
+            writer.option(*concurrency, |writer, concurrency| writer.int(concurrency.into()));
         }
         Change::SetSchedule { name, spec, next } => {
             let is_bounded = spec.bounds != RunBounds::default();
@@ -260,14 +289,25 @@ fn read_change(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
     Ok(match reader.byte()? {
         ADVANCE => Change::Advance { steps: reader.narrow()? },
         PUSH => Change::Push { serial: read_near(reader)?, job: read_new(reader)? },
-        code @ (POP | POP_BATCH | POP_WITH_LONG_TOKENS) => {
+        code @ (POP | POP_BATCH | POP_WITH_CHARGES | POP_WITH_LONG_TOKENS) => {
             if code == POP_WITH_LONG_TOKENS {
                 reader.expect_long_tokens();
             }
-            let batch = if code == POP_BATCH { Some(read_token(reader)?) } else { None };
+            let batch = match code {
+                POP_BATCH => Some(read_token(reader)?),
+                POP_WITH_CHARGES => reader.option(read_token)?,
+                _ => None,
+            };
+            let group_rates = if code == POP_WITH_CHARGES { read_charges(reader)? } else { Vec::new() };
             let grants = read_grants(reader)?;
             let rate = reader.option(|reader| ratelimit::Effect::decode(reader.bytes()?, None))?;
-            Change::Pop { grants, rate: rate.map(Box::new), worker: reader.option(read_bytes)?, batch }
+            Change::Pop {
+                grants,
+                rate: rate.map(Box::new),
+                worker: reader.option(read_bytes)?,
+                batch,
+                group_rates,
+            }
         }
         ACK => Change::Ack { serial: read_near(reader)?, result: reader.option(read_bytes)? },
         ACK_MANY => Change::AckMany { serials: read_serials(reader)? },
@@ -296,7 +336,12 @@ fn read_change(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
         PURGE => Change::Purge { serial: read_near(reader)? },
         REQUEST_CANCEL => Change::RequestCancel { serial: read_near(reader)? },
         REDRIVE => Change::Redrive { serials: read_serials(reader)? },
-        CONFIGURE => Change::Configure(Box::new(Config::read(reader)?)),
+        CONFIGURE => Change::Configure(Box::new(Config::read(reader, FIELDS_BEFORE_GROUP_RATE)?)),
+        CONFIGURE_GROUP_RATE => Change::Configure(Box::new(Config::read(reader, Config::COUNT)?)),
+        PAUSE_GROUP => Change::PauseGroup { group: read_name(reader)?, pause: reader.option(read_pause)? },
+        SET_GROUP => {
+            Change::SetGroup { group: read_name(reader)?, concurrency: reader.option(read_concurrency)? }
+        }
         PAUSE => Change::Pause(reader.option(read_pause)?),
         tag @ (SET_SCHEDULE | SET_BOUNDED_SCHEDULE) => {
             let (name, mut spec) = (read_schedule_name(reader)?, read_schedule_spec(reader)?);
@@ -323,6 +368,17 @@ fn read_change(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
         LOG => Change::Log { serial: read_near(reader)?, line: read_bytes(reader)? },
         _ => return Err(Corrupt),
     })
+}
+
+fn read_charges(reader: &mut Reader<'_>) -> Result<Vec<GroupCharge>, Corrupt> {
+    let count = reader.count(2)?;
+    let charge = |_| {
+        let nth = usize::try_from(reader.int()?).map_err(|_| Corrupt)?;
+        Ok(GroupCharge { nth, effect: Box::new(ratelimit::Effect::decode(reader.bytes()?, None)?) })
+    };
+    let charges = (0..count).map(charge).collect::<Result<Vec<_>, _>>()?;
+    // Without any it has another form.
+    if charges.is_empty() { Err(Corrupt) } else { Ok(charges) }
 }
 
 pub(crate) fn write_pause(writer: &mut Writer, pause: Pause) {

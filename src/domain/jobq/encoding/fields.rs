@@ -4,7 +4,7 @@ use crate::domain::codec::{Corrupt, Reader};
 use crate::domain::jobq::state::dependencies::OnDead;
 use crate::domain::jobq::state::serial::MAX_STORED_TIME;
 use crate::domain::jobq::state::unique_keys::Until;
-use crate::domain::jobq::{MAX_KIND_BYTES, MAX_NAME_BYTES};
+use crate::domain::jobq::{MAX_CONCURRENCY, MAX_KIND_BYTES, MAX_NAME_BYTES};
 use crate::domain::time::LONGEST;
 
 pub(crate) type Bytes = Box<[u8]>;
@@ -41,6 +41,12 @@ pub(crate) fn read_chosen_id(reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> 
 pub(crate) fn read_name(reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {
     read_bytes(reader)
         .and_then(|name| if (1..=MAX_NAME_BYTES).contains(&name.len()) { Ok(name) } else { Err(Corrupt) })
+}
+
+/// How many runs of a group may be under way.
+pub(crate) fn read_concurrency(reader: &mut Reader<'_>) -> Result<u32, Corrupt> {
+    let concurrency = reader.narrow::<u32>()?;
+    if (1..=MAX_CONCURRENCY).contains(&concurrency) { Ok(concurrency) } else { Err(Corrupt) }
 }
 
 pub(crate) fn read_at_most(most: usize, reader: &mut Reader<'_>) -> Result<Bytes, Corrupt> {

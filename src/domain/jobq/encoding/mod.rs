@@ -3,6 +3,7 @@
 pub(crate) mod dependencies;
 pub(crate) mod effect;
 pub(crate) mod fields;
+pub(crate) mod group_controls;
 pub(crate) mod new_job;
 pub(crate) mod queue;
 pub(crate) mod schedule;

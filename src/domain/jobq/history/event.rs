@@ -45,10 +45,14 @@ pub enum Event {
     /// With the name of the schedule.
     Scheduled,
     Unscheduled,
+    /// With the name of the group, as the next two.
+    GroupPaused,
+    GroupResumed,
+    GroupConfigured,
 }
 
 impl Event {
-    pub const ALL: [Event; 24] = [
+    pub const ALL: [Event; 27] = [
         Event::Pushed,
         Event::Blocked,
         Event::Ready,
@@ -73,6 +77,9 @@ impl Event {
         Event::Configured,
         Event::Scheduled,
         Event::Unscheduled,
+        Event::GroupPaused,
+        Event::GroupResumed,
+        Event::GroupConfigured,
     ];
 
     /// Without a detail.
@@ -89,18 +96,22 @@ impl Event {
     }
 
     pub(crate) fn is_of_queue(self) -> bool {
-        use Event::{Configured, Paused, Resumed, Scheduled, Unscheduled};
-        matches!(self, Paused | Resumed | Configured | Scheduled | Unscheduled)
+        use Event::{Configured, Paused, Resumed};
+        matches!(self, Paused | Resumed | Configured) || self.has_name()
+    }
+
+    /// Whether it is one of a schedule or group, whose name it has.
+    pub(crate) fn has_name(self) -> bool {
+        use Event::{GroupConfigured, GroupPaused, GroupResumed, Scheduled, Unscheduled};
+        matches!(self, Scheduled | Unscheduled | GroupPaused | GroupResumed | GroupConfigured)
     }
 
     pub(crate) fn may_have(self, detail: Detail<'_>) -> bool {
-        use Event::{Dead, Delayed, Failed, Paused, Popped, Progress, Pushed, Scheduled, Unscheduled};
+        use Event::{Dead, Delayed, Failed, Paused, Popped, Progress, Pushed};
         match detail {
-            Detail::None => !matches!(self, Delayed | Progress | Scheduled | Unscheduled),
+            Detail::None => !matches!(self, Delayed | Progress) && !self.has_name(),
             Detail::Time(_) => matches!(self, Pushed | Delayed | Paused),
-            Detail::Text(_) => {
-                matches!(self, Popped | Failed | Dead | Progress | Scheduled | Unscheduled)
-            }
+            Detail::Text(_) => matches!(self, Popped | Failed | Dead | Progress) || self.has_name(),
         }
     }
 }

@@ -28,6 +28,14 @@ pub enum BlockedBy {
     Group {
         holder: Box<[u8]>,
     },
+    /// Its group is paused.
+    GroupPaused {
+        until: Option<UnixMs>,
+    },
+    /// Its group has used up its rate.
+    GroupRate {
+        until: UnixMs,
+    },
 }
 
 impl BlockedBy {
@@ -47,6 +55,9 @@ impl fmt::Display for BlockedBy {
             BlockedBy::Paused { until: Some(until) } => write!(out, "paused until {until}"),
             BlockedBy::Concurrency { limit } => write!(out, "concurrency {limit}"),
             BlockedBy::Rate { until } => write!(out, "rate until {until}"),
+            BlockedBy::GroupPaused { until: None } => out.write_str("group paused"),
+            BlockedBy::GroupPaused { until: Some(until) } => write!(out, "group paused until {until}"),
+            BlockedBy::GroupRate { until } => write!(out, "group rate until {until}"),
             BlockedBy::Group { .. } => out.write_str("group"),
         }
     }
@@ -91,11 +102,12 @@ impl Queue {
         let now = self.clamp(now);
         let first = |state| self.first(state).map(|(at, _)| at);
         let expiring = self.deadlines.expiring.first().map(|(at, _)| *at);
-        if self.dependency_graph.has_work() {
+        if self.dependency_graph.has_work() || self.group_controls.recheck_from.is_some() {
             return Some(self.clock);
         }
+        let opens = self.group_controls.first_to_open().map(|(at, _)| *at);
         let freed = self.keys.ends.first().map(|(at, _)| *at);
-        let others = [expiring, freed, self.next_dependency_removal(), self.next_run()];
+        let others = [expiring, freed, opens, self.next_dependency_removal(), self.next_run()];
         let moved = || {
             let times = [first(State::Delayed), first(State::Active)].into_iter().chain(others);
             times.flatten().min()
@@ -104,7 +116,7 @@ impl Queue {
             Ok(_) => moved(),
             Err(BlockedBy::Paused { until }) => until,
             Err(BlockedBy::Rate { until }) => Some(until),
-            Err(BlockedBy::Concurrency { .. } | BlockedBy::Group { .. }) => first(State::Active),
+            Err(_) => first(State::Active),
         }
     }
 

@@ -29,6 +29,8 @@ enum DueStep {
     KeyReleased(Arc<[u8]>),
     NotifyDependents,
     DelayElapsed(Serial, UnixMs),
+    GroupOpens(Arc<[u8]>),
+    RecheckGroup,
     RetentionExpired(Serial),
 }
 
@@ -57,9 +59,16 @@ impl Queue {
             .or_else(|| self.first_free_key(now).map(DueStep::KeyReleased))
             .or_else(|| self.dependency_graph.has_work().then_some(DueStep::NotifyDependents))
             .or_else(|| due(State::Delayed).map(|(due, serial)| DueStep::DelayElapsed(serial, due)))
+            .or_else(|| self.group_to_open(now).map(DueStep::GroupOpens))
+            .or_else(|| self.group_controls.recheck_from.is_some().then_some(DueStep::RecheckGroup))
             .or_else(|| self.first_past_retention(now).map(DueStep::RetentionExpired))
             .or_else(|| kept(State::Done).map(DueStep::RetentionExpired))
             .or_else(|| kept(State::Dead).map(DueStep::RetentionExpired))
+    }
+
+    fn group_to_open(&self, now: UnixMs) -> Option<Arc<[u8]>> {
+        let (at, group) = self.group_controls.first_to_open()?;
+        (*at <= now).then(|| Arc::clone(group))
     }
 
     pub(crate) fn advance(&mut self, now: UnixMs, steps: u32) {
@@ -82,6 +91,8 @@ impl Queue {
                     let ready = Event::Ready.plain();
                     self.change_and_log(serial, Some(ready), |job| job.make_ready(due, shift));
                 }
+                Some(DueStep::GroupOpens(group)) => self.change_group(&group, now, |_| ()),
+                Some(DueStep::RecheckGroup) => self.recheck_one_group(now),
                 Some(DueStep::RetentionExpired(serial)) => {
                     self.log_event(serial, Event::Removed.plain());
                     self.remove(serial);

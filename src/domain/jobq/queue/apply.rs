@@ -1,6 +1,6 @@
 //! Applies an effect to the queue. Never fails, and gives the same state on every server.
 
-use crate::domain::jobq::effect::{AfterFail, Change, Effect};
+use crate::domain::jobq::effect::{AfterFail, Change, Effect, Grant, GroupCharge};
 use crate::domain::jobq::history::event::{Event, EventSubject};
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::queue::schedule_runs::run_id;
@@ -32,7 +32,8 @@ impl Queue {
         match change {
             Change::Advance { steps } => self.advance(now, steps),
             Change::Push { serial, job } => self.push(serial, job, now),
-            Change::Pop { grants, rate, worker, batch } => {
+            Change::Pop { grants, rate, worker, batch, group_rates } => {
+                let charges = self.charged_groups(&grants, group_rates);
                 if let Some(rate) = rate {
                     self.rate.apply(*rate);
                 }
@@ -54,6 +55,7 @@ impl Queue {
                         }
                     });
                 }
+                self.charge_groups(charges, now);
             }
             Change::Ack { serial, result } => self.ack(serial, result, now),
             Change::AckMany { serials } => {
@@ -111,10 +113,14 @@ impl Queue {
                 if config.aging != self.config.aging {
                     self.aging.change(self.config.aging, now);
                 }
+                let has_new_group_rate = config.group_rate != self.config.group_rate;
                 self.config = *config;
                 if self.config.rate.is_none() {
                     // A rate that is set again begins anew: so a used-up one can be cleared.
                     self.rate = Subject::default();
+                }
+                if has_new_group_rate && !self.group_controls.is_empty() {
+                    self.recheck_groups(now);
                 }
                 self.history.events.keep(self.config.events);
                 self.log_queue_event(Event::Configured.plain());
@@ -127,6 +133,15 @@ impl Queue {
                         pause.until.map_or(Event::Paused.plain(), |until| Event::Paused.at_time(until))
                     }
                 });
+            }
+            Change::PauseGroup { group, pause } => {
+                let paused = if pause.is_some() { Event::GroupPaused } else { Event::GroupResumed };
+                self.log_queue_event(paused.with_text(Some(&group)));
+                self.change_group(&Arc::from(group), now, |control| control.pause = pause);
+            }
+            Change::SetGroup { group, concurrency } => {
+                self.log_queue_event(Event::GroupConfigured.with_text(Some(&group)));
+                self.change_group(&Arc::from(group), now, |control| control.concurrency = concurrency);
             }
             Change::SetSchedule { name, spec, next } => self.set_schedule(name, *spec, next, now),
             Change::DeleteSchedule { name } => {
@@ -157,6 +172,12 @@ impl Queue {
             // A batch holds no batch.
             Change::Batch(_) => {}
         }
+    }
+
+    /// The groups that a POP charges, by name.
+    fn charged_groups(&self, grants: &[Grant], charges: Vec<GroupCharge>) -> Vec<(Arc<[u8]>, GroupCharge)> {
+        let group = |charge: &GroupCharge| self.job(grants.get(charge.nth)?.serial)?.group().cloned();
+        charges.into_iter().filter_map(|charge| Some((group(&charge)?, charge))).collect()
     }
 
     fn push(&mut self, serial: Serial, new: NewJob, now: UnixMs) {

@@ -25,6 +25,8 @@ pub(crate) fn adds(queue: Option<&Queue>, change: &Change) -> bool {
             log.is_none_or(|log| log.grows_by(line.len()))
         }
         Change::Configure(_) => queue.is_none(),
+        // At most so many: MAX_OWN_GROUPS.
+        Change::SetGroup { concurrency, .. } => concurrency.is_some(),
         Change::RunSchedule { .. } => true,
         Change::SetSchedule { name, spec, .. } => {
             let known = queue.and_then(|queue| queue.schedules.get(name));
@@ -43,6 +45,7 @@ pub(crate) fn adds(queue: Option<&Queue>, change: &Change) -> bool {
         | Change::RequestCancel { .. }
         | Change::Redrive { .. }
         | Change::Pause(_)
+        | Change::PauseGroup { .. }
         | Change::DeleteSchedule { .. }
         | Change::SetNextRun { .. }
         | Change::HoldSchedule { .. } => false,

@@ -5,10 +5,11 @@ use crate::domain::jobq::history::event::{Event, EventSubject, EventWithDetail};
 use crate::domain::jobq::ready::aging::Aging;
 use crate::domain::jobq::ready::priority_lanes::{LanePosition, Rank};
 use crate::domain::jobq::ready::ready_queue::{GroupMembership, ReadyPosition, ReadyQueue};
-use crate::domain::jobq::ready::serving_order::FairOrder;
+use crate::domain::jobq::ready::serving_order::{FairOrder, StartsLeft};
 use crate::domain::jobq::ready::sorted_set::TimeIndex;
 use crate::domain::jobq::state::config::{Config, Keep};
 use crate::domain::jobq::state::dependencies::{DependencyGraph, DependencyOutcome};
+use crate::domain::jobq::state::group_controls::GroupControls;
 use crate::domain::jobq::state::id_index::IdIndex;
 use crate::domain::jobq::state::job::{Job, State};
 use crate::domain::jobq::state::job_id::{AutomaticId, JobId};
@@ -29,6 +30,7 @@ pub(crate) mod as_of;
 pub(crate) mod dependencies;
 pub(crate) mod expiry;
 pub(crate) mod fencing;
+pub(crate) mod group_control;
 pub(crate) mod growth;
 pub(crate) mod recording;
 pub(crate) mod schedule_runs;
@@ -68,6 +70,7 @@ pub struct Queue {
     /// saved.
     pub(crate) changed_jobs: Vec<Serial>,
     pub(crate) schedules: Schedules,
+    pub(crate) group_controls: GroupControls,
     pub(crate) history: History,
 }
 
@@ -94,8 +97,12 @@ impl Queue {
 
     /// The jobs that POP may hand out, in order. Jobs that must wait for others of their group are
     /// left out.
-    pub(crate) fn fair_order(&self) -> FairOrder<'_> {
-        FairOrder::of(&self.ready, self.config.group_concurrency)
+    pub(crate) fn fair_order(&self, now: UnixMs) -> FairOrder<'_> {
+        let starts_left: StartsLeft<'_> = match self.config.group_rate {
+            Some(_) => Some(Box::new(move |group| self.group_starts_left(group, now))),
+            None => None,
+        };
+        FairOrder::of(&self.ready, self.config.group_concurrency, starts_left)
     }
 
     /// How long the jobs of a state are kept, and how many.

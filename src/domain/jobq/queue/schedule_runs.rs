@@ -85,6 +85,9 @@ impl Queue {
         let after = |time| entry.spec.next_due(recurrence.as_ref()?, time, entry.set_at);
         let (mut next, mut progress) = (entry.next, entry.progress);
         let mut unfinished = entry.last.is_some_and(|run| self.is_unfinished(run.serial, now));
+        let control = entry.spec.job.group.as_deref().and_then(|group| self.group_controls.get(group));
+        let pause = control.and_then(|control| control.paused(now));
+        let is_closed = pause.is_some_and(|pause| pause.pushes);
         for done in 0..most {
             let Some(due) = next.filter(|due| *due <= now) else { return most - done };
             // Once one is missed, so are all that are due by now, however late they are.
@@ -97,6 +100,8 @@ impl Queue {
             let decision = match entry.spec.decide_run(missed, unfinished, progress.behind) {
                 // The queue may not become longer.
                 RunDecision::Run if known.is_none() && *room == 0 => RunDecision::Skip,
+                // A group that takes no jobs gets none from a schedule either.
+                RunDecision::Run | RunDecision::Wait if is_closed => RunDecision::Skip,
                 decision => decision,
             };
             if decision == RunDecision::Wait {

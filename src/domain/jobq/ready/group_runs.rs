@@ -2,8 +2,7 @@
 
 use crate::domain::jobq::ready::batches::BatchId;
 use crate::domain::jobq::ready::priority_lanes::PriorityLanes;
-use crate::domain::jobq::ready::ready_queue::Group;
-use crate::domain::jobq::ready::serving_order::{FairOrder, begins_with_started};
+use crate::domain::jobq::ready::serving_order::{FairOrder, ServedGroup};
 use crate::domain::jobq::state::serial::Serial;
 
 /// The jobs of one group that a GROUPED POP may take, in their order.
@@ -35,7 +34,8 @@ impl Iterator for GroupRuns<'_> {
 
     fn next(&mut self) -> Option<GroupRun> {
         if let Some(group) = self.order.next_group(self.with_ungrouped)? {
-            return Some(GroupRun::of_group(group, self.order.limit, self.most));
+            let most = self.most.min(group.starts_left());
+            return Some(GroupRun::of_group(group, most));
         }
         self.with_ungrouped = false;
         let serials = first_of(&self.order.ready.ungrouped, self.most);
@@ -50,9 +50,10 @@ fn first_of(lanes: &PriorityLanes, most: usize) -> Vec<Serial> {
 impl GroupRun {
     /// A run that begins with a retry is one of the retry's slot: it takes the jobs that share the
     /// slot, and jobs that were not begun only if no other job holds on to the slot.
-    fn of_group(group: &Group, limit: u32, most: usize) -> Self {
+    fn of_group(served: &mut ServedGroup<'_>, most: usize) -> Self {
+        let group = served.group;
         let mut run = GroupRun { is_grouped: true, ..GroupRun::default() };
-        let takes_unstarted = match begins_with_started(group, limit) {
+        let takes_unstarted = match served.begins_with_started() {
             None => return run,
             Some(false) => true,
             Some(true) => {

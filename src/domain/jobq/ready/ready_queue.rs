@@ -35,6 +35,15 @@ pub(crate) struct ReadyCursor {
     pub place: OrderKey,
 }
 
+/// Where a group differs from the others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct GroupRule {
+    /// How many slots it has; `None` is as the queue says.
+    pub width: Option<u32>,
+    /// None of its jobs is handed out.
+    pub is_closed: bool,
+}
+
 /// One group: its jobs that are ready, and those that hold its places.
 #[derive(Debug, Default)]
 pub(crate) struct Group {
@@ -51,11 +60,17 @@ pub(crate) struct Group {
     /// How many are active that share their slots with no other.
     active_alone: u32,
     pub turn: TurnNumber,
+    pub rule: GroupRule,
 }
 
 impl Group {
     fn is_over(&self) -> bool {
         self.unstarted.is_empty() && self.started.is_empty() && self.slot_holders.is_empty()
+    }
+
+    /// How many of its jobs are ready, counted up to 10,000.
+    pub fn ready(&self) -> usize {
+        self.started.iter().chain(self.unstarted.iter()).take(SKIP_LIMIT).count()
     }
 
     /// How many slots are held; a batch holds one.
@@ -70,8 +85,19 @@ impl Group {
     }
 
     fn unserved_groups(&self) -> [Option<RingPosition>; 2] {
-        let group_position =
-            |lanes: &PriorityLanes, taken| lanes.first_rank().map(|rank| (taken, (rank, self.turn)));
+        if self.rule.is_closed {
+            return [None, None];
+        }
+        let group_position = |lanes: &PriorityLanes, taken| {
+            // The index compares with the queue's limit. A group with a width of its own is below any limit while it
+            // has a slot, and not in the index while it has none.
+            let taken = match self.rule.width {
+                None => taken,
+                Some(width) if taken < width => 0,
+                Some(_) => return None,
+            };
+            lanes.first_rank().map(|rank| (taken, (rank, self.turn)))
+        };
         [group_position(&self.unstarted, self.held()), group_position(&self.startable, self.active())]
     }
 }
@@ -157,6 +183,8 @@ pub(crate) struct ReadyQueue {
     /// When one of those was served last.
     pub ungrouped_turn: TurnNumber,
     groups: BTreeMap<Arc<[u8]>, Group>,
+    /// Of the groups that differ from the others.
+    rules: BTreeMap<Arc<[u8]>, GroupRule>,
     /// Groups with a fresh job, by how many of their places are held.
     pub unstarted: GroupIndex,
     /// Groups with a begun job that is ready, by how many of theirs are active.
@@ -295,7 +323,8 @@ impl ReadyQueue {
                         self.last_turn += 1;
                         self.last_turn
                     });
-                    place.insert(Group { turn, ..Group::default() });
+                    let rule = self.rules.get(name).copied().unwrap_or_default();
+                    place.insert(Group { turn, rule, ..Group::default() });
                 }
             }
         };
@@ -308,6 +337,23 @@ impl ReadyQueue {
         if over {
             entry.remove();
         }
+    }
+
+    /// Says where a group differs from the others from now on.
+    pub fn set_rule(&mut self, name: &Arc<[u8]>, rule: GroupRule) {
+        if rule == GroupRule::default() {
+            self.rules.remove(name);
+        } else {
+            self.rules.insert(Arc::clone(name), rule);
+        }
+        if self.groups.contains_key(name) {
+            self.regroup(name, |group| group.rule = rule);
+        }
+    }
+
+    #[cfg(test)]
+    pub fn rules(&self) -> &BTreeMap<Arc<[u8]>, GroupRule> {
+        &self.rules
     }
 
     /// While loading: the turn of a group whose jobs come later. False for one that was promised

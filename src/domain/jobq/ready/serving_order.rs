@@ -14,14 +14,18 @@ use std::iter::Peekable;
 type LaneJobs<'q> = Peekable<priority_lanes::Iter<'q>>;
 
 /// A group that this POP has served, with its slots as they are by now.
-struct ServedGroup<'q> {
-    group: &'q Group,
+pub(super) struct ServedGroup<'q> {
+    pub(super) group: &'q Group,
     /// The batches of which this POP has taken a job: each has one run at a time.
     taken_batches: Vec<BatchId>,
     unstarted: LaneJobs<'q>,
     started: LaneJobs<'q>,
     held: u32,
     active: u32,
+    /// How many slots the group has.
+    limit: u32,
+    /// How many of its jobs its rate admits.
+    starts_left: u64,
 }
 
 /// Where the job at a position comes from. Two equal positions belong to the same group, so their
@@ -36,11 +40,15 @@ enum GroupSource<'q> {
     ServedGroup(usize),
 }
 
+/// How many jobs of a group its rate admits; `None` is as many as there are.
+pub(crate) type StartsLeft<'q> = Option<Box<dyn Fn(&[u8]) -> u64 + 'q>>;
+
 /// The jobs of a line in the order in which POP hands them out, as many as the groups' limit
 /// allows.
 pub(crate) struct FairOrder<'q> {
+    starts_left: StartsLeft<'q>,
     pub(super) ready: &'q ReadyQueue,
-    pub(super) limit: u32,
+    limit: u32,
     ungrouped: LaneJobs<'q>,
     ungrouped_turn: TurnNumber,
     last_turn: TurnNumber,
@@ -55,12 +63,13 @@ pub(crate) struct FairOrder<'q> {
 
 impl<'q> FairOrder<'q> {
     /// `limit` is how many jobs of one group may be under way.
-    pub fn of(ready: &'q ReadyQueue, limit: Option<u32>) -> Self {
+    pub fn of(ready: &'q ReadyQueue, limit: Option<u32>, starts_left: StartsLeft<'q>) -> Self {
         let limit = limit.unwrap_or(u32::MAX);
         let unserved_groups: Vec<_> =
             ready.started.below(limit).chain(ready.unstarted.below(limit)).collect();
         let count = unserved_groups.len();
         let mut turns = FairOrder {
+            starts_left,
             ready,
             limit,
             ungrouped: ready.ungrouped.iter().peekable(),
@@ -98,8 +107,8 @@ impl<'q> FairOrder<'q> {
     fn serve(&mut self, at: usize) -> Option<Serial> {
         let turn = self.turn();
         let group = &mut self.served[at];
-        let (_, serial) = group.take(self.limit)?;
-        if let Some(rank) = group.rank(self.limit) {
+        let (_, serial) = group.take()?;
+        if let Some(rank) = group.rank() {
             self.positions.push(Reverse(((rank, turn), GroupSource::ServedGroup(at))));
         }
         Some(serial)
@@ -107,7 +116,7 @@ impl<'q> FairOrder<'q> {
 
     /// The group whose turn it is, each once; `Some(None)` is the jobs without a group, which come only
     /// `with_ungrouped`.
-    pub(super) fn next_group(&mut self, with_ungrouped: bool) -> Option<Option<&'q Group>> {
+    pub(super) fn next_group(&mut self, with_ungrouped: bool) -> Option<Option<&mut ServedGroup<'q>>> {
         loop {
             let ungrouped = self.ungrouped.peek().filter(|_| with_ungrouped);
             let ungrouped = ungrouped.map(|(rank, _)| (*rank, self.ungrouped_turn));
@@ -121,7 +130,7 @@ impl<'q> FairOrder<'q> {
             if let GroupSource::Waiting { group_position, group } = source
                 && let Some(at) = self.next_unserved(group_position, group)
             {
-                return Some(Some(self.served[at].group));
+                return Some(self.served.get_mut(at));
             }
         }
     }
@@ -133,7 +142,8 @@ impl<'q> FairOrder<'q> {
         if !self.served_turns.insert(group.turn) {
             return None;
         }
-        self.served.push(ServedGroup::of(group));
+        let starts_left = self.starts_left.as_ref().map_or(u64::MAX, |starts_left| starts_left(name));
+        self.served.push(ServedGroup::of(group, self.limit, starts_left));
         Some(self.served.len() - 1)
     }
 }
@@ -162,13 +172,8 @@ impl Iterator for FairOrder<'_> {
     }
 }
 
-/// Whether the first job of a group to go is a begun one; `None` if none may go.
-pub(super) fn begins_with_started(group: &Group, limit: u32) -> Option<bool> {
-    ServedGroup::of(group).begins_with_started(limit)
-}
-
 impl<'q> ServedGroup<'q> {
-    fn of(group: &'q Group) -> Self {
+    fn of(group: &'q Group, limit: u32, starts_left: u64) -> Self {
         ServedGroup {
             group,
             taken_batches: Vec::new(),
@@ -176,36 +181,46 @@ impl<'q> ServedGroup<'q> {
             started: group.startable.iter().peekable(),
             held: group.held(),
             active: group.active(),
+            limit: group.rule.width.unwrap_or(limit),
+            starts_left,
         }
     }
 
     /// The ranks of the next begun and the next fresh job that may go.
-    fn ranks(&mut self, limit: u32) -> (Option<Rank>, Option<Rank>) {
+    fn ranks(&mut self) -> (Option<Rank>, Option<Rank>) {
+        if self.starts_left == 0 {
+            return (None, None);
+        }
         let batches = self.group.batches.as_ref().filter(|_| !self.taken_batches.is_empty());
         if let Some(batches) = batches {
             let is_taken = |serial| batches.id_of(serial).is_some_and(|id| self.taken_batches.contains(&id));
             while self.started.next_if(|(_, serial)| is_taken(*serial)).is_some() {}
         }
-        let started = self.started.peek().filter(|_| self.active < limit).map(|(rank, _)| *rank);
-        let unstarted = self.unstarted.peek().filter(|_| self.held < limit).map(|(rank, _)| *rank);
+        let started = self.started.peek().filter(|_| self.active < self.limit).map(|(rank, _)| *rank);
+        let unstarted = self.unstarted.peek().filter(|_| self.held < self.limit).map(|(rank, _)| *rank);
         (started, unstarted)
     }
 
-    fn rank(&mut self, limit: u32) -> Option<Rank> {
-        let (started, unstarted) = self.ranks(limit);
+    fn rank(&mut self) -> Option<Rank> {
+        let (started, unstarted) = self.ranks();
         [started, unstarted].into_iter().flatten().min()
     }
 
     /// Whether the next job to go is a begun one; `None` if none may go.
-    fn begins_with_started(&mut self, limit: u32) -> Option<bool> {
-        match self.ranks(limit) {
+    pub(super) fn begins_with_started(&mut self) -> Option<bool> {
+        match self.ranks() {
             (Some(started), Some(unstarted)) => Some(started <= unstarted),
             (started, unstarted) => started.or(unstarted).map(|_| started.is_some()),
         }
     }
 
-    fn take(&mut self, limit: u32) -> Option<(Rank, Serial)> {
-        let taken = if self.begins_with_started(limit)? {
+    /// How many of its jobs its rate admits.
+    pub(super) fn starts_left(&self) -> usize {
+        usize::try_from(self.starts_left).unwrap_or(usize::MAX)
+    }
+
+    fn take(&mut self) -> Option<(Rank, Serial)> {
+        let taken = if self.begins_with_started()? {
             let taken = self.started.next();
             let batch = self.group.batches.as_ref().zip(taken);
             self.taken_batches.extend(batch.and_then(|(batches, (_, serial))| batches.id_of(serial)));
@@ -215,6 +230,7 @@ impl<'q> ServedGroup<'q> {
             self.unstarted.next()
         };
         self.active += u32::from(taken.is_some());
+        self.starts_left = self.starts_left.saturating_sub(u64::from(taken.is_some()));
         taken
     }
 }

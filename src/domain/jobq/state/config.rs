@@ -2,6 +2,7 @@
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::integer::integer;
+use crate::domain::jobq::MAX_CONCURRENCY;
 use crate::domain::jobq::history::event_log::{DEFAULT_EVENTS, MAX_EVENTS};
 use crate::domain::jobq::state::backoff::Backoff;
 use crate::domain::ratelimit::{Limit, Rule};
@@ -28,6 +29,8 @@ pub struct Config {
     pub group_concurrency: Option<u32>,
     /// How many jobs may be begun in a time.
     pub rate: Option<Rule>,
+    /// How many jobs of one group may be begun in a time.
+    pub group_rate: Option<Rule>,
     /// After how long a waiting job counts as one priority better.
     pub aging: Option<u64>,
     /// How many jobs may wait.
@@ -58,6 +61,7 @@ impl Default for Config {
             concurrency: None,
             group_concurrency: Some(1),
             rate: None,
+            group_rate: None,
             aging: None,
             max_length: None,
             max_payload: None,
@@ -76,12 +80,15 @@ struct Field {
     shown: fn(&Config) -> SettingValue,
 }
 
-const COUNT: RangeInclusive<u64> = 1..=1_000_000;
+const COUNT: RangeInclusive<u64> = 1..=MAX_CONCURRENCY as u64;
 const LENGTH: RangeInclusive<u64> = 1..=1_000_000_000;
 const BYTES: RangeInclusive<u64> = 1..=512 * 1024 * 1024;
 
-/// In the order in which they are shown and saved.
-const FIELDS: [Field; 13] = [
+/// How many settings there were before `group_rate`.
+pub(crate) const FIELDS_BEFORE_GROUP_RATE: usize = 13;
+
+/// In the order in which they are shown and saved: a new one goes to the end.
+const FIELDS: [Field; 14] = [
     Field {
         name: "lease",
         set: |config, text| duration("lease", text).map(|ms| config.lease = ms),
@@ -169,6 +176,11 @@ const FIELDS: [Field; 13] = [
         },
         shown: |config| config.events.into(),
     },
+    Field {
+        name: "group_rate",
+        set: |config, text| or_off("group_rate", text, rate).map(|rate| config.group_rate = rate),
+        shown: |config| shown_or_off(config.group_rate.map(|rule| rule.spec())),
+    },
 ];
 
 impl Config {
@@ -190,14 +202,15 @@ impl Config {
     /// How many settings there are.
     pub const COUNT: usize = FIELDS.len();
 
-    pub(crate) fn write(&self, writer: &mut Writer) {
-        self.shown().for_each(|(_, value)| writer.bytes(value.to_string().as_bytes()));
+    /// Writes the first `count` settings.
+    pub(crate) fn write(&self, writer: &mut Writer, count: usize) {
+        self.shown().take(count).for_each(|(_, value)| writer.bytes(value.to_string().as_bytes()));
     }
 
-    /// Only what [`Config::write`] writes, so that equal settings have equal bytes.
-    pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, Corrupt> {
+    /// Reads the first `count` settings; the others are as usual. Only what [`Config::write`] writes, so that equal settings have equal bytes.
+    pub(crate) fn read(reader: &mut Reader<'_>, count: usize) -> Result<Self, Corrupt> {
         let mut config = Config::default();
-        for field in &FIELDS {
+        for field in FIELDS.iter().take(count) {
             let value = reader.bytes()?;
             (field.set)(&mut config, value).map_err(|_| Corrupt)?;
             if (field.shown)(&config).to_string().as_bytes() != value {
@@ -295,6 +308,7 @@ mod tests {
         ("keep_dead", "30d/0"),
         ("stall_max", "0"),
         ("events", "0"),
+        ("group_rate", "5/1m"),
     ];
 
     #[test]
@@ -308,9 +322,9 @@ mod tests {
         }
         for config in [all, Config::default()] {
             let mut writer = Writer::new();
-            config.write(&mut writer);
+            config.write(&mut writer, Config::COUNT);
             let bytes = writer.finish();
-            assert_eq!(Config::read(&mut Reader::new(&bytes)), Ok(config));
+            assert_eq!(Config::read(&mut Reader::new(&bytes), Config::COUNT), Ok(config));
         }
     }
 
@@ -347,7 +361,7 @@ mod tests {
                 "speed",
                 "1",
                 "unknown field 'speed': the fields are lease, retries, backoff, concurrency, \
-              group_concurrency, rate, aging, max_length, max_payload, keep_done, keep_dead, stall_max, events",
+              group_concurrency, rate, aging, max_length, max_payload, keep_done, keep_dead, stall_max, events, group_rate",
             ),
         ] {
             assert_eq!(set(name, given), Err(format!("ERR {fault}")));

@@ -3,6 +3,7 @@
 pub(crate) mod backoff;
 pub(crate) mod config;
 pub(crate) mod dependencies;
+pub(crate) mod group_controls;
 pub(crate) mod id_index;
 pub(crate) mod job;
 pub(crate) mod job_id;

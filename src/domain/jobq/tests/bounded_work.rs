@@ -301,3 +301,31 @@ fn removing_jobs_with_many_edges_takes_them_away_in_bounded_steps() {
         world.advance();
     }
 }
+
+#[test]
+fn a_mass_of_groups_is_judged_by_a_new_rate_in_bounded_steps_and_all_of_them_open() {
+    let mut world = World::new();
+    world.configure("group_concurrency", "off");
+    world.configure("group_rate", "1/1h");
+    let groups = 5_000;
+    for group in 0..groups {
+        let group = u32::to_be_bytes(group);
+        world.push(&Push { group: Some(&group), ..plain(b"p") });
+        world.push(&Push { group: Some(&group), ..plain(b"p") });
+    }
+    let pop_all = |world: &mut World| {
+        std::iter::from_fn(|| Some(world.pop(MAX_JOBS_PER_CALL, Some(DAY)).len()).filter(|jobs| *jobs > 0))
+            .sum::<usize>()
+    };
+    assert_eq!(pop_all(&mut world), groups as usize);
+    world.configure("group_rate", "2/1h");
+    for left in [4_000, 2_000, 0, 0] {
+        let closed = world.queue().group_controls.iter().filter(|(_, control)| control.is_closed).count();
+        assert_eq!(closed, left);
+        assert_eq!(world.queue().next_due(world.now) == Some(world.queue().clock), left > 0, "it goes on");
+        world.primary = world.primary.as_ref().map(reloaded);
+        world.advance();
+        assert_eq!(blocks(world.primary.as_ref()), blocks(world.replica.as_ref()));
+    }
+    assert_eq!(pop_all(&mut world), groups as usize);
+}

@@ -1,5 +1,6 @@
 //! The binary forms: nothing is lost, nothing is left out, nothing out of range is taken.
 
+use super::encoding_of_groups::{group_pause, use_group_rate};
 use super::harness::*;
 use crate::domain::codec::{Corrupt, Writer};
 use crate::domain::jobq::effect::Change;
@@ -172,7 +173,20 @@ pub(super) const CHANGES_OF_A_SCHEDULE: [fn(&mut ScheduleEntry); 28] = [
 
 #[test]
 fn every_field_reaches_the_saved_bytes_and_comes_back() {
-    let of_queue: [fn(&mut Queue); 22] = [
+    let of_queue: [fn(&mut Queue); 33] = [
+        |queue| queue.change_group(&Arc::from(*b"g"), 21, |control| control.concurrency = Some(2)),
+        |queue| queue.change_group(&Arc::from(*b"g"), 21, |control| control.concurrency = Some(3)),
+        |queue| queue.change_group(&Arc::from(*b"h"), 21, |control| control.concurrency = Some(3)),
+        |queue| queue.change_group(&Arc::from(*b"g"), 21, |control| control.pause = group_pause(None, false)),
+        |queue| queue.change_group(&Arc::from(*b"g"), 21, |control| control.pause = group_pause(None, true)),
+        |queue| {
+            queue.change_group(&Arc::from(*b"g"), 21, |control| control.pause = group_pause(Some(99), true))
+        },
+        |queue| use_group_rate(queue, 1),
+        |queue| use_group_rate(queue, 2),
+        |queue| queue.group_controls.recheck_from = Some(Box::default()),
+        |queue| queue.group_controls.recheck_from = Some(Box::from(*b"g")),
+        |queue| queue.config.set(b"group_rate", b"7/1h").unwrap(),
         |queue| queue.ready.last_turn += 1,
         |queue| queue.ready.ungrouped_turn += 1,
         |queue| queue.aging.risen += 1,
@@ -434,6 +448,10 @@ fn a_schedule_of_the_first_encoding_is_read() {
     // No START, END and RUNS; 0 as the time of its SET, of its runs, and up to which they are missed.
     assert!(schedules.ends_with(&[0; 6]));
     schedules.truncate(schedules.len() - 6);
+    // No group_rate.
+    assert!(blocks[0].ends_with(b"\x03off"));
+    let short = blocks[0].len() - 4;
+    blocks[0].truncate(short);
     assert!(loaded(&blocks).is_err());
     let mut old = Queue::default();
     blocks.iter().for_each(|block| old.load(1, block).expect("a block of encoding 1"));

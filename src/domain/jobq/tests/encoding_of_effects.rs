@@ -90,6 +90,7 @@ fn an_effect_out_of_range_is_corrupt() {
         rate: None,
         worker: None,
         batch: None,
+        group_rates: Vec::new(),
     };
     let far = 1 << 53;
     for change in [
@@ -111,8 +112,23 @@ fn an_effect_out_of_range_is_corrupt() {
         pop(0, 0, 0),
         pop(0, BOUND, 0),
         pop(0, 1, far),
-        Change::Pop { grants: Vec::new().into(), rate: None, worker: None, batch: Some(0) },
-        Change::Pop { grants: Vec::new().into(), rate: None, worker: None, batch: Some(BOUND) },
+        Change::Pop {
+            grants: Vec::new().into(),
+            rate: None,
+            worker: None,
+            batch: Some(0),
+            group_rates: Vec::new(),
+        },
+        Change::Pop {
+            grants: Vec::new().into(),
+            rate: None,
+            worker: None,
+            batch: Some(BOUND),
+            group_rates: Vec::new(),
+        },
+        Change::PauseGroup { group: Box::default(), pause: None },
+        Change::SetGroup { group: Box::from(*b"g"), concurrency: Some(0) },
+        Change::SetGroup { group: Box::from(*b"g"), concurrency: Some(MAX_CONCURRENCY + 1) },
         Change::Ack { serial: far, result: None },
         Change::Fail {
             serial: 0,
@@ -140,7 +156,13 @@ fn a_pop_of_before_0_1_0_has_long_tokens() {
     let grant = |serial, token| Grant { serial, token, deadline: 100 + serial };
     let pop = |grants: Vec<Grant>| Effect {
         now: 100,
-        change: Change::Pop { grants: grants.into_iter().collect(), rate: None, worker: None, batch: None },
+        change: Change::Pop {
+            grants: grants.into_iter().collect(),
+            rate: None,
+            worker: None,
+            batch: None,
+            group_rates: Vec::new(),
+        },
     };
     let long = pop(vec![grant(1, 64 * 1_000), grant(2, 64 * 1_001 - 1), grant(3, 64 * 1_001)]);
     let mut head = long.encode();

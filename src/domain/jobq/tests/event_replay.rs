@@ -83,7 +83,7 @@ impl Follower {
             match what {
                 Event::Paused => self.paused = Some(time()),
                 Event::Resumed => self.paused = None,
-                _ => assert!(matches!(what, Event::Configured | Event::Scheduled | Event::Unscheduled)),
+                _ => assert!(what == Event::Configured || what.has_name()),
             }
             return;
         };

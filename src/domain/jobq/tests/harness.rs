@@ -4,7 +4,9 @@ use crate::domain::codec::Corrupt;
 use crate::domain::decision::Decision;
 use crate::domain::jobq::decide::settle::Failed;
 use crate::domain::jobq::ready::priority_lanes::{LanePosition, PriorityLanes};
+use crate::domain::jobq::ready::ready_queue::GroupRule;
 use crate::domain::jobq::state::dependencies::Dependencies;
+use crate::domain::jobq::state::group_controls::GroupControl;
 use crate::domain::jobq::state::job::Job;
 use crate::domain::jobq::state::lifetime::JobDeadline;
 use crate::domain::jobq::state::unique_keys::{KeyHolder, UniqueKeys};
@@ -54,6 +56,19 @@ impl World {
             })
         })
         .expect("never refused");
+    }
+
+    /// `None` is to resume.
+    pub fn pause_group(&mut self, group: &[u8], pause: Option<(Option<u64>, bool)>) {
+        self.run(|queue, now, _| match pause {
+            Some((length, pushes)) => decide_pause_group(queue, group, length, pushes, now),
+            None => Ok(decide_resume_group(queue, group, now)),
+        })
+        .expect("few groups");
+    }
+
+    pub fn set_group(&mut self, group: &[u8], concurrency: Option<u32>) {
+        self.run(|queue, now, _| decide_set_group(queue, group, concurrency, now)).expect("few groups");
     }
 
     pub fn pop(&mut self, count: usize, lease: Option<u64>) -> Vec<Popped<'static>> {
@@ -291,7 +306,17 @@ fn check_groups(queue: &Queue) {
             jobs().any(|(_, job)| job.state == State::Ready) || !slot_holders.is_empty(),
             "a group of nothing"
         );
+        let control = queue.group_controls.get(name);
+        let own = control.and_then(|control| control.concurrency);
+        let is_closed = control.is_some_and(|control| control.is_closed);
+        assert_eq!((group.rule.width, group.rule.is_closed), (own, is_closed));
         let row = |lanes: &PriorityLanes, taken| {
+            let taken = match own {
+                _ if is_closed => return None,
+                Some(own) if taken >= own => return None,
+                Some(_) => 0,
+                None => taken,
+            };
             lanes.first_rank().map(|rank| (taken, (rank, group.turn), name.to_vec()))
         };
         unstarted.extend(row(&group.unstarted, group.held()));
@@ -306,6 +331,15 @@ fn check_groups(queue: &Queue) {
         }
     }
     assert!(queue.ready.is_sound());
+    for (name, control) in queue.group_controls.iter() {
+        let rule = GroupRule { width: control.concurrency, is_closed: control.is_closed };
+        assert_eq!(queue.ready.rules().get(name).copied().unwrap_or_default(), rule);
+    }
+    let differ = |control: &&GroupControl| control.concurrency.is_some() || control.is_closed;
+    assert_eq!(
+        queue.ready.rules().len(),
+        queue.group_controls.iter().map(|(_, control)| control).filter(differ).count()
+    );
 }
 
 fn check_schedule_indexes(queue: &Queue) {

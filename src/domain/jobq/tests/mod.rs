@@ -4,6 +4,7 @@ pub(crate) mod bounded_work;
 pub(crate) mod encoding;
 pub(crate) mod encoding_of_dependencies;
 pub(crate) mod encoding_of_effects;
+pub(crate) mod encoding_of_groups;
 pub(crate) mod event_replay;
 pub(crate) mod harness;
 pub(crate) mod lifecycle;

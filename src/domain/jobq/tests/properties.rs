@@ -236,6 +236,19 @@ impl Play {
                 self.world.pause(pause);
                 self.model.pause(pause, now);
             }
+            Step::PauseGroup(group, pause) => {
+                self.world.pause_group(&[group], pause);
+                self.model.pause_group(&[group], pause, now);
+            }
+            Step::SetGroup(group, concurrency) => {
+                self.world.set_group(&[group], concurrency);
+                self.model.set_group(&[group], concurrency, now);
+                let same = |world: &mut World| {
+                    world.set_group(&[group], concurrency);
+                    Ok(())
+                };
+                self.again(&Ok(()), same);
+            }
             Step::SetSchedule {
                 name,
                 when: (pattern, zone),

@@ -112,6 +112,9 @@ pub(super) enum Step {
     DeleteSchedule(u8),
     Run(u8),
     Pause(Option<(Option<u64>, bool)>),
+    PauseGroup(u8, Option<(Option<u64>, bool)>),
+    /// GROUP SET … CONCURRENCY
+    SetGroup(u8, Option<u32>),
     Forward(u64),
     Back(u64),
     /// Both servers start again from what they saved.
@@ -119,7 +122,7 @@ pub(super) enum Step {
 }
 
 /// Small numbers, so that a short history meets them.
-pub(super) const SETTINGS: [(&str, &str); 21] = [
+pub(super) const SETTINGS: [(&str, &str); 25] = [
     ("lease", "20ms"),
     ("retries", "1"),
     ("backoff", "fixed:9ms"),
@@ -131,6 +134,10 @@ pub(super) const SETTINGS: [(&str, &str); 21] = [
     ("group_concurrency", "off"),
     ("rate", "2/25ms"),
     ("rate", "off"),
+    ("group_rate", "1/15ms"),
+    ("group_rate", "1/15ms"),
+    ("group_rate", "2/15ms"),
+    ("group_rate", "off"),
     ("aging", "7ms"),
     ("aging", "off"),
     ("max_length", "3"),
@@ -245,6 +252,10 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => prop::sample::select(SETTINGS.to_vec()).prop_map(|(field, value)| Step::Configure(field, value)),
         2 => prop::option::weighted(0.4, (prop::option::weighted(0.7, 1..40u64), any::<bool>()))
             .prop_map(Step::Pause),
+        2 => (0..3u8, prop::option::weighted(0.5, (prop::option::weighted(0.7, 1..40u64), any::<bool>())))
+            .prop_map(|(group, pause)| Step::PauseGroup(group, pause)),
+        1 => (0..3u8, prop::option::weighted(0.7, 1..4u32))
+            .prop_map(|(group, concurrency)| Step::SetGroup(group, concurrency)),
         2 => plans(),
         1 => (0..3u8).prop_map(Step::DeleteSchedule),
         1 => (0..3u8).prop_map(Step::Run),

@@ -3,6 +3,7 @@
 use super::encoding_of_effects::bare_job;
 use super::harness::*;
 use crate::domain::codec::Corrupt;
+use crate::domain::jobq::effect::GroupCharge;
 use crate::domain::jobq::effect::{AfterFail, Change, Grant, JobUpdate};
 use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, NewKey};
 use crate::domain::jobq::state::schedules::{RunBounds, RunProgress, ScheduleSpec};
@@ -182,6 +183,10 @@ fn given() -> impl Strategy<Value = JobUpdate> {
         })
 }
 
+fn group_names() -> impl Strategy<Value = Box<[u8]>> {
+    prop::sample::select(vec![Box::from(*b"a"), Box::from(*b"b")])
+}
+
 fn changes() -> impl Strategy<Value = Change> {
     let serial = || prop_oneof![9 => 0..6u64, 1 => MAX_AHEAD - 10..MAX_AHEAD, 1 => times()];
     let token = prop_oneof![1..50u64, BOUND - 50..BOUND];
@@ -196,14 +201,27 @@ fn changes() -> impl Strategy<Value = Change> {
             prop::collection::vec(grant, 0..4),
             prop::option::weighted(0.2, any_effects()),
             part(),
-            prop::option::of(1..50u64)
+            prop::option::of(1..50u64),
+            prop::collection::vec((0..4usize, any_effects()), 0..2),
         )
-            .prop_map(|(grants, rate, worker, batch)| Change::Pop {
+            .prop_map(|(grants, rate, worker, batch, charges)| Change::Pop {
                 grants: grants.into(),
                 rate: rate.map(Box::new),
                 worker,
-                batch
+                batch,
+                group_rates: charges
+                    .into_iter()
+                    .map(|(nth, effect)| GroupCharge { nth, effect: Box::new(effect) })
+                    .collect(),
             }),
+        (group_names(), prop::option::of((prop::option::of(times()), any::<bool>()))).prop_map(
+            |(group, pause)| Change::PauseGroup {
+                group,
+                pause: pause.map(|(until, pushes)| Pause { until, pushes }),
+            }
+        ),
+        (group_names(), prop::option::of(1..4u32))
+            .prop_map(|(group, concurrency)| Change::SetGroup { group, concurrency }),
         configs().prop_map(|config| Change::Configure(Box::new(config))),
         prop::option::of((prop::option::of(times()), any::<bool>()))
             .prop_map(|pause| Change::Pause(pause.map(|(until, pushes)| Pause { until, pushes }))),

@@ -82,8 +82,17 @@ fn blocked_by_now(queue: &Queue, job: &Job, now: UnixMs) -> Option<BlockedBy> {
     if let Err(blocked_by_now) = queue.pop_capacity(now) {
         return Some(blocked_by_now);
     }
-    let limit = queue.config.group_concurrency.map_or(usize::MAX, |limit| limit as usize);
-    let group = queue.ready.group(job.group()?)?;
+    let name = job.group()?;
+    let control = queue.group_controls.get(name);
+    if let Some(pause) = control.and_then(|control| control.paused(now)) {
+        return Some(BlockedBy::GroupPaused { until: pause.until });
+    }
+    if let Some(until) = queue.group_rate_until(name, now) {
+        return Some(BlockedBy::GroupRate { until });
+    }
+    let limit = control.and_then(|control| control.concurrency).or(queue.config.group_concurrency);
+    let limit = limit.map_or(usize::MAX, |limit| limit as usize);
+    let group = queue.ready.group(name)?;
     let (started, batch) = (job.is_started(), job.batch());
     // One that was begun holds a place already, and waits only for those that are being worked on.
     let in_the_way = |job: &Job| match state_at(queue, job, now) {

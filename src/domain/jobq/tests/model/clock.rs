@@ -10,7 +10,12 @@ impl Model {
         let now = now.max(self.clock);
         let (due, mut room) = (self.schedules_due(now), self.length_left());
         let mut moved = !due.is_empty();
-        while self.one_step(now) || self.settle(now) || self.ripen(now) || self.forget(now) {
+        while self.one_step(now)
+            || self.settle(now)
+            || self.ripen(now)
+            || self.open_a_group(now)
+            || self.forget(now)
+        {
             self.sync();
             moved = true;
         }

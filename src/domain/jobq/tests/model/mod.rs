@@ -2,6 +2,7 @@
 
 pub(crate) mod clock;
 pub(crate) mod dependencies;
+pub(crate) mod groups;
 pub(crate) mod ordering;
 pub(crate) mod schedules;
 pub(crate) mod settling;
@@ -11,6 +12,7 @@ use crate::domain::jobq::tests::harness::automatic_id_at;
 use crate::domain::jobq::*;
 use crate::domain::refusal::Code;
 use crate::domain::time::UnixMs;
+use groups::Groups;
 use schedules::Timed;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -107,6 +109,7 @@ pub(crate) struct Model {
     pub roots: BTreeMap<u64, u64>,
     pub config: Config,
     pub pause: Option<Pause>,
+    pub groups: Groups,
     /// What aging had added when it was changed last, and when that was.
     pub aged: (i64, UnixMs),
     /// When jobs were begun.
@@ -231,6 +234,9 @@ impl Model {
             return Ok(Pushed::Duplicate(id.into()));
         }
         if self.pause.is_some_and(|pause| pause.pushes && pause.until.is_none_or(|until| now < until)) {
+            return Err(Code::Paused);
+        }
+        if self.group_takes_no_pushes(push.group) {
             return Err(Code::Paused);
         }
         let (after, doomed) = push.after.map(|after| self.after(&after)).unwrap_or_default();

@@ -51,7 +51,11 @@ impl Model {
     /// Whether the job's group lets it go: a slot has one run at a time.
     fn may_go(&self, row: &Row) -> bool {
         let Some(group) = &row.group else { return true };
-        let limit = self.config.group_concurrency.map_or(usize::MAX, |limit| limit as usize);
+        if self.groups.closed.contains_key(group) {
+            return false;
+        }
+        let own = self.groups.widths.get(group).copied();
+        let limit = own.or(self.config.group_concurrency).map_or(usize::MAX, |limit| limit as usize);
         let of_group = self.rows.iter().filter(|other| other.group.as_ref() == Some(group));
         let in_the_way =
             |other: &&Row| other.state == State::Active || (!row.is_started() && other.is_started());
@@ -108,7 +112,9 @@ impl Model {
             let mut passed = Vec::new();
             while let Some(first) = self.next(|row| !passed.contains(&row.group)) {
                 let (mut jobs, batch) = self.run(first);
-                jobs.truncate(most);
+                let group = self.rows[first].group.as_deref();
+                let left = group.map_or(usize::MAX, |group| self.group_starts_left(group, now).0);
+                jobs.truncate(most.min(left));
                 if is_ripe(&jobs) {
                     let is_batch = self.rows[first].group.is_some() && (batch > 0 || jobs.len() > 1);
                     return (jobs, is_batch.then_some(batch));
@@ -148,9 +154,12 @@ impl Model {
         }
         self.last_turn += 1;
         let turn = self.last_turn;
-        match &self.rows[nth].group {
+        match self.rows[nth].group.clone() {
             None => self.ungrouped_turn = turn,
-            Some(group) => _ = self.turns.insert(group.clone(), turn),
+            Some(group) => {
+                self.begin_in_group(&group, now);
+                self.turns.insert(group, turn);
+            }
         }
     }
 }

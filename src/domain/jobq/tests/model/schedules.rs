@@ -104,6 +104,7 @@ impl Model {
         let nth = self.schedules.iter().position(|timed| timed.name == name).expect("a schedule");
         let mut timed = self.schedules[nth].clone();
         let mut taken = self.is_taken(&timed);
+        let is_closed = self.group_takes_no_pushes(timed.like.group.as_deref());
         for _ in 0..AT_ONCE {
             let Some(due) = timed.next.filter(|due| *due <= now) else { break };
             let before = timed.missed_until;
@@ -113,7 +114,7 @@ impl Model {
             let missed = due <= timed.missed_until;
             let in_the_way = taken && !timed.overlap;
             let all = missed && timed.catch_up == CatchUp::All && timed.behind < 1_000;
-            if all && in_the_way {
+            if all && in_the_way && !is_closed {
                 // The series is found again when the last run has ended.
                 timed.missed_until = before;
                 timed.held = true;
@@ -125,7 +126,7 @@ impl Model {
                 CatchUp::One => true,
                 CatchUp::All => all,
             };
-            let runs = wanted && !in_the_way && *room > 0;
+            let runs = wanted && !in_the_way && *room > 0 && !is_closed;
             if runs {
                 *room -= 1;
                 timed.last = Some((due, self.add_run(&timed, due, now)));
@@ -228,7 +229,7 @@ impl Model {
         if self.rows.iter().any(|row| row.id[..] == id[..]) {
             return Ok(Pushed::Duplicate(id));
         }
-        if self.takes_no_pushes(now) {
+        if self.takes_no_pushes(now) || self.group_takes_no_pushes(timed.like.group.as_deref()) {
             return Err(Code::Paused);
         }
         if self.length_left() == 0 {

@@ -269,9 +269,13 @@ impl Model {
         if config.aging != self.config.aging {
             self.aged = (self.shift(now), now);
         }
+        let has_new_group_rate = config.group_rate != self.config.group_rate;
         self.config = config;
         if self.config.rate.is_none() {
             self.starts.clear();
+        }
+        if has_new_group_rate {
+            self.recheck_groups(now);
         }
         self.changed(now);
     }
