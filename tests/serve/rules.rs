@@ -47,3 +47,35 @@ fn promtool_takes_the_alert_rules() {
         Ok(output) => assert!(output.status.success(), "{output:?}"),
     }
 }
+
+/// What KEDA asks: the page behind a password, and in it the rows that the example names.
+#[test]
+fn the_example_for_keda_goes_from_nothing_to_jobs_and_back() {
+    let s = server!();
+    let served = Served::start(&s.url(), &["--basic-auth", "ada:lovelace"]);
+    let example = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/keda.yaml");
+    let example = std::fs::read_to_string(example).expect("the example");
+    let rows: Vec<&str> = example
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("valueLocation: '")?.strip_suffix('\''))
+        .collect();
+    assert_eq!(rows.len(), 2, "{rows:?}");
+    let values = || -> Vec<Option<f64>> {
+        let header = ("authorization", "Basic YWRhOmxvdmVsYWNl");
+        let answer = crate::http::ask(served.port, "GET", "/metrics", &[header], "");
+        assert_eq!(answer.status, 200);
+        let value =
+            |row: &&str| answer.body.lines().find_map(|line| line.strip_prefix(row)?.trim().parse().ok());
+        rows.iter().map(value).collect()
+    };
+    for number in 0..3 {
+        s.ok(format!("JOBQ.PUSH mails p ID job-{number}"));
+    }
+    eventually("three are ready", || values() == [Some(3.0), Some(0.0)]);
+    let jobs = s.ok("JOBQ.POP mails COUNT 3");
+    eventually("three are active", || values() == [Some(0.0), Some(3.0)]);
+    for job in jobs.items() {
+        s.ok(format!("JOBQ.ACK mails {} {}", job.at(0).text(), job.at(1).int()));
+    }
+    eventually("none is left", || values() == [Some(0.0), Some(0.0)]);
+}
