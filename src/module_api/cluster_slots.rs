@@ -19,6 +19,29 @@ pub fn owns(ctx: Ctx<'_>, key: ServerStr<'_>) -> bool {
     QUESTIONS.into_iter().any(|question| answers(ctx, question, key))
 }
 
+/// Whether the cluster's configuration makes this node a replica. After a restart the node is told of its primary a moment
+/// later, and till then the server's own flags say that it is one itself.
+pub fn is_replica(ctx: Ctx<'_>) -> bool {
+    if !ctx.is_cluster() {
+        return false;
+    }
+    let mut flags = 0;
+    // SAFETY: the id that the server shows has no NUL at its end, so it is copied; of address, primary and port nothing
+    // is asked.
+    let known = unsafe {
+        let own = api!(RedisModule_GetMyClusterID)();
+        if own.is_null() {
+            return false;
+        }
+        let mut id = [0; raw::REDISMODULE_NODE_ID_LEN as usize + 1];
+        own.copy_to(id.as_mut_ptr(), raw::REDISMODULE_NODE_ID_LEN as usize);
+        let ask = api!(RedisModule_GetClusterNodeInfo);
+        let (nothing, no_port) = (std::ptr::null_mut(), std::ptr::null_mut());
+        ask(ctx.raw(), id.as_ptr(), nothing, nothing, no_port, &mut flags) == raw::REDISMODULE_OK as i32
+    };
+    known && flags & raw::REDISMODULE_NODE_SLAVE as i32 != 0
+}
+
 /// Whether the server answers this command about the key, without an error.
 fn answers(ctx: Ctx<'_>, command: &CStr, key: ServerStr<'_>) -> bool {
     // SAFETY: the format names exactly the argument that follows; the reply is ours until freed.

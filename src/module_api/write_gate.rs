@@ -6,7 +6,7 @@
 //! slot) aborts when something replicates, so the change has to wait.
 
 use super::context::Ctx;
-use super::write_conditions;
+use super::{cluster_slots, write_conditions};
 
 /// Whether a change may be made now, outside a client's command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum Gate {
 }
 
 pub fn may_write(ctx: Ctx<'_>) -> Gate {
-    if !ctx.is_primary() || ctx.is_loading() {
+    if !ctx.is_primary() || ctx.is_loading() || cluster_slots::is_replica(ctx) {
         Gate::Never
     } else if ctx.must_not_replicate() || write_conditions::refuse_writes() {
         Gate::Later

@@ -85,3 +85,31 @@ fn a_wrong_or_missing_file_refuses_the_load() {
         assert!(log.contains(fault) && log.contains(&path.display().to_string()), "{log}");
     }
 }
+
+#[test]
+fn a_replica_of_a_cluster_that_restarts_keeps_the_policies_of_its_primary() {
+    let (_directory, _path, option) = file("RATELIMIT.POLICY SET tier 1/1m\nRATELIMIT.POLICY SET own 1/1m");
+    let bus = || {
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        format!("cluster-port {}", socket.local_addr().expect("its address").port())
+    };
+    let (bus_of_primary, bus_of_replica) = (bus(), bus());
+    let s = server!("cluster-enabled yes", bus_of_primary.as_str());
+    let mut r = server!("cluster-enabled yes", bus_of_replica.as_str(), option.as_str());
+    s.ok("CLUSTER ADDSLOTSRANGE 0 16383");
+    let port = bus_of_primary.split(' ').next_back().expect("a port");
+    r.ok(format!("CLUSTER MEET 127.0.0.1 {} {port}", s.port()));
+    let id = s.ok("CLUSTER MYID").text();
+    eventually("they know each other", || r.ok("CLUSTER NODES").text().contains(&id));
+    eventually("it is a replica", || !r.call(format!("CLUSTER REPLICATE {id}")).is_error());
+    s.ok("RATELIMIT.POLICY SET tier 5/1m");
+    for _ in 0..3 {
+        eventually("the replica is linked", || r.info("master_link_status") == "up");
+        s.in_step_with(&r);
+        r.ok("RATELIMIT.POLICY GET tier").is(list!["5/1m"]);
+        r.ok("RATELIMIT.POLICY GET own").is(nil());
+        r.restart();
+        // Asked before and after it has found its primary.
+        r.ok("RATELIMIT.POLICY GET own").is(nil());
+    }
+}
