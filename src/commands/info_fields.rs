@@ -25,7 +25,12 @@ pub const SECTIONS: &[info::Section] = &[
     },
     info::Section {
         name: "memory",
-        fields: || vec![("eviction_may_drop_claims", eviction::may_drop().into())],
+        fields: || {
+            vec![
+                ("eviction_may_drop_claims", eviction::may_drop().into()),
+                ("eviction_may_drop_queues", eviction::may_drop_queues().into()),
+            ]
+        },
     },
     info::Section {
         name: "cache",

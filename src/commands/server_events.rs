@@ -2,6 +2,7 @@
 
 use crate::module_api::blocking;
 use crate::module_api::context::Ctx;
+use crate::module_api::data_type;
 use crate::module_api::events::Event;
 use crate::module_api::keyspace;
 use crate::module_api::write_conditions;
@@ -43,6 +44,7 @@ pub fn of(ctx: Ctx<'_>, event: Event) {
             keyspace::read_settings();
             write_conditions::read_settings(ctx);
         }
+        Event::SavesWholeFile(begins) => data_type::note_whole_file(begins),
         Event::RewriteBegan => global_state::rewrite_began(ctx),
         // The dispatcher of blocked clients asks for the role itself (module_api/blocking/dispatch).
         Event::Demoted => {}

@@ -1,10 +1,10 @@
 //! Rust values under keys: registration and the callbacks the server makes for a type.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, Ordering};
 
 use super::context::{Ctx, Level, log_anywhere};
-use super::panic_guard::{catch_panic, catch_panic_or};
+use super::panic_guard::{TestPoint, catch_panic, catch_panic_or, test_point};
 use super::server_string::{ServerStr, bytes_of};
 use crate::module_api::{api, raw};
 
@@ -181,13 +181,7 @@ extern "C" fn rdb_save<T: DataType>(io: *mut raw::RedisModuleIO, value: *mut c_v
         alone.as_ref().unwrap_or(value).save(&mut |block| save_bytes(io, block));
         save_bytes(io, b"");
     };
-    catch_panic(save, |cause| {
-        log_anywhere(Level::Warning, &format!("workgate: saving a value panicked: {cause}"));
-        // A file without the end of a value could not be loaded: the saving child fails as a whole.
-        if Ctx::no_context().is_child() {
-            std::process::abort();
-        }
-    });
+    catch_panic(save, |cause| abort_child("saving", cause));
 }
 
 /// The name of the key that is being saved.
@@ -202,8 +196,17 @@ fn key_of<'a>(io: *mut raw::RedisModuleIO) -> Option<&'a [u8]> {
 /// The process that has saved [`Aux`] state, if it is a child: what it saves is a whole file.
 static AUX_SAVED_BY: AtomicU32 = AtomicU32::new(0);
 
+/// Whether the main process saves a whole file: SAVE, SHUTDOWN, DEBUG RELOAD. After a restart from such a file a replica
+/// goes on by partial resynchronisation, so it must hold what its primary holds.
+static SAVES_WHOLE_FILE: AtomicBool = AtomicBool::new(false);
+
+/// The main process begins to save a whole file, or has ended it.
+pub fn note_whole_file(begins: bool) {
+    SAVES_WHOLE_FILE.store(begins, Ordering::Relaxed);
+}
+
 fn aux_is_saved() -> bool {
-    AUX_SAVED_BY.load(Ordering::Relaxed) == std::process::id()
+    SAVES_WHOLE_FILE.load(Ordering::Relaxed) || AUX_SAVED_BY.load(Ordering::Relaxed) == std::process::id()
 }
 
 extern "C" fn rdb_load<T: DataType>(io: *mut raw::RedisModuleIO, encoding: c_int) -> *mut c_void {
@@ -296,7 +299,8 @@ extern "C" fn aof_rewrite<T: DataType>(
     key: *mut raw::RedisModuleString,
     value: *mut c_void,
 ) {
-    catch_panic_or((), || {
+    let rewrite = || {
+        test_point(TestPoint::Rewrite);
         // SAFETY: the server passes a value of this type and its key's name.
         let (value, key) = unsafe { (value_of::<T>(value), ServerStr::new(key)) };
         emit_preface::<T>(io);
@@ -308,7 +312,16 @@ extern "C" fn aof_rewrite<T: DataType>(
             }
         });
         emit_block::<T>(io, key, true, &waiting.unwrap_or_default());
-    });
+    };
+    catch_panic(rewrite, |cause| abort_child("rewriting", cause));
+}
+
+/// A file that lacks a value, or its end, must not take the place of the last one: the child that writes it fails.
+fn abort_child(doing: &str, cause: &str) {
+    log_anywhere(Level::Warning, &format!("workgate: {doing} a value panicked: {cause}"));
+    if Ctx::no_context().is_child() {
+        std::process::abort();
+    }
 }
 
 /// Every rewrite runs in a process of its own, which is how the first value of one is known.
@@ -422,7 +435,7 @@ extern "C" fn copy<T: DataType>(ctx: *mut raw::RedisModuleKeyOptCtx, value: *con
 
 extern "C" fn aux_save<A: Aux>(io: *mut raw::RedisModuleIO, _when: c_int) {
     catch_panic_or((), || {
-        // The main process saves whole files and single keys alike: there every value is saved alone.
+        // The main process saves whole files and single keys alike: see `note_whole_file`.
         if Ctx::no_context().is_child() {
             AUX_SAVED_BY.store(std::process::id(), Ordering::Relaxed);
         }

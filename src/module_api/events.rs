@@ -22,6 +22,8 @@ pub enum Event {
     Configured,
     Promoted,
     Demoted,
+    /// This process, not a child, begins to save a whole file, or has ended it.
+    SavesWholeFile(bool),
     /// A child has begun to rewrite the AOF; all that is replicated from here on follows what it writes.
     RewriteBegan,
 }
@@ -38,6 +40,7 @@ pub fn subscribe(ctx: Ctx<'_>, listener: fn(Ctx<'_>, Event)) -> bool {
         raw::REDISMODULE_EVENT_REPLICATION_ROLE_CHANGED,
         raw::REDISMODULE_EVENT_CONFIG,
         raw::REDISMODULE_EVENT_FORK_CHILD,
+        raw::REDISMODULE_EVENT_PERSISTENCE,
     ];
     all.into_iter().all(|id| {
         // The header's own constants of these are private to C; the version of the data is 1 for all.
@@ -89,6 +92,11 @@ unsafe fn translate(id: u64, sub: u64, data: *mut c_void) -> Option<Event> {
             _ => Event::Demoted,
         }),
         raw::REDISMODULE_EVENT_CONFIG => Some(Event::Configured),
+        raw::REDISMODULE_EVENT_PERSISTENCE => Some(Event::SavesWholeFile(matches!(
+            sub,
+            raw::REDISMODULE_SUBEVENT_PERSISTENCE_SYNC_RDB_START
+                | raw::REDISMODULE_SUBEVENT_PERSISTENCE_SYNC_AOF_START
+        ))),
         raw::REDISMODULE_EVENT_FORK_CHILD
             if sub == raw::REDISMODULE_SUBEVENT_FORK_CHILD_BORN && replication::is_rewriting() =>
         {

@@ -13,6 +13,8 @@ use crate::module_api::context::{Ctx, Origin};
 use crate::module_api::key::{Key, WrongType};
 use crate::module_api::keyspace;
 use crate::module_api::keyspace::EventClass;
+use crate::module_api::panic_guard;
+use crate::module_api::panic_guard::TestPoint;
 use crate::module_api::server_string::ServerStr;
 use crate::module_api::{blocking, replication};
 
@@ -228,7 +230,10 @@ pub fn apply<V: ValueType>(key: &mut Key<'_>, effect: V::Effect) {
     let is_visible = effect.is_visible();
     let was_there = !key.is_missing();
     let mut events = keyspace::wants_module_events().then(|| Events::from_iter(V::event(&effect)));
-    update::<V>(key, effect, events.as_mut());
+    panic_guard::abort_on_panic(|| {
+        panic_guard::test_point(TestPoint::Apply);
+        update::<V>(key, effect, events.as_mut());
+    });
     if is_visible {
         key.changed();
     }
@@ -309,8 +314,9 @@ fn insert<V: ValueType>(key: &mut Key<'_>, effect: V::Effect, events: Option<&mu
 /// Gives the key the expiry that its value wants, when that has changed.
 fn update_expiry(key: &mut Key<'_>, before: Lifetime, after: Lifetime) {
     match after {
-        _ if before == after => {}
+        // Whatever it was before: a file may hold a value that is over.
         Lifetime::Over => key.delete(),
+        _ if before == after => {}
         Lifetime::Until(at) => key.expire_at(Some(at)),
         Lifetime::Endless => key.expire_at(None),
     }

@@ -1,6 +1,6 @@
 //! What a full server does: it may drop what must not be dropped, and it refuses what would add.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::value::Value;
@@ -12,20 +12,26 @@ use crate::module_api::maxmemory::Eviction;
 static EVICTION: AtomicU8 = AtomicU8::new(0);
 const ALL: [Eviction; 4] = [Eviction::Unlimited, Eviction::Nothing, Eviction::Volatile, Eviction::Any];
 
-static WAS_WARNED: AtomicBool = AtomicBool::new(false);
+/// What the log has warned of: an [`Eviction`] as a number.
+static WARNED_OF: AtomicU8 = AtomicU8::new(0);
 
 /// Looks at the settings: after the module was loaded and whenever one has changed.
 pub fn read_settings(ctx: Ctx<'_>) {
     let eviction = maxmemory::eviction();
     EVICTION.store(eviction as u8, Ordering::Relaxed);
-    if !may_drop() {
-        WAS_WARNED.store(false, Ordering::Relaxed);
-    } else if !WAS_WARNED.swap(true, Ordering::Relaxed) {
-        ctx.log(
-            Level::Warning,
+    let text = match eviction {
+        Eviction::Unlimited | Eviction::Nothing => "",
+        Eviction::Volatile => {
             "workgate: a full server may drop claims, results and marks before their time; \
-             CONFIG SET maxmemory-policy noeviction keeps them",
-        );
+             CONFIG SET maxmemory-policy noeviction keeps them"
+        }
+        Eviction::Any => {
+            "workgate: a full server may drop claims, results and marks before their time, and queues with all of \
+             their jobs; CONFIG SET maxmemory-policy noeviction keeps them"
+        }
+    };
+    if WARNED_OF.swap(eviction as u8, Ordering::Relaxed) != eviction as u8 && !text.is_empty() {
+        ctx.log(Level::Warning, text);
     }
 }
 

@@ -19,6 +19,7 @@ use crate::module_api::context::Ctx;
 use crate::module_api::data_type;
 use crate::module_api::data_type::{Aux, AuxState};
 use crate::module_api::main_thread::MainThread;
+use crate::module_api::panic_guard;
 use crate::module_api::replication;
 
 use crate::runtime::{eviction, in_use, replicated_clock, token_clock};
@@ -155,7 +156,7 @@ pub fn write<T: GlobalTable, R>(
 
 fn apply<T: GlobalTable>(effect: T::Effect) {
     token_clock::tokens(|tokens| tokens.saw(effect.highest_token()));
-    with(|table: &mut T| table.apply(effect));
+    panic_guard::abort_on_panic(|| with(|table: &mut T| table.apply(effect)));
 }
 
 /// All tables, as [`register`] was given them: every list of them is made from this one.

@@ -122,6 +122,20 @@ impl Server {
         self.process.kill();
     }
 
+    /// Waits for a crash that the test has asked for, after which the server can be revived.
+    pub fn crashes(&mut self) {
+        eventually("the server crashes", || self.process.ended().is_some());
+        self.killed = true;
+        self.forget_crash();
+    }
+
+    /// A crash that the test has asked for, of the server or of its child, is none of those that fail a test.
+    #[track_caller]
+    pub fn forget_crash(&self) {
+        assert!(crash_in(&self.directory).is_some(), "there was a crash");
+        std::fs::write(log_path(&self.directory), "").expect("the log is emptied");
+    }
+
     /// Starts the killed server again, on its directory.
     pub fn revive(&mut self) {
         assert!(self.killed, "only a killed server can be revived");

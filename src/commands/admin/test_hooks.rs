@@ -7,6 +7,7 @@ use crate::domain::refusal::{Refusal, shown};
 use crate::module_api::blocking;
 use crate::module_api::command::Call;
 use crate::module_api::context::{CLOCK_AHEAD_MS, IMPORTS};
+use crate::module_api::panic_guard::{PANIC_AT, TestPoint};
 use crate::runtime::blocking::ATTEMPTS;
 use crate::runtime::handler::Handler;
 
@@ -19,7 +20,16 @@ pub struct Test;
 impl Handler for Test {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         match call.args.get(1) {
-            Some(b"PANIC") => panic!("asked to"),
+            Some(b"PANIC") => {
+                let at = match call.args.get(2) {
+                    Some(b"APPLY") => TestPoint::Apply,
+                    Some(b"REWRITE") => TestPoint::Rewrite,
+                    _ => panic!("asked to"),
+                };
+                PANIC_AT.store(at as u8, Ordering::Relaxed);
+                call.reply.ok();
+                Ok(())
+            }
             Some(b"HALFWAY") => {
                 call.reply.array(2);
                 panic!("asked to")

@@ -209,6 +209,24 @@ fn a_policy_that_may_drop_claims_is_warned_of() {
 }
 
 #[test]
+fn a_policy_that_may_drop_queues_too_is_warned_of_by_itself() {
+    let s = server!("maxmemory 1gb", "maxmemory-policy volatile-lru");
+    let warnings = || s.log_tail().matches("and queues with all of their jobs").count();
+    let may = || s.info("workgate_eviction_may_drop_queues");
+    assert_eq!((may().as_str(), warnings()), ("0", 0), "queues have no TTL");
+    for (policy, queues, warned) in [
+        ("allkeys-random", "1", 1),
+        ("allkeys-lru", "1", 1),
+        ("volatile-ttl", "0", 1),
+        ("allkeys-lfu", "1", 2),
+        ("noeviction", "0", 2),
+    ] {
+        s.ok(format!("CONFIG SET maxmemory-policy {policy}"));
+        assert_eq!((may().as_str(), warnings()), (queues, warned), "{policy}");
+    }
+}
+
+#[test]
 fn a_fingerprint_is_shown_in_hexadecimal_digits() {
     let s = server!();
     // printf '\1abc' | sha256sum, printf '\2abc' | sha256sum, printf '\3{"a":1}' | sha256sum

@@ -14,3 +14,4 @@ mod saved_files;
 mod shifted_heap;
 mod verbatim;
 mod verbatim_check;
+mod whole_files;
