@@ -58,6 +58,8 @@ mod tests {
         assert_eq!(holders, containers);
         assert_eq!(containers.len(), CONTAINERS.len());
         for container in CONTAINERS {
+            let reaches = rows().any(|row| row.is_held_by(container) && row.keys == Keys::EveryShard);
+            assert_eq!(container.reaches_every_shard, reaches, "{}", container.name);
             assert!(!container.summary.is_empty() && !container.summary.ends_with('.'), "{}", container.name);
         }
     }

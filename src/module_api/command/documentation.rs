@@ -5,6 +5,9 @@ use std::ffi::{CStr, CString, c_char, c_int};
 use super::spec::{Access, Arg, ArgType, Container, Keys, Spec, text};
 use crate::module_api::raw;
 
+/// The tips of what must reach every primary.
+const EVERY_SHARD: &CStr = c"request_policy:all_shards response_policy:all_succeeded";
+
 /// Hands over what COMMAND DOCS shows.
 pub(crate) fn document(command: *mut raw::RedisModuleCommand, spec: &'static Spec) {
     let Some(set_info) =
@@ -34,7 +37,7 @@ pub(crate) fn document(command: *mut raw::RedisModuleCommand, spec: &'static Spe
         since: since.as_ptr(),
         history: std::ptr::null_mut(),
         tips: match spec.keys {
-            Keys::EveryShard => c"request_policy:all_shards response_policy:all_succeeded".as_ptr(),
+            Keys::EveryShard => EVERY_SHARD.as_ptr(),
             Keys::None | Keys::At(..) | Keys::AtAndBehind(..) | Keys::From(..) => std::ptr::null(),
         },
         arity: spec.arity,
@@ -47,16 +50,25 @@ pub(crate) fn document(command: *mut raw::RedisModuleCommand, spec: &'static Spe
 
 /// What COMMAND DOCS shows of a command that only holds others.
 pub(crate) fn document_container(command: *mut raw::RedisModuleCommand, container: &Container) {
-    describe(command, container.summary, "Depends on subcommand", -2);
+    // No policy for the response: redis-py 8.1 knows none and fails at each, when all primaries have answered.
+    let tips =
+        if container.reaches_every_shard { c"request_policy:all_shards".as_ptr() } else { std::ptr::null() };
+    describe(command, container.summary, "Depends on subcommand", -2, tips);
 }
 
 /// What COMMAND DOCS shows of a HELP.
 pub(crate) fn document_help(command: *mut raw::RedisModuleCommand) {
-    describe(command, "Shows the subcommands and their arguments", "O(1)", 2);
+    describe(command, "Shows the subcommands and their arguments", "O(1)", 2, std::ptr::null());
 }
 
 /// For a command without keys and arguments of its own.
-fn describe(command: *mut raw::RedisModuleCommand, summary: &str, complexity: &str, arity: c_int) {
+fn describe(
+    command: *mut raw::RedisModuleCommand,
+    summary: &str,
+    complexity: &str,
+    arity: c_int,
+    tips: *const c_char,
+) {
     // SAFETY: the table is only read after it was filled.
     let Some(set_info) = (unsafe { raw::RedisModule_SetCommandInfo }) else { return };
     let (summary, complexity) = (text(summary), text(complexity));
@@ -66,7 +78,7 @@ fn describe(command: *mut raw::RedisModuleCommand, summary: &str, complexity: &s
         complexity: complexity.as_ptr(),
         since: c"0.1.0".as_ptr(),
         history: std::ptr::null_mut(),
-        tips: std::ptr::null(),
+        tips,
         arity,
         key_specs: std::ptr::null_mut(),
         args: std::ptr::null_mut(),

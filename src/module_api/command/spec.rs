@@ -77,6 +77,10 @@ pub struct Container {
     /// Upper case, as the docs show it.
     pub name: &'static str,
     pub summary: &'static str,
+    /// One of its subcommands changes what every primary of a cluster holds on its own. Clients that heed tips look
+    /// for those of the container, so that all of its subcommands go to all primaries; those that only look are
+    /// answered alike by each.
+    pub reaches_every_shard: bool,
 }
 
 /// A word among the flags of a row that few servers know (Redis 8): the command is for the replication link and the

@@ -3,6 +3,7 @@
 mod acl_categories;
 mod acl_names;
 mod acl_roles;
+mod cluster_clients;
 mod command_info;
 mod durations;
 mod every_command;
