@@ -13,6 +13,7 @@ pub const SECTIONS: &[info::Section] = &[
                 ("calls", &counters::CALLS),
                 ("allowed", &counters::ALLOWED),
                 ("denied", &counters::DENIED),
+                ("locked", &counters::LOCKED),
                 ("pushed", &counters::PUSHED),
                 ("done", &counters::DONE),
                 ("dead", &counters::DEAD),

@@ -28,6 +28,8 @@ pub static FENCED: Counter = Counter::new();
 pub static ALLOWED: Counter = Counter::new();
 /// Checks of limits that were denied.
 pub static DENIED: Counter = Counter::new();
+/// Of these, those that a lock of the subject denied.
+pub static LOCKED: Counter = Counter::new();
 /// Jobs that were added to queues.
 pub static PUSHED: Counter = Counter::new();
 /// Jobs that were finished by an ACK.

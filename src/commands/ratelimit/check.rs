@@ -13,12 +13,12 @@ use crate::runtime::handler::{Handler, VerbatimHandler};
 use super::check_wait::Wait;
 use super::limit_args::NamedPolicies;
 use super::limit_rows::reply_rows;
+use super::stats::Outcome;
 use super::verdict_reply::{ReplyShape, reply_verdict};
 use crate::commands::args::{ArgReader, Keyword, unknown};
-use crate::commands::ratelimit::{check_wait, limit_args};
+use crate::commands::ratelimit::{check_wait, limit_args, stats};
 use crate::runtime::commit;
 use crate::runtime::commit::{ReplicateAs, Write};
-use crate::runtime::counters::{ALLOWED, DENIED};
 use crate::runtime::eviction;
 
 /// `RATELIMIT.CHECK key limit|@policy [limit|@policy …] [COST n | COST name=n[,name=n]] [UPTO] [LOCKOUT d [FACTOR f MAX d]]
@@ -45,7 +45,12 @@ impl VerbatimHandler for CheckLimits {
             let decision = ratelimit::decide_check(subject, &check, now)?;
             eviction::refuse_if_full(call.ctx, subject, decision.effect.as_ref())?;
             Ok(decision.map(|verdict| {
-                (if verdict.allowed() { &ALLOWED } else { &DENIED }).add(1);
+                let outcome = Outcome::of(&verdict);
+                stats::count(outcome, || call.ctx.db(), key.bytes());
+                if policies.get().is_some() {
+                    let named = stats::policies_of(call.args);
+                    stats::count_for_policies(outcome, call.ctx.db(), key.bytes(), named);
+                }
                 reply_verdict(&verdict, verdict.taken_cost(), shape, call.reply);
             }))
         })

@@ -15,13 +15,13 @@ use crate::module_api::server_string::ServerStr;
 
 use super::kept_reply::KeptReply;
 use super::limit_args::NamedPolicies;
+use super::stats::Outcome;
 use super::verdict_reply::{ReplyShape, reply_verdict};
-use crate::commands::ratelimit::limit_args;
+use crate::commands::ratelimit::{limit_args, stats};
 use crate::runtime::blocking;
 use crate::runtime::blocking::{Decided, Waitable};
 use crate::runtime::commit;
 use crate::runtime::commit::Write;
-use crate::runtime::counters::{ALLOWED, DENIED};
 
 /// BLOCK of a call.
 #[derive(Clone, Copy)]
@@ -58,6 +58,7 @@ pub fn check_or_wait(
 
 /// A CHECK that may wait. It holds the words of the call, since policies may change in the meantime.
 struct WaitingCheck {
+    db: i32,
     limits: Vec<Box<[u8]>>,
     cost: Option<Box<[u8]>>,
     upto: bool,
@@ -69,7 +70,7 @@ struct WaitingCheck {
 /// The answer, freed from the state.
 struct CheckAnswer {
     reply: KeptReply,
-    allowed: bool,
+    outcome: Outcome,
     /// It was denied, and may pass later.
     must_wait: bool,
     retry_after_ms: u64,
@@ -87,6 +88,7 @@ impl WaitingCheck {
             wanted.map(|item| WantedName::of(item.limit.display_name().as_bytes())).collect();
         wants.sort_unstable();
         WaitingCheck {
+            db: call.ctx.db(),
             limits: words.take_while(|word| ratelimit::is_limit(word)).map(Box::from).collect(),
             cost: wait.cost.map(Box::from),
             upto: check.upto,
@@ -126,7 +128,7 @@ impl WaitingCheck {
         };
         CheckAnswer {
             reply,
-            allowed: verdict.allowed(),
+            outcome: Outcome::of(verdict),
             must_wait: retry > 0,
             retry_after_ms: u64::try_from(retry).unwrap_or(0),
             charges,
@@ -171,8 +173,11 @@ impl Waitable for WaitingCheck {
         })
     }
 
-    fn reply(&self, answer: &CheckAnswer, _: ServerStr<'_>, reply: Reply<'_>) {
-        (if answer.allowed { &ALLOWED } else { &DENIED }).add(1);
+    fn reply(&self, answer: &CheckAnswer, key: ServerStr<'_>, reply: Reply<'_>) {
+        stats::count(answer.outcome, || self.db, key.bytes());
+        let policies =
+            self.limits.iter().map(|limit| &**limit).filter(|limit| ratelimit::is_policy_name(limit));
+        stats::count_for_policies(answer.outcome, self.db, key.bytes(), policies);
         answer.reply.send(reply);
     }
 

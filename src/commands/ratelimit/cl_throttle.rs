@@ -9,7 +9,9 @@ use crate::domain::time::{LONGEST, SECOND};
 use crate::module_api::command::Call;
 use crate::runtime::handler::Handler;
 
+use super::stats::Outcome;
 use crate::commands::args::ArgReader;
+use crate::commands::ratelimit::stats;
 use crate::runtime::commit;
 
 /// The name of the counter. All calls for a key share it, whatever their parameters.
@@ -49,6 +51,7 @@ impl Handler for Throttle {
         let verdict = commit::write::<Subject, _>(call.ctx, key, |subject, now, _| {
             ratelimit::decide_check(subject, &check, now)
         })?;
+        stats::count(Outcome::of(&verdict), || call.ctx.db(), key.bytes());
         verdict.binding().into_iter().for_each(|row| reply_throttle(call, row, row.allowed));
         Ok(())
     }

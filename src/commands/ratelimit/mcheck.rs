@@ -15,8 +15,9 @@ use crate::runtime::handler::Handler;
 
 use super::limit_args::NamedPolicies;
 use super::limit_rows::reply_rows;
+use super::stats::Outcome;
 use crate::commands::args::{ArgReader, unknown};
-use crate::commands::ratelimit::limit_args;
+use crate::commands::ratelimit::{limit_args, stats};
 use crate::runtime::commit;
 use crate::runtime::commit::Write;
 use crate::runtime::eviction;
@@ -49,6 +50,12 @@ impl Handler for CheckSeveral {
             }
         }
         let verdicts = check_all(call.ctx, &keys, &requests)?;
+        let binding = CheckVerdict::binding_of(&verdicts);
+        let (outcome, subject) = (Outcome::of(&verdicts[binding]), keys[binding].bytes());
+        stats::count(outcome, || call.ctx.db(), subject);
+        if policies.iter().any(|policies| policies.get().is_some_and(|named| !named.is_empty())) {
+            stats::count_for_policies(outcome, call.ctx.db(), subject, stats::policies_of(call.args));
+        }
         reply_verdicts(&keys, &verdicts, detail, call.reply);
         Ok(())
     }

@@ -11,6 +11,7 @@ pub(crate) mod mcheck;
 pub(crate) mod policy;
 pub(crate) mod policy_file;
 pub(crate) mod refund;
+pub(crate) mod stats;
 pub(crate) mod value_type;
 pub(crate) mod verdict_reply;
 
@@ -19,3 +20,4 @@ pub use check::{CheckLimits, Peek};
 pub use cl_throttle::Throttle;
 pub use mcheck::CheckSeveral;
 pub use refund::{Refund, Reset, Settle};
+pub use stats::ShowStats;

@@ -9,6 +9,7 @@ use crate::module_api::reply::Reply;
 use crate::runtime::handler::Handler;
 
 use crate::commands::args::ArgReader;
+use crate::commands::ratelimit::stats;
 use crate::runtime::global_tables;
 
 /// `RATELIMIT.POLICY SET name limit [limit …]`
@@ -38,6 +39,7 @@ impl Handler for Delete {
         let deleted = global_tables::write::<LimitPolicies, _>(call.ctx, |policies, _, _| {
             ratelimit::decide_delete_policy(policies, name)
         })?;
+        stats::forget(name);
         blocking::turns_stale(call.ctx);
         call.reply.int(i64::from(deleted));
         Ok(())

@@ -2,8 +2,8 @@
 
 use super::arg_spec::{FURTHER_KEY, KEY, duration, flag, integer, multiple, one_of, option, optional, text};
 use crate::commands::ratelimit::{
-    AcquirePlace, CheckLimits, CheckSeveral, LockSubject, Peek, Refund, ReleasePlace, Reset, Settle, Unlock,
-    policy,
+    AcquirePlace, CheckLimits, CheckSeveral, LockSubject, Peek, Refund, ReleasePlace, Reset, Settle,
+    ShowStats, Unlock, policy,
 };
 use crate::commands::table::internal::effects;
 use crate::domain::ratelimit::Subject;
@@ -153,6 +153,17 @@ pub static ROWS: &[Spec] = &[
         since: "0.1.0",
         args: &[KEY, text("hold-id"), ALL_OR_NAMED],
         entry: entry::<Settle>(),
+    },
+    Spec {
+        name: "RATELIMIT.STATS",
+        flags: "readonly",
+        arity: -1,
+        keys: Keys::None,
+        summary: "Shows how many checks passed and which subjects were denied most, in all or by one policy",
+        complexity: "O(1)",
+        since: "0.1.0",
+        args: &[optional(text("policy"))],
+        entry: entry::<ShowStats>(),
     },
     Spec {
         name: "RATELIMIT.ACQUIRE",

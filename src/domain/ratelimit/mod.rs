@@ -9,6 +9,7 @@
 //! encoding/   the binary forms
 //! effect      a change in its replicated form; charge: the part for one limit
 //! policies    limits that calls name as @name
+//! denied_subjects  those that were denied most, for STATS
 //! ```
 //!
 //! All arithmetic is exact: integers only, no drift. `now` is a parameter. A clock that steps back
@@ -19,6 +20,7 @@ pub(crate) mod algorithm;
 pub(crate) mod apply;
 pub(crate) mod charge;
 pub(crate) mod decide;
+pub(crate) mod denied_subjects;
 pub(crate) mod effect;
 pub(crate) mod encoding;
 pub(crate) mod limit;
@@ -39,11 +41,12 @@ pub use decide::refund::{
 };
 pub use decide::request::{CheckRequest, RequestedLimit};
 pub use decide::verdict::{CheckVerdict, LimitRow};
+pub use denied_subjects::DeniedSubjects;
 pub use effect::{CounterKey, Effect};
 pub use limit::parse::{Limit, is_limit, is_policy_name};
 pub use limit::parse_cache::LimitParseCache;
 pub use limit::rule::{LimitKind, Rule};
-pub use policies::{LimitPolicies, LimitPolicy, decide_delete_policy, decide_set_policy};
+pub use policies::{LimitPolicies, LimitPolicy, MAX_POLICIES, decide_delete_policy, decide_set_policy};
 pub use state::holds::MAX_HOLD_ID_LEN;
 pub use state::leases::{MAX_HOLDER_LEN, MAX_LEASES};
 pub use state::lockout::{Lockout, MAX_FACTOR};

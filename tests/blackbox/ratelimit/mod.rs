@@ -16,4 +16,5 @@ mod policy_file;
 mod refusals;
 mod several_limits;
 mod sliding_window;
+mod stats;
 mod token_bucket;

@@ -20,7 +20,7 @@ fn prepare(s: &Server) {
 }
 
 /// Calls that answer one map.
-const MAPS: [&str; 10] = [
+const MAPS: [&str; 12] = [
     "JOBQ.GET q a",
     "JOBQ.STATS q",
     "JOBQ.CONFIG GET q",
@@ -29,6 +29,8 @@ const MAPS: [&str; 10] = [
     "CACHE.POLICY GET page:",
     "CACHE.POLICY LIST",
     "RATELIMIT.POLICY LIST",
+    "RATELIMIT.STATS",
+    "RATELIMIT.STATS ai",
     "BREAKER.CONFIG GET b",
     "IDEMP.GET i",
 ];

@@ -157,6 +157,11 @@ impl<'a> CheckVerdict<'a> {
         self.binding().is_none_or(|row| row.allowed)
     }
 
+    /// Whether SHADOW lets the call pass although a limit denies it.
+    pub fn is_shadow(&self) -> bool {
+        self.shadow.is_some()
+    }
+
     /// The row that binds; the first of equal ones. `None` if there are no rows: a PEEK without
     /// limits, at a subject that holds none.
     pub fn binding(&self) -> Option<&LimitRow<'a>> {
