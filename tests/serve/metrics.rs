@@ -37,6 +37,8 @@ pub fn fill(s: &Server) {
     for _ in 0..3 {
         s.ok("RATELIMIT.CHECK u 2/1h");
     }
+    s.ok("RATELIMIT.POLICY SET ai 1/1h");
+    s.ok("RATELIMIT.CHECK v @ai");
     s.ok("IDEMP.CLAIM key");
     s.ok("CACHE.POLICY SET page: TTL 10m");
     let fill = s.ok("CACHE.GETSET page:1").at(2).int();
@@ -68,7 +70,9 @@ fn serve_shows_all_families_of_a_server() {
         (r#"workgate_queue_jobs_pushed_total{queue="mails"}"#, 4.0),
         (r#"workgate_queue_runs_failed_total{queue="mails"}"#, 1.0),
         (r#"workgate_queue_jobs_died_total{queue="mails"}"#, 1.0),
-        (r#"workgate_limit_checks_total{result="allowed"}"#, 2.0),
+        (r#"workgate_limit_checks_total{result="allowed"}"#, 3.0),
+        (r#"workgate_limit_policy_checks_total{policy="ai",result="allowed"}"#, 1.0),
+        (r#"workgate_limit_policy_checks_total{policy="ai",result="denied"}"#, 0.0),
         (r#"workgate_limit_checks_total{result="denied"}"#, 1.0),
         (r#"workgate_command_calls_total{command="idemp.claim"}"#, 1.0),
         (r#"workgate_cache_reads_total{policy="page:",result="hit"}"#, 1.0),

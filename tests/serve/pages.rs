@@ -230,6 +230,8 @@ fn schedules_limits_caches_and_breakers_have_their_pages() {
         "one"
     ]);
     s.ok("RATELIMIT.POLICY SET ai/free requests=20/1m 1000/1d");
+    s.ok("RATELIMIT.CHECK user:7 @ai/free COST 20");
+    s.ok("RATELIMIT.CHECK user:7 @ai/free");
     s.ok("CACHE.POLICY SET page: TTL 10m GRACE 1h");
     let token = s.ok("CACHE.GETSET page:1").at(2).int();
     s.ok(format!("CACHE.SET page:1 v TOKEN {token}"));
@@ -240,7 +242,7 @@ fn schedules_limits_caches_and_breakers_have_their_pages() {
     s.ok("BREAKER.FORCE search open");
     eventually("the schedule is seen", || served.get("/schedules").body.contains("Europe/Berlin"));
     shows(&served.get("/schedules"), &["0 2 * * *", "Europe/Berlin", "catch up one", "not yet"]);
-    shows(&served.get("/limits"), &["@ai/free", "requests=20/1m 1000/1d"]);
+    shows(&served.get("/limits"), &["@ai/free", "requests=20/1m 1000/1d", "all checks", "user:7 <b>1</b>"]);
     shows(&served.get("/caches"), &["page:", "75.0 %", "TTL 10m GRACE 1h", "without a policy"]);
     eventually("the breakers are found", || served.get("/breakers").body.contains("mailer"));
     let page = served.get("/breakers");

@@ -20,7 +20,7 @@ pub struct Counters {
     fields: BTreeMap<String, f64>,
     /// Calls, seconds, and calls that were refused or failed, by command.
     commands: BTreeMap<String, [f64; 3]>,
-    /// Allowed, denied and locked by policy, where the server counts that.
+    /// Allowed, denied and locked by policy.
     policies: BTreeMap<String, [f64; 3]>,
 }
 
@@ -30,9 +30,9 @@ impl Counters {
         info.arg("workgate");
         let mut stats = cmd("INFO");
         stats.arg("commandstats");
-        let policies = cmd("RATELIMIT.STATS");
-        let replies = node.call_all(&[info, stats, policies]).await;
-        let mut replies = replies.into_iter();
+        let mut list = cmd("RATELIMIT.POLICY");
+        list.arg("LIST");
+        let mut replies = node.call_all(&[info, stats, list]).await.into_iter();
         for (command, reply) in ["INFO", "INFO commandstats"].into_iter().zip(&mut replies) {
             match reply {
                 Ok(reply) => {
@@ -46,11 +46,25 @@ impl Counters {
                 Err(_) => {}
             }
         }
-        // A server of an earlier version does not know it.
-        if let Some(Ok(reply)) = replies.next() {
-            self.read_policies(&reply);
+        if let Some(Ok(list)) = replies.next() {
+            self.add_policies(node, &list).await;
         }
         Ok(())
+    }
+
+    /// The checks of each policy that the list names.
+    async fn add_policies(&mut self, node: &Node, list: &Value) {
+        let names: Vec<&[u8]> =
+            list.as_map_iter().into_iter().flatten().filter_map(|(name, _)| reply::bytes(name)).collect();
+        let asked: Vec<_> = names.iter().map(|name| cmd("RATELIMIT.STATS").arg(*name).clone()).collect();
+        for (name, stats) in names.iter().zip(node.call_all(&asked).await) {
+            // It may have been deleted since the list was made.
+            let Ok(stats) = stats else { continue };
+            let row = self.policies.entry(name.escape_ascii().to_string()).or_default();
+            for (place, field) in ["allowed", "denied", "locked"].into_iter().enumerate() {
+                row[place] += reply::field(&stats, field).and_then(reply::number).unwrap_or(0.0);
+            }
+        }
     }
 
     fn read(&mut self, line: &str) {
@@ -73,17 +87,6 @@ impl Counters {
         row[0] += fact("calls");
         row[1] += fact("usec") / 1_000_000.0;
         row[2] += fact("rejected_calls") + fact("failed_calls");
-    }
-
-    /// A map of policies, each a map of counts.
-    fn read_policies(&mut self, reply: &Value) {
-        for (name, stats) in reply.as_map_iter().into_iter().flatten() {
-            let Some(name) = reply::bytes(name) else { continue };
-            let row = self.policies.entry(name.escape_ascii().to_string()).or_default();
-            for (place, field) in ["allowed", "denied", "locked"].into_iter().enumerate() {
-                row[place] += reply::field(stats, field).and_then(reply::number).unwrap_or(0.0);
-            }
-        }
     }
 
     pub fn add_to(&self, families: &mut Families) {

@@ -34,60 +34,72 @@ struct Page {
 
 pub async fn page(asked: &Asked) -> Result<Response, Fault> {
     let mut policies: BTreeMap<Vec<u8>, String> = BTreeMap::new();
-    let mut stats: BTreeMap<Vec<u8>, Value> = BTreeMap::new();
+    let mut counts: BTreeMap<Vec<u8>, Counts> = BTreeMap::new();
     for node in asked.view.nodes.primaries().await? {
         let list = node.call(cmd("RATELIMIT.POLICY").arg("LIST")).await?;
         for (name, limits) in list.as_map_iter().into_iter().flatten() {
             policies.insert(reply::bytes(name).unwrap_or_default().to_vec(), setting(limits));
         }
-        // A server of an earlier version does not know it.
-        if let Ok(reply) = node.call(&cmd("RATELIMIT.STATS")).await {
-            for (name, row) in reply.as_map_iter().into_iter().flatten() {
-                stats.insert(reply::bytes(name).unwrap_or_default().to_vec(), row.clone());
+        // All calls together have a row of their own.
+        policies.entry(Vec::new()).or_insert_with(|| "all checks".to_owned());
+        for name in policies.keys() {
+            let mut asks = cmd("RATELIMIT.STATS");
+            if !name.is_empty() {
+                asks.arg(name.as_slice());
+            }
+            // Another primary may have a policy that this one has not.
+            if let Ok(stats) = node.call(&asks).await {
+                counts.entry(name.clone()).or_default().add(&stats);
             }
         }
     }
-    // What is counted without a policy has a row of its own.
-    for name in stats.keys() {
-        policies.entry(name.clone()).or_default();
+    if policies.len() == 1 && counts.values().all(|counts| counts.numbers == [0; 3]) {
+        policies.clear();
     }
     let edits = asked.query.bytes("edit").unwrap_or_default().to_vec();
     let edited_limits = policies.get(&edits).cloned().unwrap_or_default();
-    let rows = policies.into_iter().map(|(name, limits)| row(&name, limits, stats.get(&name))).collect();
+    let rows = policies.into_iter().map(|(name, limits)| row(&name, limits, counts.get(&name))).collect();
     let frame = asked.frame("limits", "Limits", "of=clock");
     Ok(html(&Page { frame, rows, edits: text(&edits), edited_limits }))
 }
 
-fn row(name: &[u8], limits: String, stats: Option<&Value>) -> Row {
-    let number = |stats, name| reply::field(stats, name).and_then(reply::number).unwrap_or(0.0) as u64;
-    let counts = stats.map(|stats| ["allowed", "denied", "locked"].map(|name| count(number(stats, name))));
-    let subjects = stats.and_then(|stats| {
-        ["subjects", "denied_most", "top"].into_iter().find_map(|name| reply::field(stats, name))
-    });
+/// What RATELIMIT.STATS answers, added up over the primaries.
+#[derive(Default)]
+struct Counts {
+    /// Allowed, denied, locked.
+    numbers: [u64; 3],
+    subjects: BTreeMap<Vec<u8>, u64>,
+}
+
+impl Counts {
+    fn add(&mut self, stats: &Value) {
+        for (sum, name) in self.numbers.iter_mut().zip(["allowed", "denied", "locked"]) {
+            *sum += reply::field(stats, name).and_then(reply::number).unwrap_or(0.0) as u64;
+        }
+        let subjects = reply::field(stats, "subjects").and_then(reply::array).unwrap_or_default();
+        for row in subjects.iter().filter_map(reply::array) {
+            if let [subject, denied, ..] = row
+                && let (Some(subject), Some(denied)) = (reply::bytes(subject), reply::number(denied))
+            {
+                *self.subjects.entry(subject.to_vec()).or_default() += denied as u64;
+            }
+        }
+    }
+
+    /// The ten that were denied most.
+    fn denied_most(&self) -> Vec<(String, String)> {
+        let mut all: Vec<_> = self.subjects.iter().collect();
+        all.sort_by_key(|(_, denied)| std::cmp::Reverse(**denied));
+        all.into_iter().take(10).map(|(subject, denied)| (text(subject), count(*denied))).collect()
+    }
+}
+
+fn row(name: &[u8], limits: String, counts: Option<&Counts>) -> Row {
     Row {
         name: text(name),
         path: encoded(name),
         limits,
-        counts,
-        denied_most: subjects.map(pairs).unwrap_or_default(),
-    }
-}
-
-/// Names with counts: a map, or rows of both.
-fn pairs(value: &Value) -> Vec<(String, String)> {
-    let shown = |name: &Value, number: &Value| {
-        Some((text(reply::bytes(name)?), count(reply::number(number)? as u64)))
-    };
-    match value {
-        Value::Map(pairs) => pairs.iter().filter_map(|(name, number)| shown(name, number)).take(10).collect(),
-        other => reply::array(other)
-            .unwrap_or_default()
-            .iter()
-            .filter_map(|row| {
-                let row = reply::array(row)?;
-                shown(row.first()?, row.get(1)?)
-            })
-            .take(10)
-            .collect(),
+        counts: counts.map(|counts| counts.numbers.map(count)),
+        denied_most: counts.map(Counts::denied_most).unwrap_or_default(),
     }
 }
