@@ -35,7 +35,13 @@ pub fn decide_give_back(
     at: UnixMs,
     now: UnixMs,
 ) -> Decision<(), Effect> {
-    give_back(state, taken.iter().map(|charge| (charge.limit(), unexpired(charge, at, now))), now)
+    // A key that was deleted or reset meanwhile has another period: what was taken went with the first one.
+    let is_of_period = |charge: &&Charge| {
+        let held = state.and_then(|state| state.find(&charge.limit(), |held| held.span(&charge.rule, now)));
+        charge.span.is_none() || held.flatten() == charge.span
+    };
+    let charges = taken.iter().filter(is_of_period);
+    give_back(state, charges.map(|charge| (charge.limit(), unexpired(charge, at, now))), now)
 }
 
 /// How much of a charge made at `at` surely counts at `now`.
