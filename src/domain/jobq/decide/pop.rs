@@ -110,7 +110,7 @@ pub fn decide_pop<'q>(
 /// The jobs that may be popped, in their order.
 fn eligible(queue: &Queue, now: UnixMs) -> impl Iterator<Item = Serial> {
     let expired = queue.first_expired(now).is_some();
-    let ready = queue.fair_order(now).take(SCAN_LIMIT);
+    let ready = queue.serving_order(now).take(SCAN_LIMIT);
     ready.filter(move |serial| !expired || !queue.has_expired(*serial, now))
 }
 
@@ -227,7 +227,7 @@ fn decide_grouped<'q>(
 /// The runs of the first groups, without jobs that have expired.
 fn group_runs(queue: &Queue, most: usize, now: UnixMs) -> impl Iterator<Item = GroupRun> {
     let expired = queue.first_expired(now).is_some();
-    let runs = GroupRuns::of(queue.fair_order(now), most).take(MAX_GROUPS);
+    let runs = GroupRuns::of(queue.serving_order(now), most).take(MAX_GROUPS);
     let runs = runs.map(move |mut run| {
         run.serials.retain(|serial| !expired || !queue.has_expired(*serial, now));
         run

@@ -5,7 +5,7 @@ use crate::domain::jobq::history::event::{Event, EventSubject, EventWithDetail};
 use crate::domain::jobq::ready::aging::Aging;
 use crate::domain::jobq::ready::priority_lanes::{LanePosition, Rank};
 use crate::domain::jobq::ready::ready_queue::{GroupMembership, ReadyPosition, ReadyQueue};
-use crate::domain::jobq::ready::serving_order::{FairOrder, StartsLeft};
+use crate::domain::jobq::ready::serving_order::{ServingOrder, StartsLeft};
 use crate::domain::jobq::ready::sorted_set::TimeIndex;
 use crate::domain::jobq::state::config::{Config, Keep};
 use crate::domain::jobq::state::dependencies::{DependencyGraph, DependencyOutcome};
@@ -97,12 +97,12 @@ impl Queue {
 
     /// The jobs that POP may hand out, in order. Jobs that must wait for others of their group are
     /// left out.
-    pub(crate) fn fair_order(&self, now: UnixMs) -> FairOrder<'_> {
+    pub(crate) fn serving_order(&self, now: UnixMs) -> ServingOrder<'_> {
         let starts_left: StartsLeft<'_> = match self.config.group_rate {
             Some(_) => Some(Box::new(move |group| self.group_starts_left(group, now))),
             None => None,
         };
-        FairOrder::of(&self.ready, self.config.group_concurrency, starts_left)
+        ServingOrder::of(&self.ready, self.config.group_concurrency, starts_left)
     }
 
     /// How long the jobs of a state are kept, and how many.

@@ -2,7 +2,7 @@
 
 use crate::domain::jobq::ready::batches::BatchId;
 use crate::domain::jobq::ready::priority_lanes::PriorityLanes;
-use crate::domain::jobq::ready::serving_order::{FairOrder, ServedGroup};
+use crate::domain::jobq::ready::serving_order::{ServedGroup, ServingOrder};
 use crate::domain::jobq::state::serial::Serial;
 
 /// The jobs of one group that a GROUPED POP may take, in their order.
@@ -17,14 +17,14 @@ pub(crate) struct GroupRun {
 
 /// The runs of a queue's groups in the order in which POP serves the groups.
 pub(crate) struct GroupRuns<'q> {
-    order: FairOrder<'q>,
+    order: ServingOrder<'q>,
     with_ungrouped: bool,
     /// The most jobs of a run.
     most: usize,
 }
 
 impl<'q> GroupRuns<'q> {
-    pub fn of(order: FairOrder<'q>, most: usize) -> Self {
+    pub fn of(order: ServingOrder<'q>, most: usize) -> Self {
         GroupRuns { order, with_ungrouped: true, most }
     }
 }

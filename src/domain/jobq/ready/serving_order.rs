@@ -45,7 +45,7 @@ pub(crate) type StartsLeft<'q> = Option<Box<dyn Fn(&[u8]) -> u64 + 'q>>;
 
 /// The jobs of a line in the order in which POP hands them out, as many as the groups' limit
 /// allows.
-pub(crate) struct FairOrder<'q> {
+pub(crate) struct ServingOrder<'q> {
     starts_left: StartsLeft<'q>,
     pub(super) ready: &'q ReadyQueue,
     limit: u32,
@@ -61,14 +61,14 @@ pub(crate) struct FairOrder<'q> {
     served_turns: HashSet<TurnNumber>,
 }
 
-impl<'q> FairOrder<'q> {
+impl<'q> ServingOrder<'q> {
     /// `limit` is how many jobs of one group may be under way.
     pub fn of(ready: &'q ReadyQueue, limit: Option<u32>, starts_left: StartsLeft<'q>) -> Self {
         let limit = limit.unwrap_or(u32::MAX);
         let unserved_groups: Vec<_> =
             ready.started.below(limit).chain(ready.unstarted.below(limit)).collect();
         let count = unserved_groups.len();
-        let mut turns = FairOrder {
+        let mut turns = ServingOrder {
             starts_left,
             ready,
             limit,
@@ -148,7 +148,7 @@ impl<'q> FairOrder<'q> {
     }
 }
 
-impl Iterator for FairOrder<'_> {
+impl Iterator for ServingOrder<'_> {
     type Item = Serial;
 
     fn next(&mut self) -> Option<Serial> {
