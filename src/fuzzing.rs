@@ -1,7 +1,7 @@
 //! The decoders and parsers that take bytes from outside, for fuzz targets (feature `fuzzing`).
 //!
-//! Each function decodes any bytes. It panics where the decoder breaks its own promise: what was accepted must encode
-//! to what it was decoded from, and must load again.
+//! Each function decodes any bytes. It panics where the decoder breaks its own promise: what was
+//! accepted must encode to what it was decoded from, and must load again.
 
 use crate::domain::breaker::Breaker;
 use crate::domain::cache::CacheEntry;

@@ -20,8 +20,9 @@
 //!
 //! 1. a handler in `commands` reads its arguments;
 //! 2. `decide` of its family in `domain` answers and says what would change (an *effect*);
-//! 3. `runtime/commit.rs` replicates the effect as an internal `_APPLY` command (where it follows from the command
-//!    and the time alone: as the command itself, see `runtime/replicated_clock.rs`) and applies it;
+//! 3. `runtime/commit.rs` replicates the effect as an internal `_APPLY` command (where it follows
+//!    from the command and the time alone: as the command itself, see
+//!    `runtime/replicated_clock.rs`) and applies it;
 //! 4. clients that wait for the key are served (`module_api/blocking`).
 //!
 //! Replicas, the AOF loader and AOF rewrites only ever apply effects, so they cannot differ from

@@ -1,9 +1,9 @@
-//! A module that does nothing: what a command costs at the least that replies as ours do and asks the server for what
-//! ours must ask it for. `make bench` loads it beside ours.
+//! A module that does nothing: what a command costs at the least that replies as ours do and asks
+//! the server for what ours must ask it for. `make bench` loads it beside ours.
 //!
-//! `NOOP.FIVE key` answers five integers and does nothing else. The others open their key, make it if it is missing, let
-//! it expire (where ours does), replicate and signal, and reply with as much as ours does; they decide nothing, keep
-//! nothing and look nothing up. What is above them is ours.
+//! `NOOP.FIVE key` answers five integers and does nothing else. The others open their key, make it
+//! if it is missing, let it expire (where ours does), replicate and signal, and reply with as much
+//! as ours does; they decide nothing, keep nothing and look nothing up. What is above them is ours.
 
 mod server;
 
@@ -24,7 +24,8 @@ fn five(call: Call) {
     [1, 1_000_000_000, 999_999_999, 0, 1].into_iter().for_each(|number| call.integer(number));
 }
 
-/// `NOOP.CHECK key`: an allowed RATELIMIT.CHECK. `NOOP.CLAIM key`: one of a key that is not there yet.
+/// `NOOP.CHECK key`: an allowed RATELIMIT.CHECK. `NOOP.CLAIM key`: one of a key that is not there
+/// yet.
 fn check(call: Call) {
     call.write(true);
     five(call);
@@ -119,7 +120,8 @@ macro_rules! command {
             argc: c_int,
         ) -> c_int {
             let body: Body = $body;
-            // SAFETY: the server gives a context and words that are alive for this call; all commands have a key.
+            // SAFETY: the server gives a context and words that are alive for this call; all
+            // commands have a key.
             body(unsafe { Call::new(ctx, argv, argc) });
             raw::REDISMODULE_OK as c_int
         }

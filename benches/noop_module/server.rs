@@ -29,8 +29,8 @@ pub struct Call {
     key: *mut raw::RedisModuleString,
 }
 
-// SAFETY of all of these: the context and the key are alive while the command runs, which is as long as a `Call` is
-// handed round; texts end in NUL where the server asks for that.
+// SAFETY of all of these: the context and the key are alive while the command runs, which is as
+// long as a `Call` is handed round; texts end in NUL where the server asks for that.
 #[allow(clippy::undocumented_unsafe_blocks)]
 impl Call {
     /// # Safety
@@ -129,8 +129,8 @@ unsafe extern "C" fn load_value(_: *mut raw::RedisModuleIO, _: c_int) -> *mut c_
 /// # Safety
 /// The context is the one that the server gives to a module it loads.
 pub unsafe fn load(ctx: *mut raw::RedisModuleCtx, commands: &[(&CStr, &CStr, Function)]) -> c_int {
-    // SAFETY: the names end in NUL; the table of functions is filled by the first call; what is missing of the methods
-    // is null, which the server allows.
+    // SAFETY: the names end in NUL; the table of functions is filled by the first call; what is
+    // missing of the methods is null, which the server allows.
     unsafe {
         if raw::Export_RedisModule_Init(ctx, c"noop".as_ptr(), 1, raw::REDISMODULE_APIVER_1 as c_int) != OK {
             return raw::REDISMODULE_ERR as c_int;

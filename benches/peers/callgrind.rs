@@ -1,5 +1,5 @@
-//! Instructions of the server for one operation, counted by callgrind: a number without noise, to judge a change by and
-//! to guard.
+//! Instructions of the server for one operation, counted by callgrind: a number without noise, to
+//! judge a change by and to guard.
 
 use std::fs;
 use std::path::{Path, PathBuf};

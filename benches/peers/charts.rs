@@ -20,7 +20,8 @@ pub fn draw(folder: &Path, number: usize, setting: &Setting) -> Result<(), Strin
     bars(&path, &setting.title(), &setting.measured).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// Where the axis ends: bars that are much longer than all of ours are cut, or nothing could be told of the others.
+/// Where the axis ends: bars that are much longer than all of ours are cut, or nothing could be
+/// told of the others.
 fn end(measured: &[Measured]) -> f64 {
     let longest = |ours: bool| {
         let costs = measured.iter().filter(|one| !ours || one.ours).map(|one| one.micros);

@@ -62,8 +62,8 @@ fn limits() -> Contender {
     .beside("CHECK window of 10, denied")
 }
 
-/// A worker that has as many jobs in hand as commands are in flight: it finishes one and gets the next in one call,
-/// while another client adds one.
+/// A worker that has as many jobs in hand as commands are in flight: it finishes one and gets the
+/// next in one call, while another client adds one.
 fn bullmq() -> Contender {
     let setup = |server: &mut Connection| {
         [&ADD, &TAKE, &FINISH].into_iter().try_for_each(|script| load(server, text(script)))

@@ -108,7 +108,8 @@ impl<'a> Clients<'a> {
     }
 }
 
-/// CPU time once the host waits for commands again: the kernel adds to its count when a thread goes to sleep.
+/// CPU time once the host waits for commands again: the kernel adds to its count when a thread goes
+/// to sleep.
 fn settled(host: &dyn Host) -> Result<u64, String> {
     sleep(Duration::from_micros(300));
     host.cpu()

@@ -7,7 +7,8 @@ use crate::contender::{Contender, nothing};
 use crate::our_commands::fresh;
 use crate::support::resp::{Connection, write};
 
-/// A token bucket by the generic cell rate algorithm: `burst` at once, one per `interval` microseconds.
+/// A token bucket by the generic cell rate algorithm: `burst` at once, one per `interval`
+/// microseconds.
 const GCRA: &str = "
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]

@@ -1,8 +1,9 @@
 //! What the commands cost beside what a user would pick instead, in one run on one machine.
 //!
-//! `make bench` runs this. The measure is the CPU time of the server's main thread for one operation (its scheduler's
-//! own count), with commands pipelined 32 deep; a ratio of two such numbers from the same run carries over to other
-//! machines. Rounds of all contenders are interleaved, and the median counts.
+//! `make bench` runs this. The measure is the CPU time of the server's main thread for one
+//! operation (its scheduler's own count), with commands pipelined 32 deep; a ratio of two such
+//! numbers from the same run carries over to other machines. Rounds of all contenders are
+//! interleaved, and the median counts.
 //!
 //! ```text
 //! contender         what is measured, and its targets          host, hosts  what a contender runs on

@@ -1,5 +1,5 @@
-//! What a module's command costs at the least: those of `benches/noop_module`, each the twin of one of ours. They ask the server
-//! for the same and reply as much, but do nothing.
+//! What a module's command costs at the least: those of `benches/noop_module`, each the twin of one
+//! of ours. They ask the server for the same and reply as much, but do nothing.
 
 use crate::contender::{Contender, Step, nothing};
 use crate::our_commands::{P200, fresh, key};

@@ -67,7 +67,8 @@ pub fn contenders() -> Vec<Contender> {
     all
 }
 
-/// The bucket is never empty in a run, and never refills so quickly that its key would be created for each call.
+/// The bucket is never empty in a run, and never refills so quickly that its key would be created
+/// for each call.
 const BUCKET: &[u8] = b"1000000000/1d:bucket";
 /// Of which little is taken: what is taken comes back after 86 s.
 const SLOW_BUCKET: &[u8] = b"1000/1d:bucket";

@@ -1,8 +1,10 @@
-//! How much of the server's CPU each exchange with it takes: one call of many jobs, or some calls in a pipeline.
+//! How much of the server's CPU each exchange with it takes: one call of many jobs, or some calls
+//! in a pipeline.
 //!
-//! A machine that others use too takes time away now and then, and neither the slow log (which goes by the clock on the
-//! wall) nor the kernel's count of the server's CPU tells that from work. But work is done again when the same is done
-//! again: so all exchanges are made twice, and of each the shorter time counts.
+//! A machine that others use too takes time away now and then, and neither the slow log (which goes
+//! by the clock on the wall) nor the kernel's count of the server's CPU tells that from work. But
+//! work is done again when the same is done again: so all exchanges are made twice, and of each the
+//! shorter time counts.
 
 use std::cell::RefCell;
 
@@ -31,7 +33,8 @@ impl<'s> Meter<'s> {
         Ok((made, taken))
     }
 
-    /// What the exchanges took at the most, given those of a pass before this one that made the same.
+    /// What the exchanges took at the most, given those of a pass before this one that made the
+    /// same.
     pub fn beside(&self, before: &Meter<'_>) -> Longest {
         let (one, other) = (before.taken.borrow(), self.taken.borrow());
         let taken = one.iter().zip(&*other).map(|(one, other)| *one.min(other));

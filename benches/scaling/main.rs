@@ -1,5 +1,5 @@
-//! What a verb costs as a queue grows, what a job takes in memory and on disk, and what a check costs over many
-//! keys. Writes `docs/benchmarks/scaling.md`.
+//! What a verb costs as a queue grows, what a job takes in memory and on disk, and what a check
+//! costs over many keys. Writes `docs/benchmarks/scaling.md`.
 //!
 //! ```text
 //! queue            one queue of N jobs of one kind      job_kinds        what the jobs of a queue are like

@@ -26,8 +26,9 @@ pub struct Queue {
 
 pub fn measure(server: &Server, kind: Kind, jobs: usize) -> Result<Queue, String> {
     let mut control = server.connect()?;
-    // Beside telling work from what the machine takes, the first pass has the server use the memory of the second: the
-    // first touch of a page may take the host of a virtual machine longer than all calls that need it.
+    // Beside telling work from what the machine takes, the first pass has the server use the memory
+    // of the second: the first touch of a page may take the host of a virtual machine longer than
+    // all calls that need it.
     let first = Meter::of(server);
     pass(&first, &mut control, kind, jobs)?;
     control.call(&[b"FLUSHALL", b"SYNC"])?;
@@ -61,7 +62,8 @@ fn pass(
 
 fn fill(meter: &Meter<'_>, control: &mut Connection, kind: Kind, jobs: usize) -> Result<(), String> {
     let payloads = payloads();
-    // Few at once where there are many lanes, so that a small queue has as many of them as it has jobs.
+    // Few at once where there are many lanes, so that a small queue has as many of them as it has
+    // jobs.
     let batch = (jobs / kind.lanes()).clamp(1, 1_000);
     let count = batch.to_string();
     for number in 0..jobs / batch {

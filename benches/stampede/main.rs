@@ -1,5 +1,5 @@
-//! Many readers of one cold cache key, beside as many clients blocked in XREAD; and the memory of a record beyond
-//! that of a plain string key. Writes `docs/benchmarks/stampede.md`.
+//! Many readers of one cold cache key, beside as many clients blocked in XREAD; and the memory of a
+//! record beyond that of a plain string key. Writes `docs/benchmarks/stampede.md`.
 //!
 //! ```text
 //! readers   a process with many connections, told by its parent what to do

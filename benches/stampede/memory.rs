@@ -1,4 +1,5 @@
-//! Bytes a key, by the server's own `used_memory`, on top of what a plain string key with a TTL takes.
+//! Bytes a key, by the server's own `used_memory`, on top of what a plain string key with a TTL
+//! takes.
 
 use crate::support::resp::{Connection, write};
 use crate::support::server::Server;
@@ -89,7 +90,8 @@ pub fn all(server: &Server) -> Result<Vec<Row>, String> {
     Ok(rows)
 }
 
-/// Writes many keys by a command of one or two steps; the second one is given the third number of the reply.
+/// Writes many keys by a command of one or two steps; the second one is given the third number of
+/// the reply.
 fn fill(server: &Server, command: impl Fn(&mut Vec<u8>, &[u8], &[u8]), steps: usize) -> Result<f64, String> {
     // The buffers of a connection that fills are not to count: it is closed before the second look.
     let mut control = server.connect()?;

@@ -17,8 +17,9 @@ impl Options {
     }
 }
 
-/// Reads the options, measures, prints the page and writes it where `--report` says. `target` is how make
-/// calls it; `more` takes an option of its own with its value, and tells whether there is such a one.
+/// Reads the options, measures, prints the page and writes it where `--report` says. `target` is
+/// how make calls it; `more` takes an option of its own with its value, and tells whether there is
+/// such a one.
 pub fn run(
     target: &str,
     words: impl Iterator<Item = String>,

@@ -59,8 +59,8 @@ impl Server {
             .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--appendonly", append])
             .arg("--dir")
             .arg(&folder)
-            // What it has freed it keeps: the machine that takes and gives memory is not what is measured. A server that was
-            // built with its own jemalloc reads the second name.
+            // What it has freed it keeps: the machine that takes and gives memory is not what is
+            // measured. A server that was built with its own jemalloc reads the second name.
             .envs(["MALLOC_CONF", "JE_MALLOC_CONF"].map(|name| (name, "dirty_decay_ms:-1,muzzy_decay_ms:-1")))
             // DEBUG RELOAD, to time it.
             .args(["--enable-debug-command", "yes"])

@@ -1,4 +1,5 @@
-//! The bars of a page: each page lists its own at its top, and docs/benchmarks/performance.md quotes them.
+//! The bars of a page: each page lists its own at its top, and docs/benchmarks/performance.md
+//! quotes them.
 
 use std::fmt::Write;
 

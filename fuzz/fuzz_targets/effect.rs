@@ -1,4 +1,5 @@
-//! What a primary sends and an append-only file holds: the first byte chooses the family and whether a payload follows.
+//! What a primary sends and an append-only file holds: the first byte chooses the family and
+//! whether a payload follows.
 
 #![no_main]
 

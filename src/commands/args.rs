@@ -206,7 +206,8 @@ impl<'a> Keyword<'a> {
     }
 }
 
-/// The options met so far, by their positions. It does not allocate, since a command has at most a few.
+/// The options met so far, by their positions. It does not allocate, since a command has at most a
+/// few.
 #[derive(Default)]
 struct Seen {
     places: [u32; 20],

@@ -1,4 +1,5 @@
-//! What `INFO workgate` shows. docs/guides/operations.md explains every field, and a test compares the two.
+//! What `INFO workgate` shows. docs/guides/operations.md explains every field, and a test compares
+//! the two.
 
 use crate::commands::cache::invalidate;
 use crate::commands::jobq::queue_registry;

@@ -37,7 +37,8 @@ pub fn init(context: &Context, args: &[RedisString]) -> Status {
     Status::Ok
 }
 
-/// The oldest server whose module API has all that the module calls: 7.0.0, as the server writes it.
+/// The oldest server whose module API has all that the module calls: 7.0.0, as the server writes
+/// it.
 const OLDEST_SERVER: u32 = 0x07_00_00;
 
 /// An older server lacks functions that registration calls, so nothing may be registered there.
@@ -56,8 +57,8 @@ fn check_server(version: Option<u32>) -> Result<(), String> {
 fn register(ctx: Ctx<'_>) -> bool {
     ctx.set_module_options();
     ctx.init_detached();
-    // Redis 7.0 keeps the subscriptions of a module whose load fails, and crashes at the next event. So the
-    // subscription comes last: nothing may fail behind it.
+    // Redis 7.0 keeps the subscriptions of a module whose load fails, and crashes at the next
+    // event. So the subscription comes last: nothing may fail behind it.
     register_types(ctx)
         && register_commands(ctx)
         && config::register(ctx, settings::ALL, settings::SWITCHES, settings::TEXTS)

@@ -46,7 +46,8 @@ pub fn of(ctx: Ctx<'_>, event: Event) {
         }
         Event::SavesWholeFile(begins) => data_type::note_whole_file(begins),
         Event::RewriteBegan => global_state::rewrite_began(ctx),
-        // The dispatcher of blocked clients asks for the role itself (module_api/blocking/dispatch).
+        // The dispatcher of blocked clients asks for the role itself
+        // (module_api/blocking/dispatch).
         Event::Demoted => {}
     }
 }

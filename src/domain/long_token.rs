@@ -1,8 +1,9 @@
 //! Tokens as they were numbered before 0.1.0: 16 digits, the milliseconds shifted left by twelve.
 //!
-//! Files and effects of that time are read, and each of their tokens is divided by 64 on the way in, which gives the
-//! token of the same millisecond in today's numbering. Up to 64 successive tokens become one. So a lease, a
-//! completed record or a job keeps its place in the order, but a client that holds a token of 16 digits is FENCED.
+//! Files and effects of that time are read, and each of their tokens is divided by 64 on the way
+//! in, which gives the token of the same millisecond in today's numbering. Up to 64 successive
+//! tokens become one. So a lease, a completed record or a job keeps its place in the order, but a
+//! client that holds a token of 16 digits is FENCED.
 
 use super::token::EPOCH_MS;
 

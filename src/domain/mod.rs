@@ -3,7 +3,8 @@
 //! Every family is one state machine with the same shape:
 //!
 //! ```text
-//! decide(&state, request, now, &tokens) -> Result<Decision { reply, effect: Option<Effect> }, Refusal>
+//! decide(&state, request, now, &tokens)
+//!     -> Result<Decision { reply, effect: Option<Effect> }, Refusal>
 //! apply(&mut state, &effect)                                      (total, no clock, no chance)
 //! view(&state, now) -> reply                                      (for read-only commands)
 //! ```

@@ -14,8 +14,9 @@ pub const DAY: u64 = 24 * HOUR;
 /// The longest duration a command takes: 3650 days.
 pub const LONGEST: u64 = 3_650 * DAY;
 
-/// Whether a decoded time may be one of this server or of its primary, whose clocks may be wrong: at most twenty years
-/// ahead. A key that had seen a later time would wait for it. A clock that is reset at power-on counts as of 2026.
+/// Whether a decoded time may be one of this server or of its primary, whose clocks may be wrong:
+/// at most twenty years ahead. A key that had seen a later time would wait for it. A clock that is
+/// reset at power-on counts as of 2026.
 pub fn is_near(time: UnixMs, now: UnixMs) -> bool {
     time <= now.max(EPOCH_MS).saturating_add(2 * LONGEST)
 }
@@ -61,8 +62,8 @@ pub fn duration_or_zero(what: &str, text: &[u8]) -> Result<u64, Refusal> {
     duration_within(what, text, 0, LONGEST)
 }
 
-/// Like [`duration`], but within a range of its own. A bare number is refused with those of its readings that are
-/// allowed.
+/// Like [`duration`], but within a range of its own. A bare number is refused with those of its
+/// readings that are allowed.
 pub fn duration_within(what: &str, text: &[u8], least: u64, most: u64) -> Result<u64, Refusal> {
     let is_allowed = |ms: &u64| (least..=most).contains(ms);
     let fault = match read(text) {

@@ -1,14 +1,14 @@
 //! Fencing tokens from a hybrid logical clock.
 //!
-//! A token is an integer of at most 14 digits, because Lua prints numbers with `%.14g`, and it strictly rises:
-//! the milliseconds since [`EPOCH_MS`], shifted left by six, or one more than the last one, whichever is
-//! larger. More than 64 tokens in a millisecond run ahead of the wall. The scheme is that of hybrid logical
-//! clocks (Kulkarni et al., 2014).
+//! A token is an integer of at most 14 digits, because Lua prints numbers with `%.14g`, and it
+//! strictly rises: the milliseconds since [`EPOCH_MS`], shifted left by six, or one more than the
+//! last one, whichever is larger. More than 64 tokens in a millisecond run ahead of the wall. The
+//! scheme is that of hybrid logical clocks (Kulkarni et al., 2014).
 //!
-//! A crash or a failover can lose the newest effects, and with them the tokens they held. So a server that
-//! starts or is promoted skips a random number of tokens below 2^32. A lost token is issued again with a
-//! chance of (tokens lost) / 2^32 at each start. A skip of a fixed length would repeat itself: a server that
-//! loads the same file twice would issue the same tokens twice.
+//! A crash or a failover can lose the newest effects, and with them the tokens they held. So a
+//! server that starts or is promoted skips a random number of tokens below 2^32. A lost token is
+//! issued again with a chance of (tokens lost) / 2^32 at each start. A skip of a fixed length would
+//! repeat itself: a server that loads the same file twice would issue the same tokens twice.
 
 /// 2026-01-01T00:00:00Z. With six bits below, tokens have at most 14 digits for 49 years.
 pub const EPOCH_MS: u64 = 1_767_225_600_000;
@@ -18,11 +18,13 @@ const SHIFT: u32 = 6;
 /// A start or a promotion skips at most this many tokens.
 const MAX_SKIP: u64 = 1 << 32;
 
-/// Tokens are below this bound: 10^14. Half of the range is for starts: some 23,000 skips of 2^31 tokens.
+/// Tokens are below this bound: 10^14. Half of the range is for starts: some 23,000 skips of 2^31
+/// tokens.
 pub const BOUND: u64 = 100_000_000_000_000;
 
-/// A decoded token may be ahead of the tokens of this server by this much: 256 skips, or half a year of the wall.
-/// Beyond it the value is refused, so that one crafted RESTORE cannot exhaust the clock.
+/// A decoded token may be ahead of the tokens of this server by this much: 256 skips, or half a
+/// year of the wall. Beyond it the value is refused, so that one crafted RESTORE cannot exhaust the
+/// clock.
 const MAX_TOKENS_AHEAD: u64 = 1 << 40;
 
 /// A decoded time may be ahead of the clock by this much (a day).
@@ -52,8 +54,8 @@ impl TokenClock {
     }
 
     /// The next token at `now_ms`, above all that this server has seen. Issues nothing: the token
-    /// counts as issued when the effect that carries it is applied (see [`TokenClock::saw`]). At [`BOUND`]
-    /// or beyond it must not be granted.
+    /// counts as issued when the effect that carries it is applied (see [`TokenClock::saw`]). At
+    /// [`BOUND`] or beyond it must not be granted.
     pub fn next(&self, now_ms: u64) -> u64 {
         (self.last.max(self.skipped) + 1).max(at(now_ms))
     }
@@ -65,7 +67,8 @@ impl TokenClock {
         }
     }
 
-    /// Skips a random number of tokens; see the module's text. `chance` is any number, drawn anew for each call.
+    /// Skips a random number of tokens; see the module's text. `chance` is any number, drawn anew
+    /// for each call.
     pub fn skip(&mut self, now_ms: u64, chance: u64) {
         self.skipped = self.skipped.max(self.last).max(at(now_ms)) + 1 + chance % MAX_SKIP;
     }
@@ -82,9 +85,9 @@ impl TokenClock {
         self.last
     }
 
-    /// Whether a token of a file, of the append-only file or of a primary may be taken: of a damaged one this server
-    /// could grant no higher one for ever. The first token of a history may be far from this server's own; from
-    /// then on the history itself is the measure.
+    /// Whether a token of a file, of the append-only file or of a primary may be taken: of a
+    /// damaged one this server could grant no higher one for ever. The first token of a history may
+    /// be far from this server's own; from then on the history itself is the measure.
     pub fn admits(&self, token: u64, now_ms: u64) -> bool {
         let highest = match self.last {
             0 => at(now_ms).saturating_add(BOUND / 2),
@@ -94,7 +97,8 @@ impl TokenClock {
         token < BOUND && token <= highest
     }
 
-    /// Whether a server of this time may have issued the token and seen the time, both found in decoded data.
+    /// Whether a server of this time may have issued the token and seen the time, both found in
+    /// decoded data.
     pub fn is_plausible(&self, token: u64, time_ms: u64, now_ms: u64) -> bool {
         let highest = self.next(now_ms).saturating_add(MAX_TOKENS_AHEAD);
         token < BOUND && token <= highest && time_ms <= now_ms.saturating_add(AHEAD_MS)
@@ -129,7 +133,8 @@ mod tests {
         }
     }
 
-    /// One run of a server: its clock, how many tokens it grants, how many of them are not lost, and its chance.
+    /// One run of a server: its clock, how many tokens it grants, how many of them are not lost,
+    /// and its chance.
     type Run = (u64, u64, u64, u64);
 
     #[test]

@@ -27,7 +27,8 @@ pub trait Effect: Sized {
         None
     }
 
-    /// Reads all that there is. Refuses what no `encode` has written; never panics, whatever the bytes.
+    /// Reads all that there is. Refuses what no `encode` has written; never panics, whatever the
+    /// bytes.
     fn read(head: &mut Reader<'_>, payload: Option<&[u8]>) -> Result<Self, Corrupt>;
 
     /// Like [`Effect::read`], from bytes.
@@ -63,17 +64,17 @@ pub trait Value: Default {
     /// The number of the binary form of [`Value::save`]; rises when the form changes.
     const ENCODING: u32;
 
-    /// Whether `effect`, decided on `state`, makes the server hold more. One that is full refuses such an effect.
-    /// What finishes, frees, or guards against too much is let through even where it takes a little: a full server
-    /// must drain.
+    /// Whether `effect`, decided on `state`, makes the server hold more. One that is full refuses
+    /// such an effect. What finishes, frees, or guards against too much is let through even where
+    /// it takes a little: a full server must drain.
     fn adds(state: Option<&Self>, effect: &Self::Effect) -> bool;
 
     /// Changes the state. Total: an effect that does not fit (the key was deleted in between)
     /// does what still makes sense, and never panics.
     fn apply(&mut self, effect: Self::Effect);
 
-    /// What the effect does where one of the server's own strings is under the key, which only commands do that treat
-    /// strings as values of theirs.
+    /// What the effect does where one of the server's own strings is under the key, which only
+    /// commands do that treat strings as values of theirs.
     fn on_string(_effect: &Self::Effect) -> OnString {
         OnString::Replace
     }
@@ -94,8 +95,8 @@ pub trait Value: Default {
     /// [`Value::ENCODING`]. Checks every length before allocating.
     fn load(&mut self, encoding: u32, block: &[u8]) -> Result<(), Corrupt>;
 
-    /// Calls `each` for every subject that changed since the last call, to wake its waiters. Not saved, not
-    /// replicated.
+    /// Calls `each` for every subject that changed since the last call, to wake its waiters. Not
+    /// saved, not replicated.
     fn take_changed_subjects(&mut self, _each: &mut dyn FnMut(u64)) {}
 
     /// After the last block: rebuilds indexes and checks the invariants.
@@ -112,8 +113,8 @@ pub trait Value: Default {
     /// The value for COPY: live leases stay with the original.
     fn duplicate(&self) -> Self;
 
-    /// The latest time that the value has seen, where it holds later ones back: it must not come from
-    /// far in the future.
+    /// The latest time that the value has seen, where it holds later ones back: it must not come
+    /// from far in the future.
     fn latest_time(&self) -> UnixMs {
         0
     }

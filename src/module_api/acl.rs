@@ -41,8 +41,8 @@ impl Caller {
         }
     }
 
-    /// Whether the caller may change every key that begins with `prefix`; true where the server cannot be asked. A
-    /// refusal is noted in the server's ACL LOG.
+    /// Whether the caller may change every key that begins with `prefix`; true where the server
+    /// cannot be asked. A refusal is noted in the server's ACL LOG.
     pub fn may_write_prefix(&self, ctx: Ctx<'_>, prefix: &[u8]) -> bool {
         let Some(check) = PrefixCheck::of_server() else { return true };
         match self {
@@ -83,8 +83,8 @@ type RedisPrefixCheck =
 type ValkeyPrefixCheck =
     unsafe extern "C" fn(*mut raw::RedisModuleUser, *const c_char, usize, c_uint) -> c_int;
 
-/// The function that tells whether a user may access all keys with a prefix. The two servers gave it one name and
-/// different parameters.
+/// The function that tells whether a user may access all keys with a prefix. The two servers gave
+/// it one name and different parameters.
 #[derive(Clone, Copy)]
 enum PrefixCheck {
     Redis(RedisPrefixCheck),
@@ -97,7 +97,8 @@ impl PrefixCheck {
         *FOUND.get_or_init(|| {
             let mut function: Option<ValkeyPrefixCheck> = None;
             let name = c"ValkeyModule_ACLCheckKeyPrefixPermissions";
-            // SAFETY: the server writes the address of its function, or leaves it alone; only a Valkey has this name.
+            // SAFETY: the server writes the address of its function, or leaves it alone; only a
+            // Valkey has this name.
             unsafe { api!(RedisModule_GetApi)(name.as_ptr(), (&raw mut function).cast()) };
             // SAFETY: the table is only read after it was filled.
             let redis = unsafe { raw::RedisModule_ACLCheckKeyPrefixPermissions };
@@ -114,8 +115,8 @@ fn user_name(ctx: Ctx<'_>) -> Option<ServerString> {
         if let Some(name) = ServerString::from_raw(ctx, name) {
             return Some(name);
         }
-        // The client of a script has no id. Not asked elsewhere: Redis 7.0 does not survive the question of a
-        // client without a user, which is what another module's call has.
+        // The client of a script has no id. Not asked elsewhere: Redis 7.0 does not survive the
+        // question of a client without a user, which is what another module's call has.
         let name = if ctx.is_script() {
             api!(RedisModule_GetCurrentUserName)(ctx.raw())
         } else {

@@ -1,18 +1,21 @@
-//! The module's allocator: the server's own malloc, so that `used_memory` and `maxmemory` see what the module holds.
+//! The module's allocator: the server's own malloc, so that `used_memory` and `maxmemory` see what
+//! the module holds.
 //!
 //! Outside a server (unit tests) the function table is empty and the system's allocator serves.
 //!
 //! # Alignment
 //!
-//! The server's malloc guarantees 8 bytes only. Official Redis builds bundle a jemalloc with a quantum of 8: a block
-//! whose size is no multiple of 16 may start at an odd multiple of 8. Its size classes that are multiples of 16 start
-//! at multiples of 16. So a block that must be aligned to 16 is asked for with its size rounded up to a multiple of 16.
-//! A block that must be aligned above 16 comes from the system: no supported malloc has size classes that promise it.
-//! The layout that comes back with a deallocation tells which of the ways the block came.
+//! The server's malloc guarantees 8 bytes only. Official Redis builds bundle a jemalloc with a
+//! quantum of 8: a block whose size is no multiple of 16 may start at an odd multiple of 8. Its
+//! size classes that are multiples of 16 start at multiples of 16. So a block that must be aligned
+//! to 16 is asked for with its size rounded up to a multiple of 16. A block that must be aligned
+//! above 16 comes from the system: no supported malloc has size classes that promise it. The layout
+//! that comes back with a deallocation tells which of the ways the block came.
 //!
-//! A build with the feature `test-commands` checks every block that it hands out and aborts when one is not aligned as
-//! asked. With `WORKGATE_TEST_MISALIGN` in the environment it also places every block of an alignment up to 8 at an odd
-//! multiple of 8, so that code that relies on more fails on every server.
+//! A build with the feature `test-commands` checks every block that it hands out and aborts when
+//! one is not aligned as asked. With `WORKGATE_TEST_MISALIGN` in the environment it also places
+//! every block of an alignment up to 8 at an odd multiple of 8, so that code that relies on more
+//! fails on every server.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 
@@ -82,7 +85,8 @@ mod server_malloc {
         if align <= GUARANTEED_ALIGNMENT { size } else { size.next_multiple_of(SIZE_CLASS_ALIGNMENT) }
     }
 
-    // SAFETY of all four: `serves` was true, so the table is filled. The server's malloc takes any size.
+    // SAFETY of all four: `serves` was true, so the table is filled. The server's malloc takes any
+    // size.
 
     pub unsafe fn alloc(layout: Layout) -> *mut u8 {
         // SAFETY: see above.
@@ -164,7 +168,8 @@ mod strict_malloc {
         static ANSWER: AtomicU8 = AtomicU8::new(UNREAD);
         let answer = match ANSWER.load(Ordering::Relaxed) {
             UNREAD => {
-                // SAFETY: the name ends with NUL. The server changes no environment while a module is loaded.
+                // SAFETY: the name ends with NUL. The server changes no environment while a module
+                // is loaded.
                 let set = !unsafe { getenv(c"WORKGATE_TEST_MISALIGN".as_ptr()) }.is_null();
                 let answer = if set { YES } else { NO };
                 ANSWER.store(answer, Ordering::Relaxed);
@@ -186,14 +191,16 @@ mod strict_malloc {
         block
     }
 
-    /// Room for the distance to the server's block, and for moving the block to an odd multiple of 8.
+    /// Room for the distance to the server's block, and for moving the block to an odd multiple of
+    /// 8.
     const MARGIN: usize = 16;
 
     fn widened(size: usize) -> Layout {
         Layout::from_size_align(size + MARGIN, 8).unwrap_or_else(|_| std::process::abort())
     }
 
-    /// Moves to the next odd multiple of 8 in the server's `block` and notes the distance before it.
+    /// Moves to the next odd multiple of 8 in the server's `block` and notes the distance before
+    /// it.
     ///
     /// # Safety
     /// `block` is null or has [`MARGIN`] bytes to spare and is aligned to 8.

@@ -6,28 +6,28 @@ use super::context::Ctx;
 use super::server_string::ServerStr;
 use crate::module_api::{api, raw};
 
-/// Whether this server owns the key's slot. One that imports a slot holds its keys before they are its own; until
-/// then the node that they come from decides what becomes of them.
+/// Whether this server owns the key's slot. One that imports a slot holds its keys before they are
+/// its own; until then the node that they come from decides what becomes of them.
 pub fn owns(ctx: Ctx<'_>, key: ServerStr<'_>) -> bool {
     if !ctx.is_cluster() {
         return true;
     }
-    // The module API has no question for it that all supported servers know, but every server refuses to call a
-    // command on a key that is another node's. These leave no trace; the later ones are for servers where the earlier
-    // ones were renamed.
+    // The module API has no question for it that all supported servers know, but every server
+    // refuses to call a command on a key that is another node's. These leave no trace; the later
+    // ones are for servers where the earlier ones were renamed.
     const QUESTIONS: [&CStr; 3] = [c"EXISTS", c"TYPE", c"PTTL"];
     QUESTIONS.into_iter().any(|question| answers(ctx, question, key))
 }
 
-/// Whether the cluster's configuration makes this node a replica. After a restart the node is told of its primary a moment
-/// later, and till then the server's own flags say that it is one itself.
+/// Whether the cluster's configuration makes this node a replica. After a restart the node is told
+/// of its primary a moment later, and till then the server's own flags say that it is one itself.
 pub fn is_replica(ctx: Ctx<'_>) -> bool {
     if !ctx.is_cluster() {
         return false;
     }
     let mut flags = 0;
-    // SAFETY: the id that the server shows has no NUL at its end, so it is copied; of address, primary and port nothing
-    // is asked.
+    // SAFETY: the id that the server shows has no NUL at its end, so it is copied; of address,
+    // primary and port nothing is asked.
     let known = unsafe {
         let own = api!(RedisModule_GetMyClusterID)();
         if own.is_null() {

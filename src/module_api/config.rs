@@ -46,8 +46,8 @@ impl Switch {
     }
 }
 
-/// A text that the configuration file or the command line gives, and that does not change afterwards. Empty unless
-/// given.
+/// A text that the configuration file or the command line gives, and that does not change
+/// afterwards. Empty unless given.
 pub struct Text {
     pub name: &'static str,
     value: MainThread<Option<ServerString>>,

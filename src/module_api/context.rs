@@ -29,10 +29,11 @@ pub struct Ctx<'a> {
 pub enum Origin {
     /// A client of a primary.
     Client,
-    /// A client of a primary that is part of a cluster: another one may import the key's slot, and gets the
-    /// commands that name its keys alone.
+    /// A client of a primary that is part of a cluster: another one may import the key's slot, and
+    /// gets the commands that name its keys alone.
     ClientOfCluster,
-    /// A client of a replica that lets clients write: what it writes is no part of the primary's history.
+    /// A client of a replica that lets clients write: what it writes is no part of the primary's
+    /// history.
     ClientOfReplica,
     /// The primary's link or the append-only file: what a primary has decided.
     ReplicationOrAof,
@@ -76,8 +77,8 @@ impl<'a> Ctx<'a> {
         DETACHED.store(home, Ordering::Relaxed);
     }
 
-    /// The server's version as `0x00MMmmpp`; of a Valkey, that of the Redis whose module API it offers. `None` where
-    /// the server is too old to say.
+    /// The server's version as `0x00MMmmpp`; of a Valkey, that of the Redis whose module API it
+    /// offers. `None` where the server is too old to say.
     pub fn server_version(self) -> Option<u32> {
         // SAFETY: the table is only read after it was filled.
         let version = unsafe { raw::RedisModule_GetServerVersion }?;

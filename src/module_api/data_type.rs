@@ -26,19 +26,21 @@ pub trait DataType: Default + 'static {
     /// The canonical form, block by block, none of them empty.
     fn save(&self, emit: &mut dyn FnMut(&[u8]));
 
-    /// The value as it counts under `key` where the [`Aux`] state does not travel with it (DUMP, MIGRATE, a
-    /// slot's move, COPY); `None` when that is the value itself.
+    /// The value as it counts under `key` where the [`Aux`] state does not travel with it (DUMP,
+    /// MIGRATE, a slot's move, COPY); `None` when that is the value itself.
     fn self_contained(&self, key: &[u8]) -> Option<Self>;
 
     /// Adds one block of what `save` wrote; false if it is not that.
     fn load_block(&mut self, encoding: u32, block: &[u8]) -> bool;
 
-    /// Called after the last block, with the database and the name of the key; false refuses the value.
+    /// Called after the last block, with the database and the name of the key; false refuses the
+    /// value.
     fn finish_load(&mut self, ctx: Ctx<'_>, place: Option<(i32, &[u8])>) -> bool;
 
-    /// The value is about to be placed under `key` of `db`: it was created, loaded, restored or copied; or it does
-    /// since a moment ago: it was renamed or moved, where [`keyspace::follow`](crate::module_api::keyspace::follow) was asked
-    /// for. The first kind may still fail, so a list of keys must be checked again.
+    /// The value is about to be placed under `key` of `db`: it was created, loaded, restored or
+    /// copied; or it does since a moment ago: it was renamed or moved, where
+    /// [`keyspace::follow`](crate::module_api::keyspace::follow) was asked for. The first kind may
+    /// still fail, so a list of keys must be checked again.
     fn on_key_added(&self, db: i32, key: &[u8]);
 
     fn memory(&self) -> usize;
@@ -50,15 +52,16 @@ pub trait DataType: Default + 'static {
     /// It leaves the keyspace, or a client's argument, maybe in the server's background thread.
     fn on_free(self);
 
-    /// What a rewritten AOF holds once, before the values, carried by [`DataType::APPLY_AUX`]. A file
-    /// with an RDB preamble does without; one without would otherwise lose the [`Aux`] state.
+    /// What a rewritten AOF holds once, before the values, carried by [`DataType::APPLY_AUX`]. A
+    /// file with an RDB preamble does without; one without would otherwise lose the [`Aux`] state.
     fn aof_preface() -> Vec<AuxState>;
 
     /// The value is about to leave `key` of `db` (deleted, expired, evicted, overwritten, renamed).
     fn on_key_removed(db: i32, key: &[u8]);
 }
 
-/// State that belongs to no key, as a rewritten AOF carries it: `APPLY_AUX name STATE encoding bytes`.
+/// State that belongs to no key, as a rewritten AOF carries it: `APPLY_AUX name STATE encoding
+/// bytes`.
 pub struct AuxState {
     pub name: &'static CStr,
     pub encoding: u32,
@@ -78,7 +81,8 @@ impl TypeSlot {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// How many values of the type the server holds, those included that its background thread has yet to free.
+    /// How many values of the type the server holds, those included that its background thread has
+    /// yet to free.
     pub fn live_values(&self) -> usize {
         self.1.load(Ordering::Relaxed).max(0) as usize
     }
@@ -159,7 +163,8 @@ unsafe fn value_of<'a, T>(value: *const c_void) -> &'a T {
     unsafe { &*value.cast::<T>() }
 }
 
-/// How many values of the module the server holds, those included that its background thread has yet to free.
+/// How many values of the module the server holds, those included that its background thread has
+/// yet to free.
 static LIVE_VALUES: AtomicI64 = AtomicI64::new(0);
 
 /// Whether the server holds any value of the module.
@@ -196,8 +201,9 @@ fn key_of<'a>(io: *mut raw::RedisModuleIO) -> Option<&'a [u8]> {
 /// The process that has saved [`Aux`] state, if it is a child: what it saves is a whole file.
 static AUX_SAVED_BY: AtomicU32 = AtomicU32::new(0);
 
-/// Whether the main process saves a whole file: SAVE, SHUTDOWN, DEBUG RELOAD. After a restart from such a file a replica
-/// goes on by partial resynchronisation, so it must hold what its primary holds.
+/// Whether the main process saves a whole file: SAVE, SHUTDOWN, DEBUG RELOAD. After a restart from
+/// such a file a replica goes on by partial resynchronisation, so it must hold what its primary
+/// holds.
 static SAVES_WHOLE_FILE: AtomicBool = AtomicBool::new(false);
 
 /// The main process begins to save a whole file, or has ended it.
@@ -316,7 +322,8 @@ extern "C" fn aof_rewrite<T: DataType>(
     catch_panic(rewrite, |cause| abort_child("rewriting", cause));
 }
 
-/// A file that lacks a value, or its end, must not take the place of the last one: the child that writes it fails.
+/// A file that lacks a value, or its end, must not take the place of the last one: the child that
+/// writes it fails.
 fn abort_child(doing: &str, cause: &str) {
     log_anywhere(Level::Warning, &format!("workgate: {doing} a value panicked: {cause}"));
     if Ctx::no_context().is_child() {
@@ -387,7 +394,8 @@ extern "C" fn digest<T: DataType>(digest: *mut raw::RedisModuleDigest, value: *m
     });
 }
 
-/// May run in the server's background thread: what [`DataType::on_free`] does touches nothing but the value.
+/// May run in the server's background thread: what [`DataType::on_free`] does touches nothing but
+/// the value.
 extern "C" fn free<T: DataType>(value: *mut c_void) {
     LIVE_VALUES.fetch_sub(1, Ordering::Relaxed);
     T::slot().1.fetch_sub(1, Ordering::Relaxed);
@@ -416,8 +424,8 @@ extern "C" fn unlink<T: DataType>(ctx: *mut raw::RedisModuleKeyOptCtx, _value: *
 
 extern "C" fn copy<T: DataType>(ctx: *mut raw::RedisModuleKeyOptCtx, value: *const c_void) -> *mut c_void {
     catch_panic_or(std::ptr::null_mut(), || {
-        // SAFETY: the server passes a value of this type; the context is its own for this call, and so is the
-        // name.
+        // SAFETY: the server passes a value of this type; the context is its own for this call, and
+        // so is the name.
         let (value, from, db, to) = unsafe {
             let from = api!(RedisModule_GetKeyNameFromOptCtx)(ctx);
             let to = api!(RedisModule_GetToKeyNameFromOptCtx)(ctx);

@@ -24,7 +24,8 @@ pub enum Event {
     Demoted,
     /// This process, not a child, begins to save a whole file, or has ended it.
     SavesWholeFile(bool),
-    /// A child has begun to rewrite the AOF; all that is replicated from here on follows what it writes.
+    /// A child has begun to rewrite the AOF; all that is replicated from here on follows what it
+    /// writes.
     RewriteBegan,
 }
 
@@ -43,7 +44,8 @@ pub fn subscribe(ctx: Ctx<'_>, listener: fn(Ctx<'_>, Event)) -> bool {
         raw::REDISMODULE_EVENT_PERSISTENCE,
     ];
     all.into_iter().all(|id| {
-        // The header's own constants of these are private to C; the version of the data is 1 for all.
+        // The header's own constants of these are private to C; the version of the data is 1 for
+        // all.
         let event = raw::RedisModuleEvent { id, dataver: 1 };
         // SAFETY: the context is alive; `happened` matches the callback's type.
         let status = unsafe { api!(RedisModule_SubscribeToServerEvent)(ctx.raw(), event, Some(happened)) };

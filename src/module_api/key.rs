@@ -20,7 +20,8 @@ pub struct Key<'a> {
     content: Content,
 }
 
-/// What is under the key. The server is asked once, while the key is opened: afterwards only this key changes it.
+/// What is under the key. The server is asked once, while the key is opened: afterwards only this
+/// key changes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Content {
     Nothing,
@@ -66,8 +67,8 @@ impl<'a> Key<'a> {
         Key::open(ctx, name, raw::REDISMODULE_READ | raw::REDISMODULE_OPEN_KEY_NOTOUCH)
     }
 
-    /// Like [`Key::open_no_touch`], but a key whose time is over is still there as long as the server keeps it (on
-    /// Redis 7.0 it is not: that one knows no such look).
+    /// Like [`Key::open_no_touch`], but a key whose time is over is still there as long as the
+    /// server keeps it (on Redis 7.0 it is not: that one knows no such look).
     pub fn open_no_expire(ctx: Ctx<'a>, name: ServerStr<'a>) -> Self {
         let mode =
             raw::REDISMODULE_READ | raw::REDISMODULE_OPEN_KEY_NOTOUCH | raw::REDISMODULE_OPEN_KEY_NOEXPIRE;

@@ -1,4 +1,5 @@
-//! Walking over all keys, for what looks at everything (WORKGATE.DIGEST); following values to new names; keyspace events.
+//! Walking over all keys, for what looks at everything (WORKGATE.DIGEST); following values to new
+//! names; keyspace events.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,7 +42,8 @@ impl Cursor {
     fn step(&mut self, ctx: Ctx<'_>, visit: &mut Visit<'_>) -> bool {
         let mut visit = visit;
         let data: *mut &mut Visit<'_> = &raw mut visit;
-        // SAFETY: the cursor is alive; `data` outlives the call, and `seen` uses it only during the call.
+        // SAFETY: the cursor is alive; `data` outlives the call, and `seen` uses it only during the
+        // call.
         unsafe { api!(RedisModule_Scan)(ctx.raw(), self.0, Some(seen), data.cast()) != 0 }
     }
 }
@@ -53,8 +55,8 @@ impl Drop for Cursor {
     }
 }
 
-/// A walk over all keys of all databases, in steps between which the server does other things. It visits each key that
-/// stays where it is.
+/// A walk over all keys of all databases, in steps between which the server does other things. It
+/// visits each key that stays where it is.
 pub struct Walk {
     db: i32,
     cursor: Cursor,
@@ -66,7 +68,8 @@ impl Walk {
         Walk { db: 0, cursor: Cursor::new() }
     }
 
-    /// Calls `visit` with a few keys. Returns whether there are more. Another database may be selected after it.
+    /// Calls `visit` with a few keys. Returns whether there are more. Another database may be
+    /// selected after it.
     pub fn step(&mut self, ctx: Ctx<'_>, visit: &mut dyn FnMut(Ctx<'_>, i32, ServerStr<'_>)) -> bool {
         let db = self.db;
         if !ctx.select(db) {
@@ -94,8 +97,8 @@ extern "C" fn seen(
     });
 }
 
-/// Whether [`follow`] would do harm: on Valkey 8.1 a module that listens leaves clients that MOVE or COPY to another
-/// database there (valkey-io/valkey PR 4024).
+/// Whether [`follow`] would do harm: on Valkey 8.1 a module that listens leaves clients that MOVE
+/// or COPY to another database there (valkey-io/valkey PR 4024).
 pub fn following_moves_clients() -> bool {
     // SAFETY: a null context is allowed; the text is read before the data is freed.
     unsafe {
@@ -107,11 +110,13 @@ pub fn following_moves_clients() -> bool {
     }
 }
 
-/// From now on values of this type are told ([`DataType::on_key_added`]) when a RENAME or MOVE has brought them to another
-/// key. It costs every DEL and EXPIRE of any key a call, so it is asked for when there is such a value.
+/// From now on values of this type are told ([`DataType::on_key_added`]) when a RENAME or MOVE has
+/// brought them to another key. It costs every DEL and EXPIRE of any key a call, so it is asked for
+/// when there is such a value.
 pub fn follow<T: DataType>() -> bool {
     let generic = raw::REDISMODULE_NOTIFY_GENERIC as c_int;
-    // SAFETY: the context is kept for the life of the process; `arrived` matches the callback's type.
+    // SAFETY: the context is kept for the life of the process; `arrived` matches the callback's
+    // type.
     let status = unsafe {
         api!(RedisModule_SubscribeToKeyspaceEvents)(Ctx::detached().raw(), generic, Some(arrived::<T>))
     };

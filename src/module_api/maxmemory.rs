@@ -35,8 +35,8 @@ pub fn eviction() -> Eviction {
     }
 }
 
-/// Whether the server holds more than `maxmemory` allows, and that limit is in force: not on a replica that
-/// leaves it to its primary.
+/// Whether the server holds more than `maxmemory` allows, and that limit is in force: not on a
+/// replica that leaves it to its primary.
 pub fn is_exceeded(ctx: Ctx<'_>) -> bool {
     let both = raw::REDISMODULE_CTX_FLAGS_MAXMEMORY | raw::REDISMODULE_CTX_FLAGS_OOM;
     ctx.flags() & both == both

@@ -11,8 +11,8 @@ use super::context::{Level, log_anywhere};
 ///
 /// Every function that C calls has one of these around all that it does: unwinding into C aborts
 /// the process. `AssertUnwindSafe` is right because what a panicking command leaves behind is at
-/// worst a value that was not changed: `decide` never mutates, and a panic in `apply` stops the server
-/// (see [`abort_on_panic`]).
+/// worst a value that was not changed: `decide` never mutates, and a panic in `apply` stops the
+/// server (see [`abort_on_panic`]).
 pub fn catch_panic<T>(body: impl FnOnce() -> T, fallen: impl FnOnce(&str) -> T) -> T {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(value) => value,
@@ -25,8 +25,9 @@ pub fn catch_panic_or<T>(fallback: T, body: impl FnOnce() -> T) -> T {
     catch_panic(body, |_| fallback)
 }
 
-/// Stops the server if `body`, which changes what the server holds, panics. What is left may be half of a change, and to go
-/// on with it would part this server from its replicas and its files. The change was not sent yet: they do not have it.
+/// Stops the server if `body`, which changes what the server holds, panics. What is left may be
+/// half of a change, and to go on with it would part this server from its replicas and its files.
+/// The change was not sent yet: they do not have it.
 pub fn abort_on_panic<T>(body: impl FnOnce() -> T) -> T {
     struct Whole;
     impl Drop for Whole {

@@ -1,5 +1,5 @@
-//! Sends changes to replicas and the AOF. `runtime/commit` chooses the form in which a change travels. Outside a
-//! client's command `write_gate` must be asked first.
+//! Sends changes to replicas and the AOF. `runtime/commit` chooses the form in which a change
+//! travels. Outside a client's command `write_gate` must be asked first.
 
 use std::ffi::CStr;
 

@@ -55,7 +55,8 @@ impl ServerString {
         ServerString { raw }
     }
 
-    /// Takes over a string that the server has made for the module in the context of a call; `None` for null.
+    /// Takes over a string that the server has made for the module in the context of a call; `None`
+    /// for null.
     ///
     /// # Safety
     /// `raw` must be null, or ours to free and made in this context.
@@ -63,7 +64,8 @@ impl ServerString {
         if raw.is_null() {
             return None;
         }
-        // SAFETY: by the caller's promise. The copy belongs to no context, so that every drop is alike.
+        // SAFETY: by the caller's promise. The copy belongs to no context, so that every drop is
+        // alike.
         unsafe {
             let copy = ServerString::new(bytes_of(raw));
             api!(RedisModule_FreeString)(ctx.raw(), raw);

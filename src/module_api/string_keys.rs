@@ -6,8 +6,9 @@ use super::context::Ctx;
 use super::server_string::ServerStr;
 use crate::module_api::{api, raw};
 
-/// The string under a key, read as GET reads it: the module API's direct access rewrites small strings and numbers into
-/// another encoding even for reading. It is taken where GET was renamed. `None` when there is no string.
+/// The string under a key, read as GET reads it: the module API's direct access rewrites small
+/// strings and numbers into another encoding even for reading. It is taken where GET was renamed.
+/// `None` when there is no string.
 pub fn get(ctx: Ctx<'_>, key: ServerStr<'_>) -> Option<Vec<u8>> {
     // SAFETY: the format names exactly the argument that follows; the reply is ours until freed.
     unsafe {

@@ -1,7 +1,8 @@
-//! What makes the server refuse the writes of its clients though it is a primary: too few replicas, a disk error.
+//! What makes the server refuse the writes of its clients though it is a primary: too few replicas,
+//! a disk error.
 //!
-//! The module API has no question for it. So the settings are read when one changes, and what they depend on is
-//! read from INFO, and only where a setting asks for it.
+//! The module API has no question for it. So the settings are read when one changes, and what they
+//! depend on is read from INFO, and only where a setting asks for it.
 
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,8 +15,8 @@ static STOPS_AT_SAVE_ERROR: AtomicBool = AtomicBool::new(false);
 
 /// Reads the settings: after the module was loaded and whenever one has changed.
 pub fn read_settings(ctx: Ctx<'_>) {
-    // Where CONFIG was renamed, the settings count as on: INFO shows replicas only where their number matters, and a
-    // grant can wait for a save that goes well.
+    // Where CONFIG was renamed, the settings count as on: INFO shows replicas only where their
+    // number matters, and a grant can wait for a save that goes well.
     let min_replicas = setting(ctx, c"min-replicas-to-write");
     let min_replicas = min_replicas.map_or(1, |text| text.parse().unwrap_or(0));
     MIN_REPLICAS.store(min_replicas, Ordering::Relaxed);
@@ -46,8 +47,8 @@ fn has_disk_error() -> bool {
 
 /// The value of a setting; `None` where the server does not tell, since CONFIG was renamed.
 fn setting(ctx: Ctx<'_>, name: &CStr) -> Option<String> {
-    // SAFETY: the format names exactly the arguments that follow; the reply and what belongs to it are used before
-    // it is freed.
+    // SAFETY: the format names exactly the arguments that follow; the reply and what belongs to it
+    // are used before it is freed.
     unsafe {
         let reply = api!(RedisModule_Call)(
             ctx.raw(),

@@ -64,8 +64,8 @@ impl<V: ValueType> Handler for Apply<V> {
     }
 }
 
-/// `WORKGATE._APPLY table effect` changes what belongs to no key; `WORKGATE._APPLY table STATE encoding
-/// bytes` rebuilds it from a rewritten AOF.
+/// `WORKGATE._APPLY table effect` changes what belongs to no key; `WORKGATE._APPLY table STATE
+/// encoding bytes` rebuilds it from a rewritten AOF.
 pub struct ApplyWorld;
 
 impl Handler for ApplyWorld {

@@ -27,8 +27,9 @@ pub trait Waitable: 'static {
     /// May borrow from the value: it is sent before the effect is applied.
     type Answer<'v>;
 
-    /// Whether it only looks: its decisions have no effect, and its command opens the key for reading. An attempt for
-    /// a waiter also advances the key, because no other command may come to do it.
+    /// Whether it only looks: its decisions have no effect, and its command opens the key for
+    /// reading. An attempt for a waiter also advances the key, because no other command may come to
+    /// do it.
     const READ_ONLY: bool = false;
 
     /// In which line of the key it waits.
@@ -36,8 +37,8 @@ pub trait Waitable: 'static {
         WaitFor::turn(self.wants())
     }
 
-    /// What it wants of the key, sorted, if there are several things to want: it stands behind those that came
-    /// earlier and want any of them.
+    /// What it wants of the key, sorted, if there are several things to want: it stands behind
+    /// those that came earlier and want any of them.
     fn wants(&self) -> &[WantedName] {
         &[]
     }
@@ -72,8 +73,8 @@ pub trait Waitable: 'static {
     /// When something may be there without a command at the key.
     fn next_due(&self, state: &Self::Value, now: UnixMs) -> Option<UnixMs>;
 
-    /// The reply on timeout if the present state would grant something: a denial. A read-only request replies with
-    /// the present state instead.
+    /// The reply on timeout if the present state would grant something: a denial. A read-only
+    /// request replies with the present state instead.
     fn timeout_reply(
         &self,
         state: Option<&Self::Value>,
@@ -87,7 +88,8 @@ pub trait Waitable: 'static {
 
     fn reply(&self, answer: &Self::Answer<'_>, key: ServerStr<'_>, reply: Reply<'_>);
 
-    /// Gives back what an answer granted to a client that has gone; one that only looks has nothing to.
+    /// Gives back what an answer granted to a client that has gone; one that only looks has nothing
+    /// to.
     fn undo(&self, _answer: &Self::Answer<'_>, _ctx: Ctx<'_>, _key: ServerStr<'_>) {}
 }
 
@@ -125,8 +127,8 @@ pub fn answer<W: Waitable>(
     Ok(())
 }
 
-/// Waits at all of these keys, which are different ones, for what the first of them has; where the client
-/// cannot wait, `nothing` is said.
+/// Waits at all of these keys, which are different ones, for what the first of them has; where the
+/// client cannot wait, `nothing` is said.
 pub fn wait<W: Waitable>(
     call: Call<'_>,
     keys: &[ServerStr<'_>],
@@ -144,8 +146,9 @@ pub fn wait<W: Waitable>(
     }
 }
 
-/// Decides on the key's value and commits the effect. A command that only reads opens the key for reading; an attempt
-/// for a client that waits always commits what has become due, as maybe no other command does.
+/// Decides on the key's value and commits the effect. A command that only reads opens the key for
+/// reading; an attempt for a client that waits always commits what has become due, as maybe no
+/// other command does.
 fn decide_and_commit<W: Waitable, R>(
     ctx: Ctx<'_>,
     key: ServerStr<'_>,
@@ -192,8 +195,8 @@ fn until<W: Waitable>(request: &W, ctx: Ctx<'_>, key: ServerStr<'_>) -> Option<U
     commit::read(ctx, key, due).ok().flatten()
 }
 
-/// The answer, to be kept until its client is woken: the one that an earlier waiter of this round was
-/// given, where all get the same.
+/// The answer, to be kept until its client is woken: the one that an earlier waiter of this round
+/// was given, where all get the same.
 fn keep<W: Waitable>(request: &W, answer: W::Answer<'_>, shared: &mut Shared) -> Rc<W::Answer<'static>> {
     if !request.is_shared(&answer) {
         *shared = None;

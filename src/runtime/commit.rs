@@ -73,10 +73,11 @@ pub fn write<V: ValueType, R>(
     write_with(ctx, name, Write::DEFAULT, decide)
 }
 
-/// Runs `decide` on the key's value, replicates and applies its effect, and serves clients blocked on the key.
+/// Runs `decide` on the key's value, replicates and applies its effect, and serves clients blocked
+/// on the key.
 ///
-/// An effect that would add to a server that is full is refused. A `decide` that replies by itself must ask
-/// [`eviction::refuse_if_full`] before it does.
+/// An effect that would add to a server that is full is refused. A `decide` that replies by itself
+/// must ask [`eviction::refuse_if_full`] before it does.
 pub fn write_with<V: ValueType, R>(
     ctx: Ctx<'_>,
     name: ServerStr<'_>,
@@ -108,7 +109,8 @@ pub fn write_with<V: ValueType, R>(
     Ok(reply)
 }
 
-/// Commits a pending invalidation or overdue changes before the decision. Returns whether there were any.
+/// Commits a pending invalidation or overdue changes before the decision. Returns whether there
+/// were any.
 fn advance<V: ValueType>(
     ctx: Ctx<'_>,
     key: &mut Key<'_>,
@@ -136,9 +138,9 @@ fn advance<V: ValueType>(
 pub enum ReplicateAs {
     /// As the `_APPLY` command of its value type.
     Effect,
-    /// As the client's own command, behind a tick (see [`crate::runtime::replicated_clock`]). Allowed only
-    /// if arguments, time, token and the key's value determine the effect; settings must not influence
-    /// it. [`apply_verbatim`] applies it again.
+    /// As the client's own command, behind a tick (see [`crate::runtime::replicated_clock`]).
+    /// Allowed only if arguments, time, token and the key's value determine the effect; settings
+    /// must not influence it. [`apply_verbatim`] applies it again.
     Verbatim,
 }
 
@@ -152,11 +154,12 @@ impl ReplicateAs {
     }
 }
 
-/// Applies the effect of a command that was replicated verbatim, and forwards the command. `effect` does not judge
-/// again; it returns `None` where the history has lost what the command was about.
+/// Applies the effect of a command that was replicated verbatim, and forwards the command. `effect`
+/// does not judge again; it returns `None` where the history has lost what the command was about.
 ///
-/// The command happened at the last tick. A primary that imports the slot, which no tick reaches, takes its own time, but
-/// does nothing else that is due by it: that is still for the other one to decide, and comes as an effect.
+/// The command happened at the last tick. A primary that imports the slot, which no tick reaches,
+/// takes its own time, but does nothing else that is due by it: that is still for the other one to
+/// decide, and comes as an effect.
 pub fn apply_verbatim<V: ValueType>(
     ctx: Ctx<'_>,
     name: ServerStr<'_>,

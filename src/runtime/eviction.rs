@@ -49,7 +49,8 @@ pub fn may_drop() -> bool {
     matches!(eviction(), Eviction::Volatile | Eviction::Any)
 }
 
-/// Whether the server is full and can drop nothing: the condition in which it refuses commands with `deny-oom`.
+/// Whether the server is full and can drop nothing: the condition in which it refuses commands with
+/// `deny-oom`.
 ///
 /// The commands of the module are not flagged so, since most of their outcomes add nothing.
 pub fn is_full(ctx: Ctx<'_>) -> bool {
@@ -65,7 +66,8 @@ pub fn is_full(ctx: Ctx<'_>) -> bool {
     }
 }
 
-/// Refuses an effect that would add to a server that is full. To be called before anything is replied.
+/// Refuses an effect that would add to a server that is full. To be called before anything is
+/// replied.
 #[inline]
 pub fn refuse_if_full<V: Value>(
     ctx: Ctx<'_>,

@@ -28,9 +28,9 @@ pub fn saved() -> Vec<AuxState> {
     replicated_clock::clock().into_iter().chain(global_tables::saved()).collect()
 }
 
-/// An AOF that is rewritten without an RDB preamble carries what belongs to no key before the first key of
-/// ours. Where there is none, the server asks the module for nothing: so all of it also goes behind what the
-/// rewrite writes.
+/// An AOF that is rewritten without an RDB preamble carries what belongs to no key before the first
+/// key of ours. Where there is none, the server asks the module for nothing: so all of it also goes
+/// behind what the rewrite writes.
 pub fn rewrite_began(ctx: Ctx<'_>) {
     replicated_clock::mark_not_in_aof();
     timer::start(ctx, 0, append);

@@ -1,8 +1,9 @@
-//! The tables that the module holds beside the keys: where they live, and the one way in which they change.
+//! The tables that the module holds beside the keys: where they live, and the one way in which they
+//! change.
 //!
-//! An effect is replicated as `WORKGATE._APPLY table effect`. RDB files carry the tables as aux data, a
-//! rewritten AOF as `WORKGATE._APPLY table STATE encoding bytes`. FLUSHALL leaves them alone, as it does
-//! functions; a load replaces them.
+//! An effect is replicated as `WORKGATE._APPLY table effect`. RDB files carry the tables as aux
+//! data, a rewritten AOF as `WORKGATE._APPLY table STATE encoding bytes`. FLUSHALL leaves them
+//! alone, as it does functions; a load replaces them.
 
 use std::ffi::CStr;
 use std::sync::OnceLock;
@@ -31,8 +32,8 @@ pub trait GlobalTable: Table + 'static {
     /// Nine characters, the carrier in RDB files; permanent.
     const TYPE_NAME: &'static CStr;
 
-    /// Whether the table means anything on a server that holds no key of the module. One that does not is neither
-    /// saved nor replicated there.
+    /// Whether the table means anything on a server that holds no key of the module. One that does
+    /// not is neither saved nor replicated there.
     const OUTLIVES_KEYS: bool;
 
     /// Forgets what only matters together with keys: there are none.
@@ -175,10 +176,12 @@ pub fn register(ctx: Ctx<'_>, tables: &'static [TableRow]) -> bool {
 /// The name in `WORKGATE._APPLY` of the message that a history starts.
 pub const START: &CStr = c"start";
 
-/// Starts a new history where the module holds nothing: to be called before each change is replicated.
+/// Starts a new history where the module holds nothing: to be called before each change is
+/// replicated.
 ///
-/// Files of such a server hold nothing of the module, and a replica that loaded one knows neither tokens nor
-/// invalidations. Both forget them here, in the same place of the stream, and so stay equal.
+/// Files of such a server hold nothing of the module, and a replica that loaded one knows neither
+/// tokens nor invalidations. Both forget them here, in the same place of the stream, and so stay
+/// equal.
 pub fn before_commit(ctx: Ctx<'_>) {
     if !in_use::is_in_use() && ctx.is_primary() {
         start_history();
@@ -186,7 +189,8 @@ pub fn before_commit(ctx: Ctx<'_>) {
     }
 }
 
-/// Forgets what only matters together with keys. Tokens go on above all that this server has issued.
+/// Forgets what only matters together with keys. Tokens go on above all that this server has
+/// issued.
 pub fn start_history() {
     all().iter().for_each(|row| (row.forget)());
     token_clock::tokens(TokenClock::start_over);

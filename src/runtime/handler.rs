@@ -14,12 +14,14 @@ pub trait Handler {
     fn run(call: Call<'_>) -> Result<(), Refusal>;
 }
 
-/// A command that may be replicated as the client sent it (see [`super::replicated_clock`]): two programs.
+/// A command that may be replicated as the client sent it (see [`super::replicated_clock`]): two
+/// programs.
 pub trait VerbatimHandler {
     /// A client asks.
     fn run(call: Call<'_>, origin: Origin) -> Result<(), Refusal>;
 
-    /// The primary's link, the append-only file or the exporter of a slot repeats what a primary has decided.
+    /// The primary's link, the append-only file or the exporter of a slot repeats what a primary
+    /// has decided.
     fn replay(call: Call<'_>, origin: Origin) -> Result<(), Refusal>;
 }
 

@@ -1,4 +1,5 @@
-//! Whether the module holds anything at all. A module that holds nothing saves nothing, so that a server can leave it.
+//! Whether the module holds anything at all. A module that holds nothing saves nothing, so that a
+//! server can leave it.
 
 use std::sync::OnceLock;
 
@@ -6,7 +7,8 @@ use crate::module_api::data_type;
 
 static HAS_TABLES: OnceLock<fn() -> bool> = OnceLock::new();
 
-/// Takes the function that tells whether a table beside the keys holds what outlives them, such as policies.
+/// Takes the function that tells whether a table beside the keys holds what outlives them, such as
+/// policies.
 pub fn register(has_tables: fn() -> bool) {
     HAS_TABLES.get_or_init(|| has_tables);
 }

@@ -1,14 +1,17 @@
 //! The time and the token of commands that are replicated verbatim.
 //!
-//! A verbatim command lacks only its time and its token. The primary sends `WORKGATE._APPLY time ms token`
-//! before the first such command of a millisecond. A replica and the AOF loader take the time of the last tick. The token is the highest that the history has granted: the next one follows from it and
-//! the time ([`next_token`]). Effects that carry tokens raise it in passing; where the clock of this server gives
-//! another than the one that would follow (after a promotion, a load, a RESTORE), a tick says so first.
+//! A verbatim command lacks only its time and its token. The primary sends `WORKGATE._APPLY time ms
+//! token` before the first such command of a millisecond. A replica and the AOF loader take the
+//! time of the last tick. The token is the highest that the history has granted: the next one
+//! follows from it and the time ([`next_token`]). Effects that carry tokens raise it in passing;
+//! where the clock of this server gives another than the one that would follow (after a promotion,
+//! a load, a RESTORE), a tick says so first.
 //!
-//! The last tick is a part of the history, as the keys are: what saves the keys saves it, so that nothing
-//! that cuts the history in two (a full synchronisation, a rewritten file, a promotion) can part a command
-//! from its time. Only the child that rewrites an append-only file without an RDB preamble may leave it out
-//! (where the module has no key): so the primary sends the tick again after each rewrite.
+//! The last tick is a part of the history, as the keys are: what saves the keys saves it, so that
+//! nothing that cuts the history in two (a full synchronisation, a rewritten file, a promotion) can
+//! part a command from its time. Only the child that rewrites an append-only file without an RDB
+//! preamble may leave it out (where the module has no key): so the primary sends the tick again
+//! after each rewrite.
 
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -33,7 +36,8 @@ pub const NAME_WITH_LONG_TOKEN: &CStr = c"tick";
 /// The last one; 0 when there was none. Commands run one at a time.
 static LAST: AtomicU64 = AtomicU64::new(0);
 
-/// The highest token of the history. Other than the token clock it knows nothing of what never was a part of it.
+/// The highest token of the history. Other than the token clock it knows nothing of what never was
+/// a part of it.
 static TOKEN: AtomicU64 = AtomicU64::new(0);
 
 /// Whether [`TOKEN`] is a long one: the history so far is of before 0.1.0.
@@ -115,8 +119,8 @@ pub fn replicate_tick(ctx: Ctx<'_>, now: UnixMs, token: u64) {
     replication::table_effect(ctx, NAME, &writer.finish());
 }
 
-/// Writes the last tick into this replica's own AOF if it is not there yet. Call it before a replica
-/// forwards a verbatim command.
+/// Writes the last tick into this replica's own AOF if it is not there yet. Call it before a
+/// replica forwards a verbatim command.
 pub fn forward(ctx: Ctx<'_>) {
     if !IN_AOF.swap(true, Ordering::Relaxed) {
         clock_to_aof(ctx);

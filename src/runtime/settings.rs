@@ -1,4 +1,5 @@
-//! The module's settings. CONFIG SET changes all but `policy-file` and `tzdir`, which are fixed at the start.
+//! The module's settings. CONFIG SET changes all but `policy-file` and `tzdir`, which are fixed at
+//! the start.
 
 use crate::module_api::blocking::{MAX_WAITERS, MAX_WAITERS_PER_KEY};
 use crate::module_api::config::{Number, Switch, Text};
@@ -8,7 +9,8 @@ const MIB: i64 = 1024 * KIB;
 /// The server's own bound for one argument (`proto-max-bulk-len`).
 const MAX_ARGUMENT_BYTES: i64 = 512 * MIB;
 
-/// The longest PAYLOAD or JSON that IDEMP.CLAIM hashes, in bytes; beyond it the client hashes (FINGERPRINT).
+/// The longest PAYLOAD or JSON that IDEMP.CLAIM hashes, in bytes; beyond it the client hashes
+/// (FINGERPRINT).
 pub static IDEMP_MAX_PAYLOAD: Number = Number::new("idemp-max-payload", 64 * KIB, 1, MAX_ARGUMENT_BYTES);
 /// The longest result (and META, and CHECKPOINT) that an IDEMP record keeps, in bytes.
 pub static IDEMP_MAX_RESULT: Number = Number::new("idemp-max-result", MIB, 1, MAX_ARGUMENT_BYTES);

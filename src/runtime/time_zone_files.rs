@@ -1,7 +1,8 @@
 //! `workgate.tzdir`: the data of time zones from a directory, such as `/usr/share/zoneinfo`.
 //!
-//! A system's directory is updated when a country changes its clocks, without a new build of the module. The file of a
-//! zone is read when the zone is first used. A zone without a file there, or with a damaged one, has the data of the build.
+//! A system's directory is updated when a country changes its clocks, without a new build of the
+//! module. The file of a zone is read when the zone is first used. A zone without a file there, or
+//! with a damaged one, has the data of the build.
 
 use std::path::Path;
 
@@ -27,7 +28,8 @@ pub fn begin(ctx: Ctx<'_>) {
     use_source(read);
 }
 
-/// `zone` is a name of the build's database, so it leads to no other place than one below the directory.
+/// `zone` is a name of the build's database, so it leads to no other place than one below the
+/// directory.
 fn read(zone: &str) -> Option<Vec<u8>> {
     let path = Path::new(&TZDIR.get()).join(zone);
     let fault = match std::fs::metadata(&path) {

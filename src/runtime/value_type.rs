@@ -22,8 +22,8 @@ pub trait ValueType: Value + 'static {
 
     fn slot() -> &'static TypeSlot;
 
-    /// What the tables beside the keys make of the value under `key`, as an effect of its own; every write
-    /// applies it first.
+    /// What the tables beside the keys make of the value under `key`, as an effect of its own;
+    /// every write applies it first.
     fn pending_invalidation(&self, _key: &[u8]) -> Option<Self::Effect> {
         None
     }
@@ -34,8 +34,8 @@ pub trait ValueType: Value + 'static {
     /// Counts a value that is under `key` from now on, for statistics.
     fn count(&mut self, _key: &[u8]) {}
 
-    /// Called before the value is changed or freed: it is no longer counted. May run in the server's
-    /// background thread.
+    /// Called before the value is changed or freed: it is no longer counted. May run in the
+    /// server's background thread.
     fn uncount(&self) {}
 
     /// How far the jobs of the value have come, for the counters of INFO.
@@ -46,14 +46,14 @@ pub trait ValueType: Value + 'static {
     /// Called whenever the value was changed or loaded.
     fn after_change(&self) {}
 
-    /// The keyspace event that tells what the effect does, where the effect alone tells it. It begins with the
-    /// family's name and a dot.
+    /// The keyspace event that tells what the effect does, where the effect alone tells it. It
+    /// begins with the family's name and a dot.
     fn event(_effect: &Self::Effect) -> Option<&'static CStr> {
         None
     }
 
-    /// Like [`ValueType::event`], for what only the value knows: calls `each` for all that has happened since the last
-    /// call.
+    /// Like [`ValueType::event`], for what only the value knows: calls `each` for all that has
+    /// happened since the last call.
     fn take_events(&mut self, _each: &mut dyn FnMut(&'static CStr)) {}
 
     /// When something must happen under the key without a command.
@@ -114,8 +114,9 @@ impl<V: ValueType> DataType for V {
     fn finish_load(&mut self, ctx: Ctx<'_>, place: Option<(i32, &[u8])>) -> bool {
         let token = self.highest_token();
         let (time, now) = (self.latest_time(), ctx.now_ms());
-        // A RESTORE must not be able to exhaust the token clock or the counters of the value; a file of our own may be
-        // ahead of a server clock that was set back, and a replica takes what its primary took.
+        // A RESTORE must not be able to exhaust the token clock or the counters of the value; a
+        // file of our own may be ahead of a server clock that was set back, and a replica takes
+        // what its primary took.
         let believed = if ctx.is_replay() || !ctx.is_primary() {
             token_clock::admits(token, now) && time::is_near(time, now)
         } else {

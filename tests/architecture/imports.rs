@@ -1,4 +1,5 @@
-//! Which file imports which: `use` and full paths, followed through `pub use` to the file that defines the name.
+//! Which file imports which: `use` and full paths, followed through `pub use` to the file that
+//! defines the name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,7 +32,8 @@ impl Crate {
         self.sources.iter().map(|entry| (entry.1.0.as_str(), of(entry))).collect()
     }
 
-    /// The absolute paths that a file names. A `pub use` that its own code does not need only passes a name on.
+    /// The absolute paths that a file names. A `pub use` that its own code does not need only
+    /// passes a name on.
     fn named_by<'a>(&'a self, module: &'a Module, source: &'a Source) -> impl Iterator<Item = Module> + 'a {
         let needs = |name: &str| source.paths.iter().any(|path| path[0] == name);
         let imports = source.imports.iter().filter(move |import| !import.is_public || needs(&import.name));
@@ -50,7 +52,8 @@ impl Crate {
         imports.chain(paths)
     }
 
-    /// A path from the root of the crate; `None` when it leads out of the crate or names something local.
+    /// A path from the root of the crate; `None` when it leads out of the crate or names something
+    /// local.
     fn absolute(&self, module: &Module, path: &[String]) -> Option<Module> {
         let (mut base, mut rest) = match path.first().map(String::as_str)? {
             // The word of `pub(crate)` or a receiver.

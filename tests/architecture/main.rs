@@ -1,6 +1,8 @@
-//! Guards the layers of `src/`: imports run one way, no files import each other in a circle, and `unsafe` is in
-//! `src/module_api/` alone. Compares what the process holds beside the keyspace with docs/ARCHITECTURE.md.
+//! Guards the layers of `src/`: imports run one way, no files import each other in a circle, and
+//! `unsafe` is in `src/module_api/` alone. Compares what the process holds beside the keyspace with
+//! docs/ARCHITECTURE.md.
 
+mod comment_width;
 mod imports;
 mod source;
 mod state_beside_keys;

@@ -1,4 +1,5 @@
-//! One Rust source file as the guards see it: its imports and the paths that its code names, without tests.
+//! One Rust source file as the guards see it: its imports and the paths that its code names,
+//! without tests.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -139,7 +140,8 @@ impl Imports {
     }
 }
 
-/// Removes all imports and the declarations of modules in other files, so that only the code itself is left.
+/// Removes all imports and the declarations of modules in other files, so that only the code itself
+/// is left.
 struct WithoutImports;
 
 impl VisitMut for WithoutImports {

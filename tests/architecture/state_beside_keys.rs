@@ -6,7 +6,8 @@ use std::fs;
 use super::source::{Source, Static};
 use super::sources;
 
-/// Types of statics that never change, and of those that the page names as a group: settings and counters.
+/// Types of statics that never change, and of those that the page names as a group: settings and
+/// counters.
 const OTHERS: [&str; 6] =
     ["FieldRule", "raw::RedisModuleCommandInfoVersion", "Number", "Switch", "Text", "Counter"];
 

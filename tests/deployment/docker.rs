@@ -90,7 +90,8 @@ impl Drop for Container {
     }
 }
 
-/// A connection to the server behind a published port. The engine takes connections to it before the server does.
+/// A connection to the server behind a published port. The engine takes connections to it before
+/// the server does.
 #[track_caller]
 pub fn connect(port: u16) -> Client {
     let mut connected = None;

@@ -1,7 +1,7 @@
 //! The module where users run it: in containers, and beside a server that is too old.
 //!
-//! These tests need images or servers that only some machines can get, so that `cargo test` passes them over.
-//! `make test-docker` and `make test-matrix` bring what they need and run them.
+//! These tests need images or servers that only some machines can get, so that `cargo test` passes
+//! them over. `make test-docker` and `make test-matrix` bring what they need and run them.
 //!
 //! | environment | meaning |
 //! | --- | --- |

@@ -1,8 +1,9 @@
 //! The examples in the README, CONTRIBUTING and the docs, run against a real server.
 //!
-//! A block fenced as `redis` holds what a reader types at `redis-cli` (lines that begin with `> `) and what it
-//! prints. `<name>` is a part that differs from run to run: the first time it takes what is there, later it
-//! is the same, in commands too; `<ms>` and `<text>` match anything each time.
+//! A block fenced as `redis` holds what a reader types at `redis-cli` (lines that begin with `> `)
+//! and what it prints. `<name>` is a part that differs from run to run: the first time it takes
+//! what is there, later it is the same, in commands too; `<ms>` and `<text>` match anything each
+//! time.
 
 mod links;
 mod node;
@@ -42,7 +43,8 @@ fn every_example_answers_as_the_page_says() {
     examples_typed_with(Duration::ZERO);
 }
 
-/// A reader takes time to type: no answer may hang on two commands falling into the same millisecond.
+/// A reader takes time to type: no answer may hang on two commands falling into the same
+/// millisecond.
 #[test]
 fn every_example_answers_so_for_a_slower_reader_too() {
     examples_typed_with(Duration::from_millis(7));

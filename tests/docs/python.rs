@@ -5,7 +5,8 @@ use std::process::Command;
 
 use crate::support::server;
 
-/// PYTHONPATH with redis-py and the folders; `None`, with a line that says why, where there is no redis-py.
+/// PYTHONPATH with redis-py and the folders; `None`, with a line that says why, where there is no
+/// redis-py.
 fn python_path(folders: &[&Path]) -> Option<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let fetched = Command::new(root.join("scripts/python-clients")).output().expect("a script of ours");

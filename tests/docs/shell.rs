@@ -1,8 +1,9 @@
 //! What the pages tell a reader to type at a shell.
 //!
-//! A block fenced as `sh` is run, with `sh -eu`, in a folder that the blocks of its page share. The folder holds
-//! `examples/`, descriptor 3 is open as it is for a handler, and REDIS_URL names the server. The page has a server of
-//! its own: `6379` in the text is replaced by its port. A comment on the line above the fence says what is special:
+//! A block fenced as `sh` is run, with `sh -eu`, in a folder that the blocks of its page share. The
+//! folder holds `examples/`, descriptor 3 is open as it is for a handler, and REDIS_URL names the
+//! server. The page has a server of its own: `6379` in the text is replaced by its port. A comment
+//! on the line above the fence says what is special:
 //!
 //! ```text
 //! <!-- shell: until TEXT -->        the block goes on for ever; it is stopped once it has printed TEXT

@@ -225,7 +225,8 @@ fn serve_adds_up_the_primaries_of_a_cluster() {
     assert_eq!(closed.count(), 3, "{text}");
 }
 
-/// What the server spent on the last scrape: all calls together, and the one that took longest, in microseconds.
+/// What the server spent on the last scrape: all calls together, and the one that took longest, in
+/// microseconds.
 fn cost_of_a_scrape(s: &Server, served: &Served) -> (u64, u64) {
     s.ok("CONFIG RESETSTAT");
     s.ok("SLOWLOG RESET");
@@ -245,7 +246,8 @@ fn cost_of_a_scrape(s: &Server, served: &Served) -> (u64, u64) {
     (usec.sum(), most.map(|row| row.at(2).int() as u64).max().unwrap_or(0))
 }
 
-/// A busy machine adds to what is measured and takes nothing away: the cheapest of several scrapes counts.
+/// A busy machine adds to what is measured and takes nothing away: the cheapest of several scrapes
+/// counts.
 #[test]
 fn a_thousand_queues_cost_at_most_20_ms_of_the_server_and_no_call_2_ms() {
     let s = server!("slowlog-log-slower-than 0", "slowlog-max-len 4000");

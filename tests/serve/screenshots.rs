@@ -1,5 +1,5 @@
-//! The pictures of docs/images, which `make screenshots` writes: an hour of traffic, with a server whose clock runs sixty
-//! times as fast.
+//! The pictures of docs/images, which `make screenshots` writes: an hour of traffic, with a server
+//! whose clock runs sixty times as fast.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -2,7 +2,8 @@
 
 use super::{Server, Snapshot, eventually};
 
-/// Whether both then agree, and still hold what they held when they have crashed and read their files.
+/// Whether both then agree, and still hold what they held when they have crashed and read their
+/// files.
 pub fn nothing_is_lost_across_rewrites(preamble: &str, work: impl Fn(&Server, usize)) {
     let mut s = Server::start(&["appendonly yes", "appendfsync always", preamble]);
     let mut r = s.replica(&["appendonly yes", "appendfsync always", preamble]);

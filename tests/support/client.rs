@@ -9,7 +9,8 @@ use super::command::{Command, encode, shown};
 use super::eventually::{DEADLINE, eventually};
 use super::reply::{Reply, decode};
 
-/// A connection that sends and reads in separate steps, so that one test thread can hold many blocked clients.
+/// A connection that sends and reads in separate steps, so that one test thread can hold many
+/// blocked clients.
 pub struct Client {
     stream: TcpStream,
     unread: RefCell<Vec<u8>>,

@@ -1,6 +1,7 @@
 //! The payload of DUMP, taken apart and sealed again, so that a damaged one passes the checksum.
 
-/// A DUMP payload: the value's bytes, then the RDB version (2 bytes) and a CRC-64 of all before it (8 bytes).
+/// A DUMP payload: the value's bytes, then the RDB version (2 bytes) and a CRC-64 of all before it
+/// (8 bytes).
 #[derive(Clone)]
 pub struct Dump {
     /// The type byte, the module's id, and the value.
@@ -8,7 +9,8 @@ pub struct Dump {
     version: [u8; 2],
 }
 
-/// The type byte (a module's value) and the id of the module type, as `RDB_64BITLEN` and eight bytes.
+/// The type byte (a module's value) and the id of the module type, as `RDB_64BITLEN` and eight
+/// bytes.
 const HEAD: usize = 10;
 
 impl Dump {
@@ -30,7 +32,8 @@ impl Dump {
         payload
     }
 
-    /// Where the module's own bytes begin. The type and the module's id come before it; they are the server's.
+    /// Where the module's own bytes begin. The type and the module's id come before it; they are
+    /// the server's.
     pub fn own_bytes(&self) -> std::ops::Range<usize> {
         HEAD..self.body.len()
     }
@@ -45,7 +48,8 @@ impl Dump {
     }
 }
 
-/// CRC-64 by Jones (polynomial 0xad93d23594c935a9, reflected, no initial or final inversion), as `crc64.c` of Redis.
+/// CRC-64 by Jones (polynomial 0xad93d23594c935a9, reflected, no initial or final inversion), as
+/// `crc64.c` of Redis.
 pub fn crc64(bytes: &[u8]) -> u64 {
     // The polynomial with its bits reversed, since the bits are taken lowest first.
     const REVERSED: u64 = 0x95ac_9329_ac4b_c9b5;

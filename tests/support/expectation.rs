@@ -5,7 +5,8 @@ use std::ops::RangeInclusive;
 
 use super::reply::Reply;
 
-/// Fits a reply or not. Written with [`nil`], [`status`], [`token`], [`within`], `list!` and plain values.
+/// Fits a reply or not. Written with [`nil`], [`status`], [`token`], [`within`], `list!` and plain
+/// values.
 pub enum Want {
     Exactly(Reply),
     List(Vec<Want>),

@@ -11,8 +11,9 @@
 //! | `WORKGATE_SERVER` | path of the server's program, or `docker:IMAGE` | `redis-server`, else `valkey-server` on PATH |
 //! | `WORKGATE_MODULE` | absolute path of the module | the `libworkgate.so` of the build the test belongs to |
 //!
-//! A [`Server`] has its own port and directory and is killed when dropped. Nothing here sleeps for a fixed
-//! time: [`eventually`] waits on a condition, [`Server::waits`] on the server's word that a client is blocked.
+//! A [`Server`] has its own port and directory and is killed when dropped. Nothing here sleeps for
+//! a fixed time: [`eventually`] waits on a condition, [`Server::waits`] on the server's word that a
+//! client is blocked.
 
 // Each test binary uses its own part of the support code.
 #![allow(dead_code, unused_imports, unused_macros)]

@@ -11,8 +11,8 @@ use std::time::SystemTime;
 /// How a server is started and killed.
 pub enum Program {
     Path(PathBuf),
-    /// A container of this image, with the host's network and the host's folder of temporary files, where the
-    /// tests put the servers' directories and the files that servers read.
+    /// A container of this image, with the host's network and the host's folder of temporary files,
+    /// where the tests put the servers' directories and the files that servers read.
     Image(String),
 }
 
@@ -50,7 +50,8 @@ impl Program {
                 let module = module();
                 let mut command = Command::new("docker");
                 command.args(["run", "--rm", "--network", "host", "--name", &name]);
-                // As the owner of the directory, so that what the server leaves there can be removed.
+                // As the owner of the directory, so that what the server leaves there can be
+                // removed.
                 let owner = directory.metadata().expect("the directory exists");
                 command.arg("--user").arg(format!("{}:{}", owner.uid(), owner.gid()));
                 command.arg("--volume").arg(format!("{0}:{0}", env::temp_dir().display()));
@@ -90,14 +91,16 @@ impl Process {
     }
 }
 
-/// The module under test: `WORKGATE_MODULE`, else the newest `libworkgate.so` of the build that this test is of.
+/// The module under test: `WORKGATE_MODULE`, else the newest `libworkgate.so` of the build that
+/// this test is of.
 pub fn module() -> PathBuf {
     if let Ok(path) = env::var("WORKGATE_MODULE") {
         assert!(Path::new(&path).is_absolute(), "WORKGATE_MODULE must be an absolute path: {path}");
         assert!(Path::new(&path).is_file(), "WORKGATE_MODULE is not a file: {path}");
         return PathBuf::from(path);
     }
-    // target/debug/deps/blackbox-…: `cargo build` leaves the module in target/debug, `cargo test` in deps.
+    // target/debug/deps/blackbox-…: `cargo build` leaves the module in target/debug, `cargo test`
+    // in deps.
     let test = env::current_exe().expect("the test knows its own path");
     let deps = test.parent().expect("the test lies in a folder");
     let profile = deps.parent().expect("deps lies in the profile's folder");

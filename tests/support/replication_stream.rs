@@ -14,7 +14,8 @@ impl Stream {
     pub fn attach(server: &Server) -> Stream {
         let link = server.client();
         link.try_send_bytes(b"SYNC\r\n").expect("SYNC is sent");
-        // Newlines keep the link alive while the snapshot is made; then comes `$length` and the file.
+        // Newlines keep the link alive while the snapshot is made; then comes `$length` and the
+        // file.
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n") {
             let byte = link.try_read_bytes(1).expect("the server sends a snapshot");
@@ -31,7 +32,8 @@ impl Stream {
 
     /// The commands replicated since the last call, each as one line, without the protocol's own.
     ///
-    /// Leaves out the message that a history starts, with the transaction that holds it and one command.
+    /// Leaves out the message that a history starts, with the transaction that holds it and one
+    /// command.
     ///
     /// A PUBLISH marks the end: it travels behind all that the server replicated before it.
     #[track_caller]

@@ -106,7 +106,8 @@ impl fmt::Debug for Reply {
     }
 }
 
-/// Reads one reply off the front of `wire`: the reply and its length, or nothing when it is not whole yet.
+/// Reads one reply off the front of `wire`: the reply and its length, or nothing when it is not
+/// whole yet.
 pub fn decode(wire: &[u8]) -> Option<(Reply, usize)> {
     let end = wire.windows(2).position(|pair| pair == b"\r\n")?;
     let line = String::from_utf8_lossy(&wire[1..end]).into_owned();

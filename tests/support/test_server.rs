@@ -48,7 +48,8 @@ impl Server {
         Self::launch(options, Rc::new(TempDir::new().expect("a temporary directory")), None)
     }
 
-    /// Starts a server with the module on files that lie in its directory before, by name and content.
+    /// Starts a server with the module on files that lie in its directory before, by name and
+    /// content.
     pub fn on_files(options: &[&str], files: &[(&str, &[u8])]) -> Server {
         let directory = TempDir::new().expect("a temporary directory");
         for (name, content) in files {
@@ -129,7 +130,8 @@ impl Server {
         self.forget_crash();
     }
 
-    /// A crash that the test has asked for, of the server or of its child, is none of those that fail a test.
+    /// A crash that the test has asked for, of the server or of its child, is none of those that
+    /// fail a test.
     #[track_caller]
     pub fn forget_crash(&self) {
         assert!(crash_in(&self.directory).is_some(), "there was a crash");

@@ -16,8 +16,8 @@ pub enum Unit {
 impl Unit {
     pub const ALL: [Unit; 3] = [Unit::Transaction, Unit::Script, Unit::Function];
 
-    /// Runs `steps`, lines of words, as one step, and then `next`, all sent in one write: no other client comes in
-    /// between, nor does a timer. The replies of the steps, and that to `next`.
+    /// Runs `steps`, lines of words, as one step, and then `next`, all sent in one write: no other
+    /// client comes in between, nor does a timer. The replies of the steps, and that to `next`.
     #[track_caller]
     pub fn run_then(self, client: &Client, steps: &[&str], next: &str) -> (Vec<Reply>, Reply) {
         let mut wire: Vec<Vec<Vec<u8>>> = Vec::new();

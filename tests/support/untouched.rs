@@ -24,8 +24,8 @@ impl<'a> Untouched<'a> {
         Untouched { server, stream: server.stream() }
     }
 
-    /// Runs `act`, during which nothing may change: not the key's bytes, not its expiry, nothing replicated,
-    /// no WATCH broken, no key made.
+    /// Runs `act`, during which nothing may change: not the key's bytes, not its expiry, nothing
+    /// replicated, no WATCH broken, no key made.
     #[track_caller]
     pub fn during<T>(&self, key: impl Arg, act: impl FnOnce() -> T) -> T {
         let key = key.bytes();
@@ -44,7 +44,8 @@ impl<'a> Untouched<'a> {
         result
     }
 
-    /// A command that must be refused with an error that begins with `beginning`, and change nothing.
+    /// A command that must be refused with an error that begins with `beginning`, and change
+    /// nothing.
     #[track_caller]
     pub fn refuses(&self, key: impl Arg, command: impl super::Command, beginning: &str) -> String {
         self.during(key, || self.server.refuses(command, beginning))

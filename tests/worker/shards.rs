@@ -66,7 +66,8 @@ fn a_worker_never_holds_more_jobs_than_it_runs() {
     let mut w = Worker::start(&s.url(), "--queue q --shards 2 --concurrency 3 --until-empty", "sleep 0.02");
     let mut most = 0;
     eventually("all are done", || {
-        // Both in one moment: between two looks a job of the first may end, and one of the second begin.
+        // Both in one moment: between two looks a job of the first may end, and one of the second
+        // begin.
         let looks = s.transaction(["JOBQ.STATS q:{0}", "JOBQ.STATS q:{1}"]);
         let total = |field| looks.iter().map(|counts| counts.field(field).int()).sum::<i64>();
         most = most.max(total("active"));

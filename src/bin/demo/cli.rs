@@ -40,7 +40,8 @@ pub struct DemoArgs {
     #[arg(long, value_name = "PATH", required = true)]
     pub worker: PathBuf,
 
-    /// Deliveries of your own, one JSON document a line: {"id": …, "topic": …, "sender": …, "body": …}
+    /// Deliveries of your own, one JSON document a line: {"id": …, "topic": …, "sender": …, "body":
+    /// …}
     #[arg(long, value_name = "FILE", conflicts_with_all = ["count", "seed"])]
     pub deliveries: Option<PathBuf>,
 
@@ -56,7 +57,8 @@ pub struct DemoArgs {
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
 
-    /// What one sender may deliver, as RATELIMIT.CHECK takes it; by default such that only the flood goes over it
+    /// What one sender may deliver, as RATELIMIT.CHECK takes it; by default such that only the
+    /// flood goes over it
     #[arg(long, value_name = "LIMIT")]
     pub limit: Option<String>,
 

@@ -1,7 +1,7 @@
 //! One delivery as an HTTP front end acknowledges it.
 //!
-//! Every step may be repeated: a front end that dies between PUSH and COMPLETE leaves a claim that runs out,
-//! and the redelivery's PUSH under the same ID is a DUP.
+//! Every step may be repeated: a front end that dies between PUSH and COMPLETE leaves a claim that
+//! runs out, and the redelivery's PUSH under the same ID is a DUP.
 
 use redis::aio::MultiplexedConnection;
 use redis::{RedisResult, Value, cmd};

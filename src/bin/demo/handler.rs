@@ -1,4 +1,5 @@
-//! What the worker runs for every job: looks the customer up through the cache, and fails as the job's outcome has it.
+//! What the worker runs for every job: looks the customer up through the cache, and fails as the
+//! job's outcome has it.
 
 use std::env;
 use std::io::Read;
@@ -56,8 +57,8 @@ fn variable(name: &str) -> Result<String, String> {
     env::var(name).map_err(|error| format!("{name}: {error}; this is run by `workgate work --exec`"))
 }
 
-/// The customer behind a sender, out of the cache: of all handlers that miss it, one loads it and the
-/// others wait for that one.
+/// The customer behind a sender, out of the cache: of all handlers that miss it, one loads it and
+/// the others wait for that one.
 fn customer(connection: &mut Connection, sender: &str, args: &HandlerArgs) -> Result<String, String> {
     let key = format!("customer:{sender}");
     loop {

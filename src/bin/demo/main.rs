@@ -1,5 +1,5 @@
-//! `workgate-demo`: webhook traffic through rate limits, idempotency, the queue, the worker and the cache, on a
-//! real server, with a summary that adds up. `make demo` runs it.
+//! `workgate-demo`: webhook traffic through rate limits, idempotency, the queue, the worker and the
+//! cache, on a real server, with a summary that adds up. `make demo` runs it.
 //!
 //! # Layout
 //!
@@ -62,7 +62,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whatever ends the demo, what it started ends with it: each process and folder is a guard in `show`.
+/// Whatever ends the demo, what it started ends with it: each process and folder is a guard in
+/// `show`.
 async fn until_interrupted(args: cli::DemoArgs) -> ExitCode {
     tokio::select! {
         shown = run::show(&args) => match shown {

@@ -26,7 +26,8 @@ use crate::summary::{Times, grouped, summary};
 /// How often the queue is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// The time without progress after which something is wrong. Above any backoff and block of the demo.
+/// The time without progress after which something is wrong. Above any backoff and block of the
+/// demo.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a sender may deliver of one's own file, unless told otherwise.
@@ -34,7 +35,8 @@ const LIMIT_OF_OWN: usize = 250;
 
 /// Runs it all. False when the summary does not add up.
 pub async fn show(args: &DemoArgs) -> Result<bool, String> {
-    // In the order of their ends: the worker stops before the server, and both before their folder goes.
+    // In the order of their ends: the worker stops before the server, and both before their folder
+    // goes.
     let folder = TempDir::new()?;
     let (feed, kinds) = feed_file(args, &folder)?;
     let mut server = Server::start(&args.server, &args.module, &folder).await?;
@@ -167,7 +169,8 @@ impl Drop for Feeding {
     }
 }
 
-/// Waits until all is fed and nothing is left to run. Gives the time that feeding took and the last counts.
+/// Waits until all is fed and nothing is left to run. Gives the time that feeding took and the last
+/// counts.
 async fn watch(
     server: &mut Server,
     worker: &mut Worker,

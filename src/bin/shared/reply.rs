@@ -33,7 +33,8 @@ pub fn integer(value: &Value) -> Option<i64> {
     if let Value::Int(number) = value { Some(*number) } else { None }
 }
 
-/// A number, as whichever of the types a server writes it: an integer, a double, or digits in a string.
+/// A number, as whichever of the types a server writes it: an integer, a double, or digits in a
+/// string.
 pub fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Int(number) => Some(*number as f64),

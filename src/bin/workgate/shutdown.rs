@@ -52,7 +52,8 @@ impl Shutdown {
         });
     }
 
-    /// SIGUSR1 quiets. The first other signal drains, the end of the grace stops, a second signal kills.
+    /// SIGUSR1 quiets. The first other signal drains, the end of the grace stops, a second signal
+    /// kills.
     pub async fn obey(self, mut signals: mpsc::Receiver<&'static str>, grace: Duration) {
         let name = loop {
             match signals.recv().await {

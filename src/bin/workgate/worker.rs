@@ -1,4 +1,5 @@
-//! `workgate work`: takes jobs while slots are free, hands them to the handler, and drains at the end.
+//! `workgate work`: takes jobs while slots are free, hands them to the handler, and drains at the
+//! end.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
@@ -35,7 +36,8 @@ const UNTIL_EMPTY_BLOCK: Duration = Duration::from_millis(500);
 /// How long one POP waits while other sources have no slot to wait with.
 const MOMENT: Duration = Duration::from_millis(200);
 
-/// In a cluster a node that is away holds up its own settlements only: the most that may be on their way.
+/// In a cluster a node that is away holds up its own settlements only: the most that may be on
+/// their way.
 const MOST_FLUSHES: usize = 32;
 
 /// Runs the worker until it is told to stop, is done (`--until-empty`, `--once`) or cannot go on.
@@ -194,8 +196,8 @@ struct Taking<'a> {
 }
 
 impl Taking<'_> {
-    /// Until the worker stops, or is done (`--until-empty`, `--once`), or a server refuses; then until
-    /// what runs is finished and settled.
+    /// Until the worker stops, or is done (`--until-empty`, `--once`), or a server refuses; then
+    /// until what runs is finished and settled.
     async fn all(
         mut self,
         server: Server,
@@ -285,7 +287,8 @@ impl Taking<'_> {
         self.asked.is_empty() && self.is_unused()
     }
 
-    /// Sends a POP to each source whose turn it is. Settlements go with it where all queues are one server's.
+    /// Sends a POP to each source whose turn it is. Settlements go with it where all queues are one
+    /// server's.
     fn ask(&mut self) {
         let is_single = matches!(&*self.commands.connection, SharedConnection::Single(_));
         let with_settlements = is_single && !self.finished.is_empty() && self.slots.has_idle();

@@ -10,7 +10,8 @@ use prometheus_client::registry::Registry;
 
 type Labels = Vec<(&'static str, String)>;
 
-/// Upper bounds of the run times, in seconds: from a handler that does nothing to one that takes an hour.
+/// Upper bounds of the run times, in seconds: from a handler that does nothing to one that takes an
+/// hour.
 const RUN_BOUNDS: [f64; 12] = [0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0];
 
 /// Counted since the worker started.

@@ -12,9 +12,9 @@ use crate::runtime::blocking::ATTEMPTS;
 use crate::runtime::handler::Handler;
 
 /// `WORKGATE.TEST PANIC`: panics, to prove that the guard holds; `HALFWAY` does so within a reply.
-/// `ATTEMPTS`: how often the module tried to serve a waiter. `CLOCK ms`: the module's clock is so far ahead of the
-/// server's, or (negative) behind it. `IMPORT on`: the commands of clients are taken for those of a primary that hands
-/// over a slot.
+/// `ATTEMPTS`: how often the module tried to serve a waiter. `CLOCK ms`: the module's clock is so
+/// far ahead of the server's, or (negative) behind it. `IMPORT on`: the commands of clients are
+/// taken for those of a primary that hands over a slot.
 pub struct Test;
 
 impl Handler for Test {

@@ -1,8 +1,8 @@
-//! Finds queues that a RENAME or MOVE has brought to another key, on servers that cannot be asked to tell of it (see
-//! [`crate::module_api::keyspace::following_moves_clients`]).
+//! Finds queues that a RENAME or MOVE has brought to another key, on servers that cannot be asked
+//! to tell of it (see [`crate::module_api::keyspace::following_moves_clients`]).
 //!
-//! A queue that leaves its key is either freed or elsewhere. So where the server holds more queues than the registry
-//! knows, all keys are looked at, a few at a time.
+//! A queue that leaves its key is either freed or elsewhere. So where the server holds more queues
+//! than the registry knows, all keys are looked at, a few at a time.
 
 use crate::domain::jobq::Queue;
 use crate::module_api::blocking::WorkBudget;

@@ -216,7 +216,8 @@ pub(crate) fn refuse_if_evictable<R>(
 
 /// `JOBQ.PUSH key payload [ID id [MATCH]] [NAME n] [DELAY d | AT unix_ms] [PRIORITY p] [LIFO]
 /// [GROUP g] [RETRIES n] [BACKOFF spec] [LEASE d] [AFTER n id … [ONDEAD wait|fail|run]] [EXPIRE d]
-/// [KEEP d] [UNIQUE k [UNTIL start|done] [FOR d] [ONDUP keep|replace|next|cancel] [MAXWAIT d]] [META b]`
+/// [KEEP d] [UNIQUE k [UNTIL start|done] [FOR d] [ONDUP keep|replace|next|cancel] [MAXWAIT d]]
+/// [META b]`
 pub struct Push;
 
 impl VerbatimHandler for Push {

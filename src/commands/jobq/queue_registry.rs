@@ -3,8 +3,9 @@
 //!
 //! The registry is a list of names outside of the data: never saved, never replicated, rebuilt by
 //! every load. Whatever adds a queue is caught exactly (a first push, a load, RESTORE, COPY,
-//! RENAME, MOVE, SWAPDB; on Valkey 8.1 `moved_queues` finds renamed and moved ones). A removal only marks the name as stale, and a timer verifies it soon
-//! after: a RESTORE … REPLACE announces the new value before it removes the old one.
+//! RENAME, MOVE, SWAPDB; on Valkey 8.1 `moved_queues` finds renamed and moved ones). A removal only
+//! marks the name as stale, and a timer verifies it soon after: a RESTORE … REPLACE announces the
+//! new value before it removes the old one.
 //!
 //! Schedules are right without it, because every write to a queue first does what is due. The
 //! registry serves queues that no command touches. Its one timer goes through the commit gate: a

@@ -19,8 +19,8 @@ const CATCH_UPS: [(&str, CatchUp); 3] =
 /// More runs than any schedule makes.
 const MAX_RUNS: u64 = 1_000_000_000_000;
 
-/// `JOBQ.CRON SET key name cron payload [TZ zone=UTC] [START unix_ms] [END unix_ms] [RUNS n] [CATCHUP skip|one|all]
-/// [OVERLAP] [options of PUSH, but for those of the id and the time]`
+/// `JOBQ.CRON SET key name cron payload [TZ zone=UTC] [START unix_ms] [END unix_ms] [RUNS n]
+/// [CATCHUP skip|one|all] [OVERLAP] [options of PUSH, but for those of the id and the time]`
 pub struct CronSet;
 
 impl Handler for CronSet {

@@ -1,8 +1,8 @@
 //! Names that a cursor carries through the hands of a client that may not read them.
 //!
-//! A synthetic initialisation vector (Rogaway and Shrimpton, 2006) of SipHash-2-4 with 128 bits: the digest of the
-//! name is the nonce of the keystream and proves, when the cursor comes back, that it was made here. The secret lasts
-//! as long as the process: a cursor does not outlive it.
+//! A synthetic initialisation vector (Rogaway and Shrimpton, 2006) of SipHash-2-4 with 128 bits:
+//! the digest of the name is the nonce of the keystream and proves, when the cursor comes back,
+//! that it was made here. The secret lasts as long as the process: a cursor does not outlive it.
 
 use std::fmt::Write;
 use std::hash::Hasher;

@@ -60,8 +60,8 @@ impl Handler for AcquirePlace {
 /// What those who wait for a place want of the key; no limit has this name.
 const PLACES: &[u8] = b"\0places";
 
-/// Whether a call with BLOCK has to stand behind clients that wait for a place already. A holder that
-/// has its place only renews it.
+/// Whether a call with BLOCK has to stand behind clients that wait for a place already. A holder
+/// that has its place only renews it.
 fn waits_behind_others(ctx: Ctx<'_>, key: ServerStr<'_>, request: &AcquireRequest) -> Result<bool, Refusal> {
     let may_wait = !ctx.must_not_block() && ctx.is_primary();
     if !may_wait || !module_api::blocking::stands_behind_others(ctx, key, &request.wants) {

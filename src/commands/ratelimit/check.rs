@@ -21,8 +21,8 @@ use crate::runtime::commit;
 use crate::runtime::commit::{ReplicateAs, Write};
 use crate::runtime::eviction;
 
-/// `RATELIMIT.CHECK key limit|@policy [limit|@policy …] [COST n | COST name=n[,name=n]] [UPTO] [LOCKOUT d [FACTOR f MAX d]]
-/// [SHADOW] [HOLD id d] [BLOCK d] [DETAIL | BRIEF]`
+/// `RATELIMIT.CHECK key limit|@policy [limit|@policy …] [COST n | COST name=n[,name=n]] [UPTO]
+/// [LOCKOUT d [FACTOR f MAX d]] [SHADOW] [HOLD id d] [BLOCK d] [DETAIL | BRIEF]`
 pub struct CheckLimits;
 
 impl VerbatimHandler for CheckLimits {
@@ -97,7 +97,8 @@ struct CheckCall<'a> {
     key: ServerStr<'a>,
     check: Check<'a>,
     shape: ReplyShape,
-    /// How long the client waits for a grant, and the text of COST, which is read again at each try.
+    /// How long the client waits for a grant, and the text of COST, which is read again at each
+    /// try.
     block: Option<Wait<'a>>,
 }
 

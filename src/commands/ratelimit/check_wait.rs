@@ -30,8 +30,8 @@ pub struct Wait<'a> {
     pub cost: Option<&'a [u8]>,
 }
 
-/// Answers at once what is granted, refused or can never pass, and waits for all else. `check` is the call as it
-/// stands now.
+/// Answers at once what is granted, refused or can never pass, and waits for all else. `check` is
+/// the call as it stands now.
 pub fn check_or_wait(
     call: Call<'_>,
     key: ServerStr<'_>,
@@ -56,7 +56,8 @@ pub fn check_or_wait(
     blocking::answer(call, key, request, Some(wait.timeout))
 }
 
-/// A CHECK that may wait. It holds the words of the call, since policies may change in the meantime.
+/// A CHECK that may wait. It holds the words of the call, since policies may change in the
+/// meantime.
 struct WaitingCheck {
     db: i32,
     limits: Vec<Box<[u8]>>,

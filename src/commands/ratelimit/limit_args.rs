@@ -68,8 +68,8 @@ pub fn read_counted<'a>(
     expand(words.next_n(count, limit)?, policies)
 }
 
-/// Parses limits, and replaces each policy name by the limits of the policy. Returns `NOPOLICY` for a policy that does not
-/// exist.
+/// Parses limits, and replaces each policy name by the limits of the policy. Returns `NOPOLICY` for
+/// a policy that does not exist.
 pub fn expand<'a>(texts: Vec<&'a [u8]>, policies: &'a NamedPolicies) -> Result<CheckRequest<'a>, Refusal> {
     let named = texts.iter().filter(|text| is_policy_name(text));
     let named = named.map(|text| global_tables::read(|all: &LimitPolicies| all.named(text).cloned()));

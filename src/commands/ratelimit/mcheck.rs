@@ -25,7 +25,8 @@ use crate::runtime::eviction;
 /// The maximum number of keys behind ALSO.
 const MAX_ALSO: u64 = 100;
 
-/// `RATELIMIT.MCHECK key ALSO n key … m limit … [m limit …]… [COST n | COST name=n[,name=n]] [DETAIL]`
+/// `RATELIMIT.MCHECK key ALSO n key … m limit … [m limit …]… [COST n | COST name=n[,name=n]]
+/// [DETAIL]`
 pub struct CheckSeveral;
 
 impl Handler for CheckSeveral {
@@ -127,8 +128,8 @@ fn check_all<'a>(
     charged.collect()
 }
 
-/// `[taken, limit, remaining, retry_after_ms, reset_after_ms, name, key]` of the limit that binds, with
-/// `detail` an eighth element: `[[key, rows] …]`.
+/// `[taken, limit, remaining, retry_after_ms, reset_after_ms, name, key]` of the limit that binds,
+/// with `detail` an eighth element: `[[key, rows] …]`.
 fn reply_verdicts(keys: &[ServerStr<'_>], verdicts: &[CheckVerdict<'_>], detail: bool, reply: Reply<'_>) {
     let binding = CheckVerdict::binding_of(verdicts);
     let Some(row) = verdicts[binding].binding() else { return reply.array(0) };

@@ -23,8 +23,8 @@ pub enum ReplyShape {
 }
 
 impl ReplyShape {
-    /// Adds the name for a call that could bind by more than one limit. The words of the call decide
-    /// it, never the state: clients read elements by their position.
+    /// Adds the name for a call that could bind by more than one limit. The words of the call
+    /// decide it, never the state: clients read elements by their position.
     pub fn for_call(self, request: &CheckRequest<'_>, policies: &NamedPolicies) -> Self {
         let is_several = request.items().len() > 1 || policies.get().is_some();
         if self == ReplyShape::Plain && is_several { ReplyShape::Named } else { self }

@@ -10,9 +10,9 @@
 //!
 //! `state/breaker.rs` tells the state as of now, and with it when open becomes half-open.
 //!
-//! Every permit is a token of the token clock. A closed breaker hands out its generation, the token with which
-//! it closed. A half-open breaker hands out a leased token to each probe. So a late report is recognised: its
-//! permit is older than the generation, or its probe was replaced.
+//! Every permit is a token of the token clock. A closed breaker hands out its generation, the token
+//! with which it closed. A half-open breaker hands out a leased token to each probe. So a late
+//! report is recognised: its permit is older than the generation, or its probe was replaced.
 //!
 //! When the clock steps back, the first write moves all times that are later than now to now
 //! ([`Effect::Rebase`]): no state lasts longer than its span from then on.

@@ -1,8 +1,8 @@
 //! Cache-aside without the stampede.
 //!
-//! A key holds one [`CacheEntry`]: a value, a lease to load one, or both. On a miss one reader gets the lease
-//! and its fencing token (`FILL`), the others are `BUSY`; past the TTL one reader gets it (`REFRESH`),
-//! the others are served the stale value for as long as the grace lasts:
+//! A key holds one [`CacheEntry`]: a value, a lease to load one, or both. On a miss one reader gets
+//! the lease and its fencing token (`FILL`), the others are `BUSY`; past the TTL one reader gets it
+//! (`REFRESH`), the others are served the stale value for as long as the grace lasts:
 //!
 //! ```text
 //!           GETSET: FILL          SET             TTL over         GETSET: REFRESH
@@ -13,7 +13,8 @@
 //! ```
 //!
 //! A token is good until it is superseded: by the next lease, by a SET without token, by RELEASE or
-//! EXPIRE, or by the deletion of the key. So an entry outlives its lease, and a slow load is still stored.
+//! EXPIRE, or by the deletion of the key. So an entry outlives its lease, and a slow load is still
+//! stored.
 //!
 //! A clock that steps back freezes leases until it has caught up, and values last longer.
 

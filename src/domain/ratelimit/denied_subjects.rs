@@ -1,7 +1,9 @@
-//! The subjects that were denied most, in bounded memory: Space-Saving (Metwally, Agrawal and El Abbadi, 2005).
+//! The subjects that were denied most, in bounded memory: Space-Saving (Metwally, Agrawal and El
+//! Abbadi, 2005).
 //!
-//! The counter of the subject with the fewest denials is taken over by a new one. So every subject that has more than
-//! 1/[`MAX_SUBJECTS`] of all denials is there, and its number is at most `error` too high.
+//! The counter of the subject with the fewest denials is taken over by a new one. So every subject
+//! that has more than 1/[`MAX_SUBJECTS`] of all denials is there, and its number is at most `error`
+//! too high.
 
 /// How many subjects are counted at once.
 pub const MAX_SUBJECTS: usize = 50;

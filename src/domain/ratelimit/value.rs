@@ -19,7 +19,8 @@ impl Value for Subject {
     /// 1 had neither tokens of places nor the times of unnamed buckets; 3 shortened the tokens.
     const ENCODING: u32 = 3;
 
-    /// A new subject, a limit that the subject does not hold yet, a hold, a place. A lock is let through.
+    /// A new subject, a limit that the subject does not hold yet, a hold, a place. A lock is let
+    /// through.
     fn adds(subject: Option<&Self>, effect: &Effect) -> bool {
         match effect {
             Effect::Taken { charges, hold, .. } => {

@@ -1,4 +1,5 @@
-//! A server with one key and its replica. The primary decides and applies; the replica applies what the primary sends.
+//! A server with one key and its replica. The primary decides and applies; the replica applies what
+//! the primary sends.
 
 use crate::domain::decision::Decision;
 use crate::domain::refusal::Refusal;
@@ -29,7 +30,8 @@ where
         PrimaryAndReplica { now, tokens, primary: None, replica: None, sweeps: true, effects: 0 }
     }
 
-    /// As a command does it: first the expiry of the key, then what is due, then the decision and its effect.
+    /// As a command does it: first the expiry of the key, then what is due, then the decision and
+    /// its effect.
     pub fn run<R>(
         &mut self,
         decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,

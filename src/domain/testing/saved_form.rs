@@ -1,4 +1,5 @@
-//! The saved form of a value, written and read as the server does it, and what must hold of every such form.
+//! The saved form of a value, written and read as the server does it, and what must hold of every
+//! such form.
 
 use crate::domain::codec::{Corrupt, Reader};
 use crate::domain::long_token;
@@ -34,7 +35,8 @@ pub(crate) fn refuses_cut_and_lengthened<V: Value + Debug>(value: &V, at: propte
     }
 }
 
-/// A value with one byte changed is refused, or is another value, whose saved form is just these bytes.
+/// A value with one byte changed is refused, or is another value, whose saved form is just these
+/// bytes.
 pub(crate) fn tells_changed_bytes<V: Value + Debug + PartialEq>(
     value: &V,
     at: proptest::sample::Index,

@@ -10,8 +10,9 @@ use crate::module_api::api;
 use crate::module_api::context::Ctx;
 use crate::module_api::server_string::ServerStr;
 
-/// Blocks the client of this call for up to `timeout_ms` and puts it at the end of the list of each of
-/// the keys, which are different ones. With each comes the time at which to check it again without a command.
+/// Blocks the client of this call for up to `timeout_ms` and puts it at the end of the list of each
+/// of the keys, which are different ones. With each comes the time at which to check it again
+/// without a command.
 ///
 /// An error means that the client must be answered at once: inside MULTI and scripts, on a replica,
 /// or when too many wait already.
@@ -42,8 +43,8 @@ pub fn block(
     });
     let data = Rc::into_raw(Rc::clone(&waiter)).cast_mut();
     let mut names: Vec<_> = keys.iter().map(|(key, _)| key.raw()).collect();
-    // SAFETY: the context is alive, so are the names, and `data` is a counted reference that the free
-    // callback takes back.
+    // SAFETY: the context is alive, so are the names, and `data` is a counted reference that the
+    // free callback takes back.
     let handle = unsafe {
         let handle = api!(RedisModule_BlockClientOnKeys)(
             ctx.raw(),

@@ -16,23 +16,24 @@ const OK: c_int = raw::REDISMODULE_OK as c_int;
 const ERR: c_int = raw::REDISMODULE_ERR as c_int;
 
 /// # Safety
-/// `ctx` must be the context of a callback for a client blocked by [`block()`](crate::module_api::blocking::block()).
+/// `ctx` must be the context of a callback for a client blocked by
+/// [`block()`](crate::module_api::blocking::block()).
 unsafe fn waiter_of<'a>(ctx: *mut raw::RedisModuleCtx) -> &'a Waiter {
     // SAFETY: the private data is the counted reference that `block` gave, alive until `free`.
     unsafe { &*api!(RedisModule_GetBlockedClientPrivateData)(ctx).cast::<Waiter>() }
 }
 
-/// A key was created, renamed to, swapped in or signalled: its lists are looked at, in the order of blocking, so this
-/// one never answers. The server calls it for each waiter of the key: to look at all its lists every time would take
-/// the square of their number.
+/// A key was created, renamed to, swapped in or signalled: its lists are looked at, in the order of
+/// blocking, so this one never answers. The server calls it for each waiter of the key: to look at
+/// all its lists every time would take the square of their number.
 pub(crate) unsafe extern "C" fn reply(
     ctx: *mut raw::RedisModuleCtx,
     _: *mut *mut raw::RedisModuleString,
     _: c_int,
 ) -> c_int {
     catch_panic_or((), || {
-        // SAFETY: called by the server for one of our blocked clients; the name, where it gives one,
-        // is alive for the call.
+        // SAFETY: called by the server for one of our blocked clients; the name, where it gives
+        // one, is alive for the call.
         let (waiter, ready) = unsafe {
             let key = api!(RedisModule_GetBlockedClientReadyKey)(ctx);
             (waiter_of(ctx), (!key.is_null()).then(|| ServerStr::new(key)))

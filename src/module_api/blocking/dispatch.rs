@@ -17,12 +17,12 @@ use crate::module_api::timer;
 use crate::module_api::write_gate::{Gate, may_write};
 use crate::module_api::{api, raw};
 
-/// Serves the clients that wait for their turn at `key` of the selected database, as far as it goes, and
-/// those that wait for subjects that [`notify`] announced. Call it after every change that may let one of
-/// them go on, in the same unit of replication.
+/// Serves the clients that wait for their turn at `key` of the selected database, as far as it
+/// goes, and those that wait for subjects that [`notify`] announced. Call it after every change
+/// that may let one of them go on, in the same unit of replication.
 ///
-/// A transaction, script or function is one step also for those who wait: its commands only note the lists that may go
-/// on, which are served once, by the state that is left when it ends.
+/// A transaction, script or function is one step also for those who wait: its commands only note
+/// the lists that may go on, which are served once, by the state that is left when it ends.
 pub fn serve(ctx: Ctx<'_>, key: ServerStr<'_>) {
     if with(|registry| registry.by_key.is_empty()) {
         return;
@@ -49,8 +49,9 @@ fn serve_when_unit_ends(ctx: Ctx<'_>, key: ServerStr<'_>) {
     }
 }
 
-/// The server has found the key ready (it was created, renamed to, swapped in, or signalled), and begins to call back
-/// for the clients that are blocked on it: no other client's command comes before this.
+/// The server has found the key ready (it was created, renamed to, swapped in, or signalled), and
+/// begins to call back for the clients that are blocked on it: no other client's command comes
+/// before this.
 pub(crate) fn key_ready(db: i32, key: &[u8]) {
     with(|registry| registry.schedule_key_check(db, key));
     let ctx = Ctx::detached();
@@ -77,8 +78,8 @@ pub fn notify(ctx: Ctx<'_>, key: ServerStr<'_>, subject: u64) {
 /// When to look again at a key that another node of the cluster owns, or is about to.
 const ELSEWHERE_MS: u64 = 100;
 
-/// Whether this server decides what becomes of the key. One that has left with its slot is decided elsewhere: the
-/// server redirects the clients that wait here as soon as the slot has moved.
+/// Whether this server decides what becomes of the key. One that has left with its slot is decided
+/// elsewhere: the server redirects the clients that wait here as soon as the slot has moved.
 fn may_decide(ctx: Ctx<'_>, key: ServerStr<'_>, place: &ListId) -> bool {
     let is_ours = cluster_slots::owns(ctx, key);
     if !is_ours {
@@ -90,8 +91,8 @@ fn may_decide(ctx: Ctx<'_>, key: ServerStr<'_>, place: &ListId) -> bool {
 /// When to look again at lists that were not reached though nobody before them got anything.
 const NOT_REACHED_MS: u64 = 20;
 
-/// The heads of all lines, in the order of their coming. The first of a line that gets nothing ends it: those behind it
-/// would get nothing either.
+/// The heads of all lines, in the order of their coming. The first of a line that gets nothing ends
+/// it: those behind it would get nothing either.
 fn serve_turn(ctx: Ctx<'_>, db: i32, key: ServerStr<'_>) {
     let pass = with(|registry| {
         let (name, _) = registry.by_key.get(&db)?.get_key_value(key.bytes())?;
@@ -179,8 +180,8 @@ fn serve_subject(ctx: Ctx<'_>, place: &ListId, budget: &mut WorkBudget) {
     });
 }
 
-/// The key has gone or come without a command of ours: its lists are looked at when the unit ends, or by
-/// the timer. Needs no context, so that it can be called from where the server gives none.
+/// The key has gone or come without a command of ours: its lists are looked at when the unit ends,
+/// or by the timer. Needs no context, so that it can be called from where the server gives none.
 pub fn stale(db: i32, key: &[u8]) {
     let is_awaited = with(|registry| {
         registry.schedule_key_check(db, key);
@@ -191,7 +192,8 @@ pub fn stale(db: i32, key: &[u8]) {
     }
 }
 
-/// The lists that are stale are looked at when the unit ends where the server can tell, and by the timer elsewhere.
+/// The lists that are stale are looked at when the unit ends where the server can tell, and by the
+/// timer elsewhere.
 fn look_soon(ctx: Ctx<'_>) {
     unit_end::ask(look_now);
     rearm(ctx, false);
@@ -228,7 +230,8 @@ pub fn all_stale(ctx: Ctx<'_>) {
     }
 }
 
-/// The timer goes by a clock of its own: so the times are looked at this often, in case the server's clock was set.
+/// The timer goes by a clock of its own: so the times are looked at this often, in case the
+/// server's clock was set.
 const LONGEST_SLEEP_MS: u64 = 1_000;
 
 /// Sets the timer to the next thing that is to be done.
@@ -254,8 +257,8 @@ fn tick(ctx: Ctx<'_>) {
     rearm(ctx, gate == Gate::Later);
 }
 
-/// Looks at the lists that are stale or whose subject has changed, at the end of a unit or when the server has found
-/// a key ready.
+/// Looks at the lists that are stale or whose subject has changed, at the end of a unit or when the
+/// server has found a key ready.
 fn look_now(ctx: Ctx<'_>) {
     let has_work = with(|registry| {
         // Those of the unit may be of any database.

@@ -82,7 +82,8 @@ impl WaiterRegistry {
         places.iter().for_each(|place| self.schedule_full_check(place));
     }
 
-    /// Like [`WaiterRegistry::schedule_check`], but for the lists in order of a key: a look at one looks at all.
+    /// Like [`WaiterRegistry::schedule_check`], but for the lists in order of a key: a look at one
+    /// looks at all.
     pub fn schedule_turns_check(&mut self, db: i32, key: &[u8]) {
         let Some((key, key_waiters)) = self.by_key.get(&db).and_then(|by_key| by_key.get_key_value(key))
         else {
@@ -95,8 +96,8 @@ impl WaiterRegistry {
         }
     }
 
-    /// The subject of the list has changed: every waiter of the list is tried before the current command
-    /// or transaction ends.
+    /// The subject of the list has changed: every waiter of the list is tried before the current
+    /// command or transaction ends.
     pub fn notify(&mut self, place: ListId) {
         if let Some(list) = self.list(&place) {
             list.start_round();
@@ -263,8 +264,9 @@ pub(crate) fn join(waiter: &Rc<Waiter>, untils: &[Option<u64>]) {
     });
 }
 
-/// The server has found a key ready and calls back for this waiter, as it does once for each that is blocked on
-/// the key. Whether that begins a round: the last one has reached this waiter already, or it came later.
+/// The server has found a key ready and calls back for this waiter, as it does once for each that
+/// is blocked on the key. Whether that begins a round: the last one has reached this waiter
+/// already, or it came later.
 pub(crate) fn begins_round(waiter: &Waiter, at: usize) -> bool {
     with(|registry| {
         let Some(key_waiters) = registry.key_waiters(waiter.db, &waiter.keys[at]) else { return false };
@@ -275,7 +277,8 @@ pub(crate) fn begins_round(waiter: &Waiter, at: usize) -> bool {
     })
 }
 
-/// The waiter, already marked, waits no longer, and got nothing. Those that stood behind it may want less.
+/// The waiter, already marked, waits no longer, and got nothing. Those that stood behind it may
+/// want less.
 pub(crate) fn leave(waiter: &Waiter) {
     with(|registry| {
         registry.leave(waiter);

@@ -1,9 +1,10 @@
 //! Who stands behind whom at a key where requests want several things.
 //!
-//! A limiter holds limits by their names. A request that wants the limits `a` and `b` stands behind every earlier one that
-//! wants either, and behind no other. The waiters that want the same names have one list of the key. To serve the key, the
-//! heads of its lists are asked in the order of their coming; who gets nothing, and who stands behind such a one, holds
-//! back all later ones that want any of its names.
+//! A limiter holds limits by their names. A request that wants the limits `a` and `b` stands behind
+//! every earlier one that wants either, and behind no other. The waiters that want the same names
+//! have one list of the key. To serve the key, the heads of its lists are asked in the order of
+//! their coming; who gets nothing, and who stands behind such a one, holds back all later ones that
+//! want any of its names.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};

@@ -1,8 +1,9 @@
 //! When a unit ends: one command, one transaction, one script or one function call.
 //!
-//! Where the server offers it (Redis 7.2, Valkey 8), a post-notification job runs right after the unit, before the
-//! next client's command. On Redis 7.0 the server is told that a key is ready. It then calls back for the clients that
-//! are blocked on the key, at the same moment, but not where the key is missing by then.
+//! Where the server offers it (Redis 7.2, Valkey 8), a post-notification job runs right after the
+//! unit, before the next client's command. On Redis 7.0 the server is told that a key is ready. It
+//! then calls back for the clients that are blocked on the key, at the same moment, but not where
+//! the key is missing by then.
 
 use std::ffi::{c_int, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,13 +18,15 @@ type Body = fn(Ctx<'_>);
 /// Whether a job was added that has not run yet.
 static ASKED: AtomicBool = AtomicBool::new(false);
 
-/// Asks the server to call `body`, always the same, when the current unit has ended. False where it cannot.
+/// Asks the server to call `body`, always the same, when the current unit has ended. False where it
+/// cannot.
 pub(crate) fn ask(body: Body) -> bool {
     // SAFETY: the table is only read after it was filled.
     let Some(add) = (unsafe { raw::RedisModule_AddPostNotificationJob }) else { return false };
     if !ASKED.load(Ordering::Relaxed) {
-        // SAFETY: the detached context lives as long as the process. A function pointer fits the data word, so the
-        // job has nothing to free. The server refuses it while it loads and on a replica, where nobody waits.
+        // SAFETY: the detached context lives as long as the process. A function pointer fits the
+        // data word, so the job has nothing to free. The server refuses it while it loads and on a
+        // replica, where nobody waits.
         let status = unsafe { add(Ctx::detached().raw(), Some(ended), body as *mut c_void, None) };
         ASKED.store(status == raw::REDISMODULE_OK as c_int, Ordering::Relaxed);
     }

@@ -14,7 +14,8 @@ pub(crate) struct WaitList {
     waiting: usize,
     /// How many waiters, from the first on, are to be tried in this round.
     to_try: usize,
-    /// What one waiter of the round leaves to the next; a round outlives the budget in which it began.
+    /// What one waiter of the round leaves to the next; a round outlives the budget in which it
+    /// began.
     pub shared: Shared,
     /// Whether the list is in the registry's `stale` queue.
     pub stale: bool,
@@ -41,8 +42,8 @@ impl WaitList {
         None
     }
 
-    /// A round begins: all present waiters are to be tried, each by itself. One that has begun goes on
-    /// from where it is, so that rounds that follow each other closely forget no waiter.
+    /// A round begins: all present waiters are to be tried, each by itself. One that has begun goes
+    /// on from where it is, so that rounds that follow each other closely forget no waiter.
     pub fn start_round(&mut self) {
         self.to_try = self.waiters.len();
     }

@@ -18,8 +18,8 @@ pub(crate) type KeyName = Rc<[u8]>;
 pub enum WaitFor {
     /// Something that one waiter takes from the next: they are served in the order of blocking.
     Turn,
-    /// Like `Turn`, but in a line of its own: those who want this, told apart by a number that the family chooses,
-    /// wait without holding back those who want less.
+    /// Like `Turn`, but in a line of its own: those who want this, told apart by a number that the
+    /// family chooses, wait without holding back those who want less.
     TurnOf(u64),
     /// Something that all of them may see: each is served by itself when this subject changes.
     Subject(u64),
@@ -38,8 +38,8 @@ pub trait Request {
     /// of a round leaves to the next, so that a large answer that all get is kept once.
     fn attempt(&self, ctx: Ctx<'_>, key: ServerStr<'_>, shared: &mut Shared) -> Attempt;
 
-    /// What it wants of the key, if there are several things to want: it stands behind those that came earlier and want
-    /// any of them.
+    /// What it wants of the key, if there are several things to want: it stands behind those that
+    /// came earlier and want any of them.
     fn wants(&self) -> &[WantedName] {
         &[]
     }

@@ -3,7 +3,8 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
-/// The name of what a request wants of its key, as a hash: two names with the same hash only wait for each other.
+/// The name of what a request wants of its key, as a hash: two names with the same hash only wait
+/// for each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WantedName(u64);
 
@@ -15,7 +16,8 @@ impl WantedName {
     }
 }
 
-/// Tells the list of those that want exactly these names, which are sorted, from others; `None` for no name.
+/// Tells the list of those that want exactly these names, which are sorted, from others; `None` for
+/// no name.
 pub fn line(wanted: &[WantedName]) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     wanted.hash(&mut hasher);

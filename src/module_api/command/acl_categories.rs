@@ -6,7 +6,8 @@ use super::spec::{CHECKS_PREFIXES, INTERNAL, Spec, text};
 use crate::module_api::context::Ctx;
 use crate::module_api::{acl, raw};
 
-/// Adds an ACL category of our own where the server can (Redis 7.4, Valkey 8); tells whether it did.
+/// Adds an ACL category of our own where the server can (Redis 7.4, Valkey 8); tells whether it
+/// did.
 pub fn add_category(ctx: Ctx<'_>, name: &CStr) -> bool {
     // SAFETY: the table is only read after it was filled; the server copies the name.
     unsafe {
@@ -15,8 +16,9 @@ pub fn add_category(ctx: Ctx<'_>, name: &CStr) -> bool {
     }
 }
 
-/// Puts the command into the ACL categories that one of the server's own like it is in: servers that let modules
-/// choose put it into none by themselves. An internal command stays in none, so that no category gives it to a user.
+/// Puts the command into the ACL categories that one of the server's own like it is in: servers
+/// that let modules choose put it into none by themselves. An internal command stays in none, so
+/// that no category gives it to a user.
 pub(crate) fn categorise(command: *mut raw::RedisModuleCommand, own: Option<&str>, spec: &Spec) {
     let has = |flag| spec.has_flag(flag);
     if has(INTERNAL) {

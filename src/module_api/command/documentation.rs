@@ -50,7 +50,8 @@ pub(crate) fn document(command: *mut raw::RedisModuleCommand, spec: &'static Spe
 
 /// What COMMAND DOCS shows of a command that only holds others.
 pub(crate) fn document_container(command: *mut raw::RedisModuleCommand, container: &Container) {
-    // No policy for the response: redis-py 8.1 knows none and fails at each, when all primaries have answered.
+    // No policy for the response: redis-py 8.1 knows none and fails at each, when all primaries
+    // have answered.
     let tips =
         if container.reaches_every_shard { c"request_policy:all_shards".as_ptr() } else { std::ptr::null() };
     describe(command, container.summary, "Depends on subcommand", -2, tips);

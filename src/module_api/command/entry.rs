@@ -17,7 +17,8 @@ pub struct Call<'a> {
     pub reply: Reply<'a>,
 }
 
-/// What the server runs for a command. It either has replied in full or returns the error to reply with.
+/// What the server runs for a command. It either has replied in full or returns the error to reply
+/// with.
 pub trait Program {
     type Refusal: Display;
 
@@ -33,8 +34,8 @@ pub const fn entry<P: Program>() -> Entry {
     enter::<P>
 }
 
-/// A command whose keys have no fixed positions. Key specs tell so to clients and, from 7.2 on, to the
-/// server; 7.0 asks the handler itself when it looks for the slot.
+/// A command whose keys have no fixed positions. Key specs tell so to clients and, from 7.2 on, to
+/// the server; 7.0 asks the handler itself when it looks for the slot.
 pub trait FindsKeys {
     /// Hands over the position of each key; of a malformed call those that can be told.
     fn find_keys(args: Args<'_>, found: &mut dyn FnMut(usize));
@@ -82,7 +83,8 @@ unsafe extern "C" fn enter<P: Program>(
         |cause| {
             ctx.log(Level::Warning, &format!("workgate: a command panicked: {cause}"));
             if Reply::has_begun() {
-                // A second reply, or half of one, would be taken for the answer to the next command.
+                // A second reply, or half of one, would be taken for the answer to the next
+                // command.
                 ctx.hang_up();
             } else {
                 reply.error(&format!("ERR internal error in workgate, please report it: {cause}"));

@@ -17,8 +17,8 @@ pub(crate) fn remember(spec: &'static Spec) {
     }
 }
 
-/// `CONTAINER HELP`: a line for each subcommand and its arguments, and one for what it does, as the server's own
-/// commands answer it.
+/// `CONTAINER HELP`: a line for each subcommand and its arguments, and one for what it does, as the
+/// server's own commands answer it.
 pub(crate) struct Help;
 
 impl Program for Help {
@@ -44,7 +44,8 @@ impl Program for Help {
     }
 }
 
-/// The arguments as the documentation of commands writes them: ` key [TTL duration] name [name ...]`.
+/// The arguments as the documentation of commands writes them: ` key [TTL duration] name [name
+/// ...]`.
 fn syntax(args: &[Arg]) -> String {
     args.iter().fold(String::new(), |mut text, arg| {
         let _ = write!(text, " {}", shown(arg));

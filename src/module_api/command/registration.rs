@@ -1,4 +1,5 @@
-//! Registration of commands from one table: handler, flags, keys, ACL categories and the texts of COMMAND DOCS.
+//! Registration of commands from one table: handler, flags, keys, ACL categories and the texts of
+//! COMMAND DOCS.
 
 use std::ffi::c_int;
 
@@ -11,7 +12,8 @@ use super::spec::{CHECKS_PREFIXES, Container, INTERNAL, Keys, Spec, text};
 use crate::module_api::context::Ctx;
 use crate::module_api::{api, raw};
 
-/// Registers one command; false when the server refuses, because another module has it or by its rules.
+/// Registers one command; false when the server refuses, because another module has it or by its
+/// rules.
 ///
 /// `containers` are those of all subcommands.
 pub fn register(
@@ -26,7 +28,8 @@ pub fn register(
     {
         return false;
     }
-    // Of the words that are no flags everywhere, a server that knows none of them refuses the command.
+    // Of the words that are no flags everywhere, a server that knows none of them refuses the
+    // command.
     let with_internal = spec.has_flag(INTERNAL) && create(ctx, spec, &[CHECKS_PREFIXES]);
     if !with_internal && !create(ctx, spec, &[CHECKS_PREFIXES, INTERNAL]) {
         return false;
@@ -87,7 +90,8 @@ fn create(ctx: Ctx<'_>, spec: &'static Spec, left_out: &[&str]) -> bool {
     created == raw::REDISMODULE_OK as c_int
 }
 
-/// The command that only holds subcommands, and its HELP; false when the server refuses one of them.
+/// The command that only holds subcommands, and its HELP; false when the server refuses one of
+/// them.
 fn create_container(ctx: Ctx<'_>, category: Option<&str>, container: &'static Container) -> bool {
     let lower = container.name.to_ascii_lowercase();
     if !command_named(ctx, &lower).is_null() {

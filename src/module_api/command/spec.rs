@@ -17,8 +17,8 @@ pub enum Access {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys {
     None,
-    /// None, and it changes what every primary of a cluster holds on its own: a client that heeds the
-    /// tips sends it to all of them.
+    /// None, and it changes what every primary of a cluster holds on its own: a client that heeds
+    /// the tips sends it to all of them.
     EveryShard,
     /// One key at this position.
     At(u8, Access),
@@ -58,7 +58,8 @@ pub struct Arg {
 
 /// One row of the command table.
 pub struct Spec {
-    /// Upper case, as the docs show it; a subcommand's follows its container's: `FAMILY.CONFIG|SET`.
+    /// Upper case, as the docs show it; a subcommand's follows its container's:
+    /// `FAMILY.CONFIG|SET`.
     pub name: &'static str,
     /// The server's flag words, and those of our own: [`INTERNAL`], [`CHECKS_PREFIXES`].
     pub flags: &'static str,
@@ -72,23 +73,26 @@ pub struct Spec {
     pub entry: Entry,
 }
 
-/// A command that only holds subcommands. It is made with the first of them, and so is its subcommand HELP.
+/// A command that only holds subcommands. It is made with the first of them, and so is its
+/// subcommand HELP.
 pub struct Container {
     /// Upper case, as the docs show it.
     pub name: &'static str,
     pub summary: &'static str,
-    /// One of its subcommands changes what every primary of a cluster holds on its own. Clients that heed tips look
-    /// for those of the container, so that all of its subcommands go to all primaries; those that only look are
-    /// answered alike by each.
+    /// One of its subcommands changes what every primary of a cluster holds on its own. Clients
+    /// that heed tips look for those of the container, so that all of its subcommands go to all
+    /// primaries; those that only look are answered alike by each.
     pub reaches_every_shard: bool,
 }
 
-/// A word among the flags of a row that few servers know (Redis 8): the command is for the replication link and the
-/// AOF only. Where the server does not know the word, the command refuses clients by itself.
+/// A word among the flags of a row that few servers know (Redis 8): the command is for the
+/// replication link and the AOF only. Where the server does not know the word, the command refuses
+/// clients by itself.
 pub const INTERNAL: &str = "internal";
 
-/// A word among the flags of a row that no server knows: the command changes keys by their prefixes, and asks the
-/// server whether its caller may. It is in `@dangerous` where the server cannot be asked.
+/// A word among the flags of a row that no server knows: the command changes keys by their
+/// prefixes, and asks the server whether its caller may. It is in `@dangerous` where the server
+/// cannot be asked.
 pub const CHECKS_PREFIXES: &str = "checks-prefixes";
 
 impl Spec {

@@ -1,8 +1,8 @@
-//! Between the hand-off of a job and its delivery lies a gap: whatever happens to the client in it, no job is
-//! lost and none is delivered twice.
+//! Between the hand-off of a job and its delivery lies a gap: whatever happens to the client in it,
+//! no job is lost and none is delivered twice.
 //!
-//! A transaction serves at its end, so that its other commands come before the hand-off. Commands that reach the
-//! server in one write come in the gap: it delivers when it has run them all.
+//! A transaction serves at its end, so that its other commands come before the hand-off. Commands
+//! that reach the server in one write come in the gap: it delivers when it has run them all.
 
 use crate::support::{Command, Reply, Server, Waiter, eventually, server};
 

@@ -1,4 +1,5 @@
-//! A server that must not write just now: CLIENT PAUSE, FAILOVER. Nothing aborts it, nothing is lost.
+//! A server that must not write just now: CLIENT PAUSE, FAILOVER. Nothing aborts it, nothing is
+//! lost.
 
 use crate::support::{Snapshot, eventually, server};
 

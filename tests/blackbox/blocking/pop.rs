@@ -136,7 +136,8 @@ fn a_job_handed_to_a_waiter_that_hung_up_meanwhile_goes_back() {
     let s = server!();
     for i in 0..30 {
         let w = s.waits("JOBQ.POP q BLOCK 1m LEASE 1h");
-        // The connection is closed while the server is busy with the push: whatever it notices first.
+        // The connection is closed while the server is busy with the push: whatever it notices
+        // first.
         let busy = s.client();
         busy.send(cmd!["EVAL", "for i = 1, 300000 do local x = i end", 0]);
         drop(w);

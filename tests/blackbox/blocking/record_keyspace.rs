@@ -2,7 +2,8 @@
 
 use crate::support::{Server, Waiter, server};
 
-/// A finished record and a filled value, under the names `done` and `full` of the selected database.
+/// A finished record and a filled value, under the names `done` and `full` of the selected
+/// database.
 fn finished(s: &Server) {
     let t = s.ok("IDEMP.CLAIM done").at(2).int();
     s.ok(format!("IDEMP.COMPLETE done {t} result"));

@@ -1,5 +1,5 @@
-//! Many clients that wait, give up, are killed and unblocked while jobs come in: no waiter is forgotten, nothing is handed
-//! out twice.
+//! Many clients that wait, give up, are killed and unblocked while jobs come in: no waiter is
+//! forgotten, nothing is handed out twice.
 
 use std::collections::BTreeSet;
 

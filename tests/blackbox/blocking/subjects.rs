@@ -1,5 +1,5 @@
-//! Waiters for news of one job beside waiters for their turn, on the same key. What the news say is in
-//! `jobq_result_wait`.
+//! Waiters for news of one job beside waiters for their turn, on the same key. What the news say is
+//! in `jobq_result_wait`.
 
 use crate::support::{Client, Reply, Server, eventually, list, nil, server};
 

@@ -1,9 +1,10 @@
-//! A transaction, script or function is one step also for the clients that wait: they are served by the state that it
-//! leaves, right after it.
+//! A transaction, script or function is one step also for the clients that wait: they are served by
+//! the state that it leaves, right after it.
 
 use crate::support::{Reply, Server, Snapshot, Unit, Waiter, list, server};
 
-/// Whether the server looks at waiters of a missing key before the next command. Redis 7.0 does so a moment later.
+/// Whether the server looks at waiters of a missing key before the next command. Redis 7.0 does so
+/// a moment later.
 fn looks_at_missing_keys(s: &Server) -> bool {
     !s.info("redis_version").starts_with("7.0.")
 }

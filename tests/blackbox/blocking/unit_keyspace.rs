@@ -1,4 +1,5 @@
-//! Values that a transaction, script or function moves about: the unit's own commands come first, then those who wait.
+//! Values that a transaction, script or function moves about: the unit's own commands come first,
+//! then those who wait.
 
 use crate::support::{Reply, Server, Unit, server};
 

@@ -1,5 +1,6 @@
-//! Random units beside an oracle: a database in which nobody waits. After each unit the oracle asks, in the order of
-//! their coming, for what the waiting clients of the other database would get by then.
+//! Random units beside an oracle: a database in which nobody waits. After each unit the oracle
+//! asks, in the order of their coming, for what the waiting clients of the other database would get
+//! by then.
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -22,7 +23,8 @@ fn seen(reply: &Reply) -> String {
     }
 }
 
-/// A family: the command of who waits, whether its reply tells that nothing was there, and the steps of units.
+/// A family: the command of who waits, whether its reply tells that nothing was there, and the
+/// steps of units.
 struct Family {
     /// `{}` is the number of the waiter.
     wait: &'static str,
@@ -96,7 +98,8 @@ fn rounds(steps: usize) -> impl Strategy<Value = Vec<Round>> {
     prop::collection::vec(round, 1..8)
 }
 
-/// Lets the clients of the oracle's database have what is there, as the waiting ones should have got it.
+/// Lets the clients of the oracle's database have what is there, as the waiting ones should have
+/// got it.
 fn serve_oracle(oracle: &Client, family: &Family, waiting: &mut Vec<(String, Waiter)>) {
     while let Some((ask, _)) = waiting.first() {
         let reply = oracle.ok(ask.as_str());

@@ -42,7 +42,8 @@ fn a_value_with_a_grace_is_served_stale_while_one_loads_it_anew() {
     s.ok("CACHE.GET k").is(nil());
     s.ok("CACHE.GETSET k LEASE 1m").is(list!["REFRESH", "v", token(), 60_000]);
     s.ok("CACHE.GETSET k").is(list!["STALE", "v", 0, within(5_000..=10_000)]);
-    // What was invalidated again before anyone looked is not served for longer than it would have been.
+    // What was invalidated again before anyone looked is not served for longer than it would have
+    // been.
     s.ok("CACHE.SET short v TTL 1h GRACE 40ms");
     s.ok("CACHE.INVALIDATE PREFIX 1 s");
     s.goes_on(45);

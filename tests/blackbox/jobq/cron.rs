@@ -17,7 +17,8 @@ pub(super) fn next(s: &Client, queue: &str, name: &str) -> i64 {
     schedule(s, queue, name).field("next_ms").int()
 }
 
-/// Moves the module's clock to shortly before or after a time; how far it is ahead of the server's then.
+/// Moves the module's clock to shortly before or after a time; how far it is ahead of the server's
+/// then.
 #[track_caller]
 pub(super) fn clock_at(s: &Server, time: i64) -> i64 {
     let ahead = time - s.now();

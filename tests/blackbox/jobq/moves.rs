@@ -1,5 +1,5 @@
-//! MOVE, COPY and RENAME of queues and of other keys, while there is a queue: the client stays in its database, replica
-//! and append-only file follow, and a queue is known under its new name.
+//! MOVE, COPY and RENAME of queues and of other keys, while there is a queue: the client stays in
+//! its database, replica and append-only file follow, and a queue is known under its new name.
 
 use crate::support::{Client, Server, Snapshot, cmd, eventually, list, server, status};
 

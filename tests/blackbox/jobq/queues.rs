@@ -27,7 +27,8 @@ fn queues(s: &Client) -> Vec<String> {
     paged(s, 1_000)
 }
 
-/// Checks what is listed. On Valkey 8.1 a queue that was renamed or moved is listed only once it was found.
+/// Checks what is listed. On Valkey 8.1 a queue that was renamed or moved is listed only once it
+/// was found.
 #[track_caller]
 fn lists(s: &Client, want: &[&str]) {
     lists_when(s, want, "now");

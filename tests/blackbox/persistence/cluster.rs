@@ -1,5 +1,5 @@
-//! Three primaries, and a stock cluster client that does what the docs say: it sends what belongs to no key to
-//! each of them.
+//! Three primaries, and a stock cluster client that does what the docs say: it sends what belongs
+//! to no key to each of them.
 
 use redis::cluster::{ClusterClient, ClusterConnection};
 use redis::cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo};

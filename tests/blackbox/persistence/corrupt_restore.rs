@@ -1,4 +1,5 @@
-//! Damaged DUMP payloads with a checksum that fits: refused or harmless, never the end of the server.
+//! Damaged DUMP payloads with a checksum that fits: refused or harmless, never the end of the
+//! server.
 
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
@@ -37,7 +38,8 @@ fn samples(s: &Server) -> Vec<Dump> {
         .to_vec()
 }
 
-/// Restores the payload and, where it is accepted, uses the value in every way there is. Whether it was accepted.
+/// Restores the payload and, where it is accepted, uses the value in every way there is. Whether it
+/// was accepted.
 #[track_caller]
 fn try_out(s: &Server, payload: &[u8]) -> bool {
     let restored = s.call(cmd!["RESTORE", "k", 0, payload, "REPLACE"]);

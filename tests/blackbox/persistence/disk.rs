@@ -1,4 +1,5 @@
-//! What is on disk and on the replica is what the primary holds, by WORKGATE.DIGEST, whole and key by key.
+//! What is on disk and on the replica is what the primary holds, by WORKGATE.DIGEST, whole and key
+//! by key.
 
 use crate::support::{Server, Snapshot, eventually, list, server, status, write_every_state};
 

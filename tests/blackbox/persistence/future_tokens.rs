@@ -6,7 +6,8 @@ use crate::support::{Dump, Server, cmd, list, server, status, text};
 fn from_2108(payload: &[u8]) -> Vec<u8> {
     let mut dump = Dump::of(payload);
     let start = dump.own_bytes().start;
-    // A string, its length, the head block's tag, then the clock in groups of seven bits, lowest first.
+    // A string, its length, the head block's tag, then the clock in groups of seven bits, lowest
+    // first.
     assert_eq!((dump.body[start], dump.body[start + 2]), (5, 1), "the layout of a queue's dump");
     let highest = start + 3 + 5;
     assert!(dump.body[highest] < 0x7f && dump.body[highest - 1] >= 0x80, "six groups");

@@ -1,4 +1,5 @@
-//! The way in and out: a server takes the module while it runs, and leaves it when the module holds nothing.
+//! The way in and out: a server takes the module while it runs, and leaves it when the module holds
+//! nothing.
 
 use std::fs;
 

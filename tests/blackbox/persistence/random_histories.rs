@@ -1,5 +1,6 @@
-//! Random histories of all families on a live server: a replica that was there from the start, one that joins
-//! later, the append-only file, its rewritten form and the RDB file hold the same by WORKGATE.DIGEST.
+//! Random histories of all families on a live server: a replica that was there from the start, one
+//! that joins later, the append-only file, its rewritten form and the RDB file hold the same by
+//! WORKGATE.DIGEST.
 
 use std::time::Duration;
 

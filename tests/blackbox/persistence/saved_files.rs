@@ -1,7 +1,9 @@
-//! Files that an earlier version of the module wrote load in this one, with everything that they held.
+//! Files that an earlier version of the module wrote load in this one, with everything that they
+//! held.
 //!
-//! Each folder of `tests/fixtures` holds what one version wrote on Redis 7.0: `dump.rdb` and `commands.aof`. A version
-//! whose saved format or whose effects differ adds a folder, and no folder is ever removed. `make fixtures` writes one.
+//! Each folder of `tests/fixtures` holds what one version wrote on Redis 7.0: `dump.rdb` and
+//! `commands.aof`. A version whose saved format or whose effects differ adds a folder, and no
+//! folder is ever removed. `make fixtures` writes one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -127,7 +129,8 @@ fn files_of_every_version_load_with_everything() {
     assert!(versions > 0, "there are fixtures");
 }
 
-/// Writes the fixture of this version into the folder that `WORKGATE_FIXTURE` names; `make fixtures` runs it.
+/// Writes the fixture of this version into the folder that `WORKGATE_FIXTURE` names; `make
+/// fixtures` runs it.
 #[test]
 #[ignore = "writes files; make fixtures runs it"]
 fn write_the_fixture_of_this_version() {

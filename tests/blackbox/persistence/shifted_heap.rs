@@ -1,7 +1,8 @@
 //! Blocks of every size lie where the code expects them, whatever the server's heap looks like.
 //!
-//! Official Redis builds bundle a jemalloc that aligns to 8 bytes only. What breaks there depends on the blocks that
-//! were handed out before, so the tests shift the heap by one more block each round.
+//! Official Redis builds bundle a jemalloc that aligns to 8 bytes only. What breaks there depends
+//! on the blocks that were handed out before, so the tests shift the heap by one more block each
+//! round.
 
 use crate::support::{Server, server};
 

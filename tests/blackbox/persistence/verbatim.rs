@@ -1,5 +1,6 @@
-//! A claim, a plain PUSH or MPUSH and an ACK are replicated as they came, behind the time at which they happened and the
-//! token that comes next. `verbatim_check` has what holds for CHECK, and for ticks.
+//! A claim, a plain PUSH or MPUSH and an ACK are replicated as they came, behind the time at which
+//! they happened and the token that comes next. `verbatim_check` has what holds for CHECK, and for
+//! ticks.
 
 use crate::support::{Server, Snapshot, cmd, nothing_is_lost_across_rewrites, server};
 
@@ -110,7 +111,8 @@ fn tokens_that_effects_carry_in_between_are_counted() {
     assert_eq!(Snapshot::of(&s), before);
 }
 
-/// After a load, a promotion and a RESTORE the clock of tokens is ahead of what the history has granted.
+/// After a load, a promotion and a RESTORE the clock of tokens is ahead of what the history has
+/// granted.
 #[test]
 fn where_the_clock_leaves_tokens_out_a_tick_says_so() {
     let mut s = server!("appendonly yes", "appendfsync always");
@@ -175,7 +177,8 @@ fn a_replica_with_a_lower_limit_takes_what_its_primary_took() {
     same(&s, &r);
 }
 
-/// Of a slot that is handed over, the commands come to a primary, which passes them on as what they do here.
+/// Of a slot that is handed over, the commands come to a primary, which passes them on as what they
+/// do here.
 #[test]
 fn who_imports_a_slot_repeats_what_came_for_it_and_passes_on_its_effect() {
     let mut s = server!("appendonly yes", "appendfsync always");

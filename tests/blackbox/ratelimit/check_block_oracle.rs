@@ -1,5 +1,6 @@
-//! Random calls beside waiting clients, compared with an oracle: a database in which nobody waits. The oracle's clients
-//! ask, after each step, in the order of their coming; who is denied holds back all later ones that want any of its limits.
+//! Random calls beside waiting clients, compared with an oracle: a database in which nobody waits.
+//! The oracle's clients ask, after each step, in the order of their coming; who is denied holds
+//! back all later ones that want any of its limits.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -22,7 +23,8 @@ const CALLS: &[&str] = &[
     "RATELIMIT.CHECK u a=4/1h COST 3 UPTO",
 ];
 
-/// What happens besides. The policy is one of both databases, so its change comes to both at the same time.
+/// What happens besides. The policy is one of both databases, so its change comes to both at the
+/// same time.
 const STEPS: &[&str] = &[
     "RATELIMIT.REFUND u a=4/1h COST 1",
     "RATELIMIT.REFUND u a=4/1h b=6/1h c=3/1h COST a=2,b=3,c=1",
@@ -106,7 +108,8 @@ fn waiting_calls_are_granted_as_if_each_had_come_at_its_turn() {
             serve(&oracle, &mut waiting);
             waiting.iter().for_each(|(_, waiter)| waiter.still_waits(&s));
         }
-        // The last goes first, so that nobody is granted what the one before leaves, to be undone in the next case.
+        // The last goes first, so that nobody is granted what the one before leaves, to be undone
+        // in the next case.
         while waiting.pop().is_some() {
             eventually("it is gone", || s.info("blocked_clients") == waiting.len().to_string());
         }

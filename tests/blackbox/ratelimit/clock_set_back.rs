@@ -1,4 +1,5 @@
-//! A clock that is set back: waits stay within their own periods, on replicas and after restarts too.
+//! A clock that is set back: waits stay within their own periods, on replicas and after restarts
+//! too.
 
 use crate::support::{list, server, token, within};
 

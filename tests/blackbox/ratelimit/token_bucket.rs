@@ -48,7 +48,8 @@ fn a_bucket_never_admits_more_than_its_bound() {
         let replies = s.pipeline(vec!["RATELIMIT.CHECK u 100/1s:burst=10"; 50]);
         taken += replies.iter().map(|reply| reply.at(0).int()).sum::<i64>();
     }
-    // Counted after the last reply, and a millisecond more: the interval is at least as long as the server's.
+    // Counted after the last reply, and a millisecond more: the interval is at least as long as the
+    // server's.
     let bound = 10 + (begun.elapsed().as_millis() as i64 + 1) * 100 / 1_000;
     assert!((10..=bound).contains(&taken), "{taken} taken, bound {bound}");
 }

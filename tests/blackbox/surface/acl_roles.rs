@@ -1,4 +1,5 @@
-//! The users that docs/guides/operations.md and SECURITY.md set up: each may do its work and nothing beyond it.
+//! The users that docs/guides/operations.md and SECURITY.md set up: each may do its work and
+//! nothing beyond it.
 
 use std::path::Path;
 
@@ -118,7 +119,8 @@ fn an_application_may_ask_for_limits_claims_and_cached_values() {
     may_only(&c, &[], &NOBODY);
 }
 
-/// Every command of the module, with as many arguments as it needs at least; subcommands represent their container.
+/// Every command of the module, with as many arguments as it needs at least; subcommands represent
+/// their container.
 fn commands_of_the_module(s: &Server) -> Vec<String> {
     let reply = s.ok("COMMAND LIST FILTERBY MODULE workgate");
     let names: Vec<String> = reply.items().iter().map(Reply::text).collect();

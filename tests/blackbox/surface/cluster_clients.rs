@@ -8,7 +8,8 @@ use redis::{Value, cmd};
 
 use crate::support::{Cluster, Reply, server};
 
-/// Runs a script of `tests/clients` against the cluster, with the client that `scripts/python-clients` fetches.
+/// Runs a script of `tests/clients` against the cluster, with the client that
+/// `scripts/python-clients` fetches.
 fn runs(cluster: &Cluster, client: &str, script: &str) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let fetched =
@@ -37,8 +38,8 @@ fn glide_reaches_every_primary_by_its_route() {
     runs(&Cluster::start(), "glide", "glide.py");
 }
 
-/// The crate heeds no tips: without a route the command goes to the owner of its first argument as a key. A change of
-/// this lets the docs drop the route.
+/// The crate heeds no tips: without a route the command goes to the owner of its first argument as
+/// a key. A change of this lets the docs drop the route.
 #[test]
 fn the_redis_crate_needs_a_route_to_reach_every_primary() {
     let cluster = Cluster::start();
@@ -63,7 +64,8 @@ fn the_tips_stand_where_clients_look() {
         for row in of_all.clone() {
             assert_eq!(tips(row), ["request_policy:all_shards", "response_policy:all_succeeded"]);
         }
-        // Clients look up the first word of a command; a container of what must reach all says so itself.
+        // Clients look up the first word of a command; a container of what must reach all says so
+        // itself.
         assert_eq!(of_all.count() > 0, !tips(&info).is_empty(), "{}", name.text());
         if !tips(&info).is_empty() {
             assert_eq!(tips(&info), ["request_policy:all_shards"], "{}", name.text());

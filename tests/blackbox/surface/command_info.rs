@@ -163,7 +163,8 @@ fn a_user_that_may_only_read_may_only_read() {
     s.ok("ACL SETUSER reader on >secret ~* &* -@all +@read");
     let c = s.client();
     c.ok("AUTH reader secret");
-    // Redis 7.0 gives the commands of modules no categories, so that there this user may run none of them.
+    // Redis 7.0 gives the commands of modules no categories, so that there this user may run none
+    // of them.
     let has_categories = !s.info("redis_version").starts_with("7.0.");
     for (call, is_write) in CALLS {
         let (name, info) = info(&s, call);

@@ -14,7 +14,8 @@ enum Full {
 }
 use Full::{Answers, Oom};
 
-/// What happened before the server was full, the call, its outcome. `T` stands for the token in the last reply before it.
+/// What happened before the server was full, the call, its outcome. `T` stands for the token in the
+/// last reply before it.
 const ROWS: &[(&[&str], &str, Full)] = &[
     (&["RATELIMIT.CHECK k 10/1h"], "RATELIMIT.CHECK k 10/1h", Answers),
     (&["RATELIMIT.CHECK k 10/1h"], "RATELIMIT.CHECK k 10/1h COST 4 UPTO", Answers),

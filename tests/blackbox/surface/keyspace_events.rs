@@ -35,7 +35,8 @@ impl Listener {
     }
 }
 
-/// What came before, a call, and what is told of it, `T` standing for the token in the last reply before the call.
+/// What came before, a call, and what is told of it, `T` standing for the token in the last reply
+/// before the call.
 const CALLS: &[(&[&str], &str, &[&str])] = &[
     (&[], "RATELIMIT.CHECK k 2/1h", &["ratelimit.taken"]),
     (&["RATELIMIT.CHECK k 1/1h"], "RATELIMIT.CHECK k 1/1h", &[]),

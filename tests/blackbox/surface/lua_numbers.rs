@@ -2,8 +2,8 @@
 
 use crate::support::{Server, cmd, eventually, server, status};
 
-/// Runs a command in a script. The script fails where a number of the reply does not come back from `tostring`
-/// or from cjson, and returns the reply's token as Lua prints it.
+/// Runs a command in a script. The script fails where a number of the reply does not come back from
+/// `tostring` or from cjson, and returns the reply's token as Lua prints it.
 const SCRIPT: &str = "
 local function check(value)
     if type(value) == 'table' then

@@ -1,4 +1,5 @@
-//! The types of descriptive replies: maps, doubles and booleans on RESP3, their flat forms on RESP2.
+//! The types of descriptive replies: maps, doubles and booleans on RESP3, their flat forms on
+//! RESP2.
 
 use crate::support::{Client, Reply, Server, cmd, server};
 

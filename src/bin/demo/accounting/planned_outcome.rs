@@ -1,4 +1,5 @@
-//! Which jobs fail, decided by their ids alone: the handler and the summary come to it apart from each other.
+//! Which jobs fail, decided by their ids alone: the handler and the summary come to it apart from
+//! each other.
 
 use sha2::{Digest, Sha256};
 

@@ -1,9 +1,9 @@
 //! One delivery: a line of NDJSON as a front end would have got it over HTTP.
 //!
-//! `{"id": …, "topic": …, "sender": …, "body": …}`. Id, topic and sender are text. The body is any bytes: a JSON
-//! string whose escapes are resolved (`\u0000` is a NUL byte) and whose raw bytes are taken as they are, valid
-//! UTF-8 or not, as a mail in Latin-1 would bring them. A body that is a JSON object or array itself is taken
-//! for its own compact text.
+//! `{"id": …, "topic": …, "sender": …, "body": …}`. Id, topic and sender are text. The body is any
+//! bytes: a JSON string whose escapes are resolved (`\u0000` is a NUL byte) and whose raw bytes are
+//! taken as they are, valid UTF-8 or not, as a mail in Latin-1 would bring them. A body that is a
+//! JSON object or array itself is taken for its own compact text.
 
 use std::fmt;
 

@@ -22,7 +22,8 @@ pub struct Kinds {
     pub binary: u64,
 }
 
-/// How many deliveries a minute one sender may make, so that of a generated feed only the flood is limited.
+/// How many deliveries a minute one sender may make, so that of a generated feed only the flood is
+/// limited.
 pub fn fitting_limit(count: usize) -> usize {
     60 + count / 40
 }

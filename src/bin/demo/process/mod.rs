@@ -28,8 +28,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts it with its output going to `log`, apart from the terminal's Ctrl-C: the demo stops what it
-    /// started in its own order.
+    /// Starts it with its output going to `log`, apart from the terminal's Ctrl-C: the demo stops
+    /// what it started in its own order.
     pub fn start(
         name: &'static str,
         command: &mut Command,
@@ -72,7 +72,8 @@ impl Process {
         tail(&self.log)
     }
 
-    /// SIGTERM, once more when its patience is over (the worker then kills its handlers), then SIGKILL.
+    /// SIGTERM, once more when its patience is over (the worker then kills its handlers), then
+    /// SIGKILL.
     pub fn stop(&mut self) -> Option<ExitStatus> {
         for patience in [self.patience, Duration::from_secs(2)] {
             if let Some(status) = self.ended() {

@@ -1,4 +1,5 @@
-//! Durations with their unit, as the commands take them; the worker links nothing of the module, not even this.
+//! Durations with their unit, as the commands take them; the worker links nothing of the module,
+//! not even this.
 
 use std::time::Duration;
 

@@ -14,8 +14,8 @@ use crate::cli::{Cli, Command};
 const HANDLERS: [&str; 3] = ["exec", "stdio", "http"];
 
 impl Cli {
-    /// Reads the command line, the environment and the file. Ends the program for `--help` and for a
-    /// wrong flag.
+    /// Reads the command line, the environment and the file. Ends the program for `--help` and for
+    /// a wrong flag.
     pub fn read() -> Result<Self, Failure> {
         Self::read_from(std::env::args_os().collect(), std::env::var("REDIS_URL").ok())
     }
@@ -58,8 +58,8 @@ fn each_flag<F: Fn(Arg) -> Arg + Copy>(command: clap::Command, change: F) -> cla
     command.mut_subcommands(|subcommand| each_flag(subcommand, change)).mut_args(change)
 }
 
-/// Each flag of a subcommand is also an environment variable: `WORKGATE_WORK_QUEUE` is `--queue` of `work`,
-/// `WORKGATE_DEAD_LIST_QUEUE` that of `dead list`.
+/// Each flag of a subcommand is also an environment variable: `WORKGATE_WORK_QUEUE` is `--queue` of
+/// `work`, `WORKGATE_DEAD_LIST_QUEUE` that of `dead list`.
 fn with_environment(command: clap::Command) -> clap::Command {
     command.mut_subcommands(|subcommand| with_variables(subcommand, "WORKGATE"))
 }

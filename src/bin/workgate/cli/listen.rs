@@ -20,12 +20,14 @@ pub struct AccessArgs {
     #[arg(long, value_name = "HEADER", conflicts_with_all = ["basic_auth", "basic_auth_file"])]
     pub proxy_user_header: Option<String>,
 
-    /// The address of that proxy; several may be given. The header counts from there alone [default: this machine]
+    /// The address of that proxy; several may be given. The header counts from there alone
+    /// [default: this machine]
     #[arg(long, value_name = "IP", requires = "proxy_user_header")]
     pub proxy_from: Vec<IpAddr>,
 }
 
-/// Reads `127.0.0.1:9464`, `[::1]:9464`, `localhost:9464`, or a port alone, which is one of this machine.
+/// Reads `127.0.0.1:9464`, `[::1]:9464`, `localhost:9464`, or a port alone, which is one of this
+/// machine.
 pub fn address(text: &str) -> Result<SocketAddr, String> {
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let port = text.strip_prefix("localhost:").unwrap_or(text);

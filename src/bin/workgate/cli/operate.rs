@@ -84,7 +84,8 @@ pub struct DeadArgs {
 pub enum DeadAction {
     /// Shows dead jobs, those that ended first at first
     List(DeadQuery),
-    /// Counts dead jobs by kind; those without one by the beginning of their errors, up to the first colon
+    /// Counts dead jobs by kind; those without one by the beginning of their errors, up to the
+    /// first colon
     Group(DeadQuery),
     /// Makes dead jobs ready again
     Redrive {

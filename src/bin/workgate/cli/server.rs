@@ -7,8 +7,9 @@ use crate::redis::tls::TlsFiles;
 
 #[derive(Debug, Clone, Args)]
 pub struct ServerArgs {
-    /// The server: redis[s]://[user:password@]host[:port][/db], unix:///path, redis[s]+sentinel://host:port,…/name[/db] or
-    /// redis[s]+cluster://host:port,…; REDIS_URL stands in where neither this nor WORKGATE_REDIS is given
+    /// The server: redis[s]://[user:password@]host[:port][/db], unix:///path,
+    /// redis[s]+sentinel://host:port,…/name[/db] or redis[s]+cluster://host:port,…; REDIS_URL
+    /// stands in where neither this nor WORKGATE_REDIS is given
     #[arg(
         long,
         value_name = "URL",

@@ -1,5 +1,5 @@
-//! Flags and help of `workgate work`. Exit codes of handlers are stated here, in `handler::exit_status` and in
-//! docs/worker.md.
+//! Flags and help of `workgate work`. Exit codes of handlers are stated here, in
+//! `handler::exit_status` and in docs/worker.md.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -42,7 +42,8 @@ pub struct WorkArgs {
     #[command(flatten)]
     pub server: ServerArgs,
 
-    /// The queue's key; several are served in the order given, but in a cluster those of different slots in turn
+    /// The queue's key; several are served in the order given, but in a cluster those of different
+    /// slots in turn
     #[arg(long = "queue", value_name = "KEY", required = true, value_parser = NonEmptyStringValueParser::new())]
     pub queues: Vec<String>,
 
@@ -58,7 +59,8 @@ pub struct WorkArgs {
     #[arg(long, value_name = "CMD", value_parser = NonEmptyStringValueParser::new())]
     pub exec: Option<String>,
 
-    /// The handler: a shell command, started --concurrency times and given one job after the other, as JSON lines
+    /// The handler: a shell command, started --concurrency times and given one job after the other,
+    /// as JSON lines
     #[arg(long, value_name = "CMD", value_parser = NonEmptyStringValueParser::new())]
     pub stdio: Option<String>,
 
@@ -88,7 +90,8 @@ pub struct WorkArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub batch: Option<u16>,
 
-    /// How long a job stays with this worker unless renewed; renewed at a third of it, at least 100ms
+    /// How long a job stays with this worker unless renewed; renewed at a third of it, at least
+    /// 100ms
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = lease)]
     pub lease: Duration,
 
@@ -108,14 +111,16 @@ pub struct WorkArgs {
     #[arg(long, conflicts_with = "until_empty")]
     pub once: bool,
 
-    /// Serves /metrics, /healthz and /readyz of this worker there: an address with a port, or a port of this machine alone
+    /// Serves /metrics, /healthz and /readyz of this worker there: an address with a port, or a
+    /// port of this machine alone
     #[arg(long, value_name = "ADDR", value_parser = listen::address)]
     pub listen: Option<SocketAddr>,
 
     #[command(flatten)]
     pub access: AccessArgs,
 
-    /// A TOML file with any of these flags, as in `queue = ["mails"]`; the command line and the environment overrule it
+    /// A TOML file with any of these flags, as in `queue = ["mails"]`; the command line and the
+    /// environment overrule it
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

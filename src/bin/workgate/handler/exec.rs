@@ -54,7 +54,8 @@ impl Exec {
         unit.end(0, verdict);
     }
 
-    /// Waits for the first of: the handler's end, the loss of the job, the timeout, the worker's stop.
+    /// Waits for the first of: the handler's end, the loss of the job, the timeout, the worker's
+    /// stop.
     async fn attend(&self, mut run: Run, hold: &Hold, mut control: Control) -> Verdict {
         let event = tokio::select! {
             // A handler that has ended is judged by its end, whatever else came in the same moment.
@@ -201,8 +202,8 @@ async fn stop(run: &mut Run, control: &mut Control) {
     run.kill().await;
 }
 
-/// A handler that could not even start: too large an environment is this job's fault, all else is the
-/// machine's, and costs the job no attempt.
+/// A handler that could not even start: too large an environment is this job's fault, all else is
+/// the machine's, and costs the job no attempt.
 fn cannot_start(error: &io::Error) -> Verdict {
     const PAUSE: Duration = Duration::from_secs(1);
     match error.kind() {
@@ -251,7 +252,8 @@ impl Run {
             tokio::select! {
                 status = self.child.wait() => {
                     if timeout(LINGER, &mut pipes).await.is_err() {
-                        // Processes it left in its group still hold the pipes: its run is over, so they end.
+                        // Processes it left in its group still hold the pipes: its run is over, so
+                        // they end.
                         process_group::signal(self.group, Signal::Kill);
                         let _ = timeout(LINGER, &mut pipes).await;
                     }
@@ -302,7 +304,8 @@ async fn feed(stdin: &mut Option<ChildStdin>, payload: &[u8], fed: &mut usize) {
     *stdin = None;
 }
 
-/// Bytes as an environment variable: as they are, but NUL, which no environment can hold, as `\x00`.
+/// Bytes as an environment variable: as they are, but NUL, which no environment can hold, as
+/// `\x00`.
 fn variable(bytes: &[u8]) -> OsString {
     if !bytes.contains(&0) {
         return OsString::from_vec(bytes.to_vec());

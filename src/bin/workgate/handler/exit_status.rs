@@ -31,7 +31,8 @@ impl std::fmt::Display for Ended {
     }
 }
 
-/// 0 is done, 65 is dead, everything else is retried. `stderr` is the end of what the handler wrote there.
+/// 0 is done, 65 is dead, everything else is retried. `stderr` is the end of what the handler wrote
+/// there.
 pub fn outcome_of(ended: Ended, stdout: Vec<u8>, stderr: &[u8]) -> Verdict {
     match ended {
         Ended::Code(0) => Verdict::Done(stdout),
@@ -40,8 +41,8 @@ pub fn outcome_of(ended: Ended, stdout: Vec<u8>, stderr: &[u8]) -> Verdict {
     }
 }
 
-/// The job's ERROR: begins with what happened, so that a prefix selects it (`exit 3`, `timeout`), then
-/// what the handler said last.
+/// The job's ERROR: begins with what happened, so that a prefix selects it (`exit 3`, `timeout`),
+/// then what the handler said last.
 pub fn reason(what: &str, stderr: &[u8]) -> String {
     let said = String::from_utf8_lossy(stderr);
     let said = said.trim();

@@ -1,6 +1,8 @@
-//! The trace that a job belongs to: `traceparent` of W3C Trace Context, as its producer left it in META.
+//! The trace that a job belongs to: `traceparent` of W3C Trace Context, as its producer left it in
+//! META.
 
-/// META that is a traceparent, or a JSON object with a member of that name. None where it is not one.
+/// META that is a traceparent, or a JSON object with a member of that name. None where it is not
+/// one.
 pub fn of(meta: Option<&[u8]>) -> Option<String> {
     let text = std::str::from_utf8(meta?).ok()?.trim();
     if !text.starts_with('{') {

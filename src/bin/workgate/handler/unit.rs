@@ -27,7 +27,8 @@ pub struct Report {
     pub slots: usize,
 }
 
-/// The jobs of one unit. When it is dropped, its slots are free and jobs without an end are abandoned.
+/// The jobs of one unit. When it is dropped, its slots are free and jobs without an end are
+/// abandoned.
 #[derive(Debug)]
 pub struct Unit {
     jobs: Vec<Job>,

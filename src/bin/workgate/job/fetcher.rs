@@ -13,18 +13,19 @@ use crate::redis::reconnect_backoff::ReconnectBackoff;
 use crate::redis::shared_connection::SharedConnection;
 use crate::shutdown::{Phase, Watch};
 
-/// How long one POP waits for a job. Short enough to notice a dead connection, long enough to cost nothing.
+/// How long one POP waits for a job. Short enough to notice a dead connection, long enough to cost
+/// nothing.
 pub const BLOCK: Duration = Duration::from_secs(5);
 
 /// How often a POP in flight at shutdown is asked to end.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
-/// The pause after a POP that was to wait and did not: too many wait there already, say, and the next would come back as
-/// soon.
+/// The pause after a POP that was to wait and did not: too many wait there already, say, and the
+/// next would come back as soon.
 const TURNED_AWAY: Duration = Duration::from_millis(250);
 
-/// What one write brought: the answers to the settlements in it, and what its POP brought. An error of
-/// the POP is a refusal, which another try would not change.
+/// What one write brought: the answers to the settlements in it, and what its POP brought. An error
+/// of the POP is a refusal, which another try would not change.
 #[derive(Debug)]
 pub struct Fetched {
     pub settled: Vec<Result<Value, Fault>>,
@@ -92,8 +93,8 @@ impl Fetcher {
         Fetcher { server, link, slot, line: None, backoff: ReconnectBackoff::default() }
     }
 
-    /// Opens the connection, however long that takes; false when the worker stops. An error is a refusal, which another
-    /// try would not change.
+    /// Opens the connection, however long that takes; false when the worker stops. An error is a
+    /// refusal, which another try would not change.
     pub async fn ready(&mut self, watch: &mut Watch) -> Result<bool, Fault> {
         while self.line.is_none() {
             // A server that takes connections and closes them again is no reason to hurry.

@@ -133,8 +133,8 @@ impl InFlight {
 
     /// Renews all jobs again and again. Never returns.
     ///
-    /// While the server cannot be reached handlers go on: whether a job was taken over is the server's
-    /// to say, as soon as it answers again.
+    /// While the server cannot be reached handlers go on: whether a job was taken over is the
+    /// server's to say, as soon as it answers again.
     pub async fn keep(&self, commands: &Commands) {
         let mut backoff = ReconnectBackoff::default();
         loop {

@@ -33,8 +33,8 @@ pub struct Job {
 }
 
 impl Job {
-    /// Reads `[id, token, payload, attempt, deadline_ms, queue, name|nil, group|nil, meta|nil, progress|nil]`;
-    /// the last may be missing, and later versions may append to it.
+    /// Reads `[id, token, payload, attempt, deadline_ms, queue, name|nil, group|nil, meta|nil,
+    /// progress|nil]`; the last may be missing, and later versions may append to it.
     pub fn read(row: &Value) -> Option<Self> {
         let mut fields = reply::array(row)?.iter();
         let job = Job {

@@ -1,7 +1,7 @@
 //! Telling the queue how runs ended, again and again until it answers.
 //!
-//! ACK, MACK, FAIL and RELEASE with the same token answer alike when they are repeated, so one whose
-//! connection broke is simply sent again.
+//! ACK, MACK, FAIL and RELEASE with the same token answer alike when they are repeated, so one
+//! whose connection broke is simply sent again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,8 +32,8 @@ pub struct Settlement {
 }
 
 impl Settlement {
-    /// Jobs without a result are acknowledged together, the others each by itself. What is not ours to
-    /// settle leaves at once.
+    /// Jobs without a result are acknowledged together, the others each by itself. What is not ours
+    /// to settle leaves at once.
     pub fn of(finished: Vec<Finished>, in_flight: &InFlight) -> Self {
         let mut settlement = Settlement::default();
         let mut plain: BTreeMap<Vec<u8>, Vec<Finished>> = BTreeMap::new();
@@ -76,7 +76,8 @@ impl Settlement {
                 Err(Fault::Unreachable(_)) => unanswered.extend(jobs),
                 Err(fault) => {
                     for mut job in jobs {
-                        // A server that does not know them, or a kind that is too long: the end itself counts.
+                        // A server that does not know them, or a kind that is too long: the end
+                        // itself counts.
                         if fault.is("ERR") && job.verdict.drop_extras() {
                             tracing::warn!(job = %job.hold, "settled without kind and progress: {fault}");
                             unanswered.push(job);

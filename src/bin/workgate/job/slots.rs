@@ -1,9 +1,9 @@
 //! Free slots for jobs, shared out among the sources in turn.
 //!
-//! A POP that waits may come back with as many jobs as it asked for, so it holds that many slots while it waits; the
-//! worker never holds more jobs than it has slots. With as many slots as sources all of them are waited at. With
-//! fewer, those that have none are looked at in turn: at once while another source is known to have jobs, else each
-//! for a moment ([`Wait::Moment`]).
+//! A POP that waits may come back with as many jobs as it asked for, so it holds that many slots
+//! while it waits; the worker never holds more jobs than it has slots. With as many slots as
+//! sources all of them are waited at. With fewer, those that have none are looked at in turn: at
+//! once while another source is known to have jobs, else each for a moment ([`Wait::Moment`]).
 
 use std::collections::VecDeque;
 

@@ -36,8 +36,8 @@ impl Source {
         self.queues.iter().flatten().map(String::as_str)
     }
 
-    /// The keys for the next POP, which serves them strictly in this order: queue by queue, the shards of each
-    /// beginning with another one every time.
+    /// The keys for the next POP, which serves them strictly in this order: queue by queue, the
+    /// shards of each beginning with another one every time.
     pub fn next_keys(&mut self) -> Vec<String> {
         let turn = self.turn;
         self.turn = turn.wrapping_add(1);

@@ -89,8 +89,8 @@ impl Cluster {
     }
 }
 
-/// The first node of `[first, last, [host, port, …], …]` if that has the slot, or whichever it has; no host
-/// where it is not known.
+/// The first node of `[first, last, [host, port, …], …]` if that has the slot, or whichever it has;
+/// no host where it is not known.
 fn primary_of(range: &Value, slot: Option<i64>) -> Option<(Option<String>, u16)> {
     let Value::Array(fields) = range else { return None };
     let [Value::Int(first), Value::Int(last), Value::Array(primary), ..] = &fields[..] else { return None };

@@ -27,7 +27,8 @@ pub const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// How long a command that does not block may take. Beyond it the connection counts as dead.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long a connection may be silent before the operating system probes it, and how often it probes then.
+/// How long a connection may be silent before the operating system probes it, and how often it
+/// probes then.
 const PROBE_AFTER: Duration = Duration::from_secs(10);
 const PROBE_EVERY: Duration = Duration::from_secs(5);
 
@@ -90,8 +91,8 @@ impl From<RedisError> for Fault {
             | ErrorKind::ClusterConnectionNotFound
             | ErrorKind::Io
             | ErrorKind::Parse => Fault::Unreachable(error.to_string()),
-            // A wait that the server ended because its role changed, a script that runs too long, a primary that
-            // waits for its replicas, one that cannot write to its disk.
+            // A wait that the server ended because its role changed, a script that runs too long, a
+            // primary that waits for its replicas, one that cannot write to its disk.
             _ if matches!(error.code(), Some("UNBLOCKED" | "BUSY" | "NOREPLICAS" | "MISCONF")) => {
                 Fault::Unreachable(error.to_string())
             }
@@ -171,8 +172,9 @@ impl Server {
         }
     }
 
-    /// One connection. With `answer_within` its commands are answered in that time or fail; without,
-    /// they wait for as long as the server is there (the operating system probes the connection).
+    /// One connection. With `answer_within` its commands are answered in that time or fail;
+    /// without, they wait for as long as the server is there (the operating system probes the
+    /// connection).
     pub async fn connect(&self, answer_within: Option<Duration>) -> Result<Connection, Fault> {
         let mut last = Fault::Unreachable("no address".into());
         for place in &self.address.places {
@@ -252,7 +254,8 @@ fn unreachable(error: io::Error) -> Fault {
     Fault::Unreachable(error.to_string())
 }
 
-/// Probed by the operating system, so that a server that is gone is noticed without a time-out on replies.
+/// Probed by the operating system, so that a server that is gone is noticed without a time-out on
+/// replies.
 async fn tcp(host: &str, port: u16) -> Result<(TcpStream, Socket), Fault> {
     let stream = TcpStream::connect((host, port)).await.map_err(unreachable)?;
     let probes = TcpKeepalive::new().with_time(PROBE_AFTER).with_interval(PROBE_EVERY).with_retries(3);
@@ -311,7 +314,8 @@ impl Connection {
         Ok(replies.into_iter().map(|reply| reply.extract_error().map_err(Fault::from)).collect())
     }
 
-    /// Closes our half: the server ends what this client waits for, and what it has sent is still read.
+    /// Closes our half: the server ends what this client waits for, and what it has sent is still
+    /// read.
     pub fn send_no_more(&self) {
         // One that is closed already is as good.
         let _ = self.driver.half.shutdown(Shutdown::Write);
@@ -331,8 +335,8 @@ impl Connection {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Facts {
     pub is_cluster: bool,
-    /// CLIENT UNBLOCK may be sent. Redis 7.0 dies of it when the client has been postponed, by CLIENT
-    /// PAUSE or a failover.
+    /// CLIENT UNBLOCK may be sent. Redis 7.0 dies of it when the client has been postponed, by
+    /// CLIENT PAUSE or a failover.
     pub can_unblock: bool,
 }
 

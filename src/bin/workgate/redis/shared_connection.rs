@@ -1,4 +1,5 @@
-//! The connection that all handlers' commands share: it comes back by itself and, in a cluster, finds each key's node.
+//! The connection that all handlers' commands share: it comes back by itself and, in a cluster,
+//! finds each key's node.
 
 use redis::{Cmd, Value};
 use tokio::sync::Mutex;
@@ -39,7 +40,8 @@ impl SharedConnection {
         }
     }
 
-    /// One reply for each command. To one server they go in one write; in a cluster each finds its node.
+    /// One reply for each command. To one server they go in one write; in a cluster each finds its
+    /// node.
     pub async fn call_all(&self, commands: &[Cmd]) -> Vec<Result<Value, Fault>> {
         match self {
             SharedConnection::Single(single) => match single.call_all(commands).await {
@@ -57,7 +59,8 @@ impl SharedConnection {
 #[derive(Debug)]
 pub struct Single {
     server: Server,
-    /// The connection with its number, so that a late failure on an old one leaves the new one alone.
+    /// The connection with its number, so that a late failure on an old one leaves the new one
+    /// alone.
     live: Mutex<(u64, Option<Connection>)>,
 }
 

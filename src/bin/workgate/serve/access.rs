@@ -1,4 +1,5 @@
-//! Who may ask: anybody of this machine, those with a password, or those whom a proxy in front names.
+//! Who may ask: anybody of this machine, those with a password, or those whom a proxy in front
+//! names.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -1,5 +1,5 @@
-//! The breakers of a server. It has no list of them, so SCAN looks for them bit by bit: each look goes on where the
-//! last one stopped, and what it found is remembered.
+//! The breakers of a server. It has no list of them, so SCAN looks for them bit by bit: each look
+//! goes on where the last one stopped, and what it found is remembered.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -174,8 +174,8 @@ proptest! {
         }
     }
 
-    /// Whatever the clock did and whichever client crashed: after the open time and a lease there is a way
-    /// back.
+    /// Whatever the clock did and whichever client crashed: after the open time and a lease there
+    /// is a way back.
     #[test]
     fn nothing_wedges_it(steps in steps(true)) {
         let mut world = World::new(config());

@@ -167,8 +167,8 @@ fn write_invalidation(w: &mut Writer, invalidation: Invalidation) {
     w.int(invalidation.at);
 }
 
-/// A long token is rounded up, as it stands for 64 of which some come later: some entries are loaded again
-/// without need, and none that was invalidated becomes fresh.
+/// A long token is rounded up, as it stands for 64 of which some come later: some entries are
+/// loaded again without need, and none that was invalidated becomes fresh.
 pub(crate) fn read_invalidation(r: &mut Reader<'_>) -> Result<Invalidation, Corrupt> {
     let token = read_token(r)? + u64::from(r.has_long_tokens());
     Ok(Invalidation { token, at: read_time(r)? })

@@ -115,7 +115,8 @@ impl Invalidations {
         (self.tags.len(), self.prefixes.len())
     }
 
-    /// Forgets the invalidations themselves, where no entry is left that they concern. The events stay.
+    /// Forgets the invalidations themselves, where no entry is left that they concern. The events
+    /// stay.
     pub fn forget_marks(&mut self) {
         (self.tags, self.prefixes) = (Levels::default(), Levels::default());
     }

@@ -13,8 +13,8 @@ const MIN_REMEMBERED_MS: u64 = MINUTE;
 pub(crate) struct Lease {
     pub token: u64,
     pub since: UnixMs,
-    /// The length of the lease, ms: until it ends no other reader is granted the load. After RELEASE
-    /// it is that command's DELAY.
+    /// The length of the lease, ms: until it ends no other reader is granted the load. After
+    /// RELEASE it is that command's DELAY.
     pub span: u64,
     /// Given back: the token stores nothing any more, and is kept to answer a re-sent RELEASE
     /// alike.

@@ -1,9 +1,9 @@
-//! Compares schedules with a reference that walks through years, minute by minute or second by second.
+//! Compares schedules with a reference that walks through years, minute by minute or second by
+//! second.
 //!
-//! The reference searches nothing and parses nothing: a random pattern is made as a set of rules together
-//! with its text, and each moment is asked whether it is due. `WORKGATE_LONG=1` compares thousands of
-//! patterns over ten years instead of
-//! some over one year.
+//! The reference searches nothing and parses nothing: a random pattern is made as a set of rules
+//! together with its text, and each moment is asked whether it is due. `WORKGATE_LONG=1` compares
+//! thousands of patterns over ten years instead of some over one year.
 
 #[path = "cron_reference/clock.rs"]
 mod clock;
@@ -15,7 +15,8 @@ use crate::domain::calendar::time_zone::Zone;
 use clock::{CLOCKS, LocalClock};
 use random_pattern::{RandomPattern, Rng};
 
-/// A schedule is checked after each of this many due times; of more, after some and near clock changes.
+/// A schedule is checked after each of this many due times; of more, after some and near clock
+/// changes.
 const CHECKED_DUE_TIMES: usize = 4_000;
 const TWO_DAYS: i64 = 2 * 86_400;
 

@@ -39,7 +39,8 @@ pub struct ResultLimits {
 ///
 /// `FENCED` when the token is not the record's last one, the record is gone, or the claim was given
 /// back; `MISMATCH` when it was completed with another result; `TOOBIG` over a limit. Completing
-/// again with the same token and result succeeds and changes nothing: the first META and TTL are kept.
+/// again with the same token and result succeeds and changes nothing: the first META and TTL are
+/// kept.
 pub fn decide_complete(
     state: Option<&Record>,
     completion: &Completion<'_>,

@@ -26,7 +26,8 @@ pub fn decide_set_group(
     Ok(Decision::change((), Effect { now: clock(queue, now), change }))
 }
 
-/// Decides a PAUSE of a group, for `length` ms or until RESUME. It takes the place of an earlier one.
+/// Decides a PAUSE of a group, for `length` ms or until RESUME. It takes the place of an earlier
+/// one.
 pub fn decide_pause_group(
     queue: Option<&Queue>,
     group: &[u8],

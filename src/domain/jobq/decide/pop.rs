@@ -198,8 +198,8 @@ impl<'q, 'p> HandOut<'q, 'p> {
     }
 }
 
-/// The jobs of the first group whose turn it is, with LINGER of the first that has enough of them or
-/// whose oldest has waited for long enough.
+/// The jobs of the first group whose turn it is, with LINGER of the first that has enough of them
+/// or whose oldest has waited for long enough.
 fn decide_grouped<'q>(
     queue: &'q Queue,
     pop: &Pop<'_>,

@@ -18,8 +18,8 @@ use crate::domain::time::UnixMs;
 /// A CRON SET.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SetSchedule<'a> {
-    /// 1 to [`MAX_SCHEDULE_NAME_BYTES`](crate::domain::jobq::MAX_SCHEDULE_NAME_BYTES) bytes, not beginning
-    /// with `#`.
+    /// 1 to [`MAX_SCHEDULE_NAME_BYTES`](crate::domain::jobq::MAX_SCHEDULE_NAME_BYTES) bytes, not
+    /// beginning with `#`.
     pub name: &'a [u8],
     pub pattern: &'a [u8],
     pub zone: Zone,
@@ -30,8 +30,8 @@ pub struct SetSchedule<'a> {
     pub push: Push<'a>,
 }
 
-/// Decides a CRON SET. It replaces a schedule of the same name. While pattern, zone and START stay as they are, so
-/// does the next time. The same again changes nothing.
+/// Decides a CRON SET. It replaces a schedule of the same name. While pattern, zone and START stay
+/// as they are, so does the next time. The same again changes nothing.
 ///
 /// Refuses (`ERR`) what is no pattern or is never due, (`TOOBIG`) a payload that the queue does not
 /// take, and (`FULL`) more schedules than a queue may have.
@@ -68,8 +68,8 @@ pub fn decide_set_schedule(
     Ok(Decision::change((), Effect { now, change }))
 }
 
-/// When a schedule that gets a new spec is due next. The next time of one with the same times stays, since it
-/// may have come already.
+/// When a schedule that gets a new spec is due next. The next time of one with the same times
+/// stays, since it may have come already.
 fn first_due(
     known: Option<&ScheduleEntry>,
     spec: &ScheduleSpec,

@@ -10,8 +10,8 @@ use crate::domain::jobq::state::job::Payload;
 use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, NewKey};
 use crate::domain::jobq::state::unique_keys::Until;
 
-/// Added to how a job claims its key where the chain of replaced holders follows: effects of earlier
-/// builds have none.
+/// Added to how a job claims its key where the chain of replaced holders follows: effects of
+/// earlier builds have none.
 const CHAINED: u8 = 4;
 
 /// Writes the job of a push, but for its payload.

@@ -14,7 +14,8 @@ use crate::domain::time::UnixMs;
 pub(crate) struct History {
     pub events: EventLog,
     pub series: MinuteCounts,
-    /// The kinds of events since [`History::take_kinds`], a bit for each in the order of [`Event::ALL`]. Not saved.
+    /// The kinds of events since [`History::take_kinds`], a bit for each in the order of
+    /// [`Event::ALL`]. Not saved.
     kinds: u32,
 }
 

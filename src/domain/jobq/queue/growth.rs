@@ -6,8 +6,9 @@ use crate::domain::jobq::state::job::Payload;
 use crate::domain::jobq::state::new_job::KeyClaim;
 use crate::domain::jobq::state::serial::Serial;
 
-/// Whether the change adds a job, a schedule, a line of a log or the settings of a new queue, or replaces a payload
-/// by a longer one. What finishes, frees or moves jobs does not, whatever a worker reports with it.
+/// Whether the change adds a job, a schedule, a line of a log or the settings of a new queue, or
+/// replaces a payload by a longer one. What finishes, frees or moves jobs does not, whatever a
+/// worker reports with it.
 pub(crate) fn adds(queue: Option<&Queue>, change: &Change) -> bool {
     match change {
         Change::Push { job, .. } => {

@@ -38,8 +38,8 @@ pub(crate) mod unique_keys;
 
 /// A queue: its jobs by serial, and the jobs of each state in their order.
 ///
-/// A serial is never used again, so an automatic id (`#`, the serial and the time of the push) needs no index of its own
-/// and never comes back for another job.
+/// A serial is never used again, so an automatic id (`#`, the serial and the time of the push)
+/// needs no index of its own and never comes back for another job.
 #[derive(Debug, Default)]
 pub struct Queue {
     pub(crate) jobs: JobTable,

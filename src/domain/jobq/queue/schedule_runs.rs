@@ -115,7 +115,8 @@ impl Queue {
                 changes.push(Change::RunSchedule { name: name.into(), due });
             }
             let each = entry.spec.catch_up == CatchUp::All && decision == RunDecision::Run;
-            // What is left out, or stood for by one run, ends where the times begin that are not missed.
+            // What is left out, or stood for by one run, ends where the times begin that are not
+            // missed.
             let judged = if missed && !each { progress.missed_until } else { due };
             if missed && each {
                 progress.behind = progress.behind.saturating_add(1);

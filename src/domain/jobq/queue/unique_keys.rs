@@ -103,7 +103,8 @@ impl Queue {
         }
     }
 
-    /// Makes a job give up its key, or its claim to be the next holder, whatever becomes of the job.
+    /// Makes a job give up its key, or its claim to be the next holder, whatever becomes of the
+    /// job.
     pub(crate) fn give_up_key(&mut self, serial: Serial) {
         let Some(unique) = self.job(serial).and_then(Job::unique) else { return };
         let (key, role) = (Arc::clone(&unique.key), unique.role);
@@ -200,8 +201,9 @@ impl Queue {
         Some((Unique { key, until, window, role, free_at, since }, root))
     }
 
-    /// Asks the worker of an active holder to stop. If `inherits`, the job that is next takes over the
-    /// jobs that wait for the holder: the two swap their roots. Returns the root that it takes over.
+    /// Asks the worker of an active holder to stop. If `inherits`, the job that is next takes over
+    /// the jobs that wait for the holder: the two swap their roots. Returns the root that it takes
+    /// over.
     fn cancel_holder(&mut self, key: &[u8], next: Serial, inherits: bool) -> Option<Serial> {
         let KeyHolder::Job(holder) = self.keys.held.get(key)?.holder else { return None };
         let job = self.job(holder).filter(|job| job.state == State::Active)?;

@@ -1,5 +1,5 @@
-//! The batches of a group: jobs that a GROUPED POP handed out together, which hold one slot until the
-//! last of them has ended.
+//! The batches of a group: jobs that a GROUPED POP handed out together, which hold one slot until
+//! the last of them has ended.
 //!
 //! A slot has one run at a time. While a job of a batch is active, those of its jobs that are ready
 //! again wait.

@@ -13,8 +13,8 @@ pub(crate) type Rank = i64;
 /// How many lanes are looked at for the job that has been ready longest.
 const SCAN_LIMIT: usize = 1_000;
 
-/// The top bit of the first number of an [`OrderKey`]: set for FIFO jobs and clear for LIFO jobs, so
-/// LIFO jobs sort first.
+/// The top bit of the first number of an [`OrderKey`]: set for FIFO jobs and clear for LIFO jobs,
+/// so LIFO jobs sort first.
 const END: u64 = 1 << 63;
 
 /// Orders the jobs of one rank. Both numbers of a LIFO job are inverted, so the latest LIFO job

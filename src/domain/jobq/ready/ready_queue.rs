@@ -89,8 +89,8 @@ impl Group {
             return [None, None];
         }
         let group_position = |lanes: &PriorityLanes, taken| {
-            // The index compares with the queue's limit. A group with a width of its own is below any limit while it
-            // has a slot, and not in the index while it has none.
+            // The index compares with the queue's limit. A group with a width of its own is below
+            // any limit while it has a slot, and not in the index while it has none.
             let taken = match self.rule.width {
                 None => taken,
                 Some(width) if taken < width => 0,

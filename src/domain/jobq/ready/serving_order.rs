@@ -114,8 +114,8 @@ impl<'q> ServingOrder<'q> {
         Some(serial)
     }
 
-    /// The group whose turn it is, each once; `Some(None)` is the jobs without a group, which come only
-    /// `with_ungrouped`.
+    /// The group whose turn it is, each once; `Some(None)` is the jobs without a group, which come
+    /// only `with_ungrouped`.
     pub(super) fn next_group(&mut self, with_ungrouped: bool) -> Option<Option<&mut ServedGroup<'q>>> {
         loop {
             let ungrouped = self.ungrouped.peek().filter(|_| with_ungrouped);

@@ -207,7 +207,8 @@ impl Config {
         self.shown().take(count).for_each(|(_, value)| writer.bytes(value.to_string().as_bytes()));
     }
 
-    /// Reads the first `count` settings; the others are as usual. Only what [`Config::write`] writes, so that equal settings have equal bytes.
+    /// Reads the first `count` settings; the others are as usual. Only what [`Config::write`]
+    /// writes, so that equal settings have equal bytes.
     pub(crate) fn read(reader: &mut Reader<'_>, count: usize) -> Result<Self, Corrupt> {
         let mut config = Config::default();
         for field in FIELDS.iter().take(count) {

@@ -92,8 +92,8 @@ impl GroupControls {
         self.lapsing.first()
     }
 
-    /// Changes a group, which is forgotten when it does not differ from the queue afterwards. Returns
-    /// what is left of it.
+    /// Changes a group, which is forgotten when it does not differ from the queue afterwards.
+    /// Returns what is left of it.
     pub fn change(&mut self, name: &Arc<[u8]>, change: impl FnOnce(&mut GroupControl)) -> GroupControl {
         let mut control = self.by_name.remove(name).unwrap_or_default();
         self.set -= usize::from(control.is_set());

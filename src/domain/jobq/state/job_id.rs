@@ -1,7 +1,9 @@
-//! The ids of jobs: chosen by their pushers, or automatic: `#`, the serial and the time of the push.
+//! The ids of jobs: chosen by their pushers, or automatic: `#`, the serial and the time of the
+//! push.
 //!
-//! The time keeps an automatic id from coming again: a server that has lost the last pushes, in a failover or a
-//! crash, gives their serials to other jobs, and so does a queue that was deleted and begins again.
+//! The time keeps an automatic id from coming again: a server that has lost the last pushes, in a
+//! failover or a crash, gives their serials to other jobs, and so does a queue that was deleted and
+//! begins again.
 
 use crate::domain::integer::spelt;
 use crate::domain::jobq::state::serial::Serial;

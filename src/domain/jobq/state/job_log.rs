@@ -41,7 +41,8 @@ impl Log {
         self.lines().rev().map(<[u8]>::len).take(MAX_LINES - 1).take_while(fits).count()
     }
 
-    /// Whether a line of `joining` bytes makes the log longer: the lines that make room for it are shorter.
+    /// Whether a line of `joining` bytes makes the log longer: the lines that make room for it are
+    /// shorter.
     pub(crate) fn grows_by(&self, joining: usize) -> bool {
         let gone: usize = self.lines().take(self.lines.len() - self.staying(joining)).map(<[u8]>::len).sum();
         gone < joining

@@ -72,8 +72,8 @@ impl ScheduleSpec {
         Recurrence::parse(&self.pattern, Zone::named(&self.zone)?).ok()
     }
 
-    /// The first time after `now` at which the schedule is due, from START to END. Without START, an
-    /// interval is counted from `set_at`.
+    /// The first time after `now` at which the schedule is due, from START to END. Without START,
+    /// an interval is counted from `set_at`.
     pub(crate) fn next_due(&self, recurrence: &Recurrence, now: UnixMs, set_at: UnixMs) -> Option<UnixMs> {
         let RunBounds { start, end, .. } = self.bounds;
         let now = start.map_or(now, |start| now.max(start.saturating_sub(1)));
@@ -130,8 +130,8 @@ enum SchedulePosition {
 }
 
 impl ScheduleEntry {
-    /// What stays when a SET at `now` gives it another spec: since when it has its times, and its progress.
-    /// While the pattern is the same, the runs that it has made count.
+    /// What stays when a SET at `now` gives it another spec: since when it has its times, and its
+    /// progress. While the pattern is the same, the runs that it has made count.
     pub(crate) fn kept_by(&self, spec: &ScheduleSpec, now: UnixMs) -> (UnixMs, RunProgress) {
         if self.spec.has_same_times(spec) {
             return (self.set_at, self.progress);

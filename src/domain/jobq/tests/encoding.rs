@@ -2,7 +2,7 @@
 
 use super::encoding_of_groups::{group_pause, use_group_rate};
 use super::harness::*;
-use crate::domain::codec::{Corrupt, Writer};
+use crate::domain::codec::Corrupt;
 use crate::domain::jobq::effect::Change;
 use crate::domain::jobq::encoding::queue::SCHEDULES;
 use crate::domain::jobq::ready::aging::Aging;
@@ -445,7 +445,8 @@ fn a_schedule_of_the_first_encoding_is_read() {
     queue.schedules.put(Box::from(*b"s"), entry);
     let mut blocks = saved(&queue);
     let schedules = blocks.iter_mut().find(|block| block[0] == SCHEDULES).expect("its block");
-    // No START, END and RUNS; 0 as the time of its SET, of its runs, and up to which they are missed.
+    // No START, END and RUNS; 0 as the time of its SET, of its runs, and up to which they are
+    // missed.
     assert!(schedules.ends_with(&[0; 6]));
     schedules.truncate(schedules.len() - 6);
     // No group_rate.
@@ -462,32 +463,6 @@ fn a_schedule_of_the_first_encoding_is_read() {
     short.highest_token = long_token::shorten(short.highest_token);
     short.schedules = queue.schedules;
     assert_eq!(saved(&old), saved(&short));
-}
-
-#[test]
-fn a_count_beyond_the_bytes_allocates_nothing() {
-    let mut writer = Writer::new();
-    writer.byte(3);
-    writer.int(0);
-    writer.int(u64::MAX >> 1);
-    assert_eq!(Effect::decode(&writer.finish(), None), Err(Corrupt));
-}
-
-#[test]
-fn a_large_queue_is_saved_in_several_blocks_in_the_order_of_pushing() {
-    let mut queue = Queue::default();
-    for serial in 0..300 {
-        let push = Push { payload: &[7; 1_000], ..plain(b"") };
-        queue.apply(decide_push(Some(&queue), &push, START).unwrap().effect.expect("a push"));
-        assert_eq!(queue.next_serial, serial + 1);
-    }
-    let blocks = saved(&queue);
-    assert!((7..10).contains(&blocks.len()), "{}", blocks.len());
-    assert_eq!(saved(&loaded(&blocks).unwrap()), blocks);
-    let mut swapped = blocks;
-    // Behind the head, the minutes and the events.
-    swapped.swap(3, 4);
-    assert!(loaded(&swapped).is_err());
 }
 
 /// A RESTORE of such a queue is refused: after a few pushes or pops it could not be loaded.

@@ -2,6 +2,7 @@
 
 pub(crate) mod bounded_work;
 pub(crate) mod encoding;
+pub(crate) mod encoding_blocks;
 pub(crate) mod encoding_of_dependencies;
 pub(crate) mod encoding_of_effects;
 pub(crate) mod encoding_of_groups;

@@ -159,7 +159,8 @@ fn a_slow_worker_catches_up_with_all_that_was_missed_at_the_return() {
         settle(&mut world);
         assert_eq!(runs(&world).len(), made);
     }
-    // Those that came meanwhile and are not missed are left out as long as the last one is unfinished.
+    // Those that came meanwhile and are not missed are left out as long as the last one is
+    // unfinished.
     world.now += MINUTE - 45 * SECOND;
     settle(&mut world);
     assert_eq!(runs(&world).len(), 5);

@@ -43,7 +43,8 @@ pub(super) fn next(world: &World) -> String {
     Timestamp::from_millisecond(next as i64).unwrap().to_string()
 }
 
-/// Lets time pass without anyone at the queue, then does what is due as a write would, until nothing is.
+/// Lets time pass without anyone at the queue, then does what is due as a write would, until
+/// nothing is.
 pub(super) fn at(world: &mut World, text: &str) {
     world.now = ms(text);
     settle(world);

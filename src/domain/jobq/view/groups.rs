@@ -13,7 +13,8 @@ pub struct GroupView {
     pub pause: Option<Pause>,
     /// When it may start the next job, if it has used up `group_rate`.
     pub rate_until: Option<UnixMs>,
-    /// How many of its jobs are ready, and how many slots it holds, as far as the queue has advanced.
+    /// How many of its jobs are ready, and how many slots it holds, as far as the queue has
+    /// advanced.
     pub ready: usize,
     pub held: u32,
 }
@@ -43,7 +44,8 @@ fn own(queue: &Queue, name: &[u8], control: Option<&GroupControl>, now: UnixMs) 
 }
 
 /// The first `count` groups behind `after` that have a CONCURRENCY or PAUSE of their own, of the
-/// next 10,000 that differ from the queue in any way; and the last that was looked at, if more follow.
+/// next 10,000 that differ from the queue in any way; and the last that was looked at, if more
+/// follow.
 pub fn groups<'q>(
     queue: Option<&'q Queue>,
     after: Option<&[u8]>,

@@ -76,7 +76,8 @@ impl Queue {
     }
 
     /// When to check again whether a job has ended or gone without a command touching the queue. If
-    /// a change of the job moves this forward, its waiters are notified (see `Value::take_changed_subjects`).
+    /// a change of the job moves this forward, its waiters are notified (see
+    /// `Value::take_changed_subjects`).
     pub fn may_end_at(&self, job_ref: JobRef, now: UnixMs) -> Option<UnixMs> {
         let job = self.job(job_ref.serial)?;
         match job.state {

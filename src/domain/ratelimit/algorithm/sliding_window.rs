@@ -3,13 +3,13 @@
 //! No `(t - period, t]` holds more than `count`: each allowed call has checked the window that ends
 //! with it, and any other window holds no more than the window that ends with its last entry.
 //!
-//! Up to about 1,000 charges are kept exactly. A log takes at most 1,024 slots of 8 bytes. A slot holds one entry: the charges of one
-//! millisecond. A gap of more than 49 days and a cost above 2^32 take further slots. When the slots
-//! run out, neighbouring entries are joined at the **later** time while their sum is at most 1/200
-//! of the total. So use expires late, never early: never more than the limit is allowed, and at
-//! most one such sum (0.5 % of the count) less. After joining, any two neighbours exceed 1/200
-//! together, so at most 401 entries remain. The next joining is hundreds of entries away: amortised
-//! O(1).
+//! Up to about 1,000 charges are kept exactly. A log takes at most 1,024 slots of 8 bytes. A slot
+//! holds one entry: the charges of one millisecond. A gap of more than 49 days and a cost above
+//! 2^32 take further slots. When the slots run out, neighbouring entries are joined at the
+//! **later** time while their sum is at most 1/200 of the total. So use expires late, never early:
+//! never more than the limit is allowed, and at most one such sum (0.5 % of the count) less. After
+//! joining, any two neighbours exceed 1/200 together, so at most 401 entries remain. The next
+//! joining is hundreds of entries away: amortised O(1).
 
 use crate::domain::ratelimit::MAX_COUNT;
 use crate::domain::ratelimit::algorithm::limit_status::LimitStatus;

@@ -28,8 +28,8 @@ pub struct TokenBucket {
     pub high: u16,
     /// The fraction of the TAT in units of 1/count ms, below count.
     pub part: u64,
-    /// The time of the last charge, at most the TAT; 0 if it is not known. A change of the rule and a
-    /// clock that was set back read it.
+    /// The time of the last charge, at most the TAT; 0 if it is not known. A change of the rule and
+    /// a clock that was set back read it.
     pub at: UnixMs,
 }
 
@@ -117,8 +117,8 @@ impl TokenBucket {
         self.at > now || self.at == 0 && self.debt(rule, now) > capacity_units(rule)
     }
 
-    /// Moves a last charge that lies in the future to `now`. Where its time is not known, nothing was
-    /// overdrawn: the bucket owes at most its capacity.
+    /// Moves a last charge that lies in the future to `now`. Where its time is not known, nothing
+    /// was overdrawn: the bucket owes at most its capacity.
     pub fn rebase(&mut self, rule: &Rule, now: UnixMs) {
         if self.at > now {
             let tat = self.tat() - u128::from(self.at - now);

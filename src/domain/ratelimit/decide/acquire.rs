@@ -33,8 +33,9 @@ pub struct AcquireOutcome {
     pub token: u64,
 }
 
-/// Decides RATELIMIT.ACQUIRE: leases one of `max` places. A holder renews its own lease and keeps its
-/// token, even if `max` is lower by now. A place that was lost and acquired again has another token.
+/// Decides RATELIMIT.ACQUIRE: leases one of `max` places. A holder renews its own lease and keeps
+/// its token, even if `max` is lower by now. A place that was lost and acquired again has another
+/// token.
 ///
 /// Returns `FENCED` if the call names a token that is not the token of a live lease of the holder.
 pub fn decide_acquire(

@@ -207,9 +207,9 @@ fn answer_known_hold<'a>(
     Ok(Decision::answer(if is_shadow { verdict.with_shadow_cost(cost) } else { verdict }))
 }
 
-/// Answers RATELIMIT.PEEK: a row for each limit in its present state, and whether it would allow the
-/// cost of the request now. A request without limits gets a row for each limit in use. A lock adds
-/// one row.
+/// Answers RATELIMIT.PEEK: a row for each limit in its present state, and whether it would allow
+/// the cost of the request now. A request without limits gets a row for each limit in use. A lock
+/// adds one row.
 pub fn current_rows<'a>(
     state: Option<&'a Subject>,
     request: &CheckRequest<'a>,
@@ -230,7 +230,8 @@ pub fn current_rows<'a>(
     Ok(CheckVerdict::new(rows.into_iter().chain(lock.map(|lock| LimitRow::locked(&lock, now))).collect()))
 }
 
-/// Like [`current_rows`], but for a request that names its limits. The rows do not borrow the state.
+/// Like [`current_rows`], but for a request that names its limits. The rows do not borrow the
+/// state.
 pub fn named_rows<'a>(
     state: Option<&Subject>,
     request: &CheckRequest<'a>,

@@ -27,15 +27,16 @@ pub fn decide_refund(
     Ok(give_back(state, items, now))
 }
 
-/// Decides on giving back what a CHECK took at `at` whose client has gone: as REFUND does, but nothing that has
-/// expired by now, so that no later call is undone in its place.
+/// Decides on giving back what a CHECK took at `at` whose client has gone: as REFUND does, but
+/// nothing that has expired by now, so that no later call is undone in its place.
 pub fn decide_give_back(
     state: Option<&Subject>,
     taken: &[Charge],
     at: UnixMs,
     now: UnixMs,
 ) -> Decision<(), Effect> {
-    // A key that was deleted or reset meanwhile has another period: what was taken went with the first one.
+    // A key that was deleted or reset meanwhile has another period: what was taken went with the
+    // first one.
     let is_of_period = |charge: &&Charge| {
         let held = state.and_then(|state| state.find(&charge.limit(), |held| held.span(&charge.rule, now)));
         charge.span.is_none() || held.flatten() == charge.span

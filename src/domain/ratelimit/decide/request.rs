@@ -72,8 +72,8 @@ impl<'a> CheckRequest<'a> {
         Ok(())
     }
 
-    /// Like [`CheckRequest::set_cost`], but with another cost for unlisted limits, and every cost may
-    /// be 0.
+    /// Like [`CheckRequest::set_cost`], but with another cost for unlisted limits, and every cost
+    /// may be 0.
     pub fn set_cost_with_default(&mut self, text: &[u8], unlisted: u64) -> Result<(), Refusal> {
         if !cost::is_by_name(text) {
             self.cost = cost::for_all(text)?;
@@ -86,8 +86,8 @@ impl<'a> CheckRequest<'a> {
         cost::by_name(text, "call", limits.as_slice().iter().copied(), |at, cost| items[at].cost = cost)
     }
 
-    /// Parses the value of COST for several requests of one call, at most 16 limits in all. A cost by
-    /// name counts in each request that has the name.
+    /// Parses the value of COST for several requests of one call, at most 16 limits in all. A cost
+    /// by name counts in each request that has the name.
     pub fn set_cost_of_all(requests: &mut [Self], text: &[u8]) -> Result<(), Refusal> {
         if cost::is_by_name(text) {
             let mut costs = vec![1; requests.iter().map(|request| request.items().len()).sum()];

@@ -91,8 +91,8 @@ impl<'a> LimitRow<'a> {
     }
 
     /// Whether this row binds more than `other`. A denied row binds before an allowed one. Among
-    /// denied rows, -1 binds first, then the longest retry. Among allowed rows, those with a cost bind
-    /// first, then the smallest remaining/capacity; the fractions are compared exactly.
+    /// denied rows, -1 binds first, then the longest retry. Among allowed rows, those with a cost
+    /// bind first, then the smallest remaining/capacity; the fractions are compared exactly.
     fn binds_before(&self, other: &Self) -> bool {
         let order = self.allowed.cmp(&other.allowed).then_with(|| {
             if self.allowed {
@@ -142,8 +142,8 @@ impl<'a> CheckVerdict<'a> {
         self
     }
 
-    /// The same rows, whose binding one denies: the call was not its turn. Another one goes first, so it may be
-    /// tried again in a moment.
+    /// The same rows, whose binding one denies: the call was not its turn. Another one goes first,
+    /// so it may be tried again in a moment.
     pub fn denied(mut self) -> Self {
         let binding = self.binding;
         if let Some(row) = self.rows.as_mut_slice().get_mut(binding).filter(|row| row.allowed) {
@@ -168,8 +168,8 @@ impl<'a> CheckVerdict<'a> {
         self.rows().get(self.binding)
     }
 
-    /// Returns the index of the verdict that binds among those of several subjects: the first of equal
-    /// ones.
+    /// Returns the index of the verdict that binds among those of several subjects: the first of
+    /// equal ones.
     pub fn binding_of(verdicts: &[CheckVerdict<'_>]) -> usize {
         let binds_before = |next: usize, first: usize| {
             let (next, first) = (verdicts[next].binding(), verdicts[first].binding());

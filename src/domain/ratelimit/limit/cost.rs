@@ -15,9 +15,9 @@ pub fn for_all(text: &[u8]) -> Result<u64, Refusal> {
     parse_amount(text, 0).map_err(|fault| refusal(text, &fault))
 }
 
-/// Calls `set` with the index and the cost of each listed limit, of every subject that has it, 0 to 10^12. `of` names the
-/// owner of the limits in errors. An unnamed limit is listed by its spec (`10/1m=3`). Returns an
-/// error for an unknown name and for a name that is listed twice.
+/// Calls `set` with the index and the cost of each listed limit, of every subject that has it, 0 to
+/// 10^12. `of` names the owner of the limits in errors. An unnamed limit is listed by its spec
+/// (`10/1m=3`). Returns an error for an unknown name and for a name that is listed twice.
 pub fn by_name<'l>(
     text: &[u8],
     of: &str,

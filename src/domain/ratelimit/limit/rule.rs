@@ -27,7 +27,8 @@ impl LimitKind {
 /// What a limit allows. The name is not a part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rule {
-    /// 0 (a bucket 1) to 10^12, or [`UNLIMITED`] for `inf`, which only fixed and calendar periods have.
+    /// 0 (a bucket 1) to 10^12, or [`UNLIMITED`] for `inf`, which only fixed and calendar periods
+    /// have.
     pub count: u64,
     /// 1 ms to 3650 days, in milliseconds. For a calendar period, its maximum length.
     pub period_ms: u64,

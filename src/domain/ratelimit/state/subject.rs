@@ -49,7 +49,8 @@ impl SubjectParts {
         list.retain(|held| !held.is_unused(now) || restrictions.holds.is_charged(&held.limit()));
     }
 
-    /// Moves what lies in the future to `now`. `spans` are the periods for calendar limits that move.
+    /// Moves what lies in the future to `now`. `spans` are the periods for calendar limits that
+    /// move.
     pub fn rebase(&mut self, now: UnixMs, spans: &[Span]) {
         let mut spans = spans.iter().copied();
         for held in self.list.iter_mut().filter(|held| held.is_ahead(now)) {
@@ -92,8 +93,8 @@ impl Subject {
         }
     }
 
-    /// The effect that moves what lies in the future to `now`, so that no wait is longer than its own
-    /// period.
+    /// The effect that moves what lies in the future to `now`, so that no wait is longer than its
+    /// own period.
     #[cold]
     pub(crate) fn rebase_effect(&self, now: UnixMs) -> Effect {
         let mut spans = Vec::new();
@@ -101,8 +102,8 @@ impl Subject {
         Effect::Rebased { now, spans }
     }
 
-    /// The state that a read at `now` has to see, where that differs from the kept one: the clock was
-    /// set back. Writes apply [`Subject::rebase_effect`] first.
+    /// The state that a read at `now` has to see, where that differs from the kept one: the clock
+    /// was set back. Writes apply [`Subject::rebase_effect`] first.
     #[inline]
     pub fn rebased(state: Option<&Self>, now: UnixMs) -> Option<Self> {
         let ahead = state.filter(|subject| subject.is_ahead(now))?;

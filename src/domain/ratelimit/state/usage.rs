@@ -215,8 +215,8 @@ impl LimitUsage {
         }
     }
 
-    /// Moves what lies in the future to `now`. A calendar period needs the one that `now` lies in, see
-    /// [`LimitUsage::calendar_span`].
+    /// Moves what lies in the future to `now`. A calendar period needs the one that `now` lies in,
+    /// see [`LimitUsage::calendar_span`].
     pub fn rebase(&mut self, calendar: Option<Span>, now: UnixMs) {
         match &mut self.usage {
             Usage::Window(window) => window.rebase(now),
@@ -229,8 +229,8 @@ impl LimitUsage {
         }
     }
 
-    /// Returns the calendar period of `now` for a use that lies in a later one. Only the server that
-    /// decides calls it.
+    /// Returns the calendar period of `now` for a use that lies in a later one. Only the server
+    /// that decides calls it.
     pub fn calendar_span(&self, now: UnixMs) -> Option<Span> {
         match self.rule.kind {
             LimitKind::Calendar(calendar) if self.is_ahead(now) => Some(calendar.span(now)),

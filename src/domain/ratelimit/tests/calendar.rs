@@ -81,7 +81,8 @@ fn times_at_the_ends_of_what_can_be_held_have_a_period_too() {
     }
 }
 
-/// Zones on both sides of the date line, with and without daylight saving, with its change at midnight.
+/// Zones on both sides of the date line, with and without daylight saving, with its change at
+/// midnight.
 const ZONES: [&str; 7] = [
     "UTC",
     "Europe/Berlin",
@@ -93,7 +94,8 @@ const ZONES: [&str; 7] = [
 ];
 
 proptest! {
-    /// Against a search hour by hour: a period begins where the civil date turns to one that begins one.
+    /// Against a search hour by hour: a period begins where the civil date turns to one that begins
+    /// one.
     #[test]
     fn a_period_is_what_the_dates_of_its_hours_say(
         zone in prop::sample::select(&ZONES[..]),

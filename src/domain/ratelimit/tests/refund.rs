@@ -203,8 +203,8 @@ fn a_call_whose_key_was_reset_is_not_undone_in_the_new_period() {
 }
 
 proptest! {
-    /// Undoing the only hold leaves everything as if its call had never been made, for other calls that
-    /// are allowed in both worlds.
+    /// Undoing the only hold leaves everything as if its call had never been made, for other calls
+    /// that are allowed in both worlds.
     #[test]
     fn settling_at_nothing_undoes_the_call(
         limit in prop::sample::select(vec!["a=50/200ms", "a=50/200ms:burst=50", "a=50/month@UTC"]),
@@ -234,7 +234,8 @@ proptest! {
         }
     }
 
-    /// With several holds, never more is given back than a replay without what they gave back would have.
+    /// With several holds, never more is given back than a replay without what they gave back would
+    /// have.
     #[test]
     fn holds_never_give_back_more_than_their_calls_took(
         calls in prop::collection::vec((0u64..60, 1u64..10, any::<bool>()), 1..12),
@@ -306,7 +307,8 @@ proptest! {
 }
 
 proptest! {
-    /// Of a call whose client has gone: however late it is undone, no more is free than if it had never come.
+    /// Of a call whose client has gone: however late it is undone, no more is free than if it had
+    /// never come.
     #[test]
     fn an_undone_call_leaves_no_more_than_if_it_had_never_come(
         kind in 0..KINDS.len(),
@@ -337,7 +339,8 @@ proptest! {
         now += later;
         let undo = decide_give_back(Some(&with), charges.as_slice(), at, now);
         undo.effect.into_iter().for_each(|effect| with.apply(effect));
-        // A fixed period that the call has begun goes on, and so ends before one that a later call would begin.
+        // A fixed period that the call has begun goes on, and so ends before one that a later call
+        // would begin.
         for at in [now, now + 1, now + 10_000, now + 59_000].into_iter().filter(|_| !limit.ends_with("fixed")) {
             prop_assert!(used(&with, limit, at) >= used(&without, limit, at), "{limit}");
         }

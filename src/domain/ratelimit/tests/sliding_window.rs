@@ -23,7 +23,8 @@ impl Naive {
         self.log.push((at, cost));
     }
 
-    /// The most taken in any `(t - period, t]`: it suffices to look at windows that end with an entry.
+    /// The most taken in any `(t - period, t]`: it suffices to look at windows that end with an
+    /// entry.
     fn peak(&self, period: u64) -> u64 {
         let used = |end: UnixMs| -> u64 {
             self.log

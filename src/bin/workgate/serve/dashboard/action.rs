@@ -26,7 +26,8 @@ pub enum Action {
 }
 
 impl Action {
-    /// By the path of a form and its fields. None where no action has this path; an error says what is missing.
+    /// By the path of a form and its fields. None where no action has this path; an error says what
+    /// is missing.
     pub fn read(path: &[Vec<u8>], fields: &Fields) -> Option<Result<Self, String>> {
         let parts: Vec<&[u8]> = path.iter().map(Vec::as_slice).collect();
         Some(match parts[..] {

@@ -1,5 +1,5 @@
-//! Charts of the last hour as SVG, a point for each minute. No text is drawn: what is shown in numbers stands beside
-//! them, and a minute's numbers are its tooltip.
+//! Charts of the last hour as SVG, a point for each minute. No text is drawn: what is shown in
+//! numbers stands beside them, and a minute's numbers are its tooltip.
 
 use super::shown;
 

@@ -1,7 +1,7 @@
 //! The token by which a form of ours is told from one of another site.
 //!
-//! A browser that opens a page gets a cookie of chance, and each form of the page holds a token that only this
-//! process can make of it. Another site may send a form here, but can read neither.
+//! A browser that opens a page gets a cookie of chance, and each form of the page holds a token
+//! that only this process can make of it. Another site may send a form here, but can read neither.
 
 use std::fmt::Write;
 use std::fs::File;

@@ -20,7 +20,8 @@ use crate::reply;
 use crate::serve::view::View;
 use crate::worker::explained;
 
-/// Scripts, styles and pictures of this server alone, forms to it alone, shown in no other site's frame.
+/// Scripts, styles and pictures of this server alone, forms to it alone, shown in no other site's
+/// frame.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 

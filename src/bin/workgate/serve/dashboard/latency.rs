@@ -1,5 +1,5 @@
-//! Waits and run times by minute, from the events that a queue keeps: a wait goes from when a job is ready to its POP, a
-//! run from there to its end.
+//! Waits and run times by minute, from the events that a queue keeps: a wait goes from when a job
+//! is ready to its POP, a run from there to its end.
 
 use std::collections::BTreeMap;
 

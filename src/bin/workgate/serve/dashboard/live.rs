@@ -55,7 +55,8 @@ impl Source {
     }
 }
 
-/// `queue=KEY` follows one queue, `list` all of them; else a page is told to look again now and then.
+/// `queue=KEY` follows one queue, `list` all of them; else a page is told to look again now and
+/// then.
 pub fn answer(view: &Arc<View>, query: &Fields) -> Response {
     let followed = query.bytes("queue").and_then(|queue| view.followers.follow(&view.nodes, queue));
     let source = match followed {

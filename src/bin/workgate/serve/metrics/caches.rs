@@ -14,7 +14,8 @@ const READS: [(&str, &str); 4] =
 /// A policy's prefix, and CACHE.STATS of it.
 pub type Row = (Vec<u8>, Value);
 
-/// CACHE.STATS of each policy, the nodes of a cluster together; the empty prefix is what no policy rules.
+/// CACHE.STATS of each policy, the nodes of a cluster together; the empty prefix is what no policy
+/// rules.
 pub async fn of_all_nodes(nodes: &Nodes) -> Result<Vec<Row>, Fault> {
     let mut rows = Vec::new();
     for node in nodes.primaries().await? {

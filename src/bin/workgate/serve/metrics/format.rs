@@ -16,8 +16,8 @@ pub fn takes_open_metrics(accept: &str) -> bool {
     })
 }
 
-/// Rewrites OpenMetrics into the classic form: a counter is described under the name that its rows have, and there
-/// are neither units nor an end.
+/// Rewrites OpenMetrics into the classic form: a counter is described under the name that its rows
+/// have, and there are neither units nor an end.
 pub fn classic(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len() + open_metrics.len() / 16);
     let mut help: Option<(&str, &str)> = None;

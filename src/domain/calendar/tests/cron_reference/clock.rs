@@ -5,8 +5,9 @@ use jiff::{Timestamp, civil::date, tz::TimeZone};
 
 /// Zones with the first of ten years that are walked, and the one year that a short run walks.
 ///
-/// Their clocks change by 30 minutes (Lord Howe), two hours (Troll) or a whole day (Apia), at midnight
-/// (Havana, Sao Paulo, Tehran), a minute after it (St. John's), around Ramadan (Casablanca) or never.
+/// Their clocks change by 30 minutes (Lord Howe), two hours (Troll) or a whole day (Apia), at
+/// midnight (Havana, Sao Paulo, Tehran), a minute after it (St. John's), around Ramadan
+/// (Casablanca) or never.
 pub const CLOCKS: [(&str, i16, i16); 12] = [
     ("UTC", 2020, 2024),
     ("Europe/Berlin", 2026, 2027),
