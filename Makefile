@@ -27,7 +27,7 @@ COMPOSE      = $(shell docker compose version >/dev/null 2>&1 && echo docker com
 .DEFAULT_GOAL := help
 # Targets use the processors by themselves; run side by side, set-up and builds would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help setup build dev-build dist-module run demo dist test-deb test test-blackbox test-module test-matrix image up down test-docker bench bench-scaling bench-stampede bench-guard bench-accept fixtures screenshots check-so lint fmt clean
+.PHONY: help setup build dev-build dist-module run demo dist test-deb test test-blackbox test-module test-matrix image up down test-docker bench bench-scaling bench-stampede bench-waiters bench-guard bench-accept fixtures screenshots check-so lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -103,6 +103,13 @@ bench-scaling: dist-module ## the cost of each verb from 1,000 to 10 million job
 bench-stampede: dist-module ## 10,000 readers of one cold key beside XREAD, and memory a key; writes docs/benchmarks/stampede.md
 	@server="$$(scripts/servers path)" && \
 	cargo bench --locked --bench stampede -- --server "$$server" --module $(DIST_MODULE) --report docs/benchmarks/stampede.md
+
+bench-waiters: dist-module ## 10,000 clients at 8 places of RATELIMIT.ACQUIRE on three servers; writes docs/benchmarks/waiters.md
+	@server="$$(scripts/servers path)" && \
+	others="" && for name in redis-8 valkey-9; do \
+		path="$$(scripts/servers path $$name)" && others="$$others --other-server $$path" || echo "bench: no $$name"; \
+	done; \
+	cargo bench --locked --features worker --bench waiters -- --server "$$server" --module $(DIST_MODULE) --report docs/benchmarks/waiters.md $$others
 
 bench-guard: dist-module ## count the commands' instructions under callgrind and compare with benches/instruction_baseline.txt
 	@server="$$(scripts/servers path)" && \

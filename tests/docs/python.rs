@@ -54,3 +54,41 @@ fn the_page_about_python_runs_as_it_stands() {
     let job = "b'evt_1' b'{\"to\":\"ada@example.com\"}' attempt 1\n";
     assert_eq!(printed, format!("{twice}b'{{\"name\":\"Ada\"}}'\n{job}"));
 }
+
+/// The loader of the caching guide: the load's own error is told, also where its lease has gone.
+#[test]
+fn the_loader_of_the_caching_guide_does_what_the_guide_says() {
+    let Some(path) = python_path(&[]) else { return };
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/guides/caching.md");
+    let page = std::fs::read_to_string(page).expect("the page");
+    let loader =
+        page.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("the loader");
+    let server = server!();
+    let loader = loader.replace("redis.Redis(", &format!("redis.Redis(port={}, ", server.port()));
+    let program = format!(
+        "{loader}
+loads = []
+assert cached('k', lambda: loads.append(1) or 'v') == 'v'
+assert cached('k', lambda: loads.append(1) or 'w') == 'v' and len(loads) == 1
+assert cached('none', lambda: None) is None
+def failing():
+    r.delete('gone')
+    raise KeyError('of the load')
+for key in 'gone', 'there':
+    try:
+        cached(key, failing)
+    except KeyError:
+        continue
+    raise SystemExit('the error of the load was lost: ' + key)
+r.execute_command('CACHE.SET', 'old', 'stale', 'TTL', '1ms', 'GRACE', '1h')
+time.sleep(0.01)
+assert cached('old', failing) == 'stale'
+print('all of it')
+"
+    );
+    let output =
+        Command::new("python3").args(["-c", &program]).env("PYTHONPATH", path).output().expect("python3");
+    let (printed, faults) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(printed, "all of it\n", "{faults}");
+}
