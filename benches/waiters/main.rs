@@ -1,8 +1,8 @@
 //! Many clients that wait for a few places of RATELIMIT.ACQUIRE, each held for a while. Writes
 //! `docs/benchmarks/waiters.md`.
 //!
-//! Ideally the places change hands without a pause: `PLACES / HOLD` grants a second. What is missing
-//! is the time between a release and the answer to the next client.
+//! Ideally the places change hands without a pause: `PLACES / HOLD` grants a second. What is
+//! missing is the time between a release and the answer to the next client.
 
 #[allow(dead_code)] // this bench needs a part of it
 #[path = "../support/mod.rs"]
