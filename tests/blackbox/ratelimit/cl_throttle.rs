@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{Server, Untouched, list, server, text, within};
+use crate::support::{Server, Untouched, eventually, list, server, text, within};
 
 #[test]
 fn it_answers_as_redis_cell_documents() {
@@ -89,7 +89,9 @@ fn where_redis_cell_is_loaded_first_its_command_stays() {
     let other = Server::plain(&[&format!("loadmodule {}", built(directory.path())), &Server::load_line()]);
     other.client().ok("CL.THROTTLE u 9 10 60").is(42);
     other.client().ok("RATELIMIT.CHECK u 10/1m").at(0).clone().is(1);
-    assert!(other.log_tail().contains("another module has CL.THROTTLE; that one is used"));
+    eventually("the log says so", || {
+        other.log_tail().contains("another module has CL.THROTTLE; that one is used")
+    });
 }
 
 #[test]
