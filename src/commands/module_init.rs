@@ -4,7 +4,8 @@ use redis_module::{Context, RedisString, Status};
 
 use crate::domain::{breaker, cache, idemp, jobq, ratelimit};
 use crate::module_api::context::{Ctx, Level};
-use crate::module_api::{command, config, data_type, events, info, keyspace, panic_guard, write_conditions};
+use crate::module_api::replication::write_conditions;
+use crate::module_api::{command, config, data_type, events, info, keyspace, panic_guard};
 
 use crate::commands::info_fields;
 use crate::commands::ratelimit::policy_file;

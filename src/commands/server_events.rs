@@ -5,7 +5,7 @@ use crate::module_api::context::Ctx;
 use crate::module_api::data_type;
 use crate::module_api::events::Event;
 use crate::module_api::keyspace;
-use crate::module_api::write_conditions;
+use crate::module_api::replication::write_conditions;
 
 use crate::commands::cache::invalidate;
 use crate::commands::jobq::queue_registry;

@@ -44,8 +44,6 @@ pub(crate) mod reply;
 pub(crate) mod server_string;
 pub(crate) mod string_keys;
 pub(crate) mod timer;
-pub(crate) mod write_conditions;
-pub(crate) mod write_gate;
 
 use redis_module::raw;
 

@@ -3,6 +3,7 @@
 //! docs/ARCHITECTURE.md.
 
 mod comment_width;
+mod folder_size;
 mod imports;
 mod source;
 mod state_beside_keys;

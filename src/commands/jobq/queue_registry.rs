@@ -26,10 +26,10 @@ use crate::module_api::key::Key;
 use crate::module_api::keyspace;
 use crate::module_api::main_thread::MainThread;
 use crate::module_api::panic_guard::catch_panic_or;
+use crate::module_api::replication::write_gate::{Gate, may_write};
 use crate::module_api::server_string::ServerString;
 use crate::module_api::timer;
 use crate::module_api::timer::Timer;
-use crate::module_api::write_gate::{Gate, may_write};
 
 use crate::commands::jobq::moved_queues::MovedQueues;
 use crate::runtime::commit;

@@ -13,8 +13,8 @@ use crate::domain::ratelimit::LimitPolicies;
 use crate::domain::refusal::{Refusal, shown};
 use crate::module_api::context::{Ctx, Level};
 use crate::module_api::main_thread::MainThread;
+use crate::module_api::replication::write_gate::{Gate, may_write};
 use crate::module_api::timer;
-use crate::module_api::write_gate::{Gate, may_write};
 
 use crate::runtime::global_tables;
 use crate::runtime::settings::POLICY_FILE;

@@ -12,9 +12,9 @@ use super::work_budget::WorkBudget;
 use crate::module_api::cluster_slots;
 use crate::module_api::context::Ctx;
 use crate::module_api::panic_guard::catch_panic_or;
+use crate::module_api::replication::write_gate::{Gate, may_write};
 use crate::module_api::server_string::{ServerStr, ServerString};
 use crate::module_api::timer;
-use crate::module_api::write_gate::{Gate, may_write};
 use crate::module_api::{api, raw};
 
 /// Serves the clients that wait for their turn at `key` of the selected database, as far as it

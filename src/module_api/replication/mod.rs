@@ -1,11 +1,14 @@
 //! Sends changes to replicas and the AOF. `runtime/commit` chooses the form in which a change
 //! travels. Outside a client's command `write_gate` must be asked first.
 
+pub(crate) mod write_conditions;
+pub(crate) mod write_gate;
+
 use std::ffi::CStr;
 
-use super::context::Ctx;
-use super::data_type::AuxState;
-use super::server_string::ServerStr;
+use crate::module_api::context::Ctx;
+use crate::module_api::data_type::AuxState;
+use crate::module_api::server_string::ServerStr;
 use crate::module_api::{api, raw};
 
 /// Sends `command key blob` to replicas and the AOF.

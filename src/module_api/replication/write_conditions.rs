@@ -7,7 +7,7 @@
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::context::Ctx;
+use crate::module_api::context::Ctx;
 use crate::module_api::{api, raw};
 
 static MIN_REPLICAS: AtomicU64 = AtomicU64::new(0);

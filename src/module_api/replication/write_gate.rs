@@ -5,8 +5,9 @@
 //! all, and one that is paused (CLIENT PAUSE, FAILOVER, a graceful SHUTDOWN, the hand-off of a
 //! slot) aborts when something replicates, so the change has to wait.
 
-use super::context::Ctx;
-use super::{cluster_slots, write_conditions};
+use super::write_conditions;
+use crate::module_api::cluster_slots;
+use crate::module_api::context::Ctx;
 
 /// Whether a change may be made now, outside a client's command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
