@@ -91,7 +91,9 @@ fn a_prefix_is_invalidated_by_those_who_may_change_all_of_its_keys() {
         c.ok("CACHE.INVALIDATE TAG 1 t");
         return;
     }
-    if !s.ok("ACL CAT").items().iter().any(|category| category.text() == "workgate") {
+    let has = |call: &str, name: &str| s.ok(call).items().iter().any(|item| item.text() == name);
+    // Redis 7.4 has categories of modules, and none for their subcommands.
+    if !has("ACL CAT", "workgate") || !has("ACL CAT workgate", "cache.invalidate|prefix") {
         // Neither is known: SECURITY.md says what to deny by name.
         c.ok("CACHE.INVALIDATE PREFIX 1 other:");
         return;
