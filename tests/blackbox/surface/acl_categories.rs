@@ -71,7 +71,8 @@ fn changing_a_policy_is_administration_and_looking_at_one_is_not() {
     let looks = ["ratelimit.policy|get", "ratelimit.policy|list", "cache.policy|get", "cache.policy|list"];
     // Redis 7.4 lets modules choose for commands and not for their subcommands.
     if !has_categories(&s) || !commands_in(&s, "workgate").contains("ratelimit.policy|set") {
-        // On Redis 7.0 no category takes a module's command away from a user; 7.2 goes by its flags.
+        // On Redis 7.0 no category takes a module's command away from a user; 7.2 goes by its
+        // flags.
         s.ok("ACL SETUSER limited on nopass ~* +@all -@admin -@dangerous");
         let answer = s.ok("ACL DRYRUN limited cache.policy set p TTL 1h");
         if s.info("redis_version").starts_with("7.0.") {
