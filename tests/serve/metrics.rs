@@ -100,10 +100,7 @@ fn promtool_finds_nothing_to_say() {
     let s = server!();
     fill(&s);
     let served = Served::start(&s.url(), &[]);
-    let url = s.url();
-    let worker =
-        Served::run(&["work", "--redis", &url, "--queue", "mails", "--exec", "true", "--listen", "0"]);
-    eventually("a job is done", || worker.get("/metrics").body.contains(r#"outcome="done""#));
+    let worker = Served::worker_with_a_job_done(&s.url());
     for body in [served.get("/metrics").body, worker.get("/metrics").body] {
         let mut child = Command::new("promtool")
             .args(["check", "metrics"])

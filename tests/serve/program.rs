@@ -47,6 +47,14 @@ impl Served {
         served
     }
 
+    /// A worker of the queue `mails` that shows metrics and has done a job.
+    pub fn worker_with_a_job_done(url: &str) -> Self {
+        let words = ["work", "--redis", url, "--queue", "mails", "--exec", "true", "--listen", "0"];
+        let worker = Served::run(&words);
+        eventually("a job is done", || worker.get("/metrics").body.contains(r#"outcome="done""#));
+        worker
+    }
+
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }

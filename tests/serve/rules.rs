@@ -23,10 +23,7 @@ fn dashboards_and_alerts_name_metrics_that_are_served() {
     let s = server!();
     fill(&s);
     let served = Served::start(&s.url(), &[]);
-    let url = s.url();
-    let worker =
-        Served::run(&["work", "--redis", &url, "--queue", "mails", "--exec", "true", "--listen", "0"]);
-    eventually("a job is done", || worker.get("/metrics").body.contains(r#"outcome="done""#));
+    let worker = Served::worker_with_a_job_done(&s.url());
     let known = names(&[served.get("/metrics").body, worker.get("/metrics").body].concat());
     for name in ["grafana.json", "alerts.yml"] {
         let text = std::fs::read_to_string(file(name)).expect("a file");
