@@ -133,7 +133,7 @@ fn open_metrics_is_written_for_those_who_take_it() {
 fn a_worker_counts_its_jobs_and_shows_its_own_queues_alone() {
     let s = server!();
     for id in ["a", "b"] {
-        s.ok(format!("JOBQ.PUSH mails ok ID {id}"));
+        s.ok(format!("JOBQ.PUSH mails ok ID {id} NAME welcome"));
     }
     s.ok("JOBQ.PUSH mails bad ID c");
     s.ok("JOBQ.PUSH others p");
@@ -163,6 +163,19 @@ fn a_worker_counts_its_jobs_and_shows_its_own_queues_alone() {
     assert_eq!(rows["workgate_worker_lost_leases_total"], 0.0);
     assert_eq!(rows[r#"workgate_worker_job_duration_seconds_count{queue="mails"}"#], 3.0);
     assert!(rows.contains_key(r#"workgate_queue_jobs{queue="mails",state="done"}"#));
+    assert_eq!(rows[r#"workgate_queue_name_jobs{queue="mails",name="welcome",state="done"}"#], 2.0);
+    assert_eq!(rows[r#"workgate_queue_name_jobs{queue="mails",name="",state="dead"}"#], 1.0);
+    assert_eq!(rows[r#"workgate_queue_name_jobs_done_total{queue="mails",name="welcome"}"#], 2.0);
+    for times in ["wait", "run"] {
+        let of = |name: &str, le: &str| {
+            rows[&format!(
+                "workgate_job_{times}_seconds_bucket{{le=\"{le}\",queue=\"mails\",name=\"{name}\"}}"
+            )]
+        };
+        assert_eq!((of("welcome", "+Inf"), of("", "+Inf")), (2.0, 1.0));
+        assert!(of("welcome", "0.005") <= of("welcome", "86400.0"));
+    }
+    assert_eq!(rows[r#"workgate_queue_kind_runs_failed_total{queue="mails",kind="exit_65"}"#], 1.0);
     assert!(!text.contains("others"), "{text}");
 }
 

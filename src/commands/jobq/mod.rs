@@ -16,12 +16,13 @@ pub(crate) mod schedule;
 pub(crate) mod sealed_name;
 pub(crate) mod settings;
 pub(crate) mod settle;
+pub(crate) mod stats;
 pub(crate) mod update;
 pub(crate) mod value_type;
 
 pub use admin::{Cancel, Purge, Redrive};
 pub use events::Events;
-pub use get::{Get, Stats};
+pub use get::Get;
 pub use group::{GroupGet, GroupList, GroupSet};
 pub use list::List;
 pub use mpush::PushMany;
@@ -32,6 +33,7 @@ pub use result::GetResult;
 pub use schedule::{CronDelete, CronList, CronRun, CronSet};
 pub use settings::{ConfigGet, ConfigSet, Pause, Resume};
 pub use settle::{Ack, AckMany, Extend, ExtendMany, Fail, Log, Release};
+pub use stats::Stats;
 pub use update::Update;
 
 use std::ffi::CStr;

@@ -2,7 +2,7 @@
 
 use crate::domain::decision::Decision;
 use crate::domain::jobq;
-use crate::domain::jobq::{After, MAX_AFTER, OnDead, UniqueKey, Until};
+use crate::domain::jobq::{AddedParents, After, MAX_AFTER, OnDead, UniqueKey, Until};
 use crate::domain::jobq::{Backoff, Due, MAX_RETRIES, OnDup, Pushed, Queue};
 use crate::domain::refusal::{Refusal, shown};
 use crate::module_api::command::Call;
@@ -84,6 +84,12 @@ impl<'a> AfterOptions<'a> {
         Ok(true)
     }
 
+    /// The jobs that an UPDATE adds.
+    pub fn parents(&self) -> Result<Option<AddedParents<'_>>, Refusal> {
+        let after = self.build(1)?;
+        Ok(after.map(|After { ids, .. }| AddedParents { ids, on_dead: self.on_dead }))
+    }
+
     /// Builds the options for a number of pushes.
     pub fn build(&self, pushes: usize) -> Result<Option<After<'_>>, Refusal> {
         let Some(ids) = &self.ids else {
@@ -157,7 +163,11 @@ impl<'a> UniqueOptions<'a> {
     }
 }
 
-fn one_of<T: Copy>(what: &str, words: &mut ArgReader<'_>, choices: &[(&[u8], T)]) -> Result<T, Refusal> {
+pub(super) fn one_of<T: Copy>(
+    what: &str,
+    words: &mut ArgReader<'_>,
+    choices: &[(&[u8], T)],
+) -> Result<T, Refusal> {
     let given = words.next_arg(what)?;
     let chosen = choices.iter().find(|(name, _)| given.eq_ignore_ascii_case(name));
     chosen.map(|(_, choice)| *choice).ok_or_else(|| {

@@ -6,19 +6,19 @@ use crate::domain::refusal::Refusal;
 use crate::module_api::command::Call;
 use crate::runtime::handler::Handler;
 
-use super::push::{MAX_AT_MS, payload};
+use super::push::{AfterOptions, MAX_AT_MS, payload};
 use crate::commands::args::{ArgReader, unknown};
 use crate::runtime::commit;
 
 /// `JOBQ.UPDATE key id [PRIORITY p] [DELAY d | AT unix_ms | NOW] [LIFO | FIFO] [RETRIES n]
-/// [PAYLOAD b] [NOUNIQUE]`
+/// [PAYLOAD b] [NOUNIQUE] [AFTER n id … [ONDEAD wait|fail|run]]`
 pub struct Update;
 
 impl Handler for Update {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = ArgReader::of(call.args);
         let (key, id) = (words.name("key")?, words.id("id")?);
-        let mut update = jobq::Update::default();
+        let (mut update, mut parents) = (jobq::Update::default(), AfterOptions::default());
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"PRIORITY" => update.priority = Some(words.signed("PRIORITY")?),
@@ -38,12 +38,14 @@ impl Handler for Update {
                 b"FIFO" => update.lifo = Some(false),
                 b"NOUNIQUE" => update.no_unique = true,
                 b"PAYLOAD" => update.payload = Some(payload(&mut words)?),
+                _ if parents.take(&option, &mut words)? => {}
                 _ => return Err(unknown(&option)),
             }
         }
+        update.parents = parents.parents()?;
         if update == jobq::Update::default() {
             return Err(Refusal::err(
-                "nothing to change: give PRIORITY, DELAY, AT, NOW, LIFO, FIFO, RETRIES, PAYLOAD or NOUNIQUE",
+                "nothing to change: give PRIORITY, DELAY, AT, NOW, LIFO, FIFO, RETRIES, PAYLOAD, NOUNIQUE or AFTER",
             ));
         }
         commit::write::<Queue, _>(call.ctx, key, |queue, now, _| {

@@ -3,7 +3,7 @@
 use crate::domain::jobq::ready::batches::BatchId;
 use crate::domain::jobq::state::config::Config;
 use crate::domain::jobq::state::job::Payload;
-use crate::domain::jobq::state::new_job::{Bytes, NewJob};
+use crate::domain::jobq::state::new_job::{Bytes, NewDependencies, NewJob};
 use crate::domain::jobq::state::pause::Pause;
 use crate::domain::jobq::state::schedules::{RunProgress, ScheduleSpec};
 use crate::domain::jobq::state::serial::Serial;
@@ -47,6 +47,8 @@ pub struct JobUpdate {
     pub lifo: Option<bool>,
     /// It gives up its key, or its claim to be the next holder.
     pub no_unique: bool,
+    /// It waits for more jobs.
+    pub parents: Option<NewDependencies>,
 }
 
 /// A change of a queue at `now`.

@@ -29,6 +29,7 @@ pub(crate) mod value;
 pub(crate) mod view;
 
 pub use crate::domain::jobq::decide::log::decide_log;
+pub use crate::domain::jobq::history::duration_histogram::{BOUNDS_MS, BUCKETS, DurationHistogram};
 pub use crate::domain::jobq::queue::Queue;
 pub use crate::domain::jobq::queue::admission::BlockedBy;
 pub use crate::domain::jobq::state::dependencies::OnDead;
@@ -48,7 +49,7 @@ pub use decide::settings::{config, decide_configure, decide_pause, decide_resume
 pub use decide::settle::{
     Extended, Fail, ack_effect, decide_ack, decide_extend, decide_fail, decide_release,
 };
-pub use decide::update::{Update, decide_update};
+pub use decide::update::{AddedParents, Update, decide_update};
 pub use effect::Effect;
 pub use history::event::Event;
 pub use history::minute_counts::{COLUMNS, MAX_MINUTES, Minute};
@@ -56,6 +57,7 @@ pub use state::backoff::Backoff;
 pub use state::config::{Config, MAX_RETRIES};
 pub use state::job::State;
 pub use state::schedules::{CatchUp, MAX_SCHEDULE_NAME_BYTES, RunBounds};
+pub use view::breakdown::{BreakdownBy, BreakdownView, stats_by};
 pub use view::filter::JobFilter;
 pub use view::glob::{Glob, MAX_GLOB_BYTES};
 pub use view::groups::{GroupView, group, groups};
@@ -74,7 +76,9 @@ pub const MAX_NAME_BYTES: usize = 128;
 /// A POP stops at this many bytes of payload, though never before its first job: one reply must not
 /// hold the server's thread.
 pub const MAX_REPLY_BYTES: usize = 4 * 1024 * 1024;
-/// The most jobs that one waits for.
+/// The most jobs that one call makes a job wait for.
 pub const MAX_AFTER: usize = 1_000;
+/// The most jobs that one waits for.
+pub const MAX_PARENTS: usize = 10_000;
 /// The most jobs of one POP.
 pub const MAX_JOBS_PER_CALL: usize = 1_000;

@@ -3,6 +3,9 @@
 use crate::domain::codec::ranges::read_token_or_zero;
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::jobq::effect::Effect;
+use crate::domain::jobq::encoding::breakdown::{
+    KINDS, NAMES, load_breakdown, read_totals, save_breakdown, write_totals,
+};
 use crate::domain::jobq::encoding::dependencies;
 use crate::domain::jobq::encoding::effect::{read_pause, write_pause};
 use crate::domain::jobq::encoding::fields::BLOCK;
@@ -18,7 +21,6 @@ use crate::domain::jobq::state::config::{Config, FIELDS_BEFORE_GROUP_RATE};
 use crate::domain::jobq::state::job::{Job, State};
 use crate::domain::jobq::state::schedules::MAX_SCHEDULES;
 use crate::domain::jobq::state::serial::{MAX_AHEAD, MAX_CLOCK};
-use crate::domain::jobq::state::totals::Totals;
 use crate::domain::jobq::state::unique_keys::KeyHolder;
 use crate::domain::jobq::view::events::NEXT_EVENT;
 use crate::domain::ratelimit::Subject;
@@ -31,8 +33,8 @@ impl Value for Queue {
 
     /// 2 added START, END and RUNS of schedules, 3 the KIND of a failure, 4 what MAXWAIT counts
     /// from and the times of the pushes in the log of events, 5 the batches of GROUPED; 6 shortened
-    /// the tokens; 7 added what groups have of their own.
-    const ENCODING: u32 = 7;
+    /// the tokens; 7 added what groups have of their own, 8 what STATS counts by NAME and by KIND.
+    const ENCODING: u32 = 8;
 
     fn adds(queue: Option<&Self>, effect: &Effect) -> bool {
         growth::adds(queue, &effect.change)
@@ -75,10 +77,7 @@ impl Value for Queue {
         ] {
             writer.int(field);
         }
-        let Totals { pushed, acked, failed, retried, stalled, died, expired } = self.totals;
-        for total in [pushed, acked, failed, retried, stalled, died, expired] {
-            writer.int(total);
-        }
+        write_totals(&mut writer, &self.totals);
         writer.option(self.pause, write_pause);
         writer.option(Some(&self.config).filter(|config| **config != Config::default()), |writer, config| {
             config.write(writer, Config::COUNT);
@@ -90,6 +89,8 @@ impl Value for Queue {
         self.rate.save(&mut |block| emit(&[&[RATE], block].concat()));
         self.save_turns(emit);
         self.save_group_controls(emit);
+        save_breakdown(&self.breakdowns.names, NAMES, emit);
+        save_breakdown(&self.breakdowns.kinds, KINDS, emit);
         for (serial, job) in self.jobs.iter() {
             if writer.is_empty() {
                 writer.byte(JOBS);
@@ -130,15 +131,7 @@ impl Value for Queue {
                     (reader.int()?, reader.int()?, read_token_or_zero(&mut reader)?);
                 (self.ready.last_turn, self.ready.ungrouped_turn) = (reader.int()?, reader.int()?);
                 (self.aging.risen, self.aging.since) = (reader.int()?, reader.int()?);
-                self.totals = Totals {
-                    pushed: reader.int()?,
-                    acked: reader.int()?,
-                    failed: reader.int()?,
-                    retried: reader.int()?,
-                    stalled: reader.int()?,
-                    died: reader.int()?,
-                    expired: reader.int()?,
-                };
+                self.totals = read_totals(&mut reader)?;
                 self.pause = reader.option(read_pause)?;
                 let settings = if encoding >= 7 { Config::COUNT } else { FIELDS_BEFORE_GROUP_RATE };
                 if let Some(config) = reader.option(|reader| Config::read(reader, settings))? {
@@ -155,6 +148,14 @@ impl Value for Queue {
             RATE if self.jobs.is_empty() => self.rate.load(Subject::ENCODING, &block[1..]),
             TURNS if self.jobs.is_empty() => self.load_turns(&mut reader),
             GROUPS if self.jobs.is_empty() => self.load_group_controls(&mut reader),
+            NAMES if self.jobs.is_empty() && self.breakdowns.names.is_empty() => {
+                self.breakdowns.names = load_breakdown(&mut reader)?;
+                Ok(())
+            }
+            KINDS if self.jobs.is_empty() && self.breakdowns.kinds.is_empty() => {
+                self.breakdowns.kinds = load_breakdown(&mut reader)?;
+                Ok(())
+            }
             RECHECK if self.jobs.is_empty() => {
                 self.load_recheck(&mut reader)?;
                 reader.end()
@@ -164,10 +165,14 @@ impl Value for Queue {
             JOBS if !self.dependency_graph.has_work() && self.schedules.len() == 0 => {
                 let turns = self.ready.last_turn;
                 while !reader.is_empty() {
-                    let (serial, job, edges) = read_job(&mut reader, encoding)?;
+                    let (serial, mut job, edges) = read_job(&mut reader, encoding)?;
+                    if encoding < 8 {
+                        self.breakdowns.assign(&mut job, self.clock);
+                    }
                     let next = self.jobs.last().map_or(0, |last| last + 1);
                     let known = (next..self.next_serial).contains(&serial) && job.token <= self.highest_token;
-                    if !known || !is_sound(&job) || !self.insert(serial, job) {
+                    let is_sound = is_sound(&job) && self.breakdowns.agree_with(&job);
+                    if !known || !is_sound || !self.insert(serial, job) {
                         return Err(Corrupt);
                     }
                     self.dependency_graph.edges.extend(edges);
@@ -201,6 +206,7 @@ impl Value for Queue {
         let in_range =
             self.clock < MAX_CLOCK && self.next_serial < MAX_CLOCK && self.highest_token < token::BOUND;
         let in_range = in_range && ready.last_turn < MAX_CLOCK && ready.ungrouped_turn <= ready.last_turn;
+        let in_range = in_range && self.breakdowns.names.is_sound() && self.breakdowns.kinds.is_sound();
         let in_range = in_range && self.aging.risen < MAX_CLOCK && self.aging.since <= self.clock;
         let all_loaded = self.keys.held.values().all(|claim| claim.holder != KeyHolder::NotLoaded);
         self.rate.loaded()?;
@@ -220,6 +226,8 @@ impl Value for Queue {
             + self.dependency_graph.memory()
             + self.rate.memory()
             + self.group_controls.memory()
+            + self.breakdowns.names.memory()
+            + self.breakdowns.kinds.memory()
             + self.schedules.memory();
         size_of::<Self>() + self.job_bytes + index + others
     }
@@ -245,6 +253,8 @@ impl Value for Queue {
             copy.ready.set_rule(group, rule);
         }
         copy.history = self.history.clone();
+        copy.breakdowns.names = self.breakdowns.names.without_jobs();
+        copy.breakdowns.kinds = self.breakdowns.kinds.without_jobs();
         for (key, claim) in &self.keys.held {
             if let KeyHolder::Gone(id) = &claim.holder {
                 copy.keys.restore_orphan(key, id.clone(), claim.free_at);
@@ -261,11 +271,13 @@ impl Value for Queue {
                 copy.history.add(copy.config.events, copy.clock, EventSubject::job(serial, &job), released);
                 cancelled.extend(job.is_cancelled().then_some(serial));
                 job.state = State::Ready;
+                job.forget_run();
                 job.clear_worker();
                 job.at = job.ready_at;
             }
             // No holder of the original can settle a job of the copy.
             job.token = 0;
+            job.forget_run();
             copy.insert(serial, job);
         }
         for serial in cancelled {

@@ -1,7 +1,9 @@
 //! JOBQ.
 
+mod added_parents;
 mod admin;
 mod batch;
+mod breakdown;
 mod config;
 mod crash;
 mod cron;

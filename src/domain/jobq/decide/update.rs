@@ -1,11 +1,16 @@
 //! UPDATE: an operator changes a job that has not been done.
 
 use crate::domain::decision::Decision;
+use crate::domain::jobq::MAX_PARENTS;
 use crate::domain::jobq::decide::push::Due;
 use crate::domain::jobq::effect::{Change, Effect, JobUpdate};
 use crate::domain::jobq::queue::Queue;
+use crate::domain::jobq::queue::dependencies::dependency_error;
 use crate::domain::jobq::ready::priority_lanes::Rank;
+use crate::domain::jobq::state::dependencies::{DependencyOutcome, OnDead};
 use crate::domain::jobq::state::job::{Job, LastOutcome, Payload, State};
+use crate::domain::jobq::state::new_job::NewDependencies;
+use crate::domain::jobq::state::serial::Serial;
 use crate::domain::jobq::state::unique_keys::KeyRole;
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time::UnixMs;
@@ -22,6 +27,16 @@ pub struct Update<'a> {
     pub lifo: Option<bool>,
     /// The job gives up its UNIQUE key, or its claim to be the next holder.
     pub no_unique: bool,
+    pub parents: Option<AddedParents<'a>>,
+}
+
+/// AFTER and ONDEAD of an UPDATE.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AddedParents<'a> {
+    /// At most [`MAX_AFTER`](crate::domain::jobq::MAX_AFTER).
+    pub ids: &'a [&'a [u8]],
+    /// `None` is as the job says.
+    pub on_dead: Option<OnDead>,
 }
 
 /// Decides an UPDATE of a queue that has advanced to `now`.
@@ -69,12 +84,71 @@ pub fn decide_update(
         retries: update.retries.filter(|retries| *retries != job.retries),
         payload: update.payload.filter(|payload| *payload != job.payload()).map(Payload::from),
         lifo: update.lifo.filter(|lifo| *lifo != job.is_lifo()),
+        parents: update
+            .parents
+            .map(|parents| new_parents(queue, serial, job, &parents))
+            .transpose()?
+            .flatten(),
         no_unique: update.no_unique && job.unique().is_some_and(|unique| unique.role != KeyRole::Past),
     };
     if given == JobUpdate::default() {
         return Ok(Decision::answer(()));
     }
     Ok(Decision::change((), Effect { now, change: Change::Update { serial, update: given } }))
+}
+
+/// What an UPDATE makes a job wait for that it does not wait for yet.
+///
+/// Refuses a job that waits itself, or did until it died: a circle could come of it.
+fn new_parents(
+    queue: &Queue,
+    serial: Serial,
+    job: &Job,
+    parents: &AddedParents<'_>,
+) -> Result<Option<NewDependencies>, Refusal> {
+    if !job.waits() || job.token > 0 || job.failures() > 0 {
+        let id = job.shown_id(serial);
+        return Err(Refusal::err(format!(
+            "the job '{}' has begun or ended: AFTER is for jobs that have not been popped yet",
+            shown(&id)
+        )));
+    }
+    let known = job.dependencies();
+    let on_dead = known.map(|known| known.on_dead).or(parents.on_dead).unwrap_or(OnDead::Wait);
+    if parents.on_dead.is_some_and(|given| given != on_dead) {
+        return Err(Refusal::err(
+            "ONDEAD: the job waits for others already, with another ONDEAD: leave it out",
+        ));
+    }
+    let mut new = NewDependencies { after: Vec::new(), on_dead, dependency_error: None };
+    for id in parents.ids {
+        let Some((parent, other)) = queue.find(id) else {
+            let text = format!("AFTER '{}': there is no such job in this queue", shown(id));
+            return Err(Refusal::new(Code::NoJob, text));
+        };
+        if parent == serial || other.state == State::Blocked || other.dependencies().is_some() {
+            return Err(Refusal::err(format!(
+                "AFTER '{}': this job waits for others itself, so it cannot be added any more",
+                shown(id)
+            )));
+        }
+        let root = other.root(parent);
+        let is_over = matches!((other.state, on_dead), (State::Done, _) | (State::Dead, OnDead::Run));
+        if is_over || queue.dependency_graph.has_edge(root, on_dead, serial) {
+            continue;
+        }
+        if other.state == State::Dead && on_dead == OnDead::Fail && new.dependency_error.is_none() {
+            new.dependency_error = Some(dependency_error(&shown(id), DependencyOutcome::Dead));
+        }
+        new.after.push(root);
+    }
+    let count = known.map_or(0, |known| known.after.len());
+    if count + new.after.len() > MAX_PARENTS {
+        return Err(Refusal::err(format!(
+            "AFTER: a job waits for at most {MAX_PARENTS} jobs, this one has {count} already"
+        )));
+    }
+    Ok((!new.after.is_empty()).then_some(new))
 }
 
 impl Job {

@@ -1,12 +1,15 @@
 //! The binary form of dependencies.
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
-use crate::domain::jobq::MAX_AFTER;
+use crate::domain::jobq::MAX_PARENTS;
 use crate::domain::jobq::encoding::fields::{BLOCK, read_bytes, read_near, read_on_dead};
 use crate::domain::jobq::queue::Queue;
-use crate::domain::jobq::state::dependencies::{Dependencies, DependencyOutcome, Edge, OnDead};
+use crate::domain::jobq::state::dependencies::{
+    CancelledEdges, Dependencies, DependencyOutcome, Edge, OnDead,
+};
 use crate::domain::jobq::state::job::{Job, State};
 use crate::domain::jobq::state::serial::Serial;
+use std::sync::Arc;
 
 /// The first byte of a block of notifications that are still to be made.
 pub(crate) const DEPENDENCY_WORK: u8 = 4;
@@ -26,7 +29,7 @@ fn write_after(writer: &mut Writer, after: &[Serial], is_open: impl Fn(Serial) -
 
 fn read_after(reader: &mut Reader<'_>) -> Result<Vec<(Serial, bool)>, Corrupt> {
     let count = reader.count(2)?;
-    if !(1..=MAX_AFTER).contains(&count) {
+    if !(1..=MAX_PARENTS).contains(&count) {
         return Err(Corrupt);
     }
     (0..count).map(|_| Ok((read_near(reader)?, reader.bool()?))).collect()
@@ -56,11 +59,12 @@ impl Queue {
             writer.byte(*outcome as u8);
             writer.bytes(id);
         }
-        for (child, (on_dead, after)) in &self.dependency_graph.cancelled_edges {
+        for (child, CancelledEdges { on_dead, after, left }) in &self.dependency_graph.cancelled_edges {
             begin(&mut writer, CANCELLED);
             writer.int(*child);
             writer.byte(*on_dead as u8);
-            write_after(&mut writer, after, |root| self.dependency_graph.has_edge(root, *on_dead, *child));
+            let has_edge = |root| self.dependency_graph.has_edge(root, *on_dead, *child);
+            write_after(&mut writer, &after[..*left], has_edge);
         }
         if !writer.is_empty() {
             emit(&writer.finish());
@@ -89,8 +93,9 @@ impl Queue {
                     return Err(Corrupt);
                 }
                 self.dependency_graph.edges.extend(edges(&after, on_dead, child));
-                let after = after.into_iter().map(|(root, _)| root).collect();
-                self.dependency_graph.cancelled_edges.insert(child, (on_dead, after));
+                let after: Arc<[Serial]> = after.into_iter().map(|(root, _)| root).collect();
+                let cancelled = CancelledEdges { on_dead, left: after.len(), after };
+                self.dependency_graph.cancelled_edges.insert(child, cancelled);
             } else {
                 return Err(Corrupt);
             }
@@ -125,12 +130,18 @@ pub(crate) fn read_dependencies(
     reader: &mut Reader<'_>,
     serial: Serial,
     job: &mut Job,
+    encoding: u32,
 ) -> Result<Vec<Edge>, Corrupt> {
     let (on_dead, after) = (read_on_dead(reader)?, read_after(reader)?);
     let edges = edges(&after, on_dead, serial);
     let rises = after.is_sorted_by(|one, other| one.0 < other.0);
     let waits = job.state == State::Blocked || edges.is_empty();
+    // Earlier builds kept those of jobs that went on.
+    let is_over = !matches!(job.state, State::Blocked | State::Dead);
     let lifetime = job.lifetime_mut().filter(|_| rises && waits).ok_or(Corrupt)?;
+    if is_over {
+        return if encoding < 8 { Ok(Vec::new()) } else { Err(Corrupt) };
+    }
     let after = after.into_iter().map(|(root, _)| root).collect();
     lifetime.dependencies = Some(Dependencies { after, on_dead, open: edges.len() as u32 });
     Ok(edges)

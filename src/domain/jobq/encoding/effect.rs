@@ -6,7 +6,7 @@ use crate::domain::jobq::effect::{AfterFail, Change, Effect, Grant, Grants, Grou
 use crate::domain::jobq::encoding::fields::{
     read_below, read_bytes, read_concurrency, read_kind, read_name, read_near, read_priority,
 };
-use crate::domain::jobq::encoding::new_job::{read_new, write_new};
+use crate::domain::jobq::encoding::new_job::{read_dependencies, read_new, write_dependencies, write_new};
 use crate::domain::jobq::encoding::schedule::{
     read_run_bounds, read_schedule_name, read_schedule_spec, write_run_bounds, write_schedule_spec,
 };
@@ -60,6 +60,8 @@ const SET_GROUP: u8 = 32;
 const POP_WITH_CHARGES: u8 = 33;
 /// With LIFO, FIFO or NOUNIQUE.
 const UPDATE_ORDER_OR_KEY: u8 = 20;
+/// With AFTER, and with LIFO, FIFO or NOUNIQUE or without.
+const UPDATE_PARENTS: u8 = 36;
 
 impl value::Effect for Effect {
     fn encode(&self) -> Vec<u8> {
@@ -270,10 +272,17 @@ fn write_change(writer: &mut Writer, change: &Change) {
             writer.bytes(name);
         }
         Change::Update { serial, update } => {
-            let is_long = update.lifo.is_some() || update.no_unique;
-            writer.byte(if is_long { UPDATE_ORDER_OR_KEY } else { UPDATE });
+            let is_long = update.lifo.is_some() || update.no_unique || update.parents.is_some();
+            writer.byte(match (&update.parents, is_long) {
+                (Some(_), _) => UPDATE_PARENTS,
+                (None, true) => UPDATE_ORDER_OR_KEY,
+                (None, false) => UPDATE,
+            });
             writer.int(*serial);
-            write_job_update(writer, update);
+            write_job_update(writer, update, is_long);
+            if let Some(parents) = &update.parents {
+                write_dependencies(writer, parents);
+            }
         }
         Change::Log { serial, line } => {
             writer.byte(LOG);
@@ -361,10 +370,13 @@ fn read_change(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
             Change::SetNextRun { name, next, progress }
         }
         HOLD_SCHEDULE => Change::HoldSchedule { name: read_schedule_name(reader)? },
-        code @ (UPDATE | UPDATE_ORDER_OR_KEY) => Change::Update {
-            serial: read_near(reader)?,
-            update: read_job_update(reader, code == UPDATE_ORDER_OR_KEY)?,
-        },
+        code @ (UPDATE | UPDATE_ORDER_OR_KEY | UPDATE_PARENTS) => {
+            let (serial, mut update) = (read_near(reader)?, read_job_update(reader, code != UPDATE)?);
+            if code == UPDATE_PARENTS {
+                update.parents = Some(read_dependencies(reader)?);
+            }
+            Change::Update { serial, update }
+        }
         LOG => Change::Log { serial: read_near(reader)?, line: read_bytes(reader)? },
         _ => return Err(Corrupt),
     })
@@ -444,12 +456,12 @@ fn read_step(reader: &mut Reader<'_>, before: u64, bound: u64) -> Result<u64, Co
     if value < bound { Ok(value) } else { Err(Corrupt) }
 }
 
-fn write_job_update(writer: &mut Writer, given: &JobUpdate) {
+fn write_job_update(writer: &mut Writer, given: &JobUpdate, is_long: bool) {
     writer.option(given.priority, |writer, priority| writer.signed(priority.into()));
     writer.option(given.due, Writer::int);
     writer.option(given.retries, |writer, retries| writer.int(retries.into()));
     writer.bool(given.payload.is_some());
-    if given.lifo.is_some() || given.no_unique {
+    if is_long {
         writer.option(given.lifo, Writer::bool);
         writer.bool(given.no_unique);
     }
@@ -463,5 +475,6 @@ fn read_job_update(reader: &mut Reader<'_>, is_long: bool) -> Result<JobUpdate, 
         payload: reader.bool()?.then(Payload::default),
         lifo: if is_long { reader.option(Reader::bool)? } else { None },
         no_unique: is_long && reader.bool()?,
+        parents: None,
     })
 }

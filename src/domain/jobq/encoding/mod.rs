@@ -1,5 +1,6 @@
 //! The binary forms of effects and of saved values.
 
+pub(crate) mod breakdown;
 pub(crate) mod dependencies;
 pub(crate) mod effect;
 pub(crate) mod fields;

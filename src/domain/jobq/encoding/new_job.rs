@@ -53,14 +53,14 @@ pub(crate) fn read_new(reader: &mut Reader<'_>) -> Result<NewJob, Corrupt> {
     })
 }
 
-fn write_dependencies(writer: &mut Writer, dependencies: &NewDependencies) {
+pub(crate) fn write_dependencies(writer: &mut Writer, dependencies: &NewDependencies) {
     writer.byte(dependencies.on_dead as u8);
     writer.option(dependencies.dependency_error.as_deref(), Writer::bytes);
     writer.int(dependencies.after.len() as u64);
     dependencies.after.iter().for_each(|&root| writer.int(root));
 }
 
-fn read_dependencies(reader: &mut Reader<'_>) -> Result<NewDependencies, Corrupt> {
+pub(crate) fn read_dependencies(reader: &mut Reader<'_>) -> Result<NewDependencies, Corrupt> {
     let (on_dead, dependency_error) = (read_on_dead(reader)?, reader.option(read_bytes)?);
     let count = reader.count(1)?;
     if count > MAX_AFTER {

@@ -122,7 +122,8 @@ pub(crate) fn read_job(reader: &mut Reader<'_>, encoding: u32) -> Result<(Serial
         options: reader.option(|reader| read_options(reader, encoding))?.map(Box::new),
     };
     let mut job = Job::new(head, payload);
-    let edges = reader.option(|reader| read_dependencies(reader, serial, &mut job))?.unwrap_or_default();
+    let edges = reader.option(|reader| read_dependencies(reader, serial, &mut job, encoding))?;
+    let edges = edges.unwrap_or_default();
     Ok((serial, job, edges))
 }
 
@@ -138,6 +139,8 @@ fn write_options(writer: &mut Writer, options: &JobOptions) {
     writer.bool(options.lifo);
     writer.option(options.history.as_deref(), write_history);
     writer.int(options.batch);
+    writer.byte(options.name_row);
+    writer.int(options.run_started);
 }
 
 fn read_options(reader: &mut Reader<'_>, encoding: u32) -> Result<JobOptions, Corrupt> {
@@ -153,6 +156,8 @@ fn read_options(reader: &mut Reader<'_>, encoding: u32) -> Result<JobOptions, Co
         lifo: reader.bool()?,
         history: reader.option(|reader| read_history(reader, encoding))?.map(Box::new),
         batch: if encoding >= 5 { read_token_or_zero(reader)? } else { 0 },
+        name_row: if encoding >= 8 { reader.byte()? } else { 0 },
+        run_started: if encoding >= 8 { read_near(reader)? } else { 0 },
     })
 }
 
@@ -163,6 +168,7 @@ fn write_history(writer: &mut Writer, history: &JobHistory) {
     for part in [&history.error, &history.kind, &history.result, &history.worker, &history.progress] {
         writer.option(part.as_deref(), Writer::bytes);
     }
+    writer.byte(history.kind_row);
     writer.option(history.log.as_deref(), |writer, log| log.write(writer));
 }
 
@@ -176,6 +182,7 @@ fn read_history(reader: &mut Reader<'_>, encoding: u32) -> Result<JobHistory, Co
         result: reader.option(read_bytes)?,
         worker: reader.option(read_bytes)?,
         progress: reader.option(read_bytes)?,
+        kind_row: if encoding >= 8 { reader.byte()? } else { 0 },
         log: reader.option(Log::read)?.map(Box::new),
     })
 }
@@ -239,5 +246,11 @@ pub(crate) fn is_sound(job: &Job) -> bool {
         },
     });
     let batch = job.batch() == 0 || job.group().is_some();
-    state && held && key && batch && (job.state == State::Done) == (job.last_outcome == LastOutcome::Acked)
+    let run = job.state != State::Done || job.options.as_ref().is_none_or(|options| options.run_started == 0);
+    state
+        && held
+        && key
+        && batch
+        && run
+        && (job.state == State::Done) == (job.last_outcome == LastOutcome::Acked)
 }

@@ -1,8 +1,11 @@
 //! What has happened in a queue.
 
+pub(crate) mod breakdown;
+pub(crate) mod duration_histogram;
 pub(crate) mod event;
 pub(crate) mod event_log;
 pub(crate) mod minute_counts;
+pub(crate) mod names_and_kinds;
 
 use crate::domain::jobq::history::event::{Event, EventSubject, EventWithDetail};
 use crate::domain::jobq::history::event_log::EventLog;

@@ -11,7 +11,6 @@ use crate::domain::jobq::queue::as_of::{STALL_ERROR, STALL_KIND};
 use crate::domain::jobq::state::config::Keep;
 use crate::domain::jobq::state::job::{Job, State};
 use crate::domain::jobq::state::serial::Serial;
-use crate::domain::jobq::state::totals::increment;
 use crate::domain::time::UnixMs;
 use std::sync::Arc;
 
@@ -102,7 +101,7 @@ impl Queue {
     }
 
     fn expire_lease(&mut self, serial: Serial, now: UnixMs) {
-        increment(&mut self.totals.stalled);
+        self.count_total(serial, |totals| &mut totals.stalled);
         self.log_event(serial, Event::Stalled.plain());
         if self.job(serial).is_some_and(|job| job.is_cancelled()) {
             self.log_event(serial, Event::Cancelled.plain());
@@ -127,7 +126,9 @@ impl Queue {
             }
         });
         if died {
-            increment(&mut self.totals.died);
+            self.count_total(serial, |totals| &mut totals.died);
+            let kind = self.breakdowns.kinds.number_for(STALL_KIND, now);
+            self.count_kind(kind, |totals| &mut totals.died);
         }
     }
 }

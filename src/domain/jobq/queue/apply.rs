@@ -10,7 +10,6 @@ use crate::domain::jobq::state::lifetime::JobLifetime;
 use crate::domain::jobq::state::new_job::{Bytes, NewJob};
 use crate::domain::jobq::state::schedules::{MAX_SCHEDULES, Run, RunProgress, ScheduleEntry, ScheduleSpec};
 use crate::domain::jobq::state::serial::{MAX_AHEAD, MAX_CLOCK, Serial};
-use crate::domain::jobq::state::totals::increment;
 use crate::domain::jobq::state::unique_keys::KeyRole;
 use crate::domain::ratelimit::Subject;
 use crate::domain::time::UnixMs;
@@ -39,6 +38,7 @@ impl Queue {
                 }
                 for grant in grants {
                     self.highest_token = self.highest_token.max(grant.token);
+                    self.count_wait(grant.serial);
                     let popped = Event::Popped.with_text(worker.as_deref());
                     self.change_and_log(grant.serial, Some(popped), |job| {
                         job.state = State::Active;
@@ -53,6 +53,7 @@ impl Queue {
                         if worker.is_some() {
                             job.history_mut().worker.clone_from(&worker);
                         }
+                        job.start_run(worker.is_some(), now);
                     });
                 }
                 self.charge_groups(charges, now);
@@ -71,6 +72,7 @@ impl Queue {
                 let delayed = due.map(|due| Event::Delayed.at_time(due));
                 self.change_and_log(serial, delayed, |job| {
                     job.last_outcome = LastOutcome::Released;
+                    job.forget_run();
                     match due {
                         Some(due) => {
                             job.state = State::Delayed;
@@ -104,10 +106,15 @@ impl Queue {
                 self.change_and_log(serial, Some(flagged), |job| job.history_mut().cancelled = true);
             }
             Change::Redrive { serials } => {
-                let started: Vec<_> =
-                    serials.into_iter().filter(|serial| self.redrive(*serial, now)).collect();
+                let start = |serial: Serial| {
+                    let dependencies = self.job(serial).and_then(Job::dependencies).cloned();
+                    self.redrive(serial, now).then_some((serial, dependencies?))
+                };
+                let started: Vec<_> = serials.into_iter().filter_map(start).collect();
                 // Only when all of them are alive again: their order does not matter then.
-                started.into_iter().for_each(|serial| self.wait_for_dependencies(serial));
+                for (serial, dependencies) in started {
+                    self.wait_for_dependencies(serial, &dependencies);
+                }
             }
             Change::Configure(config) => {
                 if config.aging != self.config.aging {
@@ -158,7 +165,8 @@ impl Queue {
                     self.schedules.change(&name, |entry| entry.held = true);
                 }
             }
-            Change::Update { serial, update } => {
+            Change::Update { serial, mut update } => {
+                let parents = update.parents.take();
                 let shift = update.due.map_or(0, |due| self.shift(due));
                 self.log_event(serial, Event::Updated.plain());
                 if update.no_unique {
@@ -167,6 +175,9 @@ impl Queue {
                 let before = self.job(serial).map(|job| (job.state, job.at));
                 self.change(serial, |job| job.update(update, shift, now));
                 self.log_if_moved(serial, before);
+                if let Some(parents) = parents {
+                    self.add_dependencies(serial, parents);
+                }
             }
             Change::Log { serial, line } => self.change(serial, |job| job.history_mut().log_mut().add(line)),
             // A batch holds no batch.
@@ -209,9 +220,11 @@ impl Queue {
         }
         let lifetime = (lifetime != JobLifetime::default()).then(|| Box::new(lifetime));
         let group = new.group.map(Arc::from);
+        let name_row = new.name.as_ref().map_or(0, |name| self.breakdowns.names.number_for(name, now));
         let options = JobOptions {
             id: new.id,
             name: new.name,
+            name_row,
             meta: new.meta,
             group,
             lifetime,
@@ -250,7 +263,7 @@ impl Queue {
                 self.log_event(serial, Event::Blocked.plain());
             }
             self.next_serial = self.next_serial.max(serial.saturating_add(1));
-            increment(&mut self.totals.pushed);
+            self.count_total(serial, |totals| &mut totals.pushed);
             if let Some(error) = dependency_error {
                 self.mark_dead(serial, error);
             }
@@ -267,7 +280,8 @@ impl Queue {
     }
 
     fn ack(&mut self, serial: Serial, result: Option<Box<[u8]>>, now: UnixMs) {
-        increment(&mut self.totals.acked);
+        self.count_total(serial, |totals| &mut totals.acked);
+        self.count_run(serial);
         self.change_and_log(serial, Some(Event::Done.plain()), |job| {
             job.state = State::Done;
             job.last_outcome = LastOutcome::Acked;
@@ -314,7 +328,7 @@ impl Queue {
     /// Marks a job dead that has not failed itself.
     pub(crate) fn mark_dead(&mut self, serial: Serial, error: Box<[u8]>) {
         let now = self.clock;
-        increment(&mut self.totals.died);
+        self.count_total(serial, |totals| &mut totals.died);
         self.log_event(serial, Event::Dead.with_text(Some(&error)));
         self.change(serial, |job| {
             (job.state, job.at) = (State::Dead, now);
@@ -341,11 +355,7 @@ impl Queue {
         after_fail: AfterFail,
         now: UnixMs,
     ) {
-        increment(&mut self.totals.failed);
-        match after_fail {
-            AfterFail::Retry { .. } => increment(&mut self.totals.retried),
-            AfterFail::Dead => increment(&mut self.totals.died),
-        }
+        self.count_failure(serial, kind.as_deref(), after_fail);
         self.log_event(serial, Event::Failed.with_text(error.as_deref()));
         self.log_event(
             serial,
@@ -383,6 +393,7 @@ impl Job {
             self.make_ready(now, shift);
             // The token of its last worker is refused from now on.
             self.token = 0;
+            self.forget_run();
             if let Some(options) = &mut self.options {
                 options.batch = 0;
             }

@@ -4,14 +4,16 @@
 //! dependents is noted and then done edge by edge, a bounded number with each effect. So neither a
 //! job with 100,000 dependents nor a chain of as many makes one call take long.
 
+use crate::domain::jobq::MAX_PARENTS;
 use crate::domain::jobq::history::event::Event;
 use crate::domain::jobq::queue::Queue;
-use crate::domain::jobq::state::dependencies::{Dependencies, DependencyOutcome, OnDead};
+use crate::domain::jobq::state::dependencies::{CancelledEdges, Dependencies, DependencyOutcome, OnDead};
 use crate::domain::jobq::state::job::{Job, State};
 use crate::domain::jobq::state::new_job::NewDependencies;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::refusal::shown;
 use crate::domain::time::UnixMs;
+use std::sync::Arc;
 
 /// How many dependents one effect notifies. The next effects notify the rest.
 const MAX_NOTIFICATIONS: usize = 1_000;
@@ -23,6 +25,13 @@ impl Job {
 
     pub(crate) fn dependencies_mut(&mut self) -> Option<&mut Dependencies> {
         self.lifetime_mut()?.dependencies.as_mut()
+    }
+
+    /// It goes on: what it waited for no longer concerns it.
+    pub(crate) fn forget_dependencies(&mut self) {
+        if let Some(lifetime) = self.lifetime_mut() {
+            lifetime.dependencies = None;
+        }
     }
 
     /// The number of jobs that it still waits for.
@@ -67,21 +76,62 @@ impl Queue {
     /// Registers what a new job waits for. Dependencies that have ended in the meantime are left
     /// out.
     pub(crate) fn new_dependencies(&mut self, serial: Serial, new: NewDependencies) -> Option<Dependencies> {
+        let on_dead = new.on_dead;
+        let after = self.add_edges(serial, new);
+        let open = after.len() as u32;
+        (open > 0).then(|| Dependencies { after: after.into(), on_dead, open })
+    }
+
+    /// Adds edges to a job from the jobs that it is to wait for. Returns the roots of those that
+    /// are new and have not ended, in order.
+    fn add_edges(&mut self, serial: Serial, new: NewDependencies) -> Vec<Serial> {
         let NewDependencies { mut after, on_dead, dependency_error } = new;
         after.sort_unstable();
         after.dedup();
         after.retain(|root| {
-            self.job_at_root(*root).is_some_and(|(_, job)| match job.state {
+            let may_wait = self.job_at_root(*root).is_some_and(|(_, job)| match job.state {
                 State::Done => false,
                 // A job that is dead at once waits again for the jobs that are redriven with it.
                 State::Dead => on_dead == OnDead::Wait || dependency_error.is_some(),
                 _ => true,
-            })
+            });
+            may_wait && self.dependency_graph.edges.insert((*root, on_dead == OnDead::Wait, serial))
         });
-        let edges = after.iter().map(|root| (*root, on_dead == OnDead::Wait, serial));
-        self.dependency_graph.edges.extend(edges);
-        let open = after.len() as u32;
-        (open > 0).then(|| Dependencies { after: after.into(), on_dead, open })
+        after
+    }
+
+    /// Makes a job that has not begun wait for more jobs.
+    pub(crate) fn add_dependencies(&mut self, serial: Serial, new: NewDependencies) {
+        let now = self.clock;
+        let Some(job) = self.job(serial).filter(|job| job.waits() && !job.is_started()) else { return };
+        let (is_blocked, known) = (job.state == State::Blocked, job.dependencies().cloned());
+        let count = known.as_ref().map_or(0, |known| known.after.len());
+        // No primary sends this.
+        let is_too_many = count + new.after.len() > MAX_PARENTS;
+        if is_too_many || known.as_ref().is_some_and(|known| known.on_dead != new.on_dead) {
+            return;
+        }
+        let (on_dead, error) = (new.on_dead, new.dependency_error.clone());
+        let added = self.add_edges(serial, new);
+        if !added.is_empty() {
+            let blocked = (!is_blocked).then(|| Event::Blocked.plain());
+            let open = known.as_ref().map_or(0, |known| known.open) + added.len() as u32;
+            let mut after = known.map_or_else(Vec::new, |known| known.after.to_vec());
+            after.extend(added);
+            after.sort_unstable();
+            after.dedup();
+            self.change_and_log(serial, blocked, |job| {
+                let lifetime = job.options_mut().lifetime.get_or_insert_default();
+                lifetime.dependencies = Some(Dependencies { after: after.into(), on_dead, open });
+                lifetime.expires = 0;
+                if job.state != State::Blocked {
+                    (job.state, job.at) = (State::Blocked, now);
+                }
+            });
+        }
+        if let Some(error) = error {
+            self.mark_dead(serial, error);
+        }
     }
 
     /// The time at which the retention removes the next dead job that others may wait for.
@@ -111,9 +161,9 @@ impl Queue {
     /// longer matters.
     pub(crate) fn cancel_edges(&mut self, serial: Serial, dependencies: &Dependencies) {
         if dependencies.open > 0 {
-            self.dependency_graph
-                .cancelled_edges
-                .insert(serial, (dependencies.on_dead, dependencies.after.to_vec()));
+            let Dependencies { after, on_dead, .. } = dependencies;
+            let edges = CancelledEdges { on_dead: *on_dead, after: Arc::clone(after), left: after.len() };
+            self.dependency_graph.cancelled_edges.insert(serial, edges);
         }
     }
 
@@ -130,9 +180,10 @@ impl Queue {
     pub(crate) fn notify_one_dependent(&mut self) -> bool {
         if let Some(mut entry) = self.dependency_graph.cancelled_edges.first_entry() {
             let child = *entry.key();
-            let (on_dead, roots) = entry.get_mut();
-            let edge = roots.pop().map(|root| (root, *on_dead == OnDead::Wait, child));
-            if roots.is_empty() {
+            let edges = entry.get_mut();
+            edges.left = edges.left.saturating_sub(1);
+            let edge = edges.after.get(edges.left).map(|root| (*root, edges.on_dead == OnDead::Wait, child));
+            if edges.left == 0 {
                 entry.remove();
             }
             if let Some(edge) = edge {
@@ -180,14 +231,14 @@ impl Queue {
         self.mark_dead(child, error);
     }
 
-    /// Makes a redriven job wait again for its dependencies, as far as they can still be done.
-    pub(crate) fn wait_for_dependencies(&mut self, serial: Serial) {
-        let now = self.clock;
-        let Some(dependencies) = self.job(serial).and_then(Job::dependencies).cloned() else { return };
+    /// Makes a redriven job wait again for what it waited for when it died, as far as that can
+    /// still be done.
+    pub(crate) fn wait_for_dependencies(&mut self, serial: Serial, dependencies: &Dependencies) {
+        let (now, on_dead) = (self.clock, dependencies.on_dead);
         self.dependency_graph.cancelled_edges.remove(&serial);
         let mut open = 0;
-        for root in &dependencies.after {
-            let edge = (*root, dependencies.on_dead == OnDead::Wait, serial);
+        for root in &*dependencies.after {
+            let edge = (*root, on_dead == OnDead::Wait, serial);
             if self.job_at_root(*root).is_some_and(|(_, job)| job.waits() || job.state == State::Active) {
                 self.dependency_graph.edges.insert(edge);
                 open += 1;
@@ -195,15 +246,14 @@ impl Queue {
                 self.dependency_graph.edges.remove(&edge);
             }
         }
-        let blocked = (open > 0).then(|| Event::Blocked.plain());
-        self.change_and_log(serial, blocked, |job| {
-            if let Some(dependencies) = job.dependencies_mut() {
-                dependencies.open = open;
-            }
-            if open > 0 {
+        if open > 0 {
+            let after = Arc::clone(&dependencies.after);
+            self.change_and_log(serial, Some(Event::Blocked.plain()), |job| {
                 (job.state, job.at, job.ready_at) = (State::Blocked, now, now);
-            }
-        });
+                let lifetime = job.options_mut().lifetime.get_or_insert_default();
+                lifetime.dependencies = Some(Dependencies { after, on_dead, open });
+            });
+        }
     }
 }
 

@@ -5,7 +5,6 @@ use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::state::job::{Job, State};
 use crate::domain::jobq::state::lifetime::{JobDeadline, JobLifetime, MIN_RETENTION_MS};
 use crate::domain::jobq::state::serial::Serial;
-use crate::domain::jobq::state::totals::increment;
 use crate::domain::time::UnixMs;
 
 impl Job {
@@ -65,7 +64,7 @@ impl Queue {
     }
 
     pub(crate) fn expire(&mut self, serial: Serial) {
-        increment(&mut self.totals.expired);
+        self.count_total(serial, |totals| &mut totals.expired);
         self.log_event(serial, Event::Expired.plain());
         self.remove(serial);
     }

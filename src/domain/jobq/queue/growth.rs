@@ -18,6 +18,7 @@ pub(crate) fn adds(queue: Option<&Queue>, change: &Change) -> bool {
             });
             replaced.is_none_or(|old| is_longer(queue, old, &job.payload))
         }
+        Change::Update { update: JobUpdate { parents: Some(_), .. }, .. } => true,
         Change::Update { serial, update: JobUpdate { payload, .. } } => {
             payload.as_ref().is_some_and(|payload| is_longer(queue, *serial, payload))
         }

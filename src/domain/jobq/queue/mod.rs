@@ -2,6 +2,7 @@
 
 use crate::domain::jobq::history::History;
 use crate::domain::jobq::history::event::{Event, EventSubject, EventWithDetail};
+use crate::domain::jobq::history::names_and_kinds::Breakdowns;
 use crate::domain::jobq::ready::aging::Aging;
 use crate::domain::jobq::ready::priority_lanes::{LanePosition, Rank};
 use crate::domain::jobq::ready::ready_queue::{GroupMembership, ReadyPosition, ReadyQueue};
@@ -27,6 +28,7 @@ pub(crate) mod admission;
 pub(crate) mod advance;
 pub(crate) mod apply;
 pub(crate) mod as_of;
+pub(crate) mod counting;
 pub(crate) mod dependencies;
 pub(crate) mod expiry;
 pub(crate) mod fencing;
@@ -72,6 +74,7 @@ pub struct Queue {
     pub(crate) schedules: Schedules,
     pub(crate) group_controls: GroupControls,
     pub(crate) history: History,
+    pub(crate) breakdowns: Breakdowns,
 }
 
 impl Queue {
@@ -166,7 +169,7 @@ impl Queue {
 
     /// Like [`Queue::insert`], but the caller has checked that neither the serial nor the id is
     /// [taken](Queue::has).
-    pub(crate) fn insert_unchecked(&mut self, serial: Serial, job: Job) -> bool {
+    pub(crate) fn insert_unchecked(&mut self, serial: Serial, mut job: Job) -> bool {
         let root = job.lifetime().and_then(|lifetime| lifetime.root);
         let replaced_by = &self.dependency_graph.replaced_by;
         // A job may give its root away while it is there: only one job has a root.
@@ -187,6 +190,8 @@ impl Queue {
             self.dependency_graph.replaced_by.insert(root, serial);
         }
         self.job_bytes += job.memory_bytes();
+        let state = job.state;
+        self.breakdowns.move_job(&mut job, None, Some(state), self.clock);
         self.reindex(serial, None, Some(&job.index_key(serial)));
         self.jobs.insert(serial, job);
         true
@@ -209,6 +214,10 @@ impl Queue {
         change(job);
         if job.state != State::Active {
             job.clear_worker();
+        }
+        let state = job.state;
+        if state != before.0.state {
+            self.breakdowns.move_job(job, Some(before.0.state), Some(state), self.clock);
         }
         if let Some(what) = what {
             self.history.add(self.config.events, self.clock, EventSubject::job(serial, job), what);
@@ -243,7 +252,7 @@ impl Queue {
 
     /// Updates the key and the dependencies of a job after its state has changed.
     fn after_state_change(&mut self, serial: Serial, from: State, to: State) {
-        if from == State::Blocked {
+        if matches!(from, State::Blocked | State::Dead) {
             self.clear_dependencies(serial);
         }
         match to {
@@ -254,8 +263,10 @@ impl Queue {
     }
 
     /// Clears what blocked the job: its place as next holder of its key, and its dependency edges.
+    /// A job that goes on also forgets what it waited for.
     fn clear_dependencies(&mut self, serial: Serial) {
         let Some(job) = self.job(serial) else { return };
+        let state = job.state;
         if let Some(unique) = job.unique().filter(|unique| unique.role == KeyRole::Next) {
             let key = Arc::clone(&unique.key);
             self.abandon_next(serial, &key);
@@ -265,6 +276,13 @@ impl Queue {
             let before = dependencies.clone();
             dependencies.open = 0;
             self.cancel_edges(serial, &before);
+        }
+        if !matches!(state, State::Blocked | State::Dead)
+            && let Some(job) = self.jobs.get_mut(serial)
+        {
+            let before = job.memory_bytes();
+            job.forget_dependencies();
+            self.job_bytes = self.job_bytes - before + job.memory_bytes();
         }
     }
 
@@ -279,7 +297,9 @@ impl Queue {
     }
 
     pub(crate) fn detach(&mut self, serial: Serial) -> Option<Job> {
-        let job = self.jobs.remove(serial)?;
+        let mut job = self.jobs.remove(serial)?;
+        let state = job.state;
+        self.breakdowns.move_job(&mut job, Some(state), None, self.clock);
         self.reindex(serial, Some(&job.index_key(serial)), None);
         if let Some(id) = job.id() {
             self.ids.remove(id, serial);

@@ -2,6 +2,7 @@
 
 use crate::domain::jobq::state::serial::Serial;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What becomes of a job when one that it waits for is dead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,11 +19,14 @@ impl OnDead {
     pub(crate) const ALL: [OnDead; 3] = [OnDead::Wait, OnDead::Fail, OnDead::Run];
 }
 
-/// What a job was pushed to wait for.
+/// What a job waits for, or waited for when it died; a job that goes on has none.
+///
+/// So a job without them can be waited for without a circle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dependencies {
-    /// Their roots. Jobs that had ended before the push are not among them.
-    pub after: Box<[Serial]>,
+    /// Their roots in order, also of those that have ended since. Jobs that had ended before are
+    /// not among them.
+    pub after: Arc<[Serial]>,
     pub on_dead: OnDead,
     /// How many of them have not ended.
     pub open: u32,
@@ -42,6 +46,16 @@ impl DependencyOutcome {
         [DependencyOutcome::Done, DependencyOutcome::Dead, DependencyOutcome::Gone];
 }
 
+/// Edges to a job that no longer waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CancelledEdges {
+    pub on_dead: OnDead,
+    /// Shared with the job, as there may be many.
+    pub after: Arc<[Serial]>,
+    /// How many of them, from the first, are still to be removed.
+    pub left: usize,
+}
+
 /// From the root of a job to a dependent, and whether that goes on waiting when the job is dead.
 pub(crate) type Edge = (Serial, bool, Serial);
 
@@ -57,7 +71,7 @@ pub(crate) struct DependencyGraph {
     /// Jobs that ended, with their outcome and id, whose dependents are still to be notified.
     pub ended: BTreeMap<Serial, (DependencyOutcome, Box<[u8]>)>,
     /// Jobs that no longer wait, with the edges that are still to be removed.
-    pub cancelled_edges: BTreeMap<Serial, (OnDead, Vec<Serial>)>,
+    pub cancelled_edges: BTreeMap<Serial, CancelledEdges>,
 }
 
 impl DependencyGraph {

@@ -11,6 +11,9 @@ use std::sync::Arc;
 use std::{fmt, mem};
 use triomphe::{HeaderSlice, UniqueArc};
 
+/// The number of a row of STATS BY, from 1; 0 is the rest.
+pub(crate) type RowNumber = u8;
+
 /// Where a job is. Every job is in exactly one of these.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum State {
@@ -95,6 +98,10 @@ pub struct JobOptions {
     pub lifo: bool,
     /// The batch with which it shares the slot of its group, until it ends; 0 is none.
     pub batch: BatchId,
+    /// The row of STATS BY name that counts it; 0 is none.
+    pub name_row: RowNumber,
+    /// When its last POP was, until that run has ended; 0 when that is not known.
+    pub run_started: UnixMs,
     pub history: Option<Box<JobHistory>>,
 }
 
@@ -109,6 +116,8 @@ pub struct JobHistory {
     pub error: Option<Box<[u8]>>,
     /// The KIND of the last failure, `stalled` where the job died of lost leases.
     pub kind: Option<Box<[u8]>>,
+    /// The row of STATS BY kind that counts it while it is dead; 0 is none.
+    pub kind_row: RowNumber,
     pub result: Option<Box<[u8]>>,
     /// The name of the worker that holds it; only while it is active.
     pub worker: Option<Box<[u8]>>,
@@ -271,6 +280,11 @@ impl JobHeader {
 
     pub fn name(&self) -> Option<&[u8]> {
         self.options.as_ref()?.name.as_deref()
+    }
+
+    /// Its row in STATS BY name.
+    pub(crate) fn name_row(&self) -> RowNumber {
+        self.options.as_ref().map_or(0, |options| options.name_row)
     }
 
     pub fn meta(&self) -> Option<&[u8]> {

@@ -45,6 +45,7 @@ pub(super) fn full_job() -> Job {
         result: Some(Box::from(*b"result")),
         worker: None,
         progress: Some(Box::from(*b"progress")),
+        kind_row: 0,
         log: Some(Box::new(log_of(&[b"one", b"two"]))),
     };
     let options = JobOptions {
@@ -55,6 +56,8 @@ pub(super) fn full_job() -> Job {
         lease: 18,
         lifo: true,
         batch: 21,
+        name_row: 0,
+        run_started: 22,
         group: Some(Arc::from(*b"group")),
         shift: 20,
         lifetime: Some(Box::new(JobLifetime {
@@ -210,7 +213,8 @@ fn every_field_reaches_the_saved_bytes_and_comes_back() {
         |queue| assert!(queue.keys.restore_orphan(&(*b"gone").into(), (*b"a").into(), 37)),
         |queue| assert!(queue.keys.restore_orphan(&(*b"gone").into(), (*b"b").into(), 36)),
     ];
-    let of_job: [fn(&mut Job); 49] = [
+    let of_job: [fn(&mut Job); 50] = [
+        |job| job.options_mut().run_started += 1,
         |job| (job.options_mut().group, job.options_mut().batch) = (None, 0),
         |job| job.options_mut().group = Some(Arc::from(*b"other")),
         |job| job.options_mut().shift += 1,
@@ -274,6 +278,7 @@ fn every_field_reaches_the_saved_bytes_and_comes_back() {
     }));
     for (state, last_outcome) in [(State::Active, LastOutcome::Open), (State::Done, LastOutcome::Acked)] {
         let mut job = full_job().with(|job| (job.state, job.last_outcome) = (state, last_outcome));
+        job.options_mut().run_started = 0;
         job.unique_mut().unwrap().until = Until::Time;
         all.push(queue_of(3, job));
     }

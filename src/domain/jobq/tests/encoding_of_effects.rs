@@ -29,6 +29,15 @@ fn an_effect_without_bounds_and_counts_is_written_as_it_was_before_there_were_an
         serial: 1,
         update: JobUpdate { priority: Some(2), lifo, no_unique, ..JobUpdate::default() },
     };
+    let with_parents = |lifo: Option<bool>| {
+        let parents = NewDependencies {
+            after: vec![0, 7],
+            on_dead: OnDead::Run,
+            dependency_error: Some((*b"e").into()),
+        };
+        let update = JobUpdate { priority: Some(2), lifo, parents: Some(parents), ..JobUpdate::default() };
+        Change::Update { serial: 1, update }
+    };
     for (tag, change) in [
         (21, Change::SetSchedule { name: name(), spec: Box::new(entry.spec), next: Some(5) }),
         (24, Change::SetNextRun { name: name(), next: Some(5), progress }),
@@ -39,6 +48,8 @@ fn an_effect_without_bounds_and_counts_is_written_as_it_was_before_there_were_an
         (18, fail(None, Some(*b"p"))),
         (6, Change::Release { serial: 1, due: Some(2), progress: None }),
         (19, Change::Release { serial: 1, due: None, progress: Some(Box::default()) }),
+        (36, with_parents(None)),
+        (36, with_parents(Some(false))),
         (14, update(None, false)),
         (20, update(Some(true), false)),
         (20, update(None, true)),

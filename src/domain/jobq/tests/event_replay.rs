@@ -114,7 +114,7 @@ impl Follower {
                 Some((if text.is_some() { Delayed } else { Ready }, time()))
             }
             Event::Blocked => {
-                was(&[Ready]);
+                was(&[Ready, Delayed]);
                 Some((Blocked, None))
             }
             Event::Ready => {

@@ -10,6 +10,7 @@ use crate::domain::jobq::state::group_controls::GroupControl;
 use crate::domain::jobq::state::job::Job;
 use crate::domain::jobq::state::lifetime::JobDeadline;
 use crate::domain::jobq::state::unique_keys::{KeyHolder, UniqueKeys};
+use crate::domain::jobq::tests::breakdown::check_rows;
 use crate::domain::jobq::*;
 use crate::domain::refusal::Refusal;
 use crate::domain::testing::primary_and_replica::PrimaryAndReplica;
@@ -18,7 +19,7 @@ pub(crate) use crate::domain::testing::saved_form::{blocks, saved};
 use crate::domain::time::UnixMs;
 use crate::domain::token::EPOCH_MS;
 use crate::domain::value::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const START: UnixMs = EPOCH_MS + 1_000_000;
 
@@ -238,6 +239,7 @@ pub(crate) fn check_indexes(queue: &Queue) {
     let leaves = ends(|end| if let JobDeadline::Retention(at) = end { Some(at) } else { None });
     assert!(queue.deadlines.retained.iter().copied().eq(leaves));
     check_groups(queue);
+    check_rows(queue);
     let mut keys = UniqueKeys::default();
     for (key, claim) in &queue.keys.held {
         if let KeyHolder::Gone(id) = &claim.holder {
@@ -247,6 +249,8 @@ pub(crate) fn check_indexes(queue: &Queue) {
     for (serial, job) in queue.jobs.iter() {
         assert!(job.unique().is_none_or(|unique| keys.insert(serial, unique)));
         assert_eq!(job.state == State::Blocked, job.is_next() || job.open() > 0);
+        let may_have = matches!(job.state, State::Blocked | State::Dead);
+        assert!(may_have || job.dependencies().is_none(), "who goes on has forgotten what it waited for");
         let edges = job.dependencies().into_iter().flat_map(|dependencies| {
             dependencies
                 .after
@@ -260,7 +264,8 @@ pub(crate) fn check_indexes(queue: &Queue) {
     for (root, on_dead, child) in &queue.dependency_graph.edges {
         let job = queue.job(*child).filter(|job| job.state == State::Blocked).and_then(Job::dependencies);
         let known = |dependencies: &Dependencies| {
-            dependencies.after.contains(root) && (dependencies.on_dead == OnDead::Wait) == *on_dead
+            dependencies.after.binary_search(root).is_ok()
+                && (dependencies.on_dead == OnDead::Wait) == *on_dead
         };
         assert!(queue.dependency_graph.cancelled_edges.contains_key(child) || job.is_some_and(known));
     }
@@ -282,8 +287,14 @@ pub(crate) fn check_indexes(queue: &Queue) {
 /// What each group knows of its jobs against the jobs themselves, and its seats in the rings.
 fn check_groups(queue: &Queue) {
     let (mut unstarted, mut started) = (Vec::new(), Vec::new());
+    let mut by_group: BTreeMap<&[u8], Vec<(u64, &Job)>> = BTreeMap::new();
+    for (serial, job) in queue.jobs.iter() {
+        if let Some(group) = job.group() {
+            by_group.entry(group).or_default().push((serial, job));
+        }
+    }
     for (name, group) in queue.ready.groups() {
-        let jobs = || queue.jobs.iter().filter(|(_, job)| job.group().is_some_and(|group| **group == *name));
+        let jobs = || by_group.get(name).into_iter().flatten().copied();
         let slot_holders: Vec<u64> =
             jobs().filter(|(_, job)| job.is_started()).map(|(serial, _)| serial).collect();
         assert_eq!(group.slot_holders.iter().copied().collect::<Vec<_>>(), slot_holders);
@@ -326,8 +337,11 @@ fn check_groups(queue: &Queue) {
         expected.sort();
         let seated = |taken| ring.below(taken).map(Iterator::count).sum::<usize>();
         assert_eq!(seated(u32::MAX), expected.len());
-        for (taken, ..) in &expected {
-            assert_eq!(seated(*taken), expected.iter().filter(|(other, ..)| other < taken).count());
+        // Behind those of less slots taken; there are few different numbers of them.
+        let mut at = 0;
+        while let Some((taken, ..)) = expected.get(at) {
+            assert_eq!(seated(*taken), at);
+            at = expected.partition_point(|(other, ..)| other <= taken);
         }
     }
     assert!(queue.ready.is_sound());

@@ -1,6 +1,7 @@
 //! Tests of the family.
 
 pub(crate) mod bounded_work;
+pub(crate) mod breakdown;
 pub(crate) mod encoding;
 pub(crate) mod encoding_blocks;
 pub(crate) mod encoding_of_dependencies;

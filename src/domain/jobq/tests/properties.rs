@@ -7,6 +7,7 @@ use crate::domain::jobq::effect::Change;
 use crate::domain::jobq::state::job_id::JobId;
 use crate::domain::jobq::state::totals::Totals;
 use crate::domain::jobq::state::unique_keys::KeyHolder;
+use crate::domain::jobq::tests::breakdown::check_rows;
 use crate::domain::jobq::tests::event_replay::Follower;
 use crate::domain::jobq::tests::model::{Handed, Model};
 use crate::domain::jobq::view::job_and_stats::Stats;
@@ -99,6 +100,7 @@ impl Play {
         match *step {
             Step::Push {
                 id,
+                name,
                 delay,
                 retries,
                 ref backoff,
@@ -126,6 +128,7 @@ impl Play {
                 let push = Push {
                     payload: &[retries as u8],
                     id: id.as_ref().map(|id| &id[..]),
+                    name: name.as_ref().map(std::slice::from_ref),
                     due: Due::After(delay),
                     priority: rank.0,
                     lifo: rank.1,
@@ -201,14 +204,29 @@ impl Play {
                 let answer = code(self.world.log(&id, token, &[text]));
                 assert_eq!(answer, self.model.log(&id, token, &[text], now));
             }
-            Step::Update { id, priority, due, retries, payload, lifo, no_unique } => {
+            Step::Update { id, priority, due, retries, payload, lifo, no_unique, ref parents } => {
                 let id = id.map_or_else(|| self.grant(0).id, |id| vec![b'a' + id]);
                 let payload = payload.map(|payload| [payload]);
                 let payload = payload.as_ref().map(|payload| &payload[..]);
-                let update = Update { priority, due, retries, payload, lifo, no_unique };
+                self.catch_up();
+                // The order in which groups come is not followed through those that let others go.
+                let is_grouped = self.model.rows.iter().any(|row| row.id == id && row.group.is_some());
+                let latest: Vec<_> = self.model.rows.iter().rev().map(|row| row.id.clone()).collect();
+                let (ids, on_dead) = parents.as_ref().filter(|_| !is_grouped).cloned().unwrap_or_default();
+                let ids: Vec<&[u8]> = ids.iter().filter_map(|at| latest.get(*at)).map(|id| &id[..]).collect();
+                let parents = (!ids.is_empty()).then_some(AddedParents { ids: &ids, on_dead });
+                let update = Update { priority, due, retries, payload, lifo, no_unique, parents };
                 let answer = code(self.world.update(&id, &update));
                 assert_eq!(answer, self.model.update(&id, &update, now));
-                self.again(&answer, |world| world.update(&id, &update));
+                if parents.is_none() {
+                    self.again(&answer, |world| world.update(&id, &update));
+                } else if answer.is_ok() {
+                    // The jobs may be gone by then, or the job itself dead.
+                    self.catch_up();
+                    let effects = self.world.effects;
+                    _ = self.world.update(&id, &Update { parents, ..Update::default() });
+                    assert_eq!(self.world.effects, effects, "what it waits for is not added twice");
+                }
             }
             Step::Cancel { by, id } => {
                 let id = by.map_or_else(|| vec![b'a' + id], |by| self.grant(by).id);
@@ -295,6 +313,8 @@ impl Play {
     fn check(&mut self) {
         let Some(queue) = &self.world.primary else { return assert!(self.model.rows.is_empty()) };
         check_indexes(queue);
+        check_rows(&queue.duplicate());
+        self.model.check_breakdowns(queue);
         self.follower.follow(queue);
         self.follower.clone().follow(&queue.duplicate());
         assert_eq!(blocks(Some(queue)), blocks(self.world.replica.as_ref()), "primary and replica");
@@ -402,7 +422,12 @@ impl Play {
             quiet.apply(Effect { now: queue.clock, change: Change::DeleteSchedule { name: name.into() } });
         }
         let moved = advanced(&quiet, now);
-        self.check_stats(&stats(Some(queue), now), &stats(Some(&moved), now), queue.keep(State::Dead).most);
+        let (seen, then) = (stats(Some(queue), now), stats(Some(&moved), now));
+        self.check_stats(&seen, &then, queue.keep(State::Dead).most);
+        for by in [BreakdownBy::Name, BreakdownBy::Kind].into_iter().filter(|_| seen.blocked == 0) {
+            // Which rows have become empty is of the write.
+            assert_eq!(stats_by(Some(queue), by, &seen, now), stats_by(Some(&moved), by, &then, now));
+        }
         // What waits for others is seen to move when it has moved.
         for (serial, before) in queue.jobs.iter().filter(|(_, job)| job.state != State::Blocked) {
             let id = before.shown_id(serial);

@@ -28,6 +28,7 @@ pub(super) fn uniques() -> impl Strategy<Value = Unique> {
 pub(super) enum Step {
     Push {
         id: Option<u8>,
+        name: Option<u8>,
         delay: u64,
         retries: u16,
         rank: (i32, bool),
@@ -81,6 +82,8 @@ pub(super) enum Step {
         payload: Option<u8>,
         lifo: Option<bool>,
         no_unique: bool,
+        /// AFTER these of the jobs that there are, counted from the latest.
+        parents: Option<(Vec<usize>, Option<OnDead>)>,
     },
     /// The job of that grant, or (none) the one with that id.
     Cancel {
@@ -206,7 +209,7 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let delay = || prop_oneof![2 => Just(0), 1 => 1..40u64];
     let kinds = || prop::option::weighted(0.3, b'k'..b'm');
     let push = (
-        prop::option::of(0..4u8),
+        (prop::option::of(0..4u8), prop::option::weighted(0.4, b'n'..b'q')),
         delay(),
         (0..4u16, prop::option::weighted(0.6, 0..3u8)),
         prop::option::weighted(0.7, backoffs()),
@@ -220,10 +223,10 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         ),
     );
     let step = prop_oneof![
-        8 => push.prop_map(|(id, delay, (retries, group), backoff, lease, rank, lifetime, unique, after)| {
+        8 => push.prop_map(|((id, name), delay, (retries, group), backoff, lease, rank, lifetime, unique, after)| {
             // The order in which groups come is not followed through those that let others go.
             let group = group.filter(|_| unique.is_none() && after.0.is_empty());
-            Step::Push { id, delay, retries, rank, backoff, lease, group, lifetime, unique, after }
+            Step::Push { id, name, delay, retries, rank, backoff, lease, group, lifetime, unique, after }
         }),
         10 => (1..4usize, lease(), prop::option::weighted(0.2, 1..40u64), prop::bool::weighted(0.3))
             .prop_map(|(count, lease, linger, grouped)| Step::Pop { count, lease, linger, grouped }),
@@ -239,10 +242,20 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
             prop::option::of(prop_oneof![(0..40u64).prop_map(Due::After), (0..80u64).prop_map(|at| Due::At(START + at))]),
             prop::option::weighted(0.2, 0..4u16),
             prop::option::weighted(0.2, any::<u8>()),
-            (prop::option::weighted(0.2, any::<bool>()), prop::bool::weighted(0.2)),
+            (
+                prop::option::weighted(0.2, any::<bool>()),
+                prop::bool::weighted(0.2),
+                prop::option::weighted(
+                    0.3,
+                    (
+                        prop::collection::vec(0..6usize, 1..4),
+                        prop::option::weighted(0.4, prop::sample::select(OnDead::ALL.to_vec())),
+                    ),
+                ),
+            ),
         )
-            .prop_map(|(id, priority, due, retries, payload, (lifo, no_unique))| {
-                Step::Update { id, priority, due, retries, payload, lifo, no_unique }
+            .prop_map(|(id, priority, due, retries, payload, (lifo, no_unique, parents))| {
+                Step::Update { id, priority, due, retries, payload, lifo, no_unique, parents }
             }),
         2 => (prop::option::of(by()), 0..4u8).prop_map(|(by, id)| Step::Cancel { by, id }),
         2 => (1..4usize, prop::bool::weighted(0.3), prop_oneof![2 => Just(0), 1 => 1..60u64], kinds())

@@ -63,15 +63,8 @@ fn new_jobs() -> impl Strategy<Value = NewJob> {
         cancels,
         since,
     });
-    let dependencies =
-        (prop::collection::vec(0..6u64, 0..3), prop::sample::select(OnDead::ALL.to_vec()), part());
-    let dependencies = dependencies.prop_map(|(after, on_dead, dependency_error)| NewDependencies {
-        after,
-        on_dead,
-        dependency_error: dependency_error.filter(|dependency_error| dependency_error.len() > 4),
-    });
     let options = (prop_oneof![0..4u16, Just(u16::MAX)], backoff, lease, rank, lifetime);
-    let ties = (prop::option::of(key), prop::option::of(dependencies));
+    let ties = (prop::option::of(key), prop::option::of(dependencies()));
     let job = (bytes(), times(), ids(), part(), part(), options, ties);
     job.prop_map(|(payload, due, id, name, meta, options, (unique, dependencies))| {
         let (retries, backoff, lease, (priority, lifo, group), (expire, keep)) = options;
@@ -163,6 +156,14 @@ fn changes_of_schedules() -> impl Strategy<Value = Change> {
     ]
 }
 
+fn dependencies() -> impl Strategy<Value = NewDependencies> {
+    let on_dead = prop::sample::select(OnDead::ALL.to_vec());
+    (prop::collection::vec(0..6u64, 0..3), on_dead, part()).prop_map(|(after, on_dead, dependency_error)| {
+        let dependency_error = dependency_error.filter(|error| error.len() > 4);
+        NewDependencies { after, on_dead, dependency_error }
+    })
+}
+
 fn given() -> impl Strategy<Value = JobUpdate> {
     let lifo = prop::option::of(any::<bool>());
     (
@@ -171,15 +172,16 @@ fn given() -> impl Strategy<Value = JobUpdate> {
         prop::option::of(any::<u16>()),
         part(),
         lifo,
-        any::<bool>(),
+        (any::<bool>(), prop::option::of(dependencies())),
     )
-        .prop_map(|(priority, due, retries, payload, lifo, no_unique)| JobUpdate {
+        .prop_map(|(priority, due, retries, payload, lifo, (no_unique, parents))| JobUpdate {
             priority,
             due,
             retries,
             payload: payload.map(|payload| (&*payload).into()),
             lifo,
             no_unique,
+            parents,
         })
 }
 

@@ -5,8 +5,15 @@ use crate::domain::jobq::state::job_id::JobId;
 use crate::domain::jobq::*;
 use crate::domain::refusal::Code;
 
-const NOTHING: Update<'_> =
-    Update { priority: None, due: None, retries: None, payload: None, lifo: None, no_unique: false };
+const NOTHING: Update<'_> = Update {
+    priority: None,
+    due: None,
+    retries: None,
+    payload: None,
+    lifo: None,
+    no_unique: false,
+    parents: None,
+};
 
 fn order(world: &mut World) -> Vec<Vec<u8>> {
     world.pop(10, None).iter().map(|job| job.id.to_vec()).collect()

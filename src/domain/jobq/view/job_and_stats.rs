@@ -20,7 +20,10 @@ use std::collections::HashSet;
 
 /// The most jobs of a state that STATS moves to the state they have by now. Jobs beyond them count
 /// in their old state.
-const SCAN_LIMIT: usize = 10_000;
+pub(crate) const SCAN_LIMIT: usize = 10_000;
+
+/// The most jobs that GET names of those that a job waits for.
+const MAX_SHOWN_PARENTS: usize = 1_000;
 
 /// The most slot holders of a group that are looked at.
 const HOLDER_SCAN_LIMIT: usize = 1_000;
@@ -40,12 +43,20 @@ pub struct JobView<'a> {
     pub error: Option<&'a [u8]>,
     /// The KIND of the last failure.
     pub kind: Option<&'a [u8]>,
-    /// The ids of the jobs that it waits for; left out where many jobs are shown.
+    /// The ids of the first jobs that it waits for; left out where many jobs are shown.
     pub waits_for: Vec<JobId<'a>>,
     /// Why it is not handed out though it is ready.
     pub blocked_by: Option<BlockedBy>,
     /// The name of the worker that holds it.
     pub worker: Option<&'a [u8]>,
+}
+
+impl JobView<'_> {
+    /// How many jobs it waits for.
+    pub fn waits_for_count(&self) -> u64 {
+        let is_blocked = self.state == State::Blocked;
+        if is_blocked { u64::from(self.job.open()) + u64::from(self.job.is_next()) } else { 0 }
+    }
 }
 
 /// One job.
@@ -55,7 +66,8 @@ pub fn job<'a>(queue: Option<&'a Queue>, id: &[u8], now: UnixMs) -> Result<JobVi
     let (serial, job) = queue.find(id).ok_or_else(unknown)?;
     let view = at(queue, serial, job, queue.clamp(now)).ok_or_else(unknown)?;
     let waits_for = queue.waits_for(serial, job).map(|(serial, job)| job.shown_id(serial));
-    Ok(JobView { waits_for: waits_for.chain(queue.holder_before(job)).collect(), ..view })
+    let waits_for = queue.holder_before(job).into_iter().chain(waits_for);
+    Ok(JobView { waits_for: waits_for.take(MAX_SHOWN_PARENTS).collect(), ..view })
 }
 
 /// A job as it is at `now`; `None` when it is gone by then.
@@ -192,13 +204,18 @@ pub fn stats(queue: Option<&Queue>, now: UnixMs) -> Stats {
 }
 
 /// The jobs of a lane for which a time has come.
-fn passed<'q>(queue: &'q Queue, lane: &'q TimeIndex, age: u64, now: UnixMs) -> impl Iterator<Item = &'q Job> {
+pub(crate) fn passed<'q>(
+    queue: &'q Queue,
+    lane: &'q TimeIndex,
+    age: u64,
+    now: UnixMs,
+) -> impl Iterator<Item = &'q Job> {
     let passed = lane.iter().take_while(move |(at, _)| at.saturating_add(age) <= now).take(SCAN_LIMIT);
     passed.filter_map(|(_, serial)| queue.job(*serial))
 }
 
 /// How many jobs the queue's retention removes once `more` jobs have joined them.
-fn forgotten(queue: &Queue, state: State, more: usize, now: UnixMs) -> usize {
+pub(crate) fn forgotten(queue: &Queue, state: State, more: usize, now: UnixMs) -> usize {
     let Keep { age, most } = queue.keep(state);
     let old = passed(queue, queue.by_time(state), age, now).count();
     old.max((queue.by_time(state).len() + more).saturating_sub(most))

@@ -1,5 +1,6 @@
 //! What read-only commands show.
 
+pub(crate) mod breakdown;
 pub(crate) mod events;
 pub(crate) mod filter;
 pub(crate) mod glob;

@@ -4,6 +4,7 @@ mod breakers;
 pub mod caches;
 mod family;
 mod format;
+mod names;
 mod queues;
 mod scrape;
 mod server_counters;

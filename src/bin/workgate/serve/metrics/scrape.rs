@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 use crate::redis::connection::Fault;
 use crate::serve::metrics::family::{Families, Family};
 use crate::serve::metrics::server_counters::Counters;
-use crate::serve::metrics::{breakers, caches, format, queues};
+use crate::serve::metrics::{breakers, caches, format, names, queues};
 use crate::serve::view::{SharedView, View};
 
 pub async fn answer(State(view): State<SharedView>, headers: HeaderMap) -> Response {
@@ -52,7 +52,7 @@ async fn of_worker(view: &View, families: &mut Families) -> Result<(), Fault> {
     let keys = view.worker.as_ref().map(|worker| &worker.queues[..]);
     let stats = view.queues.all(&view.nodes, keys).await?;
     queues::add(families, &stats);
-    Ok(())
+    names::add(families, &view.nodes, &stats).await
 }
 
 async fn of_server(view: &View, families: &mut Families) -> Result<(), Fault> {

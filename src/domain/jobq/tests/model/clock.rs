@@ -56,12 +56,12 @@ impl Model {
     }
 
     fn expire(&mut self, nth: usize) {
-        self.totals.expired += 1;
-        self.rows.remove(nth);
+        let row = self.rows.remove(nth);
+        self.count(row.name, |totals| &mut totals.expired);
     }
 
     fn lapse(&mut self, nth: usize, now: UnixMs) {
-        self.totals.stalled += 1;
+        self.count(self.rows[nth].name.clone(), |totals| &mut totals.stalled);
         let row = &mut self.rows[nth];
         if row.cancelled {
             self.rows.remove(nth);
@@ -72,8 +72,10 @@ impl Model {
         }
         row.stalls += 1;
         if row.stalls > self.config.stall_max {
-            self.totals.died += 1;
             (row.state, row.at, row.kind) = (State::Dead, now, Some(b"stalled".to_vec()));
+            let name = row.name.clone();
+            self.count(name, |totals| &mut totals.died);
+            self.kinds.entry(Some(b"stalled".to_vec())).or_default().totals.died += 1;
         } else {
             (row.state, row.at) = (State::Ready, row.line);
         }

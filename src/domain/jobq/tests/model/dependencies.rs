@@ -4,6 +4,7 @@
 use crate::domain::jobq::state::job_id::JobId;
 use crate::domain::jobq::tests::model::{Claimed, Model};
 use crate::domain::jobq::*;
+use crate::domain::refusal::Code;
 use crate::domain::time::UnixMs;
 use std::cmp::Reverse;
 
@@ -35,7 +36,8 @@ impl Model {
         row.after[nth].1 = false;
         if dies {
             row.mark_dead(now);
-            self.totals.died += 1;
+            let name = row.name.clone();
+            self.count(name, |totals| &mut totals.died);
         } else if self.claims.iter().all(|claim| claim.next != Some(row.serial)) {
             row.unblock(now, shift);
         }
@@ -173,6 +175,73 @@ impl Model {
             }
         }
         (waits, doomed)
+    }
+
+    /// What an UPDATE makes a job wait for besides: the new jobs, its ONDEAD, and whether it dies
+    /// of one that is dead.
+    pub fn new_parents(
+        &mut self,
+        serial: u64,
+        parents: &AddedParents<'_>,
+    ) -> Result<(Vec<u64>, OnDead, bool), Code> {
+        let row = self.row(serial).expect("it").clone();
+        if !row.waits() || row.token > 0 || row.failures > 0 {
+            return Err(Code::Err);
+        }
+        let known = (!row.after.is_empty()).then_some(row.on_dead);
+        let on_dead = known.or(parents.on_dead).unwrap_or(OnDead::Wait);
+        if parents.on_dead.is_some_and(|given| given != on_dead) {
+            return Err(Code::Err);
+        }
+        let (mut new, mut doomed) = (Vec::new(), false);
+        for id in parents.ids {
+            let parent = self.rows.iter().find(|row| row.id == *id).ok_or(Code::NoJob)?;
+            let waits = parent.state == State::Blocked || !parent.after.is_empty();
+            if parent.serial == serial || waits {
+                return Err(Code::Err);
+            }
+            match (parent.state, on_dead) {
+                (State::Done, _) | (State::Dead, OnDead::Run) => continue,
+                (State::Dead, OnDead::Fail) => doomed = true,
+                _ => {}
+            }
+            if !row.after.contains(&(parent.serial, true)) && !new.contains(&parent.serial) {
+                new.push(parent.serial);
+            }
+        }
+        Ok((new, on_dead, doomed))
+    }
+
+    /// Returns whether anything changed.
+    pub fn add_parents(
+        &mut self,
+        serial: u64,
+        new: Vec<u64>,
+        on_dead: OnDead,
+        doomed: bool,
+        now: UnixMs,
+    ) -> bool {
+        if new.is_empty() {
+            return false;
+        }
+        let row = self.row(serial).expect("it");
+        row.on_dead = on_dead;
+        for parent in new {
+            row.after.retain(|(known, _)| *known != parent);
+            row.after.push((parent, true));
+        }
+        row.after.sort_unstable();
+        row.expires = None;
+        if row.state != State::Blocked {
+            (row.state, row.at) = (State::Blocked, now);
+        }
+        if doomed {
+            row.mark_dead(now);
+            let name = row.name.clone();
+            self.count(name, |totals| &mut totals.died);
+        }
+        self.sync();
+        true
     }
 
     /// Whether a push that waits would take the place of a job that is waited for.

@@ -1,5 +1,6 @@
 //! A queue as naive as can be: a list of jobs in the order of pushing.
 
+pub(crate) mod breakdown;
 pub(crate) mod clock;
 pub(crate) mod dependencies;
 pub(crate) mod groups;
@@ -12,6 +13,7 @@ use crate::domain::jobq::tests::harness::automatic_id_at;
 use crate::domain::jobq::*;
 use crate::domain::refusal::Code;
 use crate::domain::time::UnixMs;
+use breakdown::Counts;
 use groups::Groups;
 use schedules::Timed;
 use std::collections::BTreeMap;
@@ -30,6 +32,7 @@ pub(crate) struct Row {
     /// The how manieth push it was.
     pub serial: u64,
     pub id: Vec<u8>,
+    pub name: Option<Vec<u8>>,
     pub payload: Vec<u8>,
     pub state: State,
     /// Due, end of the lease or end of the job.
@@ -65,6 +68,8 @@ pub(crate) struct Row {
     pub unique: Option<Key>,
     /// The push that began the chain of replaced holders of its key.
     pub since: UnixMs,
+    /// When the run began that may still be acknowledged, if it is timed.
+    pub run_started: Option<UnixMs>,
     /// It was popped at least once.
     pub popped: bool,
     /// The jobs that it waits for, and whether it still does.
@@ -120,6 +125,9 @@ pub(crate) struct Model {
     /// The latest time at which something changed.
     pub clock: UnixMs,
     pub totals: Totals,
+    /// What is counted by NAME and by KIND.
+    pub names: Counts,
+    pub kinds: Counts,
     /// The job that was next to a holder that is being replaced.
     pub inherited: Option<u64>,
     /// How often something changed.
@@ -168,6 +176,7 @@ impl Row {
             self.make_ready(self.line, shift);
         }
         self.expires = self.expire.map(|expire| self.at + expire);
+        self.after.clear();
     }
 }
 
@@ -189,6 +198,7 @@ impl Model {
         Row {
             serial,
             id: id.to_vec(),
+            name: push.name.map(<[u8]>::to_vec),
             payload: push.payload.to_vec(),
             state: State::Ready,
             at: due,
@@ -220,6 +230,7 @@ impl Model {
                 window: unique.window,
             }),
             since: 0,
+            run_started: None,
             popped: false,
             after: Vec::new(),
             on_dead: push.after.map_or(OnDead::Wait, |after| after.on_dead),
@@ -278,14 +289,15 @@ impl Model {
         }
         if doomed {
             row.mark_dead(now);
-            self.totals.died += 1;
+            self.count(row.name.clone(), |totals| &mut totals.died);
         }
+        let name = row.name.clone();
         self.rows.push(row);
         if unique.is_some() && !next {
             self.claim(serial, now);
             self.claims.last_mut().expect("it").next = self.inherited.take();
         }
-        self.totals.pushed += 1;
+        self.count(name, |totals| &mut totals.pushed);
         self.changed(now);
         Ok(answer)
     }
@@ -298,7 +310,9 @@ impl Model {
         let batch = batch.map(|batch| if batch > 0 { batch } else { tokens.first().copied().unwrap_or(1) });
         for (token, nth) in tokens.iter().zip(chosen) {
             let lease = self.config.lease;
+            self.count_wait(nth, now);
             let row = &mut self.rows[nth];
+            row.run_started = (row.name.is_some() || pop.worker.is_some()).then_some(now);
             row.state = State::Active;
             row.at = now + row.lease.or(pop.lease).unwrap_or(lease);
             (row.token, row.started, row.popped) = (*token, true, true);

@@ -153,7 +153,7 @@ impl Model {
         row.make_ready(due, shift);
         row.expires = row.expire.map(|expire| due + expire);
         self.rows.push(row);
-        self.totals.pushed += 1;
+        self.count(None, |totals| &mut totals.pushed);
         self.sync();
         serial
     }

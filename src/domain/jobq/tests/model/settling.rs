@@ -18,7 +18,9 @@ impl Model {
         if row.state != State::Done {
             row.state = State::Done;
             row.at = now;
-            self.totals.acked += 1;
+            let name = row.name.clone();
+            self.count(name, |totals| &mut totals.acked);
+            self.count_run(id, now);
             self.changed(now);
         }
         Ok(())
@@ -53,7 +55,6 @@ impl Model {
         let answer = if fail.dead || row.failures > row.retries.into() {
             row.state = State::Dead;
             row.at = now;
-            self.totals.died += 1;
             Failed { state: Some(State::Dead), due: 0 }
         } else {
             let waits = fail.delay.map_or_else(
@@ -64,10 +65,17 @@ impl Model {
             row.state = State::Delayed;
             row.at = due;
             row.line = due;
-            self.totals.retried += 1;
             Failed { state: Some(State::Delayed), due }
         };
-        self.totals.failed += 1;
+        let (name, kind) = (row.name.clone(), row.kind.clone());
+        let is_retried = answer.state == Some(State::Delayed);
+        let ran = self.count_run(id, now);
+        self.count(name.clone(), |totals| &mut totals.failed);
+        self.count(name, |totals| if is_retried { &mut totals.retried } else { &mut totals.died });
+        let by_kind = self.kinds.entry(kind).or_default();
+        by_kind.totals.failed += 1;
+        *(if is_retried { &mut by_kind.totals.retried } else { &mut by_kind.totals.died }) += 1;
+        by_kind.runs.extend(ran);
         self.changed(now);
         Ok(answer)
     }
@@ -96,7 +104,7 @@ impl Model {
             self.gone(id, now);
             return Ok(());
         }
-        row.word = Word::Released;
+        (row.word, row.run_started) = (Word::Released, None);
         row.progress = progress.map(<[u8]>::to_vec).or(row.progress.take());
         (row.state, row.at) =
             if delay == 0 { (State::Ready, row.line) } else { (State::Delayed, now + delay) };
@@ -142,6 +150,9 @@ impl Model {
         if row.state == State::Done || update.due.is_some() && !waits {
             return Err(Code::Err);
         }
+        let serial = row.serial;
+        let parents = update.parents.map(|parents| self.new_parents(serial, &parents)).transpose()?;
+        let row = self.row(serial).expect("it");
         let before = row.clone();
         row.priority = update.priority.unwrap_or(row.priority);
         row.retries = update.retries.unwrap_or(row.retries);
@@ -164,8 +175,11 @@ impl Model {
             }
             row.word = if let Word::Failed(_) = row.word { Word::Failed(due) } else { Word::Released };
         }
-        let (serial, is_changed) = (row.serial, *row != before);
+        let (serial, mut is_changed) = (row.serial, *row != before);
         let gave_up = update.no_unique && self.give_up_key(serial, now);
+        if let Some((added, on_dead, doomed)) = parents {
+            is_changed |= self.add_parents(serial, added, on_dead, doomed, now);
+        }
         if is_changed || gave_up {
             self.changed(now);
         }
@@ -220,7 +234,7 @@ impl Model {
             row.make_ready(now, shift);
             row.progress = row.progress.take().filter(|_| state == State::Dead);
             (row.word, row.started, row.batch) = (Word::Nothing, false, 0);
-            (row.token, row.failures, row.stalls) = (0, 0, 0);
+            (row.token, row.failures, row.stalls, row.run_started) = (0, 0, 0, None);
             row.expires = row.expire.map(|expire| now + expire);
             self.sync();
             moved += 1;
@@ -233,6 +247,8 @@ impl Model {
             row.after.iter_mut().for_each(|(parent, open)| *open = alive.contains(parent));
             if row.open() > 0 {
                 (row.state, row.at, row.line) = (State::Blocked, now, now);
+            } else {
+                row.after.clear();
             }
             self.sync();
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::response::Response;
-use redis::Value;
+use redis::{Value, cmd};
 
 use crate::redis::connection::Fault;
 use crate::reply;
@@ -64,11 +64,17 @@ pub async fn page(asked: &Asked, key: Option<&[u8]>) -> Result<Response, Fault> 
             &asked.call(&list(&key, "dead", MOST_JOBS, &Fields::read("newest=1"), false)).await?,
         )?;
         let count = count.max(found.rows.len() as u64);
+        let mut kinds = kinds(&found.rows, asked.now_ms);
+        if found.next.is_some() {
+            // Only the newest jobs were looked at; the server has counted the kinds of all.
+            let stats = asked.call(cmd("JOBQ.STATS").arg(&key).arg("BY").arg("kind")).await;
+            stats.iter().for_each(|stats| count_all(&mut kinds, stats));
+        }
         queues.push(Queue {
             key: Name::of(&key),
             dead: shown::count(count),
             is_partial: found.next.is_some(),
-            kinds: kinds(&found.rows, asked.now_ms),
+            kinds,
         });
     }
     let (title, live) = match key {
@@ -77,6 +83,31 @@ pub async fn page(asked: &Asked, key: Option<&[u8]>) -> Result<Response, Fault> 
     };
     let frame = asked.frame("dead", title, live);
     Ok(html(&Page { frame, queues, more, is_of_one: key.is_some() }))
+}
+
+/// Replaces the counts of kinds by those of JOBQ.STATS BY kind, and adds the kinds that were not
+/// among the newest jobs. Jobs without a kind stay as they were counted.
+fn count_all(kinds: &mut Vec<Kind>, stats: &Value) {
+    for row in reply::field(stats, "rows").and_then(reply::array).unwrap_or_default() {
+        let dead = reply::field(row, "dead").and_then(reply::number).unwrap_or(0.0) as usize;
+        let Some(label) = reply::field(row, "kind").and_then(reply::bytes).filter(|_| dead > 0) else {
+            continue;
+        };
+        let select = format!("kind={}", encoded(label));
+        let at = kinds.iter().position(|kind| kind.select == select).unwrap_or_else(|| {
+            kinds.push(Kind {
+                title: text(label),
+                select,
+                count: String::new(),
+                example: String::new(),
+                last: Moment::default(),
+                number: 0,
+            });
+            kinds.len() - 1
+        });
+        (kinds[at].number, kinds[at].count) = (dead, shown::count(dead as u64));
+    }
+    kinds.sort_by_key(|kind| std::cmp::Reverse(kind.number));
 }
 
 /// By kind; those without one by the beginning of their error. Those that are most first.
@@ -138,6 +169,20 @@ mod tests {
             (word("kind"), kind.map_or(Value::Nil, word)),
             (word("finished_at"), Value::Int(at)),
         ])
+    }
+
+    #[test]
+    fn the_counts_of_all_dead_jobs_take_the_place_of_those_of_the_newest() {
+        let mut kinds = kinds(&[job("429", Some("http"), 8_000), job("no", None, 1)], 10_000);
+        let word = |word: &str| Value::BulkString(word.into());
+        let row =
+            |kind: Value, dead| Value::Map(vec![(word("kind"), kind), (word("dead"), Value::Int(dead))]);
+        let rows =
+            vec![row(word("disk"), 70), row(word("http"), 5_000), row(word("old"), 0), row(Value::Nil, 9)];
+        count_all(&mut kinds, &Value::Map(vec![(word("rows"), Value::Array(rows))]));
+        let shown: Vec<_> = kinds.iter().map(|kind| (kind.title.as_str(), kind.number)).collect();
+        assert_eq!(shown, [("http", 5_000), ("disk", 70), ("no", 1)]);
+        assert_eq!((kinds[0].example.as_str(), kinds[1].example.as_str()), ("429", ""));
     }
 
     #[test]
