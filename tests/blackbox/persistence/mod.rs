@@ -8,6 +8,7 @@ mod disk;
 mod future_tokens;
 mod leaving;
 mod lost_tokens;
+mod queue_calls;
 mod random_histories;
 mod replica;
 mod saved_files;

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::queue_calls::{CALLS, SETTINGS};
 use crate::support::{Client, Reply, Snapshot, cmd, eventually, server};
 
 /// A generator of numbers that needs no more than to be the same each time (xorshift64*).
@@ -48,7 +49,8 @@ impl History<'_> {
         let reply = self.client.call(&command[..]);
         if let Reply::Error(text) = &reply {
             // Only what a history may run into: a grant that is over, an id with other content.
-            let known = ["FENCED", "NOJOB", "NOHOLD", "MISMATCH", "PAUSED the group"];
+            let known =
+                ["FENCED", "NOJOB", "NOHOLD", "MISMATCH", "PAUSED", "ERR the job", "ERR AFTER", "ERR ONDEAD"];
             assert!(known.iter().any(|word| text.starts_with(word)), "{command}: {text}");
             self.refused += 1;
         }
@@ -115,6 +117,29 @@ impl History<'_> {
                 }
             }
         }
+    }
+
+    /// Any call of JOBQ, with options of all kinds.
+    fn queue(&mut self) {
+        let n = &mut self.numbers;
+        let (key, d) = (n.key("jobs"), n.duration());
+        let call = match n.below(5) {
+            0 => format!("JOBQ.CONFIG SET KEY {}", n.one_of(SETTINGS)),
+            _ => n.one_of(CALLS).to_owned(),
+        };
+        let (id, other, label) = (n.below(6), n.below(6), n.below(3));
+        let held = self.grant(|history| &mut history.jobs);
+        let (of, job, token) = held.unwrap_or_else(|| (key.clone(), "nobody".to_owned(), 7));
+        let call = call
+            .replace("HELD", &format!("{of} {job} {token}"))
+            .replace("PAIR", &format!("{job} {token}"))
+            .replace("$q", &of)
+            .replace("KEY", &key)
+            .replace("$i", &id.to_string())
+            .replace("$j", &other.to_string())
+            .replace("$l", &label.to_string())
+            .replace("$d", d);
+        self.run(call);
     }
 
     fn job(&mut self) {
@@ -263,11 +288,13 @@ fn write(client: &Client, seed: u64, commands: usize) {
         client.ok(cmd!["JOBQ.CRON", "SET", &key, "alone", "* * * * * *", "p", "CATCHUP", catch_up]);
     }
     for _ in 0..commands {
-        match history.numbers.below(12) {
+        match history.numbers.below(13) {
             0..=3 => history.limit(),
             4..=5 => history.claim(),
-            6..=8 => history.job(),
+            6..=7 => history.job(),
+            8 => history.queue(),
             9..=10 => history.cache(),
+            11 => history.queue(),
             _ => history.breaker(),
         }
         if history.numbers.below(20) == 0 {

@@ -178,22 +178,11 @@ impl Queue {
 
     /// Notifies one dependent, or removes one edge. Returns false if there is nothing to do.
     pub(crate) fn notify_one_dependent(&mut self) -> bool {
-        if let Some(mut entry) = self.dependency_graph.cancelled_edges.first_entry() {
-            let child = *entry.key();
-            let edges = entry.get_mut();
-            edges.left = edges.left.saturating_sub(1);
-            let edge = edges.after.get(edges.left).map(|root| (*root, edges.on_dead == OnDead::Wait, child));
-            if edges.left == 0 {
-                entry.remove();
-            }
-            if let Some(edge) = edge {
-                self.dependency_graph.edges.remove(&edge);
-            }
-            return true;
-        }
         // The latest first: it goes down a tree before across it, so the list of ended jobs stays
         // short.
-        let Some((&root, (outcome, _))) = self.dependency_graph.ended.last_key_value() else { return false };
+        let Some((&root, (outcome, _))) = self.dependency_graph.ended.last_key_value() else {
+            return self.remove_one_edge();
+        };
         let outcome = *outcome;
         let Some(edge) = self.dependency_graph.first(root, outcome) else {
             self.dependency_graph.ended.remove(&root);
@@ -205,6 +194,22 @@ impl Queue {
             && self.dependency_graph.first(root, outcome).is_none()
         {
             self.dependency_graph.ended.remove(&root);
+        }
+        true
+    }
+
+    /// Removes an edge to a job that no longer waits. Returns false if there is none.
+    fn remove_one_edge(&mut self) -> bool {
+        let Some(mut entry) = self.dependency_graph.cancelled_edges.first_entry() else { return false };
+        let child = *entry.key();
+        let edges = entry.get_mut();
+        edges.left = edges.left.saturating_sub(1);
+        let edge = edges.after.get(edges.left).map(|root| (*root, edges.on_dead == OnDead::Wait, child));
+        if edges.left == 0 {
+            entry.remove();
+        }
+        if let Some(edge) = edge {
+            self.dependency_graph.edges.remove(&edge);
         }
         true
     }
