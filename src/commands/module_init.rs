@@ -5,7 +5,7 @@ use redis_module::{Context, RedisString, Status};
 use crate::domain::{breaker, cache, idemp, jobq, ratelimit};
 use crate::module_api::context::{Ctx, Level};
 use crate::module_api::replication::write_conditions;
-use crate::module_api::{command, config, data_type, events, info, keyspace, panic_guard};
+use crate::module_api::{command, config, data_type, events, info, keyspace, own_files, panic_guard};
 
 use crate::commands::info_fields;
 use crate::commands::ratelimit::policy_file;
@@ -31,6 +31,7 @@ pub fn init(context: &Context, args: &[RedisString]) -> Status {
     panic_guard::catch_panic_or((), || {
         eviction::read_settings(ctx);
         keyspace::read_settings();
+        own_files::read_settings(ctx);
         write_conditions::read_settings(ctx);
         // There may be no file to load, since it was lost.
         global_state::history_may_be_lost(ctx.now_ms());

@@ -5,6 +5,7 @@ use crate::module_api::context::Ctx;
 use crate::module_api::data_type;
 use crate::module_api::events::Event;
 use crate::module_api::keyspace;
+use crate::module_api::own_files;
 use crate::module_api::replication::write_conditions;
 
 use crate::commands::cache::invalidate;
@@ -13,13 +14,15 @@ use crate::runtime::{eviction, global_state};
 
 pub fn of(ctx: Ctx<'_>, event: Event) {
     match event {
-        Event::LoadStarted => {
+        Event::LoadStarted(source) => {
+            own_files::load_started(source);
             global_state::load_started();
             queue_registry::load_started();
         }
         Event::LoadEnded | Event::Promoted => {
             global_state::history_may_be_lost(ctx.now_ms());
             if event == Event::LoadEnded {
+                own_files::load_ended(ctx);
                 invalidate::load_ended(ctx);
             }
             queue_registry::load_ended();
@@ -42,6 +45,7 @@ pub fn of(ctx: Ctx<'_>, event: Event) {
         Event::Configured => {
             eviction::read_settings(ctx);
             keyspace::read_settings();
+            own_files::read_settings(ctx);
             write_conditions::read_settings(ctx);
         }
         Event::SavesWholeFile(begins) => data_type::note_whole_file(begins),

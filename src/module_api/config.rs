@@ -1,6 +1,6 @@
 //! Registers the settings `workgate.<name>`. The module takes no arguments of MODULE LOAD.
 
-use std::ffi::{CString, OsString, c_char, c_int, c_longlong, c_void};
+use std::ffi::{CStr, CString, OsString, c_char, c_int, c_longlong, c_void};
 use std::os::unix::ffi::OsStringExt;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
@@ -197,4 +197,34 @@ extern "C" fn set_text(
     let (text, bytes) = unsafe { (text_of(data), bytes_of(given)) };
     text.value.with(|value| *value = Some(ServerString::new(bytes)));
     raw::REDISMODULE_OK as c_int
+}
+
+/// The value of a setting of the server itself; `None` where the server does not tell, since CONFIG was renamed.
+pub fn server_setting(ctx: Ctx<'_>, name: &CStr) -> Option<String> {
+    // SAFETY: the format names exactly the arguments that follow; the reply and what belongs to it
+    // are used before it is freed.
+    unsafe {
+        let reply = api!(RedisModule_Call)(
+            ctx.raw(),
+            c"CONFIG".as_ptr(),
+            c"cc".as_ptr(),
+            c"GET".as_ptr(),
+            name.as_ptr(),
+        );
+        if reply.is_null() {
+            return None;
+        }
+        let mut length = 0usize;
+        let value = api!(RedisModule_CallReplyArrayElement)(reply, 1);
+        let start = if value.is_null() {
+            std::ptr::null()
+        } else {
+            api!(RedisModule_CallReplyStringPtr)(value, &mut length)
+        };
+        let text = (!start.is_null()).then(|| {
+            String::from_utf8_lossy(std::slice::from_raw_parts(start.cast::<u8>(), length)).into_owned()
+        });
+        api!(RedisModule_FreeCallReply)(reply);
+        text
+    }
 }

@@ -212,6 +212,12 @@ impl<'a> Ctx<'a> {
         unsafe { api!(RedisModule_GetClientId)(self.raw) }
     }
 
+    /// Whether the append-only file sends this command.
+    pub fn is_append_only_file(self) -> bool {
+        const CLIENT_ID_AOF: u64 = u64::MAX;
+        self.client_id() == CLIENT_ID_AOF
+    }
+
     pub fn log(self, level: Level, text: &str) {
         log(self.raw, level, text);
     }

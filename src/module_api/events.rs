@@ -4,6 +4,7 @@ use std::ffi::{c_int, c_void};
 use std::sync::OnceLock;
 
 use super::context::Ctx;
+use super::own_files::Source;
 use super::panic_guard::catch_panic_or;
 use crate::module_api::{api, raw, replication};
 
@@ -11,7 +12,7 @@ use crate::module_api::{api, raw, replication};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event {
     /// A load begins: everything held so far is about to be replaced.
-    LoadStarted,
+    LoadStarted(Source),
     /// A load ended, well or not.
     LoadEnded,
     /// Keys of this database (of all, if `None`) have gone.
@@ -77,7 +78,9 @@ unsafe fn translate(id: u64, sub: u64, data: *mut c_void) -> Option<Event> {
             raw::REDISMODULE_SUBEVENT_LOADING_ENDED | raw::REDISMODULE_SUBEVENT_LOADING_FAILED => {
                 Event::LoadEnded
             }
-            _ => Event::LoadStarted,
+            raw::REDISMODULE_SUBEVENT_LOADING_RDB_START => Event::LoadStarted(Source::RdbFile),
+            raw::REDISMODULE_SUBEVENT_LOADING_AOF_START => Event::LoadStarted(Source::AppendOnlyFile),
+            _ => Event::LoadStarted(Source::Primary),
         }),
         raw::REDISMODULE_EVENT_FLUSHDB if sub == raw::REDISMODULE_SUBEVENT_FLUSHDB_END => {
             // SAFETY: by the caller's promise.

@@ -11,6 +11,7 @@
 //! | [`context`] | the server as one call sees it: flags, clock, log, database |
 //! | [`server_string`], [`args`] | the server's strings and a command's arguments, borrowed |
 //! | [`key`], [`data_type`] | keys, and Rust values kept under them |
+//! | [`own_files`] | damage in the files that the server starts from |
 //! | [`keyspace`], [`string_keys`] | walking over all keys; the server's own strings |
 //! | [`reply`] | replies |
 //! | [`command`], [`acl`] | registration from one table, with COMMAND DOCS; whose keys a caller may see |
@@ -37,6 +38,7 @@ pub(crate) mod key;
 pub(crate) mod keyspace;
 pub(crate) mod main_thread;
 pub(crate) mod maxmemory;
+pub(crate) mod own_files;
 pub(crate) mod panic_guard;
 pub(crate) mod random;
 pub(crate) mod replication;

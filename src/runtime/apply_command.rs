@@ -13,6 +13,7 @@ use crate::domain::value::{Effect, Value};
 use crate::module_api::command::Call;
 use crate::module_api::data_type::DataType;
 use crate::module_api::key::Key;
+use crate::module_api::own_files;
 use crate::module_api::replication;
 use crate::runtime::handler::Handler;
 
@@ -108,6 +109,7 @@ fn add_block<V: ValueType>(
     let name = key.name();
     let value = key.value_mut::<V>()?.ok_or_else(damaged)?;
     value.uncount();
+    own_files::note_block(call.ctx.db(), name, last);
     let sound = (block.is_empty() || value.load_block(encoding, block))
         && (!last || value.finish_load(call.ctx, Some((call.ctx.db(), name))));
     if sound { Ok(()) } else { Err(damaged()) }

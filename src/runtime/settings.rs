@@ -3,6 +3,7 @@
 
 use crate::module_api::blocking::{MAX_WAITERS, MAX_WAITERS_PER_KEY};
 use crate::module_api::config::{Number, Switch, Text};
+use crate::module_api::own_files::SKIP_DAMAGED;
 
 const KIB: i64 = 1024;
 const MIB: i64 = 1024 * KIB;
@@ -34,7 +35,7 @@ pub static ALL: &[&Number] = &[
 /// Whether JOBQ.PUSH adds jobs although the server may evict the queue.
 pub static ALLOW_EVICTION: Switch = Switch::new("allow-eviction");
 
-pub static SWITCHES: &[&Switch] = &[&ALLOW_EVICTION];
+pub static SWITCHES: &[&Switch] = &[&ALLOW_EVICTION, &SKIP_DAMAGED];
 
 /// A file of policies that the server starts with, see `policy_file.rs`.
 pub static POLICY_FILE: Text = Text::new("policy-file");

@@ -10,6 +10,7 @@
 //! | --- | --- | --- |
 //! | `WORKGATE_SERVER` | path of the server's program, or `docker:IMAGE` | `redis-server`, else `valkey-server` on PATH |
 //! | `WORKGATE_MODULE` | absolute path of the module | the `libworkgate.so` of the build the test belongs to |
+//! | `WORKGATE_SOAK`, `WORKGATE_SEED`, `WORKGATE_FIGURES` | see `soak.rs` | |
 //!
 //! A [`Server`] has its own port and directory and is killed when dropped. Nothing here sleeps for
 //! a fixed time: [`eventually`] waits on a condition, [`Server::waits`] on the server's word that a
@@ -31,6 +32,7 @@ mod expectation;
 mod program;
 mod replication_stream;
 mod reply;
+mod soak;
 mod test_server;
 mod unit;
 mod untouched;
@@ -48,7 +50,8 @@ pub use expectation::{Want, any, anything_but_nil, nil, status, text, token, wit
 pub use program::{Program, module};
 pub use replication_stream::Stream;
 pub use reply::Reply;
-pub use test_server::Server;
+pub use soak::{Random, figure, scaled};
+pub use test_server::{Server, Start};
 pub use unit::Unit;
 pub use untouched::Untouched;
 

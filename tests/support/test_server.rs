@@ -29,6 +29,16 @@ pub struct Server {
     killed: bool,
 }
 
+/// How a start has ended.
+pub enum Start {
+    Runs(Server),
+    Refused {
+        /// `exit status: 1`, or a signal.
+        status: String,
+        log: String,
+    },
+}
+
 impl Server {
     /// Starts a server with the module and with options such as `"appendonly yes"`.
     pub fn start(options: &[&str]) -> Server {
@@ -51,6 +61,14 @@ impl Server {
     /// Starts a server with the module on files that lie in its directory before, by name and
     /// content.
     pub fn on_files(options: &[&str], files: &[(&str, &[u8])]) -> Server {
+        match Self::try_on_files(options, files) {
+            Start::Runs(server) => server,
+            Start::Refused { status, log } => panic!("the server did not start ({status}):\n{log}"),
+        }
+    }
+
+    /// The same, where the server may refuse the files.
+    pub fn try_on_files(options: &[&str], files: &[(&str, &[u8])]) -> Start {
         let directory = TempDir::new().expect("a temporary directory");
         for (name, content) in files {
             let path = directory.path().join(name);
@@ -59,15 +77,26 @@ impl Server {
         }
         let mut all = vec![Self::load_line()];
         all.extend(options.iter().map(|option| (*option).to_owned()));
-        Self::launch(all, Rc::new(directory), None)
+        Self::try_launch(all, Rc::new(directory), None)
     }
 
     fn launch(options: Vec<String>, directory: Rc<TempDir>, wanted_port: Option<u16>) -> Server {
+        match Self::try_launch(options, directory, wanted_port) {
+            Start::Runs(server) => server,
+            Start::Refused { status, log } => panic!("the server did not start ({status}):\n{log}"),
+        }
+    }
+
+    fn try_launch(options: Vec<String>, directory: Rc<TempDir>, wanted_port: Option<u16>) -> Start {
         let mut wanted_port = wanted_port;
         for _ in 0..20 {
             let port = wanted_port.take().unwrap_or_else(free_port);
-            if let Some((process, client)) = boot(&options, &directory, port) {
-                return Server { client, process, directory, options, port, killed: false };
+            match boot(&options, &directory, port) {
+                Boot::Answers(process, client) => {
+                    return Start::Runs(Server { client, process, directory, options, port, killed: false });
+                }
+                Boot::Ended(status) => return Start::Refused { status, log: log_tail(&directory) },
+                Boot::PortIsTaken => {}
             }
         }
         panic!("no free port after many tries");
@@ -247,8 +276,15 @@ impl Drop for Server {
     }
 }
 
-/// Starts one process and waits until it answers; nothing when the port was taken meanwhile.
-fn boot(options: &[String], directory: &TempDir, port: u16) -> Option<(Process, Client)> {
+/// What has become of a process.
+enum Boot {
+    Answers(Process, Client),
+    Ended(String),
+    PortIsTaken,
+}
+
+/// Starts one process and waits until it answers or ends.
+fn boot(options: &[String], directory: &TempDir, port: u16) -> Boot {
     let mut arguments: Vec<String> = vec!["--port".into(), port.to_string()];
     arguments.extend(["--bind", "127.0.0.1", "--save", ""].map(String::from));
     arguments.extend(["--enable-debug-command", "yes", "--enable-module-command", "yes"].map(String::from));
@@ -262,21 +298,19 @@ fn boot(options: &[String], directory: &TempDir, port: u16) -> Option<(Process, 
     }
     let mut process = Program::found().start(&arguments, directory.path(), &log_path(directory));
     let mut answered = None;
-    let mut taken = false;
+    let mut ended = None;
     eventually("the server starts", || {
-        if let Some(how) = process.ended() {
-            let log = log_tail(directory);
-            taken = log.contains("Address already in use");
-            assert!(taken, "the server did not start ({how}):\n{log}");
-            return true;
+        ended = process.ended();
+        if ended.is_none() {
+            answered = ready(directory, port);
         }
-        answered = ready(directory, port);
-        answered.is_some()
+        ended.is_some() || answered.is_some()
     });
-    if taken {
-        return None;
+    match (answered, ended) {
+        (Some(client), _) => Boot::Answers(process, client),
+        _ if log_tail(directory).contains("Address already in use") => Boot::PortIsTaken,
+        (None, status) => Boot::Ended(status.unwrap_or_default()),
     }
-    answered.map(|client| (process, client))
 }
 
 /// A connection to the server on `port` if it has loaded and is the one of this directory.

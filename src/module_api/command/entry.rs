@@ -5,6 +5,7 @@ use std::fmt::Display;
 
 use crate::module_api::args::Args;
 use crate::module_api::context::{Ctx, Level};
+use crate::module_api::own_files;
 use crate::module_api::panic_guard::{catch_panic, catch_panic_or};
 use crate::module_api::reply::Reply;
 use crate::module_api::{api, raw};
@@ -77,11 +78,13 @@ unsafe extern "C" fn enter<P: Program>(
     catch_panic(
         || {
             if let Err(refusal) = P::run(Call { ctx, args, reply }) {
+                own_files::refuse_damaged_command(ctx, args, &refusal);
                 reply.error(&refusal.to_string());
             }
         },
         |cause| {
             ctx.log(Level::Warning, &format!("workgate: a command panicked: {cause}"));
+            own_files::refuse_damaged_command(ctx, args, &cause);
             if Reply::has_begun() {
                 // A second reply, or half of one, would be taken for the answer to the next
                 // command.

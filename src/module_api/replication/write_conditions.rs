@@ -7,6 +7,7 @@
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::module_api::config::server_setting;
 use crate::module_api::context::Ctx;
 use crate::module_api::{api, raw};
 
@@ -17,11 +18,11 @@ static STOPS_AT_SAVE_ERROR: AtomicBool = AtomicBool::new(false);
 pub fn read_settings(ctx: Ctx<'_>) {
     // Where CONFIG was renamed, the settings count as on: INFO shows replicas only where their
     // number matters, and a grant can wait for a save that goes well.
-    let min_replicas = setting(ctx, c"min-replicas-to-write");
+    let min_replicas = server_setting(ctx, c"min-replicas-to-write");
     let min_replicas = min_replicas.map_or(1, |text| text.parse().unwrap_or(0));
     MIN_REPLICAS.store(min_replicas, Ordering::Relaxed);
-    let stops = setting(ctx, c"stop-writes-on-bgsave-error").is_none_or(|text| text == "yes");
-    let saves = setting(ctx, c"save").is_none_or(|text| !text.is_empty());
+    let stops = server_setting(ctx, c"stop-writes-on-bgsave-error").is_none_or(|text| text == "yes");
+    let saves = server_setting(ctx, c"save").is_none_or(|text| !text.is_empty());
     STOPS_AT_SAVE_ERROR.store(stops && saves, Ordering::Relaxed);
 }
 
@@ -43,36 +44,6 @@ fn has_disk_error() -> bool {
         STOPS_AT_SAVE_ERROR.load(Ordering::Relaxed) && info.says(c"rdb_last_bgsave_status", c"err");
     let is_aof_on = info.number(c"aof_enabled").is_some_and(|enabled| enabled != 0);
     save_failed || is_aof_on && info.says(c"aof_last_write_status", c"err")
-}
-
-/// The value of a setting; `None` where the server does not tell, since CONFIG was renamed.
-fn setting(ctx: Ctx<'_>, name: &CStr) -> Option<String> {
-    // SAFETY: the format names exactly the arguments that follow; the reply and what belongs to it
-    // are used before it is freed.
-    unsafe {
-        let reply = api!(RedisModule_Call)(
-            ctx.raw(),
-            c"CONFIG".as_ptr(),
-            c"cc".as_ptr(),
-            c"GET".as_ptr(),
-            name.as_ptr(),
-        );
-        if reply.is_null() {
-            return None;
-        }
-        let mut length = 0usize;
-        let value = api!(RedisModule_CallReplyArrayElement)(reply, 1);
-        let start = if value.is_null() {
-            std::ptr::null()
-        } else {
-            api!(RedisModule_CallReplyStringPtr)(value, &mut length)
-        };
-        let text = (!start.is_null()).then(|| {
-            String::from_utf8_lossy(std::slice::from_raw_parts(start.cast::<u8>(), length)).into_owned()
-        });
-        api!(RedisModule_FreeCallReply)(reply);
-        text
-    }
 }
 
 /// A section of INFO.

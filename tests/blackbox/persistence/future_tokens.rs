@@ -60,7 +60,7 @@ fn server_on_commands(commands: &[Vec<u8>]) -> Server {
         ("appendonlydir/appendonly.aof.manifest", manifest),
         ("appendonlydir/appendonly.aof.1.incr.aof", &commands.concat()),
     ];
-    Server::on_files(&["appendonly yes"], &files)
+    Server::on_files(&["appendonly yes", "workgate.skip-damaged-commands yes"], &files)
 }
 
 #[test]

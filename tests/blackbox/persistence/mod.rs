@@ -3,6 +3,7 @@
 mod cluster;
 mod copy_and_restore;
 mod corrupt_restore;
+mod damaged_files;
 mod digest;
 mod disk;
 mod future_tokens;

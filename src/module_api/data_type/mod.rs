@@ -1,12 +1,23 @@
 //! Rust values under keys: registration and the callbacks the server makes for a type.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, Ordering};
+mod aux_state;
+mod registration;
+mod stream;
+
+use std::ffi::{CStr, c_int, c_void};
+use std::sync::atomic::{AtomicI64, AtomicPtr, AtomicU32, Ordering};
+
+pub use aux_state::{Aux, note_whole_file, register_aux};
+pub use registration::newer_encoding;
 
 use super::context::{Ctx, Level, log_anywhere};
+use super::own_files;
 use super::panic_guard::{TestPoint, catch_panic, catch_panic_or, test_point};
 use super::server_string::{ServerStr, bytes_of};
 use crate::module_api::{api, raw};
+use aux_state::aux_is_saved;
+use registration::{create, no_methods};
+use stream::{load_bytes, save_bytes};
 
 /// A value that can live under a key.
 pub trait DataType: Default + 'static {
@@ -88,19 +99,6 @@ impl TypeSlot {
     }
 }
 
-/// State that belongs to no key and is saved beside the keys.
-pub trait Aux: 'static {
-    /// Nine characters, permanent.
-    const TYPE_NAME: &'static CStr;
-    const ENCODING: u32;
-
-    /// What to save; `None` when there is nothing.
-    fn save() -> Option<Vec<u8>>;
-
-    /// False when the bytes are not what `save` wrote.
-    fn load(encoding: u32, bytes: &[u8]) -> bool;
-}
-
 /// Registers a type with the server; false when the server refuses.
 pub fn register<T: DataType>(ctx: Ctx<'_>) -> bool {
     let mut methods = raw::RedisModuleTypeMethods {
@@ -119,41 +117,6 @@ pub fn register<T: DataType>(ctx: Ctx<'_>) -> bool {
     let handle = create(ctx, T::TYPE_NAME, T::ENCODING, &mut methods);
     T::slot().0.store(handle, Ordering::Relaxed);
     !handle.is_null()
-}
-
-/// Registers a carrier of state that belongs to no key.
-pub fn register_aux<A: Aux>(ctx: Ctx<'_>) -> bool {
-    let mut methods = raw::RedisModuleTypeMethods {
-        version: raw::REDISMODULE_TYPE_METHOD_VERSION.into(),
-        rdb_load: Some(no_load),
-        rdb_save: Some(no_save),
-        aof_rewrite: Some(no_rewrite),
-        free: Some(no_free),
-        aux_load: Some(aux_load::<A>),
-        // Redis 7.0 knows only the first of the two; newer servers prefer the second, which may
-        // write nothing at all.
-        aux_save: Some(aux_save::<A>),
-        aux_save2: Some(aux_save::<A>),
-        aux_save_triggers: raw::REDISMODULE_AUX_BEFORE_RDB as c_int,
-        ..no_methods()
-    };
-    !create(ctx, A::TYPE_NAME, A::ENCODING, &mut methods).is_null()
-}
-
-fn create(
-    ctx: Ctx<'_>,
-    name: &CStr,
-    encoding: u32,
-    methods: &mut raw::RedisModuleTypeMethods,
-) -> *mut raw::RedisModuleType {
-    assert_eq!(name.to_bytes().len(), 9, "the server takes type names of nine characters");
-    // SAFETY: the server copies name and methods.
-    unsafe { api!(RedisModule_CreateDataType)(ctx.raw(), name.as_ptr(), encoding as c_int, methods) }
-}
-
-fn no_methods() -> raw::RedisModuleTypeMethods {
-    // SAFETY: every field is an optional function or a number, for which zero is a valid value.
-    unsafe { std::mem::zeroed() }
 }
 
 /// # Safety
@@ -198,46 +161,29 @@ fn key_of<'a>(io: *mut raw::RedisModuleIO) -> Option<&'a [u8]> {
     }
 }
 
-/// The process that has saved [`Aux`] state, if it is a child: what it saves is a whole file.
-static AUX_SAVED_BY: AtomicU32 = AtomicU32::new(0);
-
-/// Whether the main process saves a whole file: SAVE, SHUTDOWN, DEBUG RELOAD. After a restart from
-/// such a file a replica goes on by partial resynchronisation, so it must hold what its primary
-/// holds.
-static SAVES_WHOLE_FILE: AtomicBool = AtomicBool::new(false);
-
-/// The main process begins to save a whole file, or has ended it.
-pub fn note_whole_file(begins: bool) {
-    SAVES_WHOLE_FILE.store(begins, Ordering::Relaxed);
-}
-
-fn aux_is_saved() -> bool {
-    SAVES_WHOLE_FILE.load(Ordering::Relaxed) || AUX_SAVED_BY.load(Ordering::Relaxed) == std::process::id()
-}
-
 extern "C" fn rdb_load<T: DataType>(io: *mut raw::RedisModuleIO, encoding: c_int) -> *mut c_void {
     catch_panic_or(std::ptr::null_mut(), || {
         let name = T::TYPE_NAME.to_string_lossy();
         let encoding = encoding as u32;
         if encoding > T::ENCODING {
             log_anywhere(Level::Warning, &newer_encoding(&name, encoding, T::ENCODING));
+            own_files::refuse_to_start(&refused_value(io, &name));
             return std::ptr::null_mut();
         }
         match read_value::<T>(io, encoding) {
             Some(value) => into_value(value),
             None => {
                 log_anywhere(Level::Warning, &format!("{name}: refused a value that is damaged"));
+                own_files::refuse_to_start(&refused_value(io, &name));
                 std::ptr::null_mut()
             }
         }
     })
 }
 
-/// The line for a file that this module is too old for; it names both versions.
-pub fn newer_encoding(what: &str, given: u32, known: u32) -> String {
-    format!(
-        "{what}: written by a newer workgate in encoding {given}; this one knows encodings up to {known}: upgrade the module"
-    )
+fn refused_value(io: *mut raw::RedisModuleIO, name: &str) -> String {
+    let key = key_of(io).unwrap_or_default().escape_ascii();
+    format!("the file is cut or damaged within the value of the key '{key}' ({name})")
 }
 
 fn read_value<T: DataType>(io: *mut raw::RedisModuleIO, encoding: u32) -> Option<T> {
@@ -254,49 +200,6 @@ fn read_value<T: DataType>(io: *mut raw::RedisModuleIO, encoding: u32) -> Option
     // SAFETY: `io` is the server's stream for this call.
     let db = unsafe { api!(RedisModule_GetDbIdFromIO)(io) };
     value.finish_load(Ctx::no_context(), key_of(io).map(|key| (db, key))).then_some(value)
-}
-
-fn save_bytes(io: *mut raw::RedisModuleIO, bytes: &[u8]) {
-    // SAFETY: the server copies the bytes into its stream.
-    unsafe { api!(RedisModule_SaveStringBuffer)(io, bytes.as_ptr().cast(), bytes.len()) };
-}
-
-/// Bytes that the server allocated for us.
-struct Buffer {
-    start: *mut c_char,
-    length: usize,
-}
-
-impl Buffer {
-    fn bytes(&self) -> &[u8] {
-        // SAFETY: the server gave `length` bytes at `start`, ours until drop.
-        unsafe { std::slice::from_raw_parts(self.start.cast(), self.length) }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.length == 0
-    }
-}
-
-impl Drop for Buffer {
-    fn drop(&mut self) {
-        // SAFETY: allocated by the server for us, freed once.
-        unsafe { api!(RedisModule_Free)(self.start.cast()) };
-    }
-}
-
-/// `None` when the stream is damaged: with HANDLE_IO_ERRORS set, the server tells instead of dying.
-fn load_bytes(io: *mut raw::RedisModuleIO) -> Option<Buffer> {
-    let mut length = 0usize;
-    // SAFETY: `io` is the server's stream for this call.
-    let start = unsafe { api!(RedisModule_LoadStringBuffer)(io, &mut length) };
-    if start.is_null() {
-        return None;
-    }
-    let buffer = Buffer { start, length };
-    // SAFETY: as above.
-    let failed = unsafe { api!(RedisModule_IsIOError)(io) } != 0;
-    (!failed).then_some(buffer)
 }
 
 /// A rewritten AOF carries a value as `APPLY key BLOCK encoding last block`, once for each block.
@@ -440,55 +343,3 @@ extern "C" fn copy<T: DataType>(ctx: *mut raw::RedisModuleKeyOptCtx, value: *con
         }
     })
 }
-
-extern "C" fn aux_save<A: Aux>(io: *mut raw::RedisModuleIO, _when: c_int) {
-    catch_panic_or((), || {
-        // The main process saves whole files and single keys alike: see `note_whole_file`.
-        if Ctx::no_context().is_child() {
-            AUX_SAVED_BY.store(std::process::id(), Ordering::Relaxed);
-        }
-        if let Some(bytes) = A::save() {
-            save_bytes(io, &bytes);
-        } else if !newer_aux_save() {
-            save_bytes(io, b"");
-        }
-    });
-}
-
-/// Whether the server knows `aux_save2`, where writing nothing is allowed (Redis 7.2 on).
-fn newer_aux_save() -> bool {
-    // SAFETY: the table is only read after it was filled. Both came with the same server version.
-    unsafe { raw::RedisModule_GetTypeMethodVersion }
-        // SAFETY: takes nothing and only reads.
-        .is_some_and(|version| unsafe { version() } >= 5)
-}
-
-extern "C" fn aux_load<A: Aux>(io: *mut raw::RedisModuleIO, encoding: c_int, _when: c_int) -> c_int {
-    const REFUSED: c_int = raw::REDISMODULE_ERR as c_int;
-    catch_panic_or(REFUSED, || {
-        let encoding = encoding as u32;
-        if encoding > A::ENCODING {
-            let name = A::TYPE_NAME.to_string_lossy();
-            log_anywhere(Level::Warning, &newer_encoding(&name, encoding, A::ENCODING));
-            return REFUSED;
-        }
-        match load_bytes(io) {
-            Some(bytes) if bytes.is_empty() || A::load(encoding, bytes.bytes()) => {
-                raw::REDISMODULE_OK as c_int
-            }
-            _ => REFUSED,
-        }
-    })
-}
-
-// A type that only carries aux state never has a value under a key.
-
-extern "C" fn no_load(_: *mut raw::RedisModuleIO, _: c_int) -> *mut c_void {
-    std::ptr::null_mut()
-}
-
-extern "C" fn no_save(_: *mut raw::RedisModuleIO, _: *mut c_void) {}
-
-extern "C" fn no_rewrite(_: *mut raw::RedisModuleIO, _: *mut raw::RedisModuleString, _: *mut c_void) {}
-
-extern "C" fn no_free(_: *mut c_void) {}
