@@ -27,7 +27,7 @@ COMPOSE      = $(shell docker compose version >/dev/null 2>&1 && echo docker com
 .DEFAULT_GOAL := help
 # Targets use the processors by themselves; run side by side, set-up and builds would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help setup build dev-build dist-module run demo dist test-deb test test-blackbox test-module test-matrix image up down test-docker bench bench-scaling bench-stampede bench-waiters bench-guard bench-accept fixtures screenshots check-so lint fmt clean
+.PHONY: help setup build dev-build dist-module run demo dist test-deb test test-blackbox test-module test-matrix reliability test-soak image up down test-docker bench bench-scaling bench-stampede bench-waiters bench-guard bench-accept fixtures screenshots check-so lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -118,6 +118,14 @@ bench-guard: dist-module ## count the commands' instructions under callgrind and
 bench-accept: dist-module ## count them and write benches/instruction_baseline.txt
 	@server="$$(scripts/servers path)" && \
 	cargo bench --locked --bench peers -- --server "$$server" --module $(DIST_MODULE) --instructions --guard benches/instruction_baseline.txt --accept
+
+reliability: test-module ## run the tests of docs/reliability.md on three servers, and write their figures into it
+	@scripts/setup --matrix
+	@WORKGATE_MODULE=$(TEST_MODULE) scripts/run-tests --reliability
+
+test-soak: test-module ## the same tests for about an hour, with new seeds (WORKGATE_SOAK=10)
+	@scripts/setup --matrix
+	@WORKGATE_MODULE=$(TEST_MODULE) scripts/run-tests --soak
 
 fixtures: dev-build ## write files of this version into tests/fixtures, where later versions must load them
 	@WORKGATE_MODULE=$(TEST_MODULE) WORKGATE_FIXTURE="$(CURDIR)/tests/fixtures/$$(git describe --always)" \

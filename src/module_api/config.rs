@@ -199,7 +199,8 @@ extern "C" fn set_text(
     raw::REDISMODULE_OK as c_int
 }
 
-/// The value of a setting of the server itself; `None` where the server does not tell, since CONFIG was renamed.
+/// The value of a setting of the server itself; `None` where the server does not tell, since CONFIG
+/// was renamed.
 pub fn server_setting(ctx: Ctx<'_>, name: &CStr) -> Option<String> {
     // SAFETY: the format names exactly the arguments that follow; the reply and what belongs to it
     // are used before it is freed.

@@ -1,8 +1,8 @@
 //! The server as one call sees it.
 
-use std::ffi::{CString, c_int};
+use std::ffi::{CStr, CString, c_int};
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 
 use crate::module_api::{api, raw};
 
@@ -88,9 +88,18 @@ impl<'a> Ctx<'a> {
 
     /// Sets what the module promises to the server: it checks for I/O errors while loading (without
     /// which a damaged RESTORE ends the server) and signals changes of keys itself.
+    ///
+    /// On Valkey 9 and newer also that its values may move with their slot as a whole (CLUSTER
+    /// MIGRATESLOTS).
     pub fn set_module_options(self) {
-        let options =
+        // Of Valkey's header alone.
+        const HANDLE_ATOMIC_SLOT_MIGRATION: u32 = 1 << 5;
+        let mut options =
             raw::REDISMODULE_OPTIONS_HANDLE_IO_ERRORS | raw::REDISMODULE_OPTION_NO_IMPLICIT_SIGNAL_MODIFIED;
+        if valkey_version().is_some_and(|(major, _)| major >= 9) {
+            options |= HANDLE_ATOMIC_SLOT_MIGRATION;
+            MOVES_SLOTS_AS_A_WHOLE.store(true, Ordering::Relaxed);
+        }
         // SAFETY: the context is alive.
         unsafe { api!(RedisModule_SetModuleOptions)(self.raw, options as c_int) };
     }
@@ -221,6 +230,30 @@ impl<'a> Ctx<'a> {
     pub fn log(self, level: Level, text: &str) {
         log(self.raw, level, text);
     }
+}
+
+static MOVES_SLOTS_AS_A_WHOLE: AtomicBool = AtomicBool::new(false);
+
+/// Whether a slot may move to another node as a whole (Valkey 9). The node that imports it hands
+/// what comes for it to its replicas byte by byte, and no tick comes with it. So it must follow
+/// from its bytes alone what it does.
+pub fn moves_slots_as_a_whole() -> bool {
+    MOVES_SLOTS_AS_A_WHOLE.load(Ordering::Relaxed)
+}
+
+/// The first two numbers of the version of a Valkey.
+pub fn valkey_version() -> Option<(u32, u32)> {
+    // SAFETY: a null context is allowed; the text is read before the data is freed.
+    let version = unsafe {
+        let info = api!(RedisModule_GetServerInfo)(std::ptr::null_mut(), c"server".as_ptr());
+        let version = api!(RedisModule_ServerInfoGetFieldC)(info, c"valkey_version".as_ptr());
+        let text = (!version.is_null()).then(|| CStr::from_ptr(version).to_string_lossy().into_owned());
+        api!(RedisModule_FreeServerInfo)(std::ptr::null_mut::<raw::RedisModuleCtx>(), info);
+        text
+    };
+    let version = version?;
+    let mut numbers = version.split('.').map_while(|number| number.parse().ok());
+    Some((numbers.next()?, numbers.next()?))
 }
 
 /// A line in the server's log from where there is no context at hand.

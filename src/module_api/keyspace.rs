@@ -4,7 +4,7 @@
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::context::Ctx;
+use super::context::{Ctx, valkey_version};
 use super::data_type::DataType;
 use super::key::Key;
 use super::panic_guard::catch_panic_or;
@@ -100,14 +100,7 @@ extern "C" fn seen(
 /// Whether [`follow`] would do harm: on Valkey 8.1 a module that listens leaves clients that MOVE
 /// or COPY to another database there (valkey-io/valkey PR 4024).
 pub fn following_moves_clients() -> bool {
-    // SAFETY: a null context is allowed; the text is read before the data is freed.
-    unsafe {
-        let info = api!(RedisModule_GetServerInfo)(std::ptr::null_mut(), c"server".as_ptr());
-        let version = api!(RedisModule_ServerInfoGetFieldC)(info, c"valkey_version".as_ptr());
-        let is_there = !version.is_null() && CStr::from_ptr(version).to_bytes().starts_with(b"8.1.");
-        api!(RedisModule_FreeServerInfo)(std::ptr::null_mut(), info);
-        is_there
-    }
+    valkey_version() == Some((8, 1))
 }
 
 /// From now on values of this type are told ([`DataType::on_key_added`]) when a RENAME or MOVE has

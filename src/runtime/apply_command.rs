@@ -11,6 +11,7 @@ use crate::domain::refusal::Refusal;
 use crate::domain::time;
 use crate::domain::value::{Effect, Value};
 use crate::module_api::command::Call;
+use crate::module_api::context::Origin;
 use crate::module_api::data_type::DataType;
 use crate::module_api::key::Key;
 use crate::module_api::own_files;
@@ -76,6 +77,12 @@ impl Handler for ApplyWorld {
             return Err(Refusal::err("this command is only for replication and loading"));
         }
         let word = |index: usize| args.get(index).unwrap_or_default();
+        if ctx.origin() == Origin::Import || args.len() == 5 && !ctx.is_loading() {
+            // What the exporter of a slot holds beside the keys stays its own; a replica of the
+            // importer hears of it too. The values bring the tokens that matter.
+            reply.ok();
+            return Ok(());
+        }
         match args.len() {
             3 if replicated_clock::is_tick(word(1)) => replicated_clock::take(word(1), word(2), ctx.now_ms()),
             3 if word(1) == global_tables::START.to_bytes() => {

@@ -9,7 +9,7 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use crate::domain::value::{Effect, Lifetime, OnString};
-use crate::module_api::context::{Ctx, Origin};
+use crate::module_api::context::{Ctx, Origin, moves_slots_as_a_whole};
 use crate::module_api::key::{Key, WrongType};
 use crate::module_api::keyspace;
 use crate::module_api::keyspace::EventClass;
@@ -145,10 +145,12 @@ pub enum ReplicateAs {
 }
 
 impl ReplicateAs {
-    /// Verbatim where the command `is_plain` and its client is one of a primary.
+    /// Verbatim where the command `is_plain` and its client is one of a primary whose slots do not
+    /// move as a whole.
     pub fn choose(origin: Origin, is_plain: bool) -> Self {
         match origin {
-            Origin::Client | Origin::ClientOfCluster if is_plain => ReplicateAs::Verbatim,
+            Origin::Client if is_plain => ReplicateAs::Verbatim,
+            Origin::ClientOfCluster if is_plain && !moves_slots_as_a_whole() => ReplicateAs::Verbatim,
             _ => ReplicateAs::Effect,
         }
     }

@@ -6,6 +6,7 @@ mod support;
 mod blocking;
 mod breaker;
 mod cache;
+mod faults;
 mod idemp;
 mod jobq;
 mod persistence;

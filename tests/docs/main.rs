@@ -8,6 +8,7 @@
 mod links;
 mod node;
 mod python;
+mod reliability;
 mod shell;
 #[path = "../support/mod.rs"]
 mod support;

@@ -42,6 +42,21 @@ impl Cluster {
         Cluster { nodes }
     }
 
+    /// A replica of the node with this number.
+    pub fn add_replica(&self, of: usize) -> Server {
+        let bus = free_port();
+        let replica = Server::start(&["cluster-enabled yes", &format!("cluster-port {bus}")]);
+        let primary = &self.nodes[of];
+        let id = primary.ok("CLUSTER MYID").text();
+        let known = |node: &Server| node.ok("CLUSTER INFO").text().contains("cluster_known_nodes:4");
+        primary.ok(format!("CLUSTER MEET 127.0.0.1 {} {bus}", replica.port()));
+        eventually("all know the replica", || self.nodes.iter().all(known) && known(&replica));
+        replica.ok(format!("CLUSTER REPLICATE {id}"));
+        eventually("it is connected", || replica.info("role") == "slave");
+        primary.in_step_with(&replica);
+        replica
+    }
+
     /// The node that owns the key's slot.
     pub fn owner(&self, key: &str) -> &Server {
         let slot = self.nodes[0].ok(format!("CLUSTER KEYSLOT {key}")).int() as u16;

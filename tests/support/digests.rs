@@ -42,6 +42,14 @@ impl Snapshot {
         &self.keys
     }
 
+    /// The keys in which two of them differ; empty too where only what lies beside the keys does.
+    pub fn differences(&self, other: &Snapshot) -> Vec<String> {
+        let all = self.keys.keys().chain(other.keys.keys());
+        let all: std::collections::BTreeSet<&Vec<u8>> = all.collect();
+        let differ = all.into_iter().filter(|key| self.keys.get(*key) != other.keys.get(*key));
+        differ.map(|key| key.escape_ascii().to_string()).collect()
+    }
+
     /// How many keys there are.
     pub fn len(&self) -> usize {
         self.keys.len()

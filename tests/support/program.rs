@@ -37,8 +37,15 @@ impl Program {
         }
     }
 
-    /// Starts the server with `arguments`, in `directory`, its output in `log`.
-    pub fn start(&self, arguments: &[String], directory: &Path, log: &Path) -> Process {
+    /// Starts the server with `arguments` and with `environment`, in `directory`, its output in
+    /// `log`.
+    pub fn start(
+        &self,
+        arguments: &[String],
+        environment: &[(String, String)],
+        directory: &Path,
+        log: &Path,
+    ) -> Process {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let log = File::options().create(true).append(true).open(log).expect("the log file opens");
         let errors = log.try_clone().expect("the log file opens twice");
@@ -65,6 +72,7 @@ impl Program {
         };
         let child = command
             .args(arguments)
+            .envs(environment.iter().cloned())
             .current_dir(directory)
             .stdin(Stdio::null())
             .stdout(log)
@@ -88,6 +96,13 @@ impl Process {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl Drop for Process {
+    /// Also where a test fails before the server has answered.
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 

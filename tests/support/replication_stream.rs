@@ -38,15 +38,11 @@ impl Stream {
     /// A PUBLISH marks the end: it travels behind all that the server replicated before it.
     #[track_caller]
     pub fn taken(&self, server: &Client) -> Vec<String> {
-        server.ok("PUBLISH end-of-what-was-replicated x");
         let mut commands: Vec<String> = Vec::new();
         let mut starts = false;
-        loop {
-            let Reply::Array(parts) = self.link.read() else { panic!("the stream holds a bare reply") };
-            let parts: Vec<Vec<u8>> = parts.iter().map(|part| part.bytes().to_vec()).collect();
+        for parts in self.frames(server) {
             let line = shown(&parts);
             match parts[0].to_ascii_uppercase().as_slice() {
-                b"PUBLISH" if line.contains("end-of-what-was-replicated") => return commands,
                 b"SELECT" | b"PING" | b"REPLCONF" => {}
                 b"WORKGATE._APPLY" if parts[1] == b"start" => starts = true,
                 b"EXEC" if std::mem::take(&mut starts) && is_alone(&commands) => {
@@ -54,6 +50,22 @@ impl Stream {
                 }
                 _ => commands.push(line),
             }
+        }
+        commands
+    }
+
+    /// The same as it came: every command, word by word.
+    #[track_caller]
+    pub fn frames(&self, server: &Client) -> Vec<Vec<Vec<u8>>> {
+        server.ok("PUBLISH end-of-what-was-replicated x");
+        let mut frames = Vec::new();
+        loop {
+            let Reply::Array(parts) = self.link.read() else { panic!("the stream holds a bare reply") };
+            let parts: Vec<Vec<u8>> = parts.iter().map(|part| part.bytes().to_vec()).collect();
+            if parts[0].eq_ignore_ascii_case(b"PUBLISH") && parts[1] == b"end-of-what-was-replicated" {
+                return frames;
+            }
+            frames.push(parts);
         }
     }
 }

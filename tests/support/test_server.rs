@@ -40,7 +40,8 @@ pub enum Start {
 }
 
 impl Server {
-    /// Starts a server with the module and with options such as `"appendonly yes"`.
+    /// Starts a server with the module and with options such as `"appendonly yes"`. An option
+    /// `"env NAME=value"` is one of its environment.
     pub fn start(options: &[&str]) -> Server {
         let mut all = vec![Self::load_line()];
         all.extend(options.iter().map(|option| (*option).to_owned()));
@@ -141,6 +142,13 @@ impl Server {
         Waiter::ask(self, command)
     }
 
+    /// Opens the server's own connection anew, after somebody has closed it.
+    pub fn reconnect(&mut self) {
+        if let Ok(client) = Client::connect(self.port) {
+            self.client = client;
+        }
+    }
+
     /// What the server replicates from now on.
     pub fn stream(&self) -> Stream {
         Stream::attach(self)
@@ -188,6 +196,13 @@ impl Server {
         eventually("the server shuts down", || self.process.ended().is_some());
         self.killed = true;
         self.revive();
+    }
+
+    /// An orderly SHUTDOWN without a new start.
+    pub fn shuts_down(&mut self) {
+        let _ = self.client.try_send_bytes(b"SHUTDOWN\r\n");
+        eventually("the server shuts down", || self.process.ended().is_some());
+        self.killed = true;
     }
 
     /// Ends the server by this SHUTDOWN and starts one with other options on what is on disk.
@@ -291,12 +306,18 @@ fn boot(options: &[String], directory: &TempDir, port: u16) -> Boot {
     arguments.extend(["--dir".into(), directory.path().display().to_string()]);
     arguments
         .extend(["--repl-diskless-sync-delay", "0", "--hz", "100", "--dynamic-hz", "no"].map(String::from));
+    let mut environment = Vec::new();
     for option in options {
+        if let Some((name, value)) = option.strip_prefix("env ").and_then(|pair| pair.split_once('=')) {
+            environment.push((name.to_owned(), value.to_owned()));
+            continue;
+        }
         let mut words = option.split_whitespace().map(String::from);
         arguments.push(format!("--{}", words.next().expect("an option has a name")));
         arguments.extend(words);
     }
-    let mut process = Program::found().start(&arguments, directory.path(), &log_path(directory));
+    let mut process =
+        Program::found().start(&arguments, &environment, directory.path(), &log_path(directory));
     let mut answered = None;
     let mut ended = None;
     eventually("the server starts", || {

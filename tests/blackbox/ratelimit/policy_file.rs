@@ -79,7 +79,7 @@ fn a_wrong_or_missing_file_refuses_the_load() {
             ["--port".to_owned(), "0".to_owned()],
             ["--unixsocket".to_owned(), directory.path().join("socket").display().to_string()],
         ];
-        let mut process = Program::found().start(&options.concat(), directory.path(), &log);
+        let mut process = Program::found().start(&options.concat(), &[], directory.path(), &log);
         eventually("the server gives up", || process.ended().is_some());
         let log = std::fs::read_to_string(log).expect("a log");
         assert!(log.contains(fault) && log.contains(&path.display().to_string()), "{log}");

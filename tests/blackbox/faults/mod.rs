@@ -1,0 +1,8 @@
+//! What an operator fears: crashes, full disks, cut links, lost primaries, moving slots, clocks
+//! that are set, and input that means harm. Each test notes a figure for docs/reliability.md.
+
+mod clock;
+mod crash_under_load;
+mod hostile;
+mod moving_slots;
+mod replication_under_load;
