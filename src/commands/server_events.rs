@@ -7,6 +7,7 @@ use crate::module_api::events::Event;
 use crate::module_api::keyspace;
 use crate::module_api::own_files;
 use crate::module_api::replication::write_conditions;
+use crate::module_api::timer;
 
 use crate::commands::cache::invalidate;
 use crate::commands::jobq::queue_registry;
@@ -47,6 +48,13 @@ pub fn of(ctx: Ctx<'_>, event: Event) {
             keyspace::read_settings();
             own_files::read_settings(ctx);
             write_conditions::read_settings(ctx);
+        }
+        Event::Cron => {
+            if timer::clock_was_set_back(ctx.now_ms()) {
+                queue_registry::clock_moved(ctx);
+                blocking::clock_moved(ctx);
+            }
+            blocking::end_overdue();
         }
         Event::SavesWholeFile(begins) => data_type::note_whole_file(begins),
         Event::RewriteBegan => global_state::rewrite_began(ctx),

@@ -25,6 +25,8 @@ pub enum Event {
     Demoted,
     /// This process, not a child, begins to save a whole file, or has ended it.
     SavesWholeFile(bool),
+    /// The server's own round of work, some times a second by a clock that nobody sets.
+    Cron,
     /// A child has begun to rewrite the AOF; all that is replicated from here on follows what it
     /// writes.
     RewriteBegan,
@@ -43,6 +45,7 @@ pub fn subscribe(ctx: Ctx<'_>, listener: fn(Ctx<'_>, Event)) -> bool {
         raw::REDISMODULE_EVENT_CONFIG,
         raw::REDISMODULE_EVENT_FORK_CHILD,
         raw::REDISMODULE_EVENT_PERSISTENCE,
+        raw::REDISMODULE_EVENT_CRON_LOOP,
     ];
     all.into_iter().all(|id| {
         // The header's own constants of these are private to C; the version of the data is 1 for
@@ -97,6 +100,7 @@ unsafe fn translate(id: u64, sub: u64, data: *mut c_void) -> Option<Event> {
             _ => Event::Demoted,
         }),
         raw::REDISMODULE_EVENT_CONFIG => Some(Event::Configured),
+        raw::REDISMODULE_EVENT_CRON_LOOP => Some(Event::Cron),
         raw::REDISMODULE_EVENT_PERSISTENCE => Some(Event::SavesWholeFile(matches!(
             sub,
             raw::REDISMODULE_SUBEVENT_PERSISTENCE_SYNC_RDB_START

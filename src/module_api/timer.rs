@@ -1,8 +1,10 @@
 //! One-shot timers. A timer only makes due work happen sooner: no correctness depends on one.
 
 use std::ffi::c_void;
+use std::time::{Duration, Instant};
 
 use super::context::Ctx;
+use super::main_thread::MainThread;
 use super::panic_guard::catch_panic_or;
 use crate::module_api::{api, raw};
 
@@ -39,4 +41,20 @@ extern "C" fn fire(ctx: *mut raw::RedisModuleCtx, data: *mut c_void) {
         // SAFETY: the server keeps the context alive for the call.
         body(unsafe { Ctx::new(ctx) });
     });
+}
+
+/// A step back below this is not told from the clock's own corrections and from a round that was
+/// late.
+const LEAST_STEP_BACK: Duration = Duration::from_millis(500);
+
+/// Both clocks at the last look.
+static LAST_LOOK: MainThread<Option<(Instant, u64)>> = MainThread::new(None);
+
+/// Whether the server's clock, which says `now`, was set back since the last look. Its timers go by
+/// that clock: those that were started before fire late by as much.
+pub fn clock_was_set_back(now_ms: u64) -> bool {
+    let look = (Instant::now(), now_ms);
+    let Some((at, clock)) = LAST_LOOK.with(|last| last.replace(look)) else { return false };
+    let should_be = Duration::from_millis(clock) + look.0.duration_since(at);
+    Duration::from_millis(now_ms) + LEAST_STEP_BACK < should_be
 }

@@ -1,6 +1,7 @@
 //! Clients of every family at work, which remember what they were told: for tests that take servers
 //! away from under them.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -92,15 +93,15 @@ impl Route {
     }
 
     fn try_at(&mut self, port: u16, asking: bool, parts: &[Vec<u8>]) -> Option<Reply> {
-        if !self.clients.contains_key(&port) {
-            self.clients.insert(port, Client::connect(port).ok()?);
-        }
-        let client = &self.clients[&port];
+        let client = match self.clients.entry(port) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => place.insert(Client::connect(port).ok()?),
+        };
         let answer = || {
             if asking {
                 client.try_call("ASKING")?;
             }
-            client.try_call(&parts.to_vec())
+            client.try_call(parts.to_vec())
         };
         let answered = answer().ok();
         if answered.is_none() {

@@ -249,8 +249,7 @@ pub fn page(ctx: Ctx<'_>, after: Option<&[u8]>, count: usize) -> Page {
     Page { names, last }
 }
 
-/// The test clock was moved: arms the timer again.
-#[cfg(feature = "test-commands")]
+/// The clock was set back: the timer would fire late by as much, so it is armed again.
 pub fn clock_moved(ctx: Ctx<'_>) {
     if let Some((_, timer)) = with(|registry| registry.timer.take()) {
         timer::stop(ctx, timer);

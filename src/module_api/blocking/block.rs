@@ -3,12 +3,20 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::c_int;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use super::waiter::{CannotBlock, KeyName, Request, State, WaitFor, Waiter};
 use super::{callbacks, dispatch, registry};
 use crate::module_api::api;
 use crate::module_api::context::Ctx;
 use crate::module_api::server_string::ServerStr;
+
+/// The server ends a wait by its clock. One that it has not ended this much later, as the clock was
+/// set back, the module ends by a clock that nobody sets.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// A bound for sums of times, beyond every wait that a client may ask for.
+const LONGEST_WAIT_MS: u64 = 1 << 48;
 
 /// Blocks the client of this call for up to `timeout_ms` and puts it at the end of the list of each
 /// of the keys, which are different ones. With each comes the time at which to check it again
@@ -38,6 +46,7 @@ pub fn block(
         handle: Cell::new(std::ptr::null_mut()),
         request,
         state: RefCell::new(State::Waiting),
+        ends: Instant::now() + Duration::from_millis(timeout_ms.min(LONGEST_WAIT_MS)) + SLACK,
         disconnected: Cell::new(false),
         freed: Cell::new(false),
     });

@@ -230,8 +230,8 @@ pub fn all_stale(ctx: Ctx<'_>) {
     }
 }
 
-/// The timer goes by a clock of its own: so the times are looked at this often, in case the
-/// server's clock was set.
+/// The times are looked at this often, in case the server's clock was set forward; see
+/// [`clock_moved`] for one that was set back.
 const LONGEST_SLEEP_MS: u64 = 1_000;
 
 /// Sets the timer to the next thing that is to be done.
@@ -248,6 +248,15 @@ pub(crate) fn rearm(ctx: Ctx<'_>, paused: bool) {
         let sleep = at.saturating_sub(now).min(LONGEST_SLEEP_MS);
         registry.timer = Some((at, timer::start(ctx, sleep, tick)));
     });
+}
+
+/// The clock was set back: the timer would fire late by as much, so it is armed again.
+pub fn clock_moved(ctx: Ctx<'_>) {
+    if let Some((_, timer)) = with(|registry| registry.timer.take()) {
+        timer::stop(ctx, timer);
+    }
+    all_stale(ctx);
+    rearm(ctx, false);
 }
 
 /// What the timer does. It is armed again whatever happens in between.
@@ -306,6 +315,18 @@ fn wake() {
         if handed && !waiter.disconnected.get() && !waiter.freed.get() {
             // SAFETY: the handle is valid until the free callback, which has not run. The call may
             // come back through the timeout callback at once: nothing is borrowed here.
+            unsafe { api!(RedisModule_UnblockClient)(waiter.handle.get(), std::ptr::null_mut()) };
+        }
+    }
+}
+
+/// Ends the waits that the server has not ended in time. Writes nothing.
+pub fn end_overdue() {
+    let mut budget = WorkBudget::start();
+    while budget.try_spend() {
+        let Some(waiter) = with(|registry| registry.next_overdue()) else { break };
+        if waiter.waits() && !waiter.disconnected.get() && !waiter.freed.get() {
+            // SAFETY: as in `wake`; the timeout callback answers.
             unsafe { api!(RedisModule_UnblockClient)(waiter.handle.get(), std::ptr::null_mut()) };
         }
     }

@@ -1,7 +1,8 @@
 //! The registry of all lists of waiters, and when to look at which list.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
+use std::time::Instant;
 
 use super::key_waiters::KeyWaiters;
 use super::limits::{MAX_WAITERS, MAX_WAITERS_PER_KEY};
@@ -34,6 +35,8 @@ pub(crate) struct WaiterRegistry {
     pub stale: VecDeque<ListId>,
     /// When to look at which list.
     pub deadlines: BTreeSet<(u64, ListId)>,
+    /// All that wait, by when their waits have ended for certain and by their numbers.
+    ends: BTreeMap<(Instant, u64), Rc<Waiter>>,
     /// The running timer and when it fires.
     pub timer: Option<(u64, Timer)>,
 }
@@ -165,6 +168,7 @@ impl WaiterRegistry {
     /// The waiter, already marked, waits no longer.
     fn leave(&mut self, waiter: &Waiter) {
         self.readers = self.readers.saturating_sub(usize::from(waiter.reads()));
+        self.ends.remove(&(waiter.ends, waiter.number));
         for key in &waiter.keys {
             if let Some(key_waiters) = self.key_waiters(waiter.db, key) {
                 key_waiters.left(waiter.wait_for);
@@ -182,6 +186,12 @@ impl WaiterRegistry {
             return Some(if paused { now + PAUSED_RETRY_MS } else { now });
         }
         self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// One whose wait has ended by the clock that nobody sets.
+    pub fn next_overdue(&mut self) -> Option<Rc<Waiter>> {
+        let first = self.ends.first_entry()?;
+        (first.key().0 <= Instant::now()).then(|| first.remove())
     }
 
     /// Whether anything is to be looked at or undone now.
@@ -253,6 +263,7 @@ pub(crate) fn join(waiter: &Rc<Waiter>, untils: &[Option<u64>]) {
         registry.clients += 1;
         registry.places += waiter.keys.len();
         registry.readers += usize::from(waiter.reads());
+        registry.ends.insert((waiter.ends, waiter.number), Rc::clone(waiter));
         for (at, key) in waiter.keys.iter().enumerate() {
             let key_waiters =
                 registry.by_key.entry(waiter.db).or_default().entry(Rc::clone(key)).or_default();

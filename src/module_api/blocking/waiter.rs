@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Instant;
 
 use super::wanted::{self, WantedName};
 use crate::module_api::context::Ctx;
@@ -102,6 +103,8 @@ pub(crate) struct Waiter {
     pub(crate) handle: Cell<*mut raw::RedisModuleBlockedClient>,
     pub(crate) request: Box<dyn Request>,
     pub(crate) state: RefCell<State>,
+    /// When the wait has ended for certain, whatever happened to the server's clock.
+    pub(crate) ends: Instant,
     pub(crate) disconnected: Cell<bool>,
     pub(crate) freed: Cell<bool>,
 }
@@ -143,6 +146,7 @@ pub(crate) mod tests {
             handle: Cell::new(std::ptr::null_mut()),
             request: Box::new(Idle),
             state: RefCell::new(State::Waiting),
+            ends: Instant::now(),
             disconnected: Cell::new(false),
             freed: Cell::new(false),
         })

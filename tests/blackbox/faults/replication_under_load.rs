@@ -98,7 +98,7 @@ fn orderly_failovers_under_load_lose_nothing() {
     }
     let told = load.stop();
     told.each_token_came_once();
-    let (primary, replica) = if rounds % 2 == 0 { (&s, &r) } else { (&r, &s) };
+    let (primary, replica) = if rounds.is_multiple_of(2) { (&s, &r) } else { (&r, &s) };
     let lost = told.lost(&[primary.port()]);
     assert!(lost.is_empty(), "{} lost: {:?}", lost.len(), lost.first());
     held_once(primary, &told);
