@@ -27,7 +27,7 @@ COMPOSE      = $(shell docker compose version >/dev/null 2>&1 && echo docker com
 .DEFAULT_GOAL := help
 # Targets use the processors by themselves; run side by side, set-up and builds would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help setup build dev-build dist-module run demo dist test-deb test test-blackbox test-module test-matrix reliability test-soak image up down test-docker bench bench-scaling bench-stampede bench-waiters bench-guard bench-accept fixtures screenshots check-so lint fmt clean
+.PHONY: help setup build dev-build dist-module run demo dist test-deb test test-blackbox test-module test-matrix reliability test-soak image up down test-docker bench bench-scaling bench-stampede bench-tenants bench-waiters bench-guard bench-accept fixtures screenshots check-so lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -103,6 +103,11 @@ bench-scaling: dist-module ## the cost of each verb from 1,000 to 10 million job
 bench-stampede: dist-module ## 10,000 readers of one cold key beside XREAD, and memory a key; writes docs/benchmarks/stampede.md
 	@server="$$(scripts/servers path)" && \
 	cargo bench --locked --bench stampede -- --server "$$server" --module $(DIST_MODULE) --report docs/benchmarks/stampede.md
+
+bench-tenants: dist-module ## a tenant with a million waiting jobs (JOBS=n) beside 1,000 quiet ones; writes docs/benchmarks/tenants.md
+	@server="$$(scripts/servers path)" && \
+	cargo bench --locked --bench tenants -- --server "$$server" --module $(DIST_MODULE) --report docs/benchmarks/tenants.md \
+		$(if $(JOBS),--jobs $(JOBS))
 
 bench-waiters: dist-module ## 10,000 clients at 8 places of RATELIMIT.ACQUIRE on three servers; writes docs/benchmarks/waiters.md
 	@server="$$(scripts/servers path)" && \
