@@ -1,5 +1,6 @@
 //! Tests of the family.
 
+pub(crate) mod batch_steps;
 pub(crate) mod bounded_work;
 pub(crate) mod breakdown;
 pub(crate) mod encoding;

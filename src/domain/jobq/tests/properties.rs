@@ -19,25 +19,25 @@ use proptest::prelude::*;
 
 /// The token that was granted, and what for.
 #[derive(Debug, Clone, Default)]
-struct Grant {
-    id: Vec<u8>,
-    token: u64,
+pub(super) struct Grant {
+    pub id: Vec<u8>,
+    pub token: u64,
 }
 
-struct Play {
-    world: World,
-    model: Model,
+pub(super) struct Play {
+    pub world: World,
+    pub model: Model,
     /// Newest first; before the first a job that does not exist.
     grants: Vec<Grant>,
     follower: Follower,
 }
 
-fn code<R>(answer: Result<R, Refusal>) -> Result<R, Code> {
+pub(super) fn code<R>(answer: Result<R, Refusal>) -> Result<R, Code> {
     answer.map_err(|refusal| refusal.code)
 }
 
 impl Play {
-    fn grant(&self, by: usize) -> Grant {
+    pub(super) fn grant(&self, by: usize) -> Grant {
         self.grants.get(by).cloned().unwrap_or(Grant { id: b"nobody".to_vec(), token: 1 })
     }
 
@@ -174,6 +174,9 @@ impl Play {
                 assert_eq!(answer, self.model.ack(&id, token, now));
                 self.again_of(&id, &answer, |world| world.ack(&id, token));
             }
+            Step::PushMany { ref ids, name } => self.push_many(ids, name),
+            Step::AckMany(ref by) => self.ack_many(by),
+            Step::ExtendMany(ref by, lease) => self.extend_many(by, lease),
             Step::Fail { by, delay, dead, chance, ref report } => {
                 let Grant { id, token } = self.grant(by);
                 let kind = report.0.as_ref().map(std::slice::from_ref);
@@ -237,14 +240,19 @@ impl Play {
                 assert_eq!(twice[1], again);
                 self.again(&Ok(vec![again]), |world| Ok(world.cancel(&[&id])));
             }
-            Step::Redrive { limit, done, older, ref kind } => {
+            Step::Redrive { limit, done, older, ref kind, ref ids } => {
                 let kind = kind.as_ref().filter(|_| !done).map(std::slice::from_ref);
                 let filter = JobFilter { kind, error: None };
-                let redrive = Redrive { ids: None, filter, older, done, limit };
+                let ids: Option<Vec<_>> =
+                    ids.as_ref().map(|ids| ids.iter().map(std::slice::from_ref).collect());
+                let redrive = Redrive { ids: ids.as_deref(), filter, older, done, limit };
                 assert_eq!(self.world.redrive(&redrive), self.model.redrive(&redrive, now));
             }
-            Step::Purge { state, older } => {
-                assert_eq!(self.world.purge(state, older), self.model.purge(state, older, now));
+            Step::Purge { state, older, ref kind } => {
+                let kind = kind.as_ref().map(std::slice::from_ref);
+                let filter = JobFilter { kind, error: None };
+                let purged = self.world.purge_by(&Purge { state, filter, older, limit: 10_000 });
+                assert_eq!(purged, self.model.purge(state, older, kind, now));
             }
             Step::Configure(field, value) => {
                 self.world.configure(field, value);

@@ -90,15 +90,26 @@ pub(super) enum Step {
         by: Option<usize>,
         id: u8,
     },
+    /// An MPUSH of jobs with these ids.
+    PushMany {
+        ids: Vec<Option<u8>>,
+        name: Option<u8>,
+    },
+    /// By the n-th newest tokens.
+    AckMany(Vec<usize>),
+    ExtendMany(Vec<usize>, Option<u64>),
     Redrive {
         limit: usize,
         done: bool,
         older: u64,
         kind: Option<u8>,
+        /// Only these.
+        ids: Option<Vec<u8>>,
     },
     Purge {
         state: State,
         older: u64,
+        kind: Option<u8>,
     },
     Configure(&'static str, &'static str),
     /// A CRON SET of one of few schedules.
@@ -258,10 +269,24 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
                 Step::Update { id, priority, due, retries, payload, lifo, no_unique, parents }
             }),
         2 => (prop::option::of(by()), 0..4u8).prop_map(|(by, id)| Step::Cancel { by, id }),
-        2 => (1..4usize, prop::bool::weighted(0.3), prop_oneof![2 => Just(0), 1 => 1..60u64], kinds())
-            .prop_map(|(limit, done, older, kind)| Step::Redrive { limit, done, older, kind }),
-        1 => (prop::sample::select(vec![State::Ready, State::Blocked, State::Done, State::Dead]), 1..60u64)
-            .prop_map(|(state, older)| Step::Purge { state, older }),
+        2 => (prop::collection::vec(prop::option::of(0..4u8), 1..4), prop::option::weighted(0.4, b'n'..b'q'))
+            .prop_map(|(ids, name)| Step::PushMany { ids, name }),
+        1 => prop::collection::vec(by(), 1..4).prop_map(Step::AckMany),
+        1 => (prop::collection::vec(by(), 1..4), lease()).prop_map(|(by, lease)| Step::ExtendMany(by, lease)),
+        2 => (
+            1..4usize,
+            prop::bool::weighted(0.3),
+            prop_oneof![2 => Just(0), 1 => 1..60u64],
+            kinds(),
+            prop::option::weighted(0.3, prop::collection::vec(b'a'..b'f', 1..4)),
+        )
+            .prop_map(|(limit, done, older, kind, ids)| Step::Redrive { limit, done, older, kind, ids }),
+        1 => (
+            prop::sample::select(vec![State::Ready, State::Blocked, State::Done, State::Dead]),
+            1..60u64,
+            kinds(),
+        )
+            .prop_map(|(state, older, kind)| Step::Purge { state, older, kind }),
         2 => prop::sample::select(SETTINGS.to_vec()).prop_map(|(field, value)| Step::Configure(field, value)),
         2 => prop::option::weighted(0.4, (prop::option::weighted(0.7, 1..40u64), any::<bool>()))
             .prop_map(Step::Pause),

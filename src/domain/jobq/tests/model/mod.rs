@@ -239,6 +239,11 @@ impl Model {
 
     pub fn push(&mut self, push: &Push<'_>, now: UnixMs) -> Result<Pushed, Code> {
         let now = self.advance(now);
+        self.push_at(push, now)
+    }
+
+    /// Like [`Model::push`], but nothing else happens.
+    pub fn push_at(&mut self, push: &Push<'_>, now: UnixMs) -> Result<Pushed, Code> {
         if let Some(id) = push.id
             && self.rows.iter().any(|row| row.id == id)
         {

@@ -14,6 +14,11 @@ impl Model {
 
     pub fn ack(&mut self, id: &[u8], token: u64, now: UnixMs) -> Result<(), Code> {
         let now = self.advance(now);
+        self.ack_at(id, token, now)
+    }
+
+    /// Like [`Model::ack`], but nothing else happens.
+    pub fn ack_at(&mut self, id: &[u8], token: u64, now: UnixMs) -> Result<(), Code> {
         let row = self.held(id, token)?;
         if row.state != State::Done {
             row.state = State::Done;
@@ -121,6 +126,18 @@ impl Model {
         now: UnixMs,
     ) -> Result<Extended, Code> {
         let now = self.advance(now);
+        self.extend_at(id, token, lease, progress, now)
+    }
+
+    /// Like [`Model::extend`], but nothing else happens.
+    pub fn extend_at(
+        &mut self,
+        id: &[u8],
+        token: u64,
+        lease: Option<u64>,
+        progress: Option<&[u8]>,
+        now: UnixMs,
+    ) -> Result<Extended, Code> {
         let by_config = self.config.lease;
         let row = self.held(id, token)?;
         if row.state != State::Active {
@@ -220,6 +237,11 @@ impl Model {
             row.at + redrive.older <= now
                 && redrive.filter.kind.is_none_or(|kind| row.kind.as_deref() == Some(kind))
         });
+        if let Some(ids) = redrive.ids {
+            let place = |row: &Row| ids.iter().position(|id| row.id == *id);
+            dead.retain(|row| place(row).is_some());
+            dead.sort_by_key(place);
+        }
         for dead in dead {
             let key = dead.unique.filter(|key| !(key.until == Until::Start && dead.popped));
             let holder = key.and_then(|key| self.claims.iter().find(|claim| claim.by.key == key.key));
@@ -258,10 +280,15 @@ impl Model {
         Moved { moved, left: all - moved }
     }
 
-    pub fn purge(&mut self, state: State, older: u64, now: UnixMs) -> Moved {
+    pub fn purge(&mut self, state: State, older: u64, kind: Option<&[u8]>, now: UnixMs) -> Moved {
         let now = self.advance(now);
         let all = self.rows.iter().filter(|row| row.state == state).count();
-        let rows = self.rows.iter().filter(|row| row.state == state && row.at + older <= now);
+        let is_wanted = |row: &&Row| {
+            row.state == state
+                && row.at + older <= now
+                && kind.is_none_or(|kind| row.kind.as_deref() == Some(kind))
+        };
+        let rows = self.rows.iter().filter(is_wanted);
         let mut gone: Vec<(UnixMs, u64)> = rows.map(|row| (row.at, row.serial)).collect();
         gone.sort_unstable();
         for (_, serial) in &gone {
