@@ -8,7 +8,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Client, Server, cmd, list, nil, server, status, text};
+use crate::support::{Client, Reply, Server, cmd, list, nil, server, status, text};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -35,6 +35,12 @@ fn write(s: &Client) {
     s.ok("JOBQ.PUSH other held ID active");
     s.ok("JOBQ.POP other LEASE 3650d");
     s.ok(cmd!["JOBQ.CRON", "SET", "other", "leap", "0 0 29 2 *", "payload"]);
+    s.ok("JOBQ.PUSH counted p ID n1 NAME mail RETRIES 0 KEEP 3650d");
+    let token = s.ok("JOBQ.POP counted LEASE 3650d WORKER w").at(0).at(1).int();
+    s.ok(format!("JOBQ.FAIL counted n1 {token} KIND http_500"));
+    s.ok("JOBQ.PUSH counted p ID n2");
+    s.ok("JOBQ.PUSH counted p ID n3 NAME sms");
+    s.ok("JOBQ.UPDATE counted n3 AFTER 1 n2");
     s.ok("CACHE.POLICY SET item: TTL 3650d GRACE 1h");
     s.ok("CACHE.SET item:1 value TAGS 1 red");
     s.ok("CACHE.SET item:2 value TAGS 1 blue");
@@ -80,12 +86,28 @@ fn check(s: &Client) {
     s.ok("JOBQ.GET other active").field("state").clone().is(text("active"));
     s.ok("JOBQ.CRON RUN other leap");
     s.ok("JOBQ.POP other").at(0).at(2).clone().is(text("payload"));
+    if s.ok("EXISTS counted").int() == 1 {
+        check_counts(s);
+    }
     s.ok("CACHE.GET item:1").is(text("value"));
     s.ok("CACHE.GET item:2").is(nil());
     s.ok("CACHE.GETSET item:3").at(0).clone().is(text("ABSENT"));
     s.ok("CACHE.POLICY GET item:").field("ttl").clone().is(text("3650d"));
     s.ok("BREAKER.ALLOW tripped").at(0).clone().is(0);
     s.ok("BREAKER.ALLOW breaker").at(0).clone().is(0);
+}
+
+/// What was added to the files later.
+fn check_counts(s: &Client) {
+    let names = s.ok("JOBQ.STATS counted BY name");
+    let row = names.field("rows").at(0);
+    row.field("name").clone().is(text("mail"));
+    assert_eq!(["dead", "pushed", "failed", "died"].map(|field| row.field(field).int()), [1, 1, 1, 1]);
+    let counts = |times: &str| row.field(times).items().iter().map(Reply::int).sum::<i64>();
+    assert_eq!((counts("wait"), counts("run")), (1, 1));
+    let kinds = s.ok("JOBQ.STATS counted BY kind");
+    kinds.field("rows").at(0).field("kind").clone().is(text("http_500"));
+    s.ok("JOBQ.GET counted n3").field("waits_for").clone().is(list!["n2"]);
 }
 
 /// Every token that the files hold is below those that are granted now.
