@@ -3,7 +3,7 @@
 use crate::domain::decision::Decision;
 use crate::domain::jobq::effect::{Change, Effect, Grant, Grants, GroupCharge};
 use crate::domain::jobq::queue::Queue;
-use crate::domain::jobq::queue::admission::rate_effect;
+use crate::domain::jobq::queue::admission::{more_starts_at, rate_effect};
 use crate::domain::jobq::ready::batches::BatchId;
 use crate::domain::jobq::ready::group_runs::{GroupRun, GroupRuns};
 use crate::domain::jobq::state::job_id::JobId;
@@ -308,5 +308,8 @@ pub fn next_pop_due(queue: &Queue, pop: &Pop<'_>, now: UnixMs) -> Option<UnixMs>
     } else {
         ripe_at(ungrouped_ripeness(queue, pop, most, linger, now))
     };
-    due.into_iter().chain(ripe).min()
+    // A batch that the rate cuts short is full when more of it may start.
+    let is_cut_short = most < pop.count && queue.ready.len() > most;
+    let more = if is_cut_short { more_starts_at(queue, now) } else { None };
+    due.into_iter().chain(ripe).chain(more).min()
 }

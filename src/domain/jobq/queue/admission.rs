@@ -143,6 +143,16 @@ pub(crate) fn rate_left(queue: &Queue, now: UnixMs) -> Option<(u64, UnixMs)> {
     Some((if row.allowed { row.remaining.max(1) } else { 0 }, now.saturating_add(wait)))
 }
 
+/// When the rate lets one more job start than it does at `now`; `None` if it never does, or does
+/// not bound them.
+pub(crate) fn more_starts_at(queue: &Queue, now: UnixMs) -> Option<UnixMs> {
+    let (left, _) = rate_left(queue, now)?;
+    let verdict =
+        ratelimit::current_rows(Some(&queue.rate), &rate_request(queue, left.checked_add(1)?)?, now).ok()?;
+    let wait = u64::try_from(verdict.binding()?.retry_after_ms).ok()?;
+    Some(now.saturating_add(wait)).filter(|at| *at > now)
+}
+
 /// The effect of starting `jobs` jobs on the queue's rate.
 pub(crate) fn rate_effect(queue: &Queue, jobs: usize, now: UnixMs) -> Option<Box<ratelimit::Effect>> {
     let check = Check::plain(rate_request(queue, jobs as u64)?);

@@ -380,3 +380,21 @@ fn the_newest_push_of_a_key_takes_over_what_waits_for_the_running_holder() {
     assert_eq!(world.state(b"child"), State::Ready);
     check_indexes(world.queue());
 }
+
+#[test]
+fn a_batch_that_the_rate_cuts_short_is_full_as_soon_as_the_rate_allows_it() {
+    let mut world = World::new();
+    world.configure("rate", "2/25ms");
+    world.push(&plain(b"first"));
+    world.pop_one();
+    world.now += 10;
+    world.push(&plain(b"second"));
+    world.push(&plain(b"third"));
+    let pop = Pop { count: 2, linger: Some(HOUR), ..Pop::default() };
+    assert_eq!(world.pop_as(&pop), []);
+    assert_eq!(next_pop_due(world.queue(), &pop, world.now), Some(START + 25));
+    world.now = START + 24;
+    assert_eq!(world.pop_as(&pop), []);
+    world.now = START + 25;
+    assert_eq!(world.pop_as(&pop).len(), 2);
+}
