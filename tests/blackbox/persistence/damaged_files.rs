@@ -38,7 +38,7 @@ fn is_refused(start: &Start, what: &str) -> bool {
     let Start::Refused { status, log } = start else { return false };
     // The server ends with 0 where its own check finds nothing wrong with the form of the file.
     assert!(status.starts_with("exit status: "), "{what}: {status}\n{log}");
-    let why = ["does not start", "rdb", "RDB", "AOF", "append only file"];
+    let why = ["does not start", "rdb", "RDB", "DB from file", "AOF", "append only file"];
     assert!(why.iter().any(|word| log.contains(word)), "{what}: the log says nothing:\n{log}");
     true
 }
