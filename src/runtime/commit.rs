@@ -109,6 +109,57 @@ pub fn write_with<V: ValueType, R>(
     Ok(reply)
 }
 
+/// What a decision on two keys changes: the first one's effect is that of the decision.
+pub struct Both<R, S> {
+    pub reply: R,
+    pub second: Option<S>,
+}
+
+/// Like [`write_with`], but for two keys, which are different ones, changed in one step.
+///
+/// Both effects travel in one unit of replication, the second key's first: it is what the first
+/// one's refers to. Neither is refused on a full server.
+pub fn write_both<V: ValueType, S: ValueType, R>(
+    ctx: Ctx<'_>,
+    (name, second): (ServerStr<'_>, ServerStr<'_>),
+    serves_waiters: bool,
+    decide: impl FnOnce(
+        Option<&V>,
+        Option<&S>,
+        UnixMs,
+        &TokenClock,
+    ) -> Result<Decision<Both<R, S::Effect>, V::Effect>, Refusal>,
+) -> Result<R, Refusal> {
+    if serves_waiters {
+        blocking::serve(ctx, second);
+        blocking::serve(ctx, name);
+    }
+    let (mut key, mut second_key) = (Key::for_writing(ctx, name), Key::for_writing(ctx, second));
+    // Nothing is changed where one of them is of another type.
+    key.value::<V>()?;
+    second_key.value::<S>()?;
+    let now = ctx.now_ms();
+    let mut has_changed = advance::<S>(ctx, &mut second_key, second, IfString::Refuse, now)?;
+    has_changed |= advance::<V>(ctx, &mut key, name, IfString::Refuse, now)?;
+    let (state, second_state) = (key.value::<V>()?, second_key.value::<S>()?);
+    let Decision { reply, effect } = token_clock::tokens(|tokens| decide(state, second_state, now, tokens))?;
+    token_clock::refuse_spent(effect.as_ref())?;
+    let Both { reply, second: second_effect } = reply;
+    has_changed |= effect.is_some() || second_effect.is_some();
+    if let Some(effect) = second_effect {
+        commit::<S>(ctx, &mut second_key, second, effect);
+    }
+    if let Some(effect) = effect {
+        commit::<V>(ctx, &mut key, name, effect);
+    }
+    drop((key, second_key));
+    if serves_waiters && has_changed {
+        blocking::serve(ctx, name);
+        blocking::serve(ctx, second);
+    }
+    Ok(reply)
+}
+
 /// Commits a pending invalidation or overdue changes before the decision. Returns whether there
 /// were any.
 fn advance<V: ValueType>(

@@ -45,6 +45,11 @@ pub const fn verbatim_entry<H: VerbatimHandler>() -> Entry {
     command::entry::<RunOrReplay<H>>()
 }
 
+/// Like [`verbatim_entry`], for a command with the flag `getkeys-api`.
+pub const fn verbatim_entry_finding_keys<H: VerbatimHandler + FindsKeys>() -> Entry {
+    command::entry_finding_keys::<RunOrReplay<H>, H>()
+}
+
 struct Run<H>(PhantomData<H>);
 
 impl<H: Handler> Program for Run<H> {

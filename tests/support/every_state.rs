@@ -140,6 +140,15 @@ fn write_jobs(s: &Client) {
     let batch = s.ok("JOBQ.POP jobs:batched COUNT 3 GROUPED LEASE 1h");
     s.ok(format!("JOBQ.FAIL jobs:batched a {} DELAY 1h", batch.at(0).at(1).int()));
     s.ok(format!("JOBQ.ACK jobs:batched c {}", batch.at(2).at(1).int()));
+    // Costs of shared limits, and what POPs have charged for a job that is active and one that was
+    // given back.
+    s.ok("JOBQ.MPUSH jobs:costly 4 a b c d IDS 4 a b c d COST 7");
+    s.ok("JOBQ.PUSH jobs:costly e ID e COST 0 DELAY 1h");
+    let rate = "RATE limit:shared 3 w=40/1h b=90/1d:burst=90 m=50/month@Europe/Berlin";
+    let costly = s.ok(format!("JOBQ.POP jobs:costly {rate} COUNT 3 LEASE 1h"));
+    s.ok(format!("JOBQ.RELEASE jobs:costly b {}", costly.at(1).at(1).int()));
+    s.ok(format!("JOBQ.ACK jobs:costly c {} RATE limit:shared COST 2", costly.at(2).at(1).int()));
+    s.ok("JOBQ.CRON SET jobs:costly yearly @yearly p COST 3");
     // Larger than one block of the encoding, with slots that were used and freed.
     let large = "x".repeat(300);
     s.pipeline((0..1_000).map(|_| format!("JOBQ.PUSH jobs:large {large}")));

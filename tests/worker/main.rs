@@ -11,4 +11,5 @@ mod operate;
 mod permissions;
 mod process;
 mod shards;
+mod shared_rate;
 mod stopping;

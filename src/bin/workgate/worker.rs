@@ -312,7 +312,8 @@ impl Taking<'_> {
             };
             let keys = source.next_keys();
             self.busy.insert(turn.source, source);
-            let pop = commands::pop(&keys, turn.count, block, self.args.lease, &self.args.name);
+            let (rate, lease) = (self.args.rate.as_ref(), self.args.lease);
+            let pop = commands::pop(&keys, rate, turn.count, block, lease, &self.args.name);
             let (mut watch, mut cancelled) = (self.watch.clone(), self.cancel_fetch.listen());
             let settlement = std::mem::take(&mut settlement);
             self.asked.spawn(async move {

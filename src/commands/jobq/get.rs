@@ -45,8 +45,8 @@ pub(crate) enum Depth {
 pub(crate) fn describe(view: &JobView<'_>, depth: Depth, reply: Reply<'_>) {
     let job = view.job;
     reply.map(match depth {
-        Depth::All => 30,
-        Depth::Row { payload } => 25 + usize::from(payload.is_some()),
+        Depth::All => 31,
+        Depth::Row { payload } => 26 + usize::from(payload.is_some()),
     });
     reply.bulk(b"id");
     reply.bulk(&view.id);
@@ -98,6 +98,8 @@ pub(crate) fn describe(view: &JobView<'_>, depth: Depth, reply: Reply<'_>) {
     reply.int(job.priority.into());
     reply.bulk(b"lifo");
     reply.boolean(job.is_lifo());
+    reply.bulk(b"cost");
+    reply.uint(job.cost());
     reply.bulk(b"lease_ms");
     reply.uint(job.lease());
     let lifetime = job.options.as_ref().and_then(|options| options.lifetime.as_deref());

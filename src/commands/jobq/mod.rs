@@ -26,7 +26,7 @@ pub use get::Get;
 pub use group::{GroupGet, GroupList, GroupSet};
 pub use list::List;
 pub use mpush::PushMany;
-pub use pop::Pop;
+pub use pop::command::Pop;
 pub use push::Push;
 pub use queues::Queues;
 pub use result::GetResult;

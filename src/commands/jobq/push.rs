@@ -4,6 +4,7 @@ use crate::domain::decision::Decision;
 use crate::domain::jobq;
 use crate::domain::jobq::{AddedParents, After, MAX_AFTER, OnDead, UniqueKey, Until};
 use crate::domain::jobq::{Backoff, Due, MAX_RETRIES, OnDup, Pushed, Queue};
+use crate::domain::ratelimit::MAX_COUNT;
 use crate::domain::refusal::{Refusal, shown};
 use crate::module_api::command::Call;
 use crate::module_api::context::Origin;
@@ -54,6 +55,7 @@ pub(crate) fn parse_common_option<'a>(
         b"LEASE" => push.lease = Some(words.duration("LEASE")?),
         b"EXPIRE" => push.expire = Some(words.duration("EXPIRE")?),
         b"KEEP" => push.keep = Some(words.duration_or_zero("KEEP")?),
+        b"COST" => push.cost = words.integer("COST", 0, MAX_COUNT)?,
         b"META" => push.meta = Some(parse_small("META", words)?),
         _ => return Ok(false),
     }
@@ -227,7 +229,7 @@ pub(crate) fn refuse_if_evictable<R>(
 /// `JOBQ.PUSH key payload [ID id [MATCH]] [NAME n] [DELAY d | AT unix_ms] [PRIORITY p] [LIFO]
 /// [GROUP g] [RETRIES n] [BACKOFF spec] [LEASE d] [AFTER n id … [ONDEAD wait|fail|run]] [EXPIRE d]
 /// [KEEP d] [UNIQUE k [UNTIL start|done] [FOR d] [ONDUP keep|replace|next|cancel] [MAXWAIT d]]
-/// [META b]`
+/// [COST n] [META b]`
 pub struct Push;
 
 impl VerbatimHandler for Push {

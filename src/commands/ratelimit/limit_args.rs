@@ -57,6 +57,11 @@ pub fn read_counted<'a>(
     words: &mut ArgReader<'a>,
     policies: &'a NamedPolicies,
 ) -> Result<CheckRequest<'a>, Refusal> {
+    expand(read_counted_texts(words)?, policies)
+}
+
+/// Reads `m limit …`, and only checks that they are limits.
+pub fn read_counted_texts<'a>(words: &mut ArgReader<'a>) -> Result<Vec<&'a [u8]>, Refusal> {
     let count = words.integer("the number of limits", 1, MAX_LIMITS as u64)?;
     let limit = |words: &mut ArgReader<'a>| {
         let word = words.next_arg("limit")?;
@@ -65,7 +70,7 @@ pub fn read_counted<'a>(
             false => Err(Refusal::err(format!("'{}': expected one of {count} limits", shown(word)))),
         }
     };
-    expand(words.next_n(count, limit)?, policies)
+    words.next_n(count, limit)
 }
 
 /// Parses limits, and replaces each policy name by the limits of the policy. Returns `NOPOLICY` for

@@ -13,6 +13,7 @@ value_type!(ratelimit::Subject, c"workgateR", c"ratelimit._apply", {
             ratelimit::Effect::Locked { .. } => c"ratelimit.locked",
             ratelimit::Effect::Unlocked => c"ratelimit.unlocked",
             ratelimit::Effect::Settled { .. } => c"ratelimit.settled",
+            ratelimit::Effect::Corrected { .. } => c"ratelimit.settled",
             ratelimit::Effect::Refunded { .. } => c"ratelimit.refunded",
             ratelimit::Effect::Reset { .. } | ratelimit::Effect::Cleared => c"ratelimit.reset",
             ratelimit::Effect::Acquired { .. } => c"ratelimit.acquired",

@@ -9,8 +9,10 @@ const fn arg(name: &'static str, kind: ArgType) -> Arg {
 /// The key, always the first argument.
 pub const KEY: Arg = arg("key", ArgType::Key);
 
-/// One of the keys behind the word of `Keys::AtAndBehind`.
-pub const FURTHER_KEY: Arg = arg("key", ArgType::FurtherKey);
+/// One of the keys behind the n-th word of `Keys::AtAndBehind`, counted from 1.
+pub const fn further_key(nth: u8) -> Arg {
+    arg("key", ArgType::FurtherKey(nth))
+}
 
 /// Any bytes.
 pub const fn text(name: &'static str) -> Arg {

@@ -1,14 +1,14 @@
 //! JOBQ.
 
-use super::arg_spec::{FURTHER_KEY, KEY, duration, flag, integer, multiple, one_of, option, optional, text};
+use super::arg_spec::{KEY, duration, flag, further_key, integer, multiple, one_of, option, optional, text};
 use crate::commands::jobq::{
     Ack, AckMany, Cancel, Events, Extend, ExtendMany, Fail, Get, GetResult, List, Log, Pop, Purge, Push,
     PushMany, Queues, Redrive, Release, Stats, Update,
 };
 use crate::commands::table::internal::effects;
 use crate::domain::jobq::Queue;
-use crate::module_api::command::{Access, Arg, ArgType, Keys, Spec};
-use crate::runtime::handler::{entry, entry_finding_keys, verbatim_entry};
+use crate::module_api::command::{Access, Arg, ArgType, Behind, Keys, Spec};
+use crate::runtime::handler::{entry, entry_finding_keys, verbatim_entry, verbatim_entry_finding_keys};
 
 const MATCH: Arg = flag("MATCH", "match");
 pub(super) const NAME: Arg = option("NAME", text("name"));
@@ -45,8 +45,23 @@ const IDS: Arg = option(
 );
 const ALSO: Arg = option(
     "ALSO",
-    Arg { kind: ArgType::Block, parts: &[integer("count"), multiple(FURTHER_KEY)], ..text("also") },
+    Arg { kind: ArgType::Block, parts: &[integer("count"), multiple(further_key(1))], ..text("also") },
 );
+pub(super) const COST: Arg = option("COST", integer("cost"));
+const RATE: Arg = option(
+    "RATE",
+    Arg {
+        kind: ArgType::Block,
+        parts: &[further_key(2), integer("count"), multiple(text("limit"))],
+        ..text("rate")
+    },
+);
+/// Of ACK and FAIL: the POP has named the limits.
+const RATE_AND_COST: Arg = option(
+    "RATE",
+    Arg { kind: ArgType::Block, parts: &[further_key(1), Arg { optional: false, ..COST }], ..text("rate") },
+);
+const FINDS_RATE: Keys = Keys::AtAndBehind(1, &[Behind::OneOfAmbiguous("RATE")], Access::Update);
 const LIMIT: Arg = option("LIMIT", integer("limit"));
 const STATE: Arg = one_of(
     "state",
@@ -101,6 +116,7 @@ pub static ROWS: &[Spec] = &[
             duration("MAXWAIT"),
             AFTER,
             ONDEAD,
+            COST,
             META,
         ],
         entry: verbatim_entry::<Push>(),
@@ -136,6 +152,7 @@ pub static ROWS: &[Spec] = &[
             duration("MAXWAIT"),
             AFTER,
             ONDEAD,
+            COST,
             META,
         ],
         entry: verbatim_entry::<PushMany>(),
@@ -144,13 +161,14 @@ pub static ROWS: &[Spec] = &[
         name: "JOBQ.POP",
         flags: "write fast blocking getkeys-api",
         arity: -2,
-        keys: Keys::AtAndBehind(1, "ALSO", Access::Update),
+        keys: Keys::AtAndBehind(1, &[Behind::Counted("ALSO"), Behind::One("RATE")], Access::Update),
         summary: "Takes jobs that are ready, each with a lease and a fencing token",
         complexity: "O(Q + C log N) with Q the number of queues, C the COUNT and N the number of jobs",
         since: "0.1.0",
         args: &[
             KEY,
             ALSO,
+            RATE,
             option("COUNT", integer("count")),
             duration("LINGER"),
             flag("GROUPED", "grouped"),
@@ -162,20 +180,20 @@ pub static ROWS: &[Spec] = &[
     },
     Spec {
         name: "JOBQ.ACK",
-        flags: "write fast",
+        flags: "write fast getkeys-api",
         arity: -4,
-        keys: Keys::At(1, Access::Update),
+        keys: FINDS_RATE,
         summary: "Reports a job as done",
         complexity: "O(log N) with N the number of jobs",
         since: "0.1.0",
-        args: &[KEY, text("id"), integer("token"), option("RESULT", text("result"))],
-        entry: verbatim_entry::<Ack>(),
+        args: &[KEY, text("id"), integer("token"), option("RESULT", text("result")), RATE_AND_COST],
+        entry: verbatim_entry_finding_keys::<Ack>(),
     },
     Spec {
         name: "JOBQ.FAIL",
-        flags: "write fast",
+        flags: "write fast getkeys-api",
         arity: -4,
-        keys: Keys::At(1, Access::Update),
+        keys: FINDS_RATE,
         summary: "Reports a job as failed: it is tried again after its backoff, or is dead",
         complexity: "O(log N) with N the number of jobs",
         since: "0.1.0",
@@ -188,8 +206,9 @@ pub static ROWS: &[Spec] = &[
             duration("DELAY"),
             flag("DEAD", "dead"),
             PROGRESS,
+            RATE_AND_COST,
         ],
-        entry: entry::<Fail>(),
+        entry: entry_finding_keys::<Fail>(),
     },
     Spec {
         name: "JOBQ.RELEASE",

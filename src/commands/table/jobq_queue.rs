@@ -1,7 +1,7 @@
 //! JOBQ: the queue as a whole, its groups and its schedules.
 
 use super::arg_spec::{KEY, duration, flag, integer, multiple, one_of, option, optional, text};
-use super::jobq::{BACKOFF, GROUP, LIFO, META, NAME, PRIORITY, RETRIES};
+use super::jobq::{BACKOFF, COST, GROUP, LIFO, META, NAME, PRIORITY, RETRIES};
 use crate::commands::jobq::{
     ConfigGet, ConfigSet, CronDelete, CronList, CronRun, CronSet, GroupGet, GroupList, GroupSet, Pause,
     Resume,
@@ -119,6 +119,7 @@ pub(super) const ROWS: &[Spec] = &[
             duration("LEASE"),
             duration("EXPIRE"),
             duration("KEEP"),
+            COST,
             META,
         ],
         entry: entry::<CronSet>(),

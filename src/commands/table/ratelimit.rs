@@ -1,13 +1,13 @@
 //! RATELIMIT.
 
-use super::arg_spec::{FURTHER_KEY, KEY, duration, flag, integer, multiple, one_of, option, optional, text};
+use super::arg_spec::{KEY, duration, flag, further_key, integer, multiple, one_of, option, optional, text};
 use crate::commands::ratelimit::{
     AcquirePlace, CheckLimits, CheckSeveral, LockSubject, Peek, Refund, ReleasePlace, Reset, Settle,
     ShowStats, Unlock, policy,
 };
 use crate::commands::table::internal::effects;
 use crate::domain::ratelimit::Subject;
-use crate::module_api::command::{Access, Arg, ArgType, Keys, Spec};
+use crate::module_api::command::{Access, Arg, ArgType, Behind, Keys, Spec};
 use crate::runtime::handler::{entry, entry_finding_keys, verbatim_entry};
 
 const COST: Arg = option("COST", text("cost"));
@@ -45,7 +45,7 @@ pub static ROWS: &[Spec] = &[
         name: "RATELIMIT.MCHECK",
         flags: "write fast getkeys-api",
         arity: -9,
-        keys: Keys::AtAndBehind(1, "ALSO", Access::Update),
+        keys: Keys::AtAndBehind(1, &[Behind::Counted("ALSO")], Access::Update),
         summary: "Checks several subjects at once, all or nothing",
         complexity: "O(L) with L the number of limits, at most 16",
         since: "0.1.0",
@@ -57,7 +57,7 @@ pub static ROWS: &[Spec] = &[
                     "ALSO",
                     Arg {
                         kind: ArgType::Block,
-                        parts: &[integer("count"), multiple(FURTHER_KEY)],
+                        parts: &[integer("count"), multiple(further_key(1))],
                         ..text("also")
                     },
                 )

@@ -7,9 +7,11 @@ use crate::domain::jobq::state::new_job::{Bytes, NewDependencies, NewJob};
 use crate::domain::jobq::state::pause::Pause;
 use crate::domain::jobq::state::schedules::{RunProgress, ScheduleSpec};
 use crate::domain::jobq::state::serial::Serial;
+use crate::domain::jobq::state::shared_rate::RateCharge;
 use crate::domain::ratelimit;
 use crate::domain::time::UnixMs;
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// One job of a POP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +88,8 @@ pub enum Change {
         batch: Option<BatchId>,
         /// What it takes of the rates of groups.
         group_rates: Vec<GroupCharge>,
+        /// What it has charged a subject of RATELIMIT, by an effect of that key.
+        charge: Option<Arc<RateCharge>>,
     },
     Ack {
         serial: Serial,

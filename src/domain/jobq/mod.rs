@@ -40,8 +40,11 @@ pub use crate::domain::jobq::view::events::{EventView, NEXT_EVENT, events, last_
 pub use decide::admin::{Cancelled, Moved, Purge, Redrive, decide_cancel, decide_purge, decide_redrive};
 pub use decide::batch::{BatchResult, decide_ack_many, decide_extend_many, decide_push_many};
 pub use decide::group::{decide_pause_group, decide_resume_group, decide_set_group};
-pub use decide::pop::{Pop, Popped, PoppedJobs, decide_pop, next_pop_due};
+pub use decide::pop::{
+    Pop, PopRate, Popped, PoppedJobs, can_pop, decide_pop, decide_pop_at_rate, next_pop_due,
+};
 pub use decide::push::{After, Due, OnDup, Push, Pushed, UniqueKey, decide_push, push_effect};
+pub use decide::rate_charge::{SettleRate, decide_end_at_rate};
 pub use decide::schedule::{
     ScheduleView, SetSchedule, decide_delete_schedule, decide_run_schedule, decide_set_schedule, schedules,
 };

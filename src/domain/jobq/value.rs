@@ -33,8 +33,9 @@ impl Value for Queue {
 
     /// 2 added START, END and RUNS of schedules, 3 the KIND of a failure, 4 what MAXWAIT counts
     /// from and the times of the pushes in the log of events, 5 the batches of GROUPED; 6 shortened
-    /// the tokens; 7 added what groups have of their own, 8 what STATS counts by NAME and by KIND.
-    const ENCODING: u32 = 8;
+    /// the tokens; 7 added what groups have of their own, 8 what STATS counts by NAME and by KIND,
+    /// 9 the COST of jobs and what POPs with RATE charged for them.
+    const ENCODING: u32 = 9;
 
     fn adds(queue: Option<&Self>, effect: &Effect) -> bool {
         growth::adds(queue, &effect.change)
@@ -145,7 +146,7 @@ impl Value for Queue {
             }
             EVENTS => self.history.events.load(&mut reader, self.config.events, self.clock, encoding),
             SERIES => self.history.series.load(&mut reader, self.clock),
-            RATE if self.jobs.is_empty() => self.rate.load(Subject::ENCODING, &block[1..]),
+            RATE if self.jobs.is_empty() && block.len() > 1 => self.rate.load(Subject::ENCODING, &block[1..]),
             TURNS if self.jobs.is_empty() => self.load_turns(&mut reader),
             GROUPS if self.jobs.is_empty() => self.load_group_controls(&mut reader),
             NAMES if self.jobs.is_empty() && self.breakdowns.names.is_empty() => {
@@ -278,6 +279,7 @@ impl Value for Queue {
             // No holder of the original can settle a job of the copy.
             job.token = 0;
             job.forget_run();
+            job.set_rate_charge(None);
             copy.insert(serial, job);
         }
         for serial in cancelled {

@@ -41,6 +41,14 @@ pub enum Effect {
         now: UnixMs,
         refunds: OneOrMany<Charge>,
     },
+    /// The true cost of what was charged at `at` without a hold: `cost` in the place of each
+    /// charge.
+    Corrected {
+        now: UnixMs,
+        at: UnixMs,
+        charges: OneOrMany<Charge>,
+        cost: u64,
+    },
     /// RESET of some limits.
     Reset {
         counters: Vec<CounterKey>,
@@ -108,6 +116,7 @@ const ACQUIRED_WITHOUT_TOKEN: u8 = 8;
 const ACQUIRED_WITH_LONG_TOKEN: u8 = 11;
 const ACQUIRED: u8 = 13;
 const REBASED: u8 = 12;
+const CORRECTED: u8 = 14;
 
 impl value::Effect for Effect {
     fn encode(&self) -> Vec<u8> {
@@ -143,6 +152,13 @@ impl value::Effect for Effect {
                 writer.byte(REFUNDED);
                 writer.int(*now);
                 write_charges(&mut writer, refunds, false);
+            }
+            Effect::Corrected { now, at, charges, cost } => {
+                writer.byte(CORRECTED);
+                writer.int(*now);
+                writer.int(*at);
+                write_charges(&mut writer, charges, true);
+                writer.int(*cost);
             }
             Effect::Reset { counters } => {
                 writer.byte(RESET);
@@ -207,6 +223,14 @@ impl value::Effect for Effect {
                 Effect::Settled { now, id, costs }
             }
             REFUNDED => Effect::Refunded { now: reader.int()?, refunds: read_charges(reader, false, 1)? },
+            CORRECTED => {
+                let (now, at) = (reader.int()?, reader.int()?);
+                let (charges, cost) = (read_charges(reader, true, 0)?, read_cost(reader, 0)?);
+                if at > now {
+                    return Err(Corrupt);
+                }
+                Effect::Corrected { now, at, charges, cost }
+            }
             RESET => {
                 let count = reader.count(1)?;
                 let counters = (0..count).map(|_| read_counter(reader)).collect::<Result<_, _>>()?;

@@ -31,21 +31,24 @@ pub(crate) mod state;
 pub(crate) mod tests;
 pub(crate) mod value;
 
-pub use charge::Charge;
+pub use charge::{Charge, TakenLimits};
 pub use decide::acquire::{
     Acquire, AcquireOutcome, decide_acquire, decide_lock, decide_release, decide_unlock, has_place,
 };
+pub use decide::budget::Budget;
 pub use decide::check::{Check, check_effect, current_rows, decide_check, named_rows};
 pub use decide::refund::{
-    decide_give_back, decide_refund, decide_reset, decide_settle, hold_rows, parse_counter,
+    decide_correct, decide_give_back, decide_refund, decide_reset, decide_settle, hold_rows, parse_counter,
 };
 pub use decide::request::{CheckRequest, RequestedLimit};
 pub use decide::verdict::{CheckVerdict, LimitRow};
 pub use denied_subjects::DeniedSubjects;
 pub use effect::{CounterKey, Effect};
+pub(crate) use encoding::limit::{read_taken_limits, write_taken_limits};
 pub use limit::parse::{Limit, is_limit, is_policy_name};
 pub use limit::parse_cache::LimitParseCache;
 pub use limit::rule::{LimitKind, Rule};
+pub use one_or_many::OneOrMany;
 pub use policies::{LimitPolicies, LimitPolicy, MAX_POLICIES, decide_delete_policy, decide_set_policy};
 pub use state::holds::MAX_HOLD_ID_LEN;
 pub use state::leases::{MAX_HOLDER_LEN, MAX_LEASES};

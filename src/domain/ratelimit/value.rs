@@ -35,6 +35,7 @@ impl Value for Subject {
             | Effect::Unlocked
             | Effect::Settled { .. }
             | Effect::Refunded { .. }
+            | Effect::Corrected { .. }
             | Effect::Reset { .. }
             | Effect::Rebased { .. }
             | Effect::Cleared

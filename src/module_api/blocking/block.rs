@@ -49,6 +49,7 @@ pub fn block(
         ends: Instant::now() + Duration::from_millis(timeout_ms.min(LONGEST_WAIT_MS)) + SLACK,
         disconnected: Cell::new(false),
         freed: Cell::new(false),
+        standing: Cell::new(0),
     });
     let data = Rc::into_raw(Rc::clone(&waiter)).cast_mut();
     let mut names: Vec<_> = keys.iter().map(|(key, _)| key.raw()).collect();

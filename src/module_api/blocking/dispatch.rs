@@ -4,12 +4,11 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::registry::{ListId, with};
-use super::turns::TurnPass;
+use super::serve_turn::{may_decide, serve_turn};
 use super::unit_end;
 use super::wait_list::WaitList;
 use super::waiter::{Attempt, Handed, KeyName, State, WaitFor};
 use super::work_budget::WorkBudget;
-use crate::module_api::cluster_slots;
 use crate::module_api::context::Ctx;
 use crate::module_api::panic_guard::catch_panic_or;
 use crate::module_api::replication::write_gate::{Gate, may_write};
@@ -44,6 +43,10 @@ fn serve_when_unit_ends(ctx: Ctx<'_>, key: ServerStr<'_>) {
     if is_awaited {
         if !unit_end::ask(look_now) {
             unit_end::signal(ctx, key);
+            // Nobody is blocked on a shared key itself.
+            for own in with(|registry| registry.keys_of_standing(ctx.db(), key.bytes())) {
+                unit_end::signal(ctx, ServerString::new(&own).borrow());
+            }
         }
         rearm(ctx, false);
     }
@@ -73,66 +76,6 @@ pub fn notify(ctx: Ctx<'_>, key: ServerStr<'_>, subject: u64) {
             registry.notify((db, Rc::clone(key), WaitFor::Subject(subject)));
         }
     });
-}
-
-/// When to look again at a key that another node of the cluster owns, or is about to.
-const ELSEWHERE_MS: u64 = 100;
-
-/// Whether this server decides what becomes of the key. One that has left with its slot is decided
-/// elsewhere: the server redirects the clients that wait here as soon as the slot has moved.
-fn may_decide(ctx: Ctx<'_>, key: ServerStr<'_>, place: &ListId) -> bool {
-    let is_ours = cluster_slots::owns(ctx, key);
-    if !is_ours {
-        with(|registry| registry.due_by(place, Some(ctx.now_ms() + ELSEWHERE_MS)));
-    }
-    is_ours
-}
-
-/// When to look again at lists that were not reached though nobody before them got anything.
-const NOT_REACHED_MS: u64 = 20;
-
-/// The heads of all lines, in the order of their coming. The first of a line that gets nothing ends
-/// it: those behind it would get nothing either.
-fn serve_turn(ctx: Ctx<'_>, db: i32, key: ServerStr<'_>) {
-    let pass = with(|registry| {
-        let (name, _) = registry.by_key.get(&db)?.get_key_value(key.bytes())?;
-        let name = Rc::clone(name);
-        Some((TurnPass::over(registry.key_waiters(db, &name)?), name))
-    });
-    let Some((mut pass, name)) = pass else { return };
-    let mut budget = WorkBudget::start();
-    let (mut shared, mut has_served) = (None, false);
-    while let Some(line) = pass.next_line() {
-        let place = (db, Rc::clone(&name), line);
-        let Some(waiter) = with(|registry| registry.list(&place).and_then(WaitList::head)) else { continue };
-        if pass.is_held_back(&waiter) {
-            pass.waits(&waiter);
-            with(|registry| registry.set_due(&place, None));
-            continue;
-        }
-        if !may_decide(ctx, key, &place) {
-            return;
-        }
-        if !budget.try_spend() {
-            return with(|registry| match has_served {
-                true => registry.schedule_check(&place),
-                false => registry.due_by(&place, Some(ctx.now_ms() + NOT_REACHED_MS)),
-            });
-        }
-        match waiter.request.attempt(ctx, key, &mut shared) {
-            Attempt::Wait { until } => {
-                with(|registry| registry.set_due(&place, until));
-                pass.waits(&waiter);
-            }
-            Attempt::Served(delivery) => {
-                has_served = true;
-                with(|registry| registry.hand(waiter, &place.1, delivery));
-                if let Some(head) = with(|registry| registry.list(&place).and_then(WaitList::head)) {
-                    pass.has_head(line, &head);
-                }
-            }
-        }
-    }
 }
 
 fn serve_notified(ctx: Ctx<'_>) {
@@ -165,10 +108,12 @@ fn serve_subject(ctx: Ctx<'_>, place: &ListId, budget: &mut WorkBudget) {
         };
         match waiter.request.attempt(ctx, name.borrow(), &mut shared) {
             // It has looked as of now: a time that is over would only make the timer spin.
-            Attempt::Wait { until } => {
+            Attempt::Wait { until } | Attempt::Stand { until } => {
                 let until = until.map(|at| at.max(ctx.now_ms() + 1));
                 with(|registry| registry.due_by(place, until));
             }
+            // It is for lists in order.
+            Attempt::StepBack => {}
             Attempt::Served(delivery) => with(|registry| registry.hand(waiter, &place.1, delivery)),
         }
     }

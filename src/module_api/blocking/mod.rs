@@ -39,6 +39,10 @@
 //!
 //! A waiter may be in the lists of several keys. It is served by the first of them that has
 //! something, at its place in that key's list, and leaves all of them in the same moment.
+//!
+//! What it gets of them may also take from a *shared key*: a POP with RATE takes a job of its queue
+//! and an amount of a subject. It then stands in the line of the shared key, behind those that came
+//! earlier, while one of its own keys has something for it, and only that long. It is served there.
 
 pub(crate) mod block;
 pub(crate) mod callbacks;
@@ -46,6 +50,7 @@ pub(crate) mod dispatch;
 pub(crate) mod key_waiters;
 pub(crate) mod limits;
 pub(crate) mod registry;
+pub(crate) mod serve_turn;
 pub(crate) mod turns;
 pub(crate) mod unit_end;
 pub(crate) mod wait_list;
@@ -58,6 +63,6 @@ pub use dispatch::{all_stale, clock_moved, db_stale, end_overdue, notify, serve,
 pub use limits::{MAX_WAITERS, MAX_WAITERS_PER_KEY};
 pub use registry::counts;
 pub use turns::stands_behind_others;
-pub use waiter::{Attempt, Delivery, Request, Shared, WaitFor};
+pub use waiter::{Attempt, Delivery, Request, Shared, SharedKey, WaitFor};
 pub use wanted::WantedName;
 pub use work_budget::WorkBudget;

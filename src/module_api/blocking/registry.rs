@@ -165,8 +165,41 @@ impl WaiterRegistry {
         self.to_wake.push_back(waiter);
     }
 
+    /// The waiter joins the line of its shared key, unless it stands there.
+    pub fn stand(&mut self, waiter: &Rc<Waiter>) {
+        let Some(shared) = waiter.request.shared_key().filter(|_| waiter.standing.get() == 0) else { return };
+        self.numbers += 1;
+        waiter.standing.set(self.numbers);
+        let key_waiters =
+            self.by_key.entry(waiter.db).or_default().entry(Rc::clone(&shared.name)).or_default();
+        let line = WaitFor::turn(&shared.wants);
+        key_waiters.list_for_joining(line).join(self.numbers, Rc::clone(waiter));
+    }
+
+    /// The waiter leaves the line of its shared key; true if it stood there.
+    pub fn step_back(&mut self, waiter: &Waiter) -> bool {
+        let Some(shared) = waiter.request.shared_key() else { return false };
+        if waiter.standing.replace(0) == 0 {
+            return false;
+        }
+        let line = WaitFor::turn(&shared.wants);
+        if let Some(key_waiters) = self.key_waiters(waiter.db, &shared.name) {
+            key_waiters.left(line);
+            self.remove_if_empty(&(waiter.db, Rc::clone(&shared.name), line));
+        }
+        true
+    }
+
+    /// For each line of a key the first key at which its head waits, where the key is shared.
+    pub fn keys_of_standing(&mut self, db: i32, key: &[u8]) -> Vec<KeyName> {
+        let Some(key_waiters) = self.key_waiters(db, key) else { return Vec::new() };
+        let heads = key_waiters.turns().filter_map(|(_, list)| list.head());
+        heads.filter(|head| head.standing.get() > 0).map(|head| Rc::clone(&head.keys[0])).collect()
+    }
+
     /// The waiter, already marked, waits no longer.
     fn leave(&mut self, waiter: &Waiter) {
+        self.step_back(waiter);
         self.readers = self.readers.saturating_sub(usize::from(waiter.reads()));
         self.ends.remove(&(waiter.ends, waiter.number));
         for key in &waiter.keys {
@@ -268,7 +301,7 @@ pub(crate) fn join(waiter: &Rc<Waiter>, untils: &[Option<u64>]) {
             let key_waiters =
                 registry.by_key.entry(waiter.db).or_default().entry(Rc::clone(key)).or_default();
             waiter.rounds[at].set(key_waiters.round);
-            key_waiters.list_for_joining(waiter.wait_for).join(Rc::clone(waiter));
+            key_waiters.list_for_joining(waiter.wait_for).join(waiter.number, Rc::clone(waiter));
             let until = untils.get(at).copied().flatten();
             registry.due_by(&(waiter.db, Rc::clone(key), waiter.wait_for), until);
         }
@@ -289,11 +322,15 @@ pub(crate) fn begins_round(waiter: &Waiter, at: usize) -> bool {
 }
 
 /// The waiter, already marked, waits no longer, and got nothing. Those that stood behind it may
-/// want less.
+/// want less, or have to stand in its place at the shared key.
 pub(crate) fn leave(waiter: &Waiter) {
     with(|registry| {
         registry.leave(waiter);
-        if !waiter.request.wants().is_empty() {
+        let shared = waiter.request.shared_key();
+        if let Some(shared) = shared {
+            registry.schedule_turns_check(waiter.db, &shared.name);
+        }
+        if shared.is_some() || !waiter.request.wants().is_empty() {
             waiter.keys.iter().for_each(|key| registry.schedule_turns_check(waiter.db, key));
         }
     });

@@ -8,6 +8,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
+use std::rc::Rc;
 
 use super::key_waiters::KeyWaiters;
 use super::registry::with;
@@ -21,7 +22,9 @@ pub fn stands_behind_others(ctx: Ctx<'_>, key: ServerStr<'_>, wanted: &[WantedNa
     with(|registry| {
         let Some(key_waiters) = registry.key_waiters(ctx.db(), key.bytes()) else { return false };
         key_waiters.turns().any(|(_, list)| {
-            list.head().is_some_and(|head| head.request.wants().iter().any(|name| wanted.contains(name)))
+            let wants =
+                |head: Rc<Waiter>| head.wants_at(key.bytes()).iter().any(|name| wanted.contains(name));
+            list.head().is_some_and(wants)
         })
     })
 }
@@ -38,7 +41,7 @@ impl TurnPass {
     pub fn over(key_waiters: &mut KeyWaiters) -> Self {
         let heads = key_waiters.turns().filter_map(|(line, list)| {
             list.stale = false;
-            Some(Reverse((list.head()?.number, line)))
+            Some(Reverse((list.head_number()?, line)))
         });
         TurnPass { heads: heads.collect(), held_back: HashSet::new() }
     }
@@ -49,17 +52,17 @@ impl TurnPass {
     }
 
     /// The list has another head.
-    pub fn has_head(&mut self, line: WaitFor, head: &Waiter) {
-        self.heads.push(Reverse((head.number, line)));
+    pub fn has_head(&mut self, line: WaitFor, number: u64) {
+        self.heads.push(Reverse((number, line)));
     }
 
     /// Whether the waiter stands behind one that got nothing.
-    pub fn is_held_back(&self, waiter: &Waiter) -> bool {
-        waiter.request.wants().iter().any(|name| self.held_back.contains(name))
+    pub fn is_held_back(&self, waiter: &Waiter, key: &[u8]) -> bool {
+        waiter.wants_at(key).iter().any(|name| self.held_back.contains(name))
     }
 
     /// The waiter got nothing.
-    pub fn waits(&mut self, waiter: &Waiter) {
-        self.held_back.extend(waiter.request.wants());
+    pub fn waits(&mut self, waiter: &Waiter, key: &[u8]) {
+        self.held_back.extend(waiter.wants_at(key));
     }
 }

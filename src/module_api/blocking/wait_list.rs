@@ -5,11 +5,14 @@ use std::rc::Rc;
 
 use super::waiter::{Shared, Waiter};
 
+/// A waiter, and its number in the list.
+type Place = (u64, Rc<Waiter>);
+
 /// In the order of blocking. A waiter that leaves stays in its place until it is passed over or
 /// until such waiters are the majority, so that leaving costs nothing however long the list.
 #[derive(Default)]
 pub(crate) struct WaitList {
-    waiters: VecDeque<Rc<Waiter>>,
+    waiters: VecDeque<Place>,
     /// How many of the waiters still wait.
     waiting: usize,
     /// How many waiters, from the first on, are to be tried in this round.
@@ -26,16 +29,23 @@ pub(crate) struct WaitList {
 }
 
 impl WaitList {
-    pub fn join(&mut self, waiter: Rc<Waiter>) {
-        self.waiters.push_back(waiter);
+    /// `number` is the waiter's own, or its [standing](Waiter::standing).
+    pub fn join(&mut self, number: u64, waiter: Rc<Waiter>) {
+        self.waiters.push_back((number, waiter));
         self.waiting += 1;
     }
 
     /// The waiter that has waited longest.
     pub fn head(&mut self) -> Option<Rc<Waiter>> {
-        while let Some(first) = self.waiters.front() {
-            if first.waits() {
-                return Some(Rc::clone(first));
+        self.head_number()?;
+        self.waiters.front().map(|(_, first)| Rc::clone(first))
+    }
+
+    /// The number of the waiter that has waited longest.
+    pub fn head_number(&mut self) -> Option<u64> {
+        while let Some((number, first)) = self.waiters.front() {
+            if first.has_place(*number) {
+                return Some(*number);
             }
             self.waiters.pop_front();
         }
@@ -52,9 +62,9 @@ impl WaitList {
     pub fn next_of_round(&mut self) -> Option<Rc<Waiter>> {
         while self.to_try > 0 {
             self.to_try -= 1;
-            let waiter = self.waiters.pop_front()?;
-            if waiter.waits() {
-                self.waiters.push_back(Rc::clone(&waiter));
+            let (number, waiter) = self.waiters.pop_front()?;
+            if waiter.has_place(number) {
+                self.waiters.push_back((number, Rc::clone(&waiter)));
                 return Some(waiter);
             }
         }
@@ -66,7 +76,7 @@ impl WaitList {
     pub fn left(&mut self) {
         self.waiting = self.waiting.saturating_sub(1);
         if self.waiters.len() > 2 * self.waiting + 16 {
-            self.waiters.retain(|waiter| waiter.waits());
+            self.waiters.retain(|(number, waiter)| waiter.has_place(*number));
             self.to_try = self.to_try.min(self.waiters.len());
         }
     }
@@ -84,7 +94,7 @@ mod tests {
     fn list_of(count: u64) -> (WaitList, Vec<Rc<Waiter>>) {
         let mut list = WaitList::default();
         let waiters: Vec<_> = (0..count).map(waiter).collect();
-        waiters.iter().cloned().for_each(|waiter| list.join(waiter));
+        waiters.iter().cloned().for_each(|waiter| list.join(waiter.number, waiter));
         (list, waiters)
     }
 
@@ -97,7 +107,7 @@ mod tests {
         let (mut list, _) = list_of(3);
         assert!(round(&mut list).is_empty());
         list.start_round();
-        list.join(waiter(3));
+        list.join(3, waiter(3));
         assert_eq!(round(&mut list), [0, 1, 2], "who came after the beginning has just tried");
         assert!(round(&mut list).is_empty());
         list.start_round();

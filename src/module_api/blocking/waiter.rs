@@ -45,8 +45,23 @@ pub trait Request {
         &[]
     }
 
+    /// A key beside those that it waits at, in whose line it stands while they have something for
+    /// it.
+    fn shared_key(&self) -> Option<&SharedKey> {
+        None
+    }
+
     /// The answer when the time is up.
     fn on_timeout(&self, ctx: Ctx<'_>, key: ServerStr<'_>, reply: Reply<'_>);
+}
+
+/// A key that requests of several keys take from, such as a subject of RATELIMIT whose limits the
+/// queues of one provider share.
+#[derive(Debug)]
+pub struct SharedKey {
+    pub name: KeyName,
+    /// What is wanted of it, sorted; not empty.
+    pub wants: Vec<WantedName>,
 }
 
 /// What the waiters of one round share; of a type that only they know.
@@ -59,6 +74,13 @@ pub enum Attempt {
     Wait {
         until: Option<u64>,
     },
+    /// One of its keys has something: it stands in the line of its shared key, where it is tried
+    /// next. As for `until`, that of the key which was tried.
+    Stand {
+        until: Option<u64>,
+    },
+    /// Tried at its shared key, it has found nothing at its keys: it stands there no longer.
+    StepBack,
 }
 
 /// What was handed to a waiter, until it is on its way to the client.
@@ -107,9 +129,30 @@ pub(crate) struct Waiter {
     pub(crate) ends: Instant,
     pub(crate) disconnected: Cell<bool>,
     pub(crate) freed: Cell<bool>,
+    /// Its number in the line of its shared key; 0 while it does not stand there.
+    pub(crate) standing: Cell<u64>,
 }
 
 impl Waiter {
+    /// What it wants of a key.
+    pub(crate) fn wants_at(&self, key: &[u8]) -> &[WantedName] {
+        match self.request.shared_key() {
+            Some(shared) if *shared.name == *key => &shared.wants,
+            Some(_) => &[],
+            None => self.request.wants(),
+        }
+    }
+
+    /// Whether this is its shared key.
+    pub(crate) fn stands_at(&self, key: &[u8]) -> bool {
+        self.request.shared_key().is_some_and(|shared| *shared.name == *key)
+    }
+
+    /// Whether a place in a list is still its own.
+    pub(crate) fn has_place(&self, number: u64) -> bool {
+        self.waits() && (number == self.number || number == self.standing.get())
+    }
+
     /// Whether it waits for subjects.
     pub(crate) fn reads(&self) -> bool {
         matches!(self.wait_for, WaitFor::Subject(_))
@@ -149,6 +192,7 @@ pub(crate) mod tests {
             ends: Instant::now(),
             disconnected: Cell::new(false),
             freed: Cell::new(false),
+            standing: Cell::new(0),
         })
     }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString, c_char, c_int};
 
-use super::spec::{Access, Arg, ArgType, Container, Keys, Spec, text};
+use super::spec::{Access, Arg, ArgType, Behind, Container, Keys, Spec, text};
 use crate::module_api::raw;
 
 /// The tips of what must reach every primary.
@@ -17,14 +17,18 @@ pub(crate) fn document(command: *mut raw::RedisModuleCommand, spec: &'static Spe
         return;
     };
     let (summary, complexity, since) = (text(spec.summary), text(spec.complexity), text(spec.since));
-    let behind_word;
+    let words: Vec<CString>;
     let mut key_specs = match spec.keys {
         Keys::None | Keys::EveryShard => vec![],
         Keys::At(position, access) => vec![key_spec(position, 0, access), no_key_spec()],
-        Keys::AtAndBehind(position, word, access) => {
-            behind_word = text(word);
-            let behind = key_spec_behind(&behind_word, position, access);
-            vec![key_spec(position, 0, access), behind, no_key_spec()]
+        Keys::AtAndBehind(position, behind, access) => {
+            words = behind.iter().map(|behind| text(behind.word())).collect();
+            let behind = behind.iter().zip(&words);
+            let behind = behind.map(|(behind, word)| key_spec_behind(*behind, word, position, access));
+            let mut specs = vec![key_spec(position, 0, access)];
+            specs.extend(behind);
+            specs.push(no_key_spec());
+            specs
         }
         Keys::From(position, access) => vec![key_spec(position, -1, access), no_key_spec()],
     };
@@ -119,17 +123,26 @@ fn key_spec(position: u8, last: c_int, access: Access) -> raw::RedisModuleComman
     spec
 }
 
-/// Keys behind `word` and their number, anywhere after `position`.
-fn key_spec_behind(word: &CStr, position: u8, access: Access) -> raw::RedisModuleCommandKeySpec {
-    let mut spec = no_key_spec();
-    spec.flags = key_flags(access);
+/// Keys behind `word`, anywhere after `position`.
+fn key_spec_behind(
+    behind: Behind,
+    word: &CStr,
+    position: u8,
+    access: Access,
+) -> raw::RedisModuleCommandKeySpec {
+    let mut spec = key_spec(position, 0, access);
+    if let Behind::OneOfAmbiguous(_) = behind {
+        spec.flags |= u64::from(raw::REDISMODULE_CMD_KEY_INCOMPLETE);
+    }
     spec.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_KEYWORD;
     spec.bs.keyword.keyword = word.as_ptr();
     spec.bs.keyword.startfrom = c_int::from(position) + 1;
-    spec.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_KEYNUM;
-    spec.fk.keynum.keynumidx = 0;
-    spec.fk.keynum.firstkey = 1;
-    spec.fk.keynum.keystep = 1;
+    if let Behind::Counted(_) = behind {
+        spec.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_KEYNUM;
+        spec.fk.keynum.keynumidx = 0;
+        spec.fk.keynum.firstkey = 1;
+        spec.fk.keynum.keystep = 1;
+    }
     spec
 }
 
@@ -163,7 +176,7 @@ fn arguments(args: &'static [Arg], kept: &mut Vec<Kept>) -> *mut raw::RedisModul
             type_: arg_type(arg.kind),
             key_spec_index: match arg.kind {
                 ArgType::Key => 0,
-                ArgType::FurtherKey => 1,
+                ArgType::FurtherKey(nth) => nth.into(),
                 _ => -1,
             },
             token: arg.token.map_or(std::ptr::null(), &mut keep),
@@ -180,7 +193,7 @@ fn arguments(args: &'static [Arg], kept: &mut Vec<Kept>) -> *mut raw::RedisModul
 
 fn arg_type(kind: ArgType) -> raw::RedisModuleCommandArgType {
     match kind {
-        ArgType::Key | ArgType::FurtherKey => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_KEY,
+        ArgType::Key | ArgType::FurtherKey(_) => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_KEY,
         ArgType::Text => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING,
         ArgType::Integer => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER,
         ArgType::Token => raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PURE_TOKEN,

@@ -59,7 +59,7 @@ fn shown(arg: &Arg) -> String {
         ArgType::OneOf => parts.join("|"),
         ArgType::Block => parts.join(" "),
         ArgType::Token => String::new(),
-        ArgType::Key | ArgType::FurtherKey | ArgType::Text | ArgType::Integer => arg.name.to_owned(),
+        ArgType::Key | ArgType::FurtherKey(_) | ArgType::Text | ArgType::Integer => arg.name.to_owned(),
     };
     let words: Vec<&str> =
         [arg.token.unwrap_or_default(), &value].into_iter().filter(|word| !word.is_empty()).collect();

@@ -10,4 +10,4 @@ pub(crate) mod spec;
 pub use acl_categories::add_category;
 pub use entry::{Call, Entry, FindsKeys, Program, entry, entry_finding_keys};
 pub use registration::register;
-pub use spec::{Access, Arg, ArgType, Container, Keys, Spec};
+pub use spec::{Access, Arg, ArgType, Behind, Container, Keys, Spec};

@@ -22,18 +22,37 @@ pub enum Keys {
     EveryShard,
     /// One key at this position.
     At(u8, Access),
-    /// One key at this position, and those that follow a keyword and their number: `ALSO n key …`.
-    AtAndBehind(u8, &'static str, Access),
+    /// One key at this position, and those behind words of the call.
+    AtAndBehind(u8, &'static [Behind], Access),
     /// All arguments from this position on.
     From(u8, Access),
+}
+
+/// Keys that follow a word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Behind {
+    /// Their number and they: `ALSO n key …`. The word stands nowhere else in a call.
+    Counted(&'static str),
+    /// One: `RATE key …`. The word stands nowhere else in a call.
+    One(&'static str),
+    /// Like `One`, but values of other options may be the word: only the handler tells the key from
+    /// them, so that servers have to ask it.
+    OneOfAmbiguous(&'static str),
+}
+
+impl Behind {
+    pub(crate) fn word(self) -> &'static str {
+        let (Behind::Counted(word) | Behind::One(word) | Behind::OneOfAmbiguous(word)) = self;
+        word
+    }
 }
 
 /// The type of an argument in COMMAND DOCS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArgType {
     Key,
-    /// One of those that [`Keys::AtAndBehind`] finds behind the word.
-    FurtherKey,
+    /// One of those that [`Keys::AtAndBehind`] finds behind its n-th word, counted from 1.
+    FurtherKey(u8),
     Text,
     Integer,
     /// A keyword without a value.

@@ -24,5 +24,7 @@ mod refusals;
 mod result;
 mod series;
 mod settle;
+mod shared_rate_load;
+mod shared_rates;
 mod unique;
 mod update;

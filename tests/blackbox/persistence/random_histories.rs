@@ -49,8 +49,17 @@ impl History<'_> {
         let reply = self.client.call(&command[..]);
         if let Reply::Error(text) = &reply {
             // Only what a history may run into: a grant that is over, an id with other content.
-            let known =
-                ["FENCED", "NOJOB", "NOHOLD", "MISMATCH", "PAUSED", "ERR the job", "ERR AFTER", "ERR ONDEAD"];
+            let known = [
+                "FENCED",
+                "NOJOB",
+                "NOHOLD",
+                "MISMATCH",
+                "PAUSED",
+                "ERR the job",
+                "ERR AFTER",
+                "ERR ONDEAD",
+                "ERR RATE",
+            ];
             assert!(known.iter().any(|word| text.starts_with(word)), "{command}: {text}");
             self.refused += 1;
         }
@@ -164,9 +173,17 @@ impl History<'_> {
                 let on_dup = self.numbers.one_of(&["keep", "replace", "next"]);
                 drop(self.run(format!("JOBQ.PUSH {key} payload UNIQUE k{} {held} ONDUP {on_dup}", id % 2)))
             }
-            (3..=4, _) => drop(self.run(format!("JOBQ.MPUSH {key} 3 a b c RETRIES 2 BACKOFF list:1ms,1h"))),
-            (5, Some((key, id, token))) => drop(self.run(format!("JOBQ.ACK {key} {id} {token} RESULT r"))),
-            (6, Some((key, id, token))) => drop(self.run(format!("JOBQ.FAIL {key} {id} {token} ERROR e"))),
+            (3..=4, _) => {
+                drop(self.run(format!("JOBQ.MPUSH {key} 3 a b c RETRIES 2 BACKOFF list:1ms,1h COST {id}")))
+            }
+            (5, Some((key, id, token))) => {
+                let rate = self.numbers.one_of(&["", "RATE limit:0 COST 0", "RATE limit:1 COST 7"]);
+                drop(self.run(format!("JOBQ.ACK {key} {id} {token} RESULT r {rate}")))
+            }
+            (6, Some((key, id, token))) => {
+                let rate = self.numbers.one_of(&["", "RATE limit:0 COST 2", "RATE limit:1 COST 1"]);
+                drop(self.run(format!("JOBQ.FAIL {key} {id} {token} ERROR e {rate}")))
+            }
             (7, Some((key, id, token))) => {
                 drop(self.run(format!("JOBQ.RELEASE {key} {id} {token} DELAY {d}")))
             }
@@ -209,7 +226,7 @@ impl History<'_> {
                 let pattern = if id < 3 { "@monthly" } else { "@yearly" };
                 let bounds = if id % 2 == 0 { "START 5 END 9000000000000 RUNS 3" } else { "RUNS 7" };
                 drop(self.run(format!(
-                    "JOBQ.CRON SET {key} s{name} {pattern} {d} CATCHUP {catch_up} TZ Asia/Tokyo {bounds}"
+                    "JOBQ.CRON SET {key} s{name} {pattern} {d} CATCHUP {catch_up} TZ Asia/Tokyo {bounds} COST {name}"
                 )))
             }
             (16, _) => drop(self.run(format!("JOBQ.CRON RUN {key} s{}", id % 3))),
@@ -220,6 +237,10 @@ impl History<'_> {
                     "",
                     "GROUPED",
                     "LINGER 2ms BLOCK 4ms",
+                    "RATE limit:0 2 a=40/20ms q=30/1h",
+                    "RATE limit:0 1 q=30/5ms BLOCK 3ms",
+                    "RATE limit:1 1 b=20/1h:burst=20 BLOCK 3ms",
+                    "RATE limit:1 2 b=20/1h:burst=20 f=9/7ms:fixed GROUPED LINGER 1ms BLOCK 4ms",
                     "GROUPED LINGER 1ms BLOCK 3ms",
                 ]);
                 let popped =

@@ -97,8 +97,12 @@ fn the_key_of_a_command_is_found() {
     for (call, _) in CALLS {
         s.ok(format!("COMMAND GETKEYS {call}")).is(list!["k"]);
         let (name, info) = info(&s, call);
-        // Further queues follow a keyword.
-        let specs = if name == "JOBQ.POP" { 2 } else { 1 };
+        // Further queues and the key of a rate follow a keyword.
+        let specs = match &*name {
+            "JOBQ.POP" => 3,
+            "JOBQ.ACK" | "JOBQ.FAIL" => 2,
+            _ => 1,
+        };
         assert_eq!(info.at(8).items().len(), specs, "{name}: key specs");
     }
 }

@@ -1,4 +1,5 @@
 //! Values of flags.
 
 pub mod duration;
+pub mod shared_rate;
 pub mod worker_name;

@@ -8,8 +8,8 @@ pub fn read(text: &str) -> Result<String, String> {
     if text.is_empty() || text.len() > LONGEST {
         return Err(format!("a worker's name has 1 to {LONGEST} bytes, this one has {}", text.len()));
     }
-    if text.eq_ignore_ascii_case("also") {
-        return Err("'also' cannot be a worker's name: JOBQ.POP has keys behind that word".into());
+    if ["also", "rate"].contains(&&*text.to_ascii_lowercase()) {
+        return Err(format!("'{text}' cannot be a worker's name: JOBQ.POP has keys behind that word"));
     }
     Ok(text.to_owned())
 }
@@ -52,6 +52,8 @@ mod tests {
         assert_eq!(read(&"n".repeat(128)), Ok("n".repeat(128)));
         assert!(read("").unwrap_err().contains("1 to 128 bytes"));
         assert!(read(&"n".repeat(129)).unwrap_err().contains("has 129"));
-        assert!(read("Also").unwrap_err().contains("behind that word"));
+        for word in ["Also", "RATE"] {
+            assert!(read(word).unwrap_err().contains("behind that word"));
+        }
     }
 }

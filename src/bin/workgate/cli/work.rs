@@ -9,6 +9,7 @@ use clap::{Args, builder::NonEmptyStringValueParser};
 
 use crate::Failure;
 use crate::args::duration;
+use crate::args::shared_rate::{self, SharedRate};
 use crate::args::worker_name;
 use crate::cli::listen::{self, AccessArgs};
 use crate::cli::server::ServerArgs;
@@ -54,6 +55,11 @@ pub struct WorkArgs {
     /// What JOBQ.GET and JOBQ.LIST call this worker, 1 to 128 bytes [default: host:pid]
     #[arg(long, value_name = "NAME", default_value_t = worker_name::own(), hide_default_value = true, value_parser = worker_name::read)]
     pub name: String,
+
+    /// A key of RATELIMIT and limits, as in 'openai tokens=90000/1m': takes only jobs whose costs
+    /// they admit, and charges them. All that names the key shares them
+    #[arg(long, value_name = "'KEY LIMIT...'", value_parser = shared_rate::read)]
+    pub rate: Option<SharedRate>,
 
     /// The handler: a shell command, run once per job
     #[arg(long, value_name = "CMD", value_parser = NonEmptyStringValueParser::new())]
@@ -214,7 +220,7 @@ mod tests {
             (&["--queue", "q", "--exec", "true", "--shards", "0"], "1..=100"),
             (&["--queue", "q", "--exec", "true", "--shards", "101"], "1..=100"),
             (&["--queue", "q", "--exec", "true", "--name", ""], "1 to 128 bytes"),
-            (&["--queue", "q", "--exec", "true", "--name", "ALSO"], "'also' cannot be"),
+            (&["--queue", "q", "--exec", "true", "--name", "ALSO"], "'ALSO' cannot be"),
         ] {
             let error = parse(args).unwrap_err();
             assert!(error.contains(says), "{args:?}: {error}");

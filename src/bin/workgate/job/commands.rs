@@ -6,6 +6,7 @@ use std::time::Duration;
 use redis::{Cmd, Value, cmd};
 
 use crate::args::duration::written;
+use crate::args::shared_rate::SharedRate;
 use crate::handler::message::Note;
 use crate::handler::verdict::{Failure, Verdict};
 use crate::job::Job;
@@ -109,14 +110,25 @@ impl Commands {
     }
 }
 
-/// JOBQ.POP for up to `count` jobs in the name of `worker`, waiting up to `block`.
-pub fn pop(queues: &[String], count: usize, block: Option<Duration>, lease: Duration, worker: &str) -> Cmd {
+/// JOBQ.POP for up to `count` jobs in the name of `worker`, waiting up to `block`, at the limits of
+/// `rate`.
+pub fn pop(
+    queues: &[String],
+    rate: Option<&SharedRate>,
+    count: usize,
+    block: Option<Duration>,
+    lease: Duration,
+    worker: &str,
+) -> Cmd {
     let mut command = cmd("JOBQ.POP");
     if let Some((first, others)) = queues.split_first() {
         command.arg(first);
         if !others.is_empty() {
             command.arg("ALSO").arg(others.len()).arg(others);
         }
+    }
+    if let Some(SharedRate { subject, limits }) = rate {
+        command.arg("RATE").arg(subject).arg(limits.len()).arg(limits);
     }
     command.arg("COUNT").arg(count);
     if let Some(block) = block {
@@ -223,10 +235,18 @@ pub mod tests {
         let all = ["a".into(), "b".into(), "c".into()];
         let lease = Duration::from_millis(1_500);
         assert_eq!(
-            text(&pop(&all, 8, Some(Duration::from_secs(5)), lease, "host:1")),
+            text(&pop(&all, None, 8, Some(Duration::from_secs(5)), lease, "host:1")),
             "JOBQ.POP a ALSO 2 b c COUNT 8 BLOCK 5s LEASE 1500ms WORKER host:1"
         );
-        assert_eq!(text(&pop(&all[..1], 1, None, lease, "w")), "JOBQ.POP a COUNT 1 LEASE 1500ms WORKER w");
+        assert_eq!(
+            text(&pop(&all[..1], None, 1, None, lease, "w")),
+            "JOBQ.POP a COUNT 1 LEASE 1500ms WORKER w"
+        );
+        let rate = SharedRate { subject: "s".into(), limits: vec!["a=9/1m".into(), "@p".into()] };
+        assert_eq!(
+            text(&pop(&all[..1], Some(&rate), 1, None, lease, "w")),
+            "JOBQ.POP a RATE s 2 a=9/1m @p COUNT 1 LEASE 1500ms WORKER w"
+        );
     }
 
     #[test]

@@ -317,7 +317,7 @@ mod tests {
 
     fn fetcher(fake: &TestServer) -> (Fetcher, Cmd) {
         let server = fake.server();
-        let pop = commands::pop(&["q".into()], 2, Some(BLOCK), Duration::from_secs(30), "me");
+        let pop = commands::pop(&["q".into()], None, 2, Some(BLOCK), Duration::from_secs(30), "me");
         (Fetcher::new(server.clone(), Arc::new(SharedConnection::to(server)), None), pop)
     }
 

@@ -6,6 +6,7 @@ pub(crate) mod group;
 pub(crate) mod log;
 pub(crate) mod pop;
 pub(crate) mod push;
+pub(crate) mod rate_charge;
 pub(crate) mod schedule;
 pub(crate) mod settings;
 pub(crate) mod settle;

@@ -8,12 +8,15 @@ use crate::domain::jobq::ready::batches::BatchId;
 use crate::domain::jobq::ready::group_runs::{GroupRun, GroupRuns};
 use crate::domain::jobq::state::job_id::JobId;
 use crate::domain::jobq::state::serial::Serial;
+use crate::domain::jobq::state::shared_rate::RateCharge;
 use crate::domain::jobq::{MAX_JOBS_PER_CALL, MAX_REPLY_BYTES};
+use crate::domain::ratelimit::Budget;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The most jobs that a POP looks at while expired jobs wait for their removal.
 const SCAN_LIMIT: usize = 5_000;
@@ -85,20 +88,83 @@ pub fn decide_pop<'q>(
     now: UnixMs,
     tokens: &TokenClock,
 ) -> Decision<PoppedJobs<'q>, Effect> {
-    let Some(queue) = queue else { return Decision::answer(PoppedJobs::new()) };
+    decide(queue, pop, None, now, tokens).map(|popped| popped.jobs)
+}
+
+/// A POP with RATE: the subject's key, and what is left of its limits.
+#[derive(Debug)]
+pub struct PopRate<'r, 'a, 's> {
+    pub subject: &'r [u8],
+    pub budget: &'r mut Budget<'a, 's>,
+}
+
+/// What a POP with RATE answers.
+#[derive(Debug, Default)]
+pub struct RatedPop<'q> {
+    pub jobs: PoppedJobs<'q>,
+    /// The cost of the first job in line, which the limits do not admit now: nothing was popped.
+    pub held_back: Option<u64>,
+}
+
+/// Like [`decide_pop`], but it ends before the first job whose cost the limits do not admit. The
+/// budget is what is left then; its effect belongs to this one.
+pub fn decide_pop_at_rate<'q>(
+    queue: Option<&'q Queue>,
+    pop: &Pop<'_>,
+    rate: PopRate<'_, '_, '_>,
+    now: UnixMs,
+    tokens: &TokenClock,
+) -> Decision<RatedPop<'q>, Effect> {
+    let charge = RateCharge { subject: rate.subject.into(), taken: rate.budget.limits() };
+    let admits = &mut |cost| rate.budget.try_take(cost);
+    decide(queue, pop, Some(Admission { admits, charge: Arc::new(charge) }), now, tokens)
+}
+
+/// Whether there is a job that a POP at `now` would take, whatever its RATE.
+pub fn can_pop(queue: Option<&Queue>, pop: &Pop<'_>, now: UnixMs) -> bool {
+    let Some(queue) = queue else { return false };
+    let now = queue.clamp(now);
+    let Ok(room) = queue.pop_capacity(now) else { return false };
+    let most = pop.count.min(MAX_JOBS_PER_CALL).min(room);
+    if pop.grouped {
+        return ripe_group(queue, pop, most, now).is_some();
+    }
+    match pop.linger {
+        Some(linger) => ungrouped_ripeness(queue, pop, most, linger, now) == Ripeness::Ripe,
+        None => eligible(queue, now).next().is_some(),
+    }
+}
+
+/// What the limits of a RATE admit.
+struct Admission<'r> {
+    /// Takes a cost of the limits if it fits.
+    admits: &'r mut dyn FnMut(u64) -> bool,
+    charge: Arc<RateCharge>,
+}
+
+fn decide<'q>(
+    queue: Option<&'q Queue>,
+    pop: &Pop<'_>,
+    admission: Option<Admission<'_>>,
+    now: UnixMs,
+    tokens: &TokenClock,
+) -> Decision<RatedPop<'q>, Effect> {
+    let nothing = || Decision::answer(RatedPop::default());
+    let Some(queue) = queue else { return nothing() };
     // Above every token this queue has seen, and by the server's clock, not the queue's: all
     // families share one token clock.
     let first_token = tokens.next(now).max(queue.highest_token + 1);
     let now = queue.clamp(now);
-    let Ok(room) = queue.pop_capacity(now) else { return Decision::answer(PoppedJobs::new()) };
+    let Ok(room) = queue.pop_capacity(now) else { return nothing() };
     let most = pop.count.min(MAX_JOBS_PER_CALL).min(room);
     if pop.grouped {
-        return decide_grouped(queue, pop, most, first_token, now);
+        return decide_grouped(queue, pop, admission, most, first_token, now);
     }
     if pop.linger.is_some_and(|linger| ungrouped_ripeness(queue, pop, most, linger, now) != Ripeness::Ripe) {
-        return Decision::answer(PoppedJobs::new());
+        return nothing();
     }
     let mut hand_out = HandOut::new(queue, pop, most.min(queue.ready.len()), first_token, now);
+    hand_out.admission = admission;
     for serial in eligible(queue, now).take(most) {
         if !hand_out.add(serial) {
             break;
@@ -115,9 +181,12 @@ fn eligible(queue: &Queue, now: UnixMs) -> impl Iterator<Item = Serial> {
 }
 
 /// The jobs that a POP hands out so far.
-struct HandOut<'q, 'p> {
+struct HandOut<'q, 'p, 'r> {
     queue: &'q Queue,
     pop: &'p Pop<'p>,
+    admission: Option<Admission<'r>>,
+    /// The cost of the first job, which the limits do not admit.
+    held_back: Option<u64>,
     now: UnixMs,
     next_token: u64,
     bytes: usize,
@@ -127,15 +196,16 @@ struct HandOut<'q, 'p> {
     popped: PoppedJobs<'q>,
 }
 
-impl<'q, 'p> HandOut<'q, 'p> {
+impl<'q, 'p> HandOut<'q, 'p, '_> {
     fn new(queue: &'q Queue, pop: &'p Pop<'p>, expected: usize, next_token: u64, now: UnixMs) -> Self {
         let (mut grants, mut popped) = (Grants::new(), PoppedJobs::new());
         grants.reserve(expected);
         popped.reserve(expected);
-        HandOut { queue, pop, now, next_token, bytes: 0, of_groups: 0, grants, popped }
+        let (admission, held_back) = (None, None);
+        HandOut { queue, pop, admission, held_back, now, next_token, bytes: 0, of_groups: 0, grants, popped }
     }
 
-    /// Adds a job; false if it is too much for one answer.
+    /// Adds a job; false if it is too much for one answer, or for the limits of RATE.
     #[inline]
     fn add(&mut self, serial: Serial) -> bool {
         let (queue, pop) = (self.queue, self.pop);
@@ -147,6 +217,12 @@ impl<'q, 'p> HandOut<'q, 'p> {
         }
         let is_first = self.grants.is_empty() && pop.bytes_left.is_none();
         if self.bytes > pop.bytes_left.unwrap_or(MAX_REPLY_BYTES) && !is_first {
+            return false;
+        }
+        if let Some(admission) = &mut self.admission
+            && !(admission.admits)(job.cost())
+        {
+            self.held_back = self.grants.is_empty().then(|| job.cost());
             return false;
         }
         let lease = if job.lease() > 0 { job.lease() } else { pop.lease.unwrap_or(queue.config.lease) };
@@ -186,15 +262,17 @@ impl<'q, 'p> HandOut<'q, 'p> {
         counts.into_iter().filter_map(charge).collect()
     }
 
-    fn decision(self, batch: Option<BatchId>) -> Decision<PoppedJobs<'q>, Effect> {
+    fn decision(self, batch: Option<BatchId>) -> Decision<RatedPop<'q>, Effect> {
         if self.grants.is_empty() {
-            return Decision::answer(self.popped);
+            return Decision::answer(RatedPop { jobs: self.popped, held_back: self.held_back });
         }
         let rate = rate_effect(self.queue, self.grants.len(), self.now);
         let group_rates = self.group_charges();
         let worker = self.pop.worker.map(Box::from);
-        let change = Change::Pop { grants: self.grants, rate, worker, batch, group_rates };
-        Decision::change(self.popped, Effect { now: self.now, change })
+        let charge = self.admission.map(|admission| admission.charge);
+        let change = Change::Pop { grants: self.grants, rate, worker, batch, group_rates, charge };
+        let popped = RatedPop { jobs: self.popped, held_back: None };
+        Decision::change(popped, Effect { now: self.now, change })
     }
 }
 
@@ -203,18 +281,16 @@ impl<'q, 'p> HandOut<'q, 'p> {
 fn decide_grouped<'q>(
     queue: &'q Queue,
     pop: &Pop<'_>,
+    admission: Option<Admission<'_>>,
     most: usize,
     first_token: u64,
     now: UnixMs,
-) -> Decision<PoppedJobs<'q>, Effect> {
-    let is_ripe = |run: &GroupRun| {
-        let Some(linger) = pop.linger else { return true };
-        ripeness(queue, pop, run.serials.iter().copied(), linger, now) == Ripeness::Ripe
-    };
-    let Some(run) = group_runs(queue, most, now).find(is_ripe) else {
-        return Decision::answer(PoppedJobs::new());
+) -> Decision<RatedPop<'q>, Effect> {
+    let Some(run) = ripe_group(queue, pop, most, now) else {
+        return Decision::answer(RatedPop::default());
     };
     let mut hand_out = HandOut::new(queue, pop, run.serials.len(), first_token, now);
+    hand_out.admission = admission;
     for serial in &run.serials {
         if !hand_out.add(*serial) {
             break;
@@ -222,6 +298,15 @@ fn decide_grouped<'q>(
     }
     let is_batch = run.is_grouped && (run.batch.is_some() || hand_out.grants.len() > 1);
     hand_out.decision(is_batch.then(|| run.batch.unwrap_or(first_token)))
+}
+
+/// The first group whose jobs may go.
+fn ripe_group(queue: &Queue, pop: &Pop<'_>, most: usize, now: UnixMs) -> Option<GroupRun> {
+    let is_ripe = |run: &GroupRun| {
+        let Some(linger) = pop.linger else { return true };
+        ripeness(queue, pop, run.serials.iter().copied(), linger, now) == Ripeness::Ripe
+    };
+    group_runs(queue, most, now).find(is_ripe)
 }
 
 /// The runs of the first groups, without jobs that have expired.

@@ -13,6 +13,7 @@ use crate::domain::jobq::state::job_id::{AutomaticId, JobId};
 use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, NewKey};
 use crate::domain::jobq::state::pause::Pause;
 use crate::domain::jobq::state::serial::Serial;
+use crate::domain::jobq::state::shared_rate::DEFAULT_COST;
 use crate::domain::jobq::state::unique_keys::{KeyHolder, Until};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time::UnixMs;
@@ -44,6 +45,8 @@ pub struct Push<'a> {
     pub lifo: bool,
     /// Those of one group go one after the other: 1 to 128 bytes.
     pub group: Option<&'a [u8]>,
+    /// What a run takes of the limits that a POP names, 0 to 10^12.
+    pub cost: u64,
     /// `None` is as the queue says now.
     pub retries: Option<u16>,
     /// `None` is as the queue says when it fails.
@@ -104,6 +107,7 @@ impl<'a> Push<'a> {
             priority: 0,
             lifo: false,
             group: None,
+            cost: DEFAULT_COST,
             retries: None,
             backoff: None,
             lease: None,
@@ -128,6 +132,7 @@ impl<'a> Push<'a> {
             priority: self.priority,
             lifo: self.lifo,
             group: self.group.map(Box::from),
+            cost: self.cost,
             expire: self.expire.unwrap_or(0),
             keep: self.keep,
             unique: None,

@@ -1,27 +1,29 @@
 //! The binary form of an effect.
 
-use crate::domain::codec::ranges::read_token;
 use crate::domain::codec::{Corrupt, Reader, Writer};
-use crate::domain::jobq::effect::{AfterFail, Change, Effect, Grant, Grants, GroupCharge, JobUpdate};
+use crate::domain::jobq::effect::{AfterFail, Change, Effect, JobUpdate};
 use crate::domain::jobq::encoding::fields::{
     read_below, read_bytes, read_concurrency, read_kind, read_name, read_near, read_priority,
 };
 use crate::domain::jobq::encoding::new_job::{read_dependencies, read_new, write_dependencies, write_new};
+use crate::domain::jobq::encoding::pop::{
+    POP, POP_BATCH, POP_WITH_CHARGES, POP_WITH_LONG_TOKENS, POP_WITH_RATE, read_pop, write_pop,
+};
 use crate::domain::jobq::encoding::schedule::{
     read_run_bounds, read_schedule_name, read_schedule_spec, write_run_bounds, write_schedule_spec,
 };
+use crate::domain::jobq::encoding::shared_rate::read_cost;
 use crate::domain::jobq::state::config::{Config, FIELDS_BEFORE_GROUP_RATE};
 use crate::domain::jobq::state::job::Payload;
+use crate::domain::jobq::state::new_job::NewJob;
 use crate::domain::jobq::state::pause::Pause;
 use crate::domain::jobq::state::schedules::{RunBounds, RunProgress};
-use crate::domain::jobq::state::serial::{MAX_CLOCK, MAX_STORED_TIME, Serial};
-use crate::domain::value::Effect as _;
-use crate::domain::{long_token, ratelimit, value};
+use crate::domain::jobq::state::serial::{MAX_CLOCK, Serial};
+use crate::domain::jobq::state::shared_rate::DEFAULT_COST;
+use crate::domain::value;
 
 const ADVANCE: u8 = 1;
 const PUSH: u8 = 2;
-/// Before 0.1.0.
-const POP_WITH_LONG_TOKENS: u8 = 3;
 const ACK: u8 = 4;
 const FAIL: u8 = 5;
 const RELEASE: u8 = 6;
@@ -49,15 +51,14 @@ const ACK_MANY: u8 = 17;
 const FAIL_WITH_REPORT: u8 = 18;
 /// With a progress.
 const RELEASE_WITH_PROGRESS: u8 = 19;
-/// With a batch.
-const POP_BATCH: u8 = 28;
-const POP: u8 = 29;
 /// With group_rate.
 const CONFIGURE_GROUP_RATE: u8 = 30;
 const PAUSE_GROUP: u8 = 31;
 const SET_GROUP: u8 = 32;
-/// With the charges of groups, and a batch or none.
-const POP_WITH_CHARGES: u8 = 33;
+/// With a COST.
+const PUSH_WITH_COST: u8 = 41;
+/// [`SET_BOUNDED_SCHEDULE`] with a COST.
+const SET_SCHEDULE_WITH_COST: u8 = 42;
 /// With LIFO, FIFO or NOUNIQUE.
 const UPDATE_ORDER_OR_KEY: u8 = 20;
 /// With AFTER, and with LIFO, FIFO or NOUNIQUE or without.
@@ -140,29 +141,15 @@ fn write_change(writer: &mut Writer, change: &Change) {
             writer.int((*steps).into());
         }
         Change::Push { serial, job } => {
-            writer.byte(PUSH);
+            let has_cost = job.cost != DEFAULT_COST;
+            writer.byte(if has_cost { PUSH_WITH_COST } else { PUSH });
             writer.int(*serial);
             write_new(writer, job);
-        }
-        Change::Pop { grants, rate, worker, batch, group_rates } => {
-            if !group_rates.is_empty() {
-                writer.byte(POP_WITH_CHARGES);
-                writer.option(*batch, Writer::int);
-                writer.int(group_rates.len() as u64);
-                for GroupCharge { nth, effect } in group_rates {
-                    writer.int(*nth as u64);
-                    writer.bytes(&effect.encode());
-                }
-            } else if let Some(batch) = batch {
-                writer.byte(POP_BATCH);
-                writer.int(*batch);
-            } else {
-                writer.byte(POP);
+            if has_cost {
+                writer.int(job.cost);
             }
-            write_grants(writer, grants);
-            writer.option(rate.as_deref(), |writer, rate| writer.bytes(&rate.encode()));
-            writer.option(worker.as_deref(), Writer::bytes);
         }
+        Change::Pop { .. } => write_pop(writer, change),
         Change::Ack { serial, result } => {
             writer.byte(ACK);
             writer.int(*serial);
@@ -237,12 +224,20 @@ fn write_change(writer: &mut Writer, change: &Change) {
             writer.option(*concurrency, |writer, concurrency| writer.int(concurrency.into()));
         }
         Change::SetSchedule { name, spec, next } => {
-            let is_bounded = spec.bounds != RunBounds::default();
-            writer.byte(if is_bounded { SET_BOUNDED_SCHEDULE } else { SET_SCHEDULE });
+            let has_cost = spec.job.cost != DEFAULT_COST;
+            let is_bounded = has_cost || spec.bounds != RunBounds::default();
+            writer.byte(match (has_cost, is_bounded) {
+                (true, _) => SET_SCHEDULE_WITH_COST,
+                (false, true) => SET_BOUNDED_SCHEDULE,
+                (false, false) => SET_SCHEDULE,
+            });
             writer.bytes(name);
             write_schedule_spec(writer, spec);
             if is_bounded {
                 write_run_bounds(writer, spec.bounds);
+            }
+            if has_cost {
+                writer.int(spec.job.cost);
             }
             writer.option(*next, Writer::int);
         }
@@ -298,25 +293,12 @@ fn read_change(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
     Ok(match reader.byte()? {
         ADVANCE => Change::Advance { steps: reader.narrow()? },
         PUSH => Change::Push { serial: read_near(reader)?, job: read_new(reader)? },
-        code @ (POP | POP_BATCH | POP_WITH_CHARGES | POP_WITH_LONG_TOKENS) => {
-            if code == POP_WITH_LONG_TOKENS {
-                reader.expect_long_tokens();
-            }
-            let batch = match code {
-                POP_BATCH => Some(read_token(reader)?),
-                POP_WITH_CHARGES => reader.option(read_token)?,
-                _ => None,
-            };
-            let group_rates = if code == POP_WITH_CHARGES { read_charges(reader)? } else { Vec::new() };
-            let grants = read_grants(reader)?;
-            let rate = reader.option(|reader| ratelimit::Effect::decode(reader.bytes()?, None))?;
-            Change::Pop {
-                grants,
-                rate: rate.map(Box::new),
-                worker: reader.option(read_bytes)?,
-                batch,
-                group_rates,
-            }
+        PUSH_WITH_COST => {
+            let (serial, job) = (read_near(reader)?, read_new(reader)?);
+            Change::Push { serial, job: NewJob { cost: read_cost(reader)?, ..job } }
+        }
+        code @ (POP | POP_BATCH | POP_WITH_CHARGES | POP_WITH_RATE | POP_WITH_LONG_TOKENS) => {
+            read_pop(reader, code)?
         }
         ACK => Change::Ack { serial: read_near(reader)?, result: reader.option(read_bytes)? },
         ACK_MANY => Change::AckMany { serials: read_serials(reader)? },
@@ -352,10 +334,13 @@ fn read_change(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
             Change::SetGroup { group: read_name(reader)?, concurrency: reader.option(read_concurrency)? }
         }
         PAUSE => Change::Pause(reader.option(read_pause)?),
-        tag @ (SET_SCHEDULE | SET_BOUNDED_SCHEDULE) => {
+        tag @ (SET_SCHEDULE | SET_BOUNDED_SCHEDULE | SET_SCHEDULE_WITH_COST) => {
             let (name, mut spec) = (read_schedule_name(reader)?, read_schedule_spec(reader)?);
-            if tag == SET_BOUNDED_SCHEDULE {
+            if tag != SET_SCHEDULE {
                 spec.bounds = read_run_bounds(reader)?;
+            }
+            if tag == SET_SCHEDULE_WITH_COST {
+                spec.job.cost = read_cost(reader)?;
             }
             Change::SetSchedule { name, spec: Box::new(spec), next: reader.option(read_near)? }
         }
@@ -380,17 +365,6 @@ fn read_change(reader: &mut Reader<'_>) -> Result<Change, Corrupt> {
         LOG => Change::Log { serial: read_near(reader)?, line: read_bytes(reader)? },
         _ => return Err(Corrupt),
     })
-}
-
-fn read_charges(reader: &mut Reader<'_>) -> Result<Vec<GroupCharge>, Corrupt> {
-    let count = reader.count(2)?;
-    let charge = |_| {
-        let nth = usize::try_from(reader.int()?).map_err(|_| Corrupt)?;
-        Ok(GroupCharge { nth, effect: Box::new(ratelimit::Effect::decode(reader.bytes()?, None)?) })
-    };
-    let charges = (0..count).map(charge).collect::<Result<Vec<_>, _>>()?;
-    // Without any it has another form.
-    if charges.is_empty() { Err(Corrupt) } else { Ok(charges) }
 }
 
 pub(crate) fn write_pause(writer: &mut Writer, pause: Pause) {
@@ -418,42 +392,6 @@ fn write_serials(writer: &mut Writer, serials: &[Serial]) {
 fn read_serials(reader: &mut Reader<'_>) -> Result<Vec<Serial>, Corrupt> {
     let count = reader.count(1)?;
     (0..count).map(|_| read_near(reader)).collect()
-}
-
-/// The token and the deadline of each by how far they are from those before: mostly one, and
-/// nothing.
-fn write_grants(writer: &mut Writer, grants: &[Grant]) {
-    writer.int(grants.len() as u64);
-    let (mut token, mut deadline) = (0, 0);
-    for grant in grants {
-        writer.int(grant.serial);
-        write_step(writer, &mut token, grant.token);
-        write_step(writer, &mut deadline, grant.deadline);
-    }
-}
-
-fn read_grants(reader: &mut Reader<'_>) -> Result<Grants, Corrupt> {
-    let count = reader.count(3)?;
-    let (mut number, mut deadline) = (0, 0);
-    let grant = |_| {
-        let serial = read_near(reader)?;
-        number = read_step(reader, number, long_token::BOUND)?;
-        deadline = read_step(reader, deadline, MAX_STORED_TIME)?;
-        let token = reader.token(number)?;
-        if token > 0 { Ok(Grant { serial, token, deadline }) } else { Err(Corrupt) }
-    };
-    (0..count).map(grant).collect()
-}
-
-fn write_step(writer: &mut Writer, before: &mut u64, value: u64) {
-    // Both are below 2^53.
-    writer.signed(value as i64 - *before as i64);
-    *before = value;
-}
-
-fn read_step(reader: &mut Reader<'_>, before: u64, bound: u64) -> Result<u64, Corrupt> {
-    let value = before.checked_add_signed(reader.signed()?).ok_or(Corrupt)?;
-    if value < bound { Ok(value) } else { Err(Corrupt) }
 }
 
 fn write_job_update(writer: &mut Writer, given: &JobUpdate, is_long: bool) {

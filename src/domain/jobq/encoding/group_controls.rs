@@ -82,7 +82,12 @@ fn read_control(reader: &mut Reader<'_>) -> Result<GroupControl, Corrupt> {
     let (concurrency, pause) = (reader.option(read_concurrency)?, reader.option(read_pause)?);
     let mut rate = Subject::default();
     for _ in 0..reader.count(1)? {
-        rate.load(Subject::ENCODING, reader.bytes()?)?;
+        let block = reader.bytes()?;
+        // None is saved that is empty.
+        if block.is_empty() {
+            return Err(Corrupt);
+        }
+        rate.load(Subject::ENCODING, block)?;
     }
     rate.loaded()?;
     let is_closed = reader.bool()?;

@@ -6,5 +6,7 @@ pub(crate) mod effect;
 pub(crate) mod fields;
 pub(crate) mod group_controls;
 pub(crate) mod new_job;
+pub(crate) mod pop;
 pub(crate) mod queue;
 pub(crate) mod schedule;
+pub(crate) mod shared_rate;

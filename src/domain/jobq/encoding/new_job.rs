@@ -8,13 +8,14 @@ use crate::domain::jobq::encoding::fields::{
 use crate::domain::jobq::state::backoff::Backoff;
 use crate::domain::jobq::state::job::Payload;
 use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, NewKey};
+use crate::domain::jobq::state::shared_rate::DEFAULT_COST;
 use crate::domain::jobq::state::unique_keys::Until;
 
 /// Added to how a job claims its key where the chain of replaced holders follows: effects of
 /// earlier builds have none.
 const CHAINED: u8 = 4;
 
-/// Writes the job of a push, but for its payload.
+/// Writes the job of a push, but for its payload and its cost.
 pub(crate) fn write_new(writer: &mut Writer, job: &NewJob) {
     writer.int(job.due);
     writer.option(job.id.as_deref(), Writer::bytes);
@@ -32,7 +33,7 @@ pub(crate) fn write_new(writer: &mut Writer, job: &NewJob) {
     writer.option(job.dependencies.as_ref(), write_dependencies);
 }
 
-/// Reads the job of a push; its payload is left empty.
+/// Reads the job of a push; its payload is left empty, and its cost is the usual one.
 pub(crate) fn read_new(reader: &mut Reader<'_>) -> Result<NewJob, Corrupt> {
     Ok(NewJob {
         payload: Payload::default(),
@@ -46,6 +47,7 @@ pub(crate) fn read_new(reader: &mut Reader<'_>) -> Result<NewJob, Corrupt> {
         priority: read_priority(reader)?,
         lifo: reader.bool()?,
         group: reader.option(read_name)?,
+        cost: DEFAULT_COST,
         expire: read_duration(reader)?,
         keep: reader.option(read_duration)?,
         unique: reader.option(read_key)?,

@@ -8,6 +8,7 @@ use crate::domain::jobq::encoding::fields::{
     BLOCK, read_bytes, read_chosen_id, read_duration, read_kind, read_name, read_near, read_priority,
     read_until,
 };
+use crate::domain::jobq::encoding::shared_rate::{read_job_rate, write_job_rate};
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::ready::priority_lanes::Rank;
 use crate::domain::jobq::state::backoff::Backoff;
@@ -141,6 +142,7 @@ fn write_options(writer: &mut Writer, options: &JobOptions) {
     writer.int(options.batch);
     writer.byte(options.name_row);
     writer.int(options.run_started);
+    writer.option(options.rate.as_deref(), write_job_rate);
 }
 
 fn read_options(reader: &mut Reader<'_>, encoding: u32) -> Result<JobOptions, Corrupt> {
@@ -158,6 +160,7 @@ fn read_options(reader: &mut Reader<'_>, encoding: u32) -> Result<JobOptions, Co
         batch: if encoding >= 5 { read_token_or_zero(reader)? } else { 0 },
         name_row: if encoding >= 8 { reader.byte()? } else { 0 },
         run_started: if encoding >= 8 { read_near(reader)? } else { 0 },
+        rate: if encoding >= 9 { reader.option(read_job_rate)?.map(Box::new) } else { None },
     })
 }
 
@@ -247,10 +250,13 @@ pub(crate) fn is_sound(job: &Job) -> bool {
     });
     let batch = job.batch() == 0 || job.group().is_some();
     let run = job.state != State::Done || job.options.as_ref().is_none_or(|options| options.run_started == 0);
+    let is_running = job.token > 0 && !matches!(job.last_outcome, LastOutcome::Acked | LastOutcome::Failed);
+    let charge = job.rate_charge().is_none() || is_running;
     state
         && held
         && key
         && batch
         && run
+        && charge
         && (job.state == State::Done) == (job.last_outcome == LastOutcome::Acked)
 }

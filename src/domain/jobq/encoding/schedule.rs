@@ -4,6 +4,7 @@ use crate::domain::calendar::cron::MAX_PATTERN_BYTES;
 use crate::domain::codec::{Corrupt, Reader, Writer};
 use crate::domain::jobq::encoding::fields::{Bytes, read_at_most, read_chosen_id, read_near};
 use crate::domain::jobq::encoding::new_job::{read_new, write_new};
+use crate::domain::jobq::encoding::shared_rate::read_cost;
 use crate::domain::jobq::state::new_job::NewJob;
 use crate::domain::jobq::state::schedules::{
     CatchUp, MAX_SCHEDULE_NAME_BYTES, Run, RunBounds, RunProgress, ScheduleEntry, ScheduleSpec,
@@ -12,7 +13,7 @@ use crate::domain::jobq::state::schedules::{
 /// Time zones have shorter names.
 const MAX_ZONE_BYTES: usize = 64;
 
-/// What a schedule says, its payload included, but for START, END and RUNS.
+/// What a schedule says, its payload included, but for START, END, RUNS and COST.
 pub(crate) fn write_schedule_spec(writer: &mut Writer, spec: &ScheduleSpec) {
     writer.bytes(&spec.pattern);
     writer.bytes(&spec.zone);
@@ -66,6 +67,7 @@ pub(crate) fn write_schedule_entry(writer: &mut Writer, name: &[u8], entry: &Sch
     writer.int(entry.set_at);
     writer.int(entry.progress.made);
     writer.int(entry.progress.missed_until);
+    writer.int(entry.spec.job.cost);
 }
 
 /// Reads a schedule. Encoding 1 has no START, END and RUNS, no intervals, and counts no runs.
@@ -87,6 +89,9 @@ pub(crate) fn read_schedule_entry(
         entry.set_at = read_near(reader)?;
         entry.progress.made = reader.int()?;
         entry.progress.missed_until = read_near(reader)?;
+    }
+    if encoding >= 9 {
+        entry.spec.job.cost = read_cost(reader)?;
     }
     Ok((name, entry))
 }

@@ -10,6 +10,7 @@ use crate::domain::jobq::state::lifetime::JobLifetime;
 use crate::domain::jobq::state::new_job::{Bytes, NewJob};
 use crate::domain::jobq::state::schedules::{MAX_SCHEDULES, Run, RunProgress, ScheduleEntry, ScheduleSpec};
 use crate::domain::jobq::state::serial::{MAX_AHEAD, MAX_CLOCK, Serial};
+use crate::domain::jobq::state::shared_rate::{DEFAULT_COST, JobRate};
 use crate::domain::jobq::state::unique_keys::KeyRole;
 use crate::domain::ratelimit::Subject;
 use crate::domain::time::UnixMs;
@@ -31,7 +32,7 @@ impl Queue {
         match change {
             Change::Advance { steps } => self.advance(now, steps),
             Change::Push { serial, job } => self.push(serial, job, now),
-            Change::Pop { grants, rate, worker, batch, group_rates } => {
+            Change::Pop { grants, rate, worker, batch, group_rates, charge } => {
                 let charges = self.charged_groups(&grants, group_rates);
                 if let Some(rate) = rate {
                     self.rate.apply(*rate);
@@ -50,6 +51,7 @@ impl Queue {
                         {
                             job.options_mut().batch = batch;
                         }
+                        job.set_rate_charge(charge.clone());
                         if worker.is_some() {
                             job.history_mut().worker.clone_from(&worker);
                         }
@@ -231,6 +233,7 @@ impl Queue {
             backoff: new.backoff,
             lease: new.lease,
             lifo: new.lifo,
+            rate: (new.cost != DEFAULT_COST).then(|| Box::new(JobRate { cost: new.cost, charge: None })),
             ..JobOptions::default()
         };
         let head = JobHeader {
@@ -286,6 +289,7 @@ impl Queue {
             job.state = State::Done;
             job.last_outcome = LastOutcome::Acked;
             job.at = now;
+            job.set_rate_charge(None);
             if result.is_some() {
                 job.history_mut().result = result;
             }
@@ -366,6 +370,7 @@ impl Queue {
         );
         self.change(serial, |job| {
             job.last_outcome = LastOutcome::Failed;
+            job.set_rate_charge(None);
             let history = job.history_mut();
             history.failures = history.failures.saturating_add(1);
             (history.error, history.kind) = (error, kind);
@@ -394,6 +399,7 @@ impl Job {
             // The token of its last worker is refused from now on.
             self.token = 0;
             self.forget_run();
+            self.set_rate_charge(None);
             if let Some(options) = &mut self.options {
                 options.batch = 0;
             }

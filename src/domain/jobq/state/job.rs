@@ -5,6 +5,7 @@ use crate::domain::jobq::ready::priority_lanes::Rank;
 use crate::domain::jobq::state::backoff::Backoff;
 use crate::domain::jobq::state::job_log::Log;
 use crate::domain::jobq::state::lifetime::JobLifetime;
+use crate::domain::jobq::state::shared_rate::{DEFAULT_COST, JobRate, RateCharge};
 use crate::domain::time::UnixMs;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
@@ -102,6 +103,8 @@ pub struct JobOptions {
     pub name_row: RowNumber,
     /// When its last POP was, until that run has ended; 0 when that is not known.
     pub run_started: UnixMs,
+    /// `None` costs [`DEFAULT_COST`] and was charged nothing.
+    pub rate: Option<Box<JobRate>>,
     pub history: Option<Box<JobHistory>>,
 }
 
@@ -148,6 +151,7 @@ impl JobOptions {
             + self.group.as_ref().map_or(0, |group| group.len())
             + self.lifetime.as_ref().map_or(0, |lifetime| lifetime.memory_bytes())
             + self.backoff.as_ref().map_or(0, |backoff| backoff.memory_bytes())
+            + self.rate.as_ref().map_or(0, |rate| rate.memory_bytes())
             + self.history.as_ref().map_or(0, |history| history.memory_bytes())
     }
 }
@@ -312,6 +316,28 @@ impl JobHeader {
     /// 0 is none.
     pub(crate) fn batch(&self) -> BatchId {
         self.options.as_ref().map_or(0, |options| options.batch)
+    }
+
+    /// What a run takes of the limits that a POP names.
+    pub fn cost(&self) -> u64 {
+        self.options.as_ref().and_then(|options| options.rate.as_ref()).map_or(DEFAULT_COST, |rate| rate.cost)
+    }
+
+    /// What its last POP has charged, until that run has ended.
+    pub fn rate_charge(&self) -> Option<&RateCharge> {
+        self.options.as_ref()?.rate.as_ref()?.charge.as_deref()
+    }
+
+    /// Replaces what the last POP has charged.
+    pub(crate) fn set_rate_charge(&mut self, charge: Option<Arc<RateCharge>>) {
+        if charge.is_none() && self.rate_charge().is_none() {
+            return;
+        }
+        let rate = &mut self.options_mut().rate;
+        rate.get_or_insert_default().charge = charge;
+        if rate.as_deref() == Some(&JobRate::default()) {
+            *rate = None;
+        }
     }
 
     pub fn failures(&self) -> u32 {

@@ -14,5 +14,6 @@ pub(crate) mod new_job;
 pub(crate) mod pause;
 pub(crate) mod schedules;
 pub(crate) mod serial;
+pub(crate) mod shared_rate;
 pub(crate) mod totals;
 pub(crate) mod unique_keys;

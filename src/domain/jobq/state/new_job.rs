@@ -22,6 +22,8 @@ pub struct NewJob {
     pub priority: i32,
     pub lifo: bool,
     pub group: Option<Bytes>,
+    /// Of the limits that a POP names, 0 to 10^12.
+    pub cost: u64,
     /// In milliseconds; 0 is without an end.
     pub expire: u64,
     /// In milliseconds; `None` is as the queue keeps its jobs.

@@ -2,6 +2,7 @@
 
 use super::encoding_of_groups::{group_pause, use_group_rate};
 use super::harness::*;
+use super::shared_rates::charge_at;
 use crate::domain::codec::Corrupt;
 use crate::domain::jobq::effect::Change;
 use crate::domain::jobq::encoding::queue::SCHEDULES;
@@ -12,6 +13,7 @@ use crate::domain::jobq::state::lifetime::JobLifetime;
 use crate::domain::jobq::state::new_job::NewJob;
 use crate::domain::jobq::state::schedules::{Run, RunBounds, RunProgress, ScheduleEntry, ScheduleSpec};
 use crate::domain::jobq::state::serial::{MAX_AHEAD, MAX_CLOCK};
+use crate::domain::jobq::state::shared_rate::JobRate;
 use crate::domain::jobq::state::totals::Totals;
 use crate::domain::jobq::state::unique_keys::{KeyRole, Unique};
 use crate::domain::jobq::*;
@@ -55,6 +57,7 @@ pub(super) fn full_job() -> Job {
         backoff: Some(Box::new(Backoff::Fixed(19))),
         lease: 18,
         lifo: true,
+        rate: Some(Box::new(JobRate { cost: 6, charge: None })),
         batch: 21,
         name_row: 0,
         run_started: 22,
@@ -125,6 +128,7 @@ pub(super) fn full_entry() -> ScheduleEntry {
         expire: 5,
         keep: Some(6),
         group: Some(Box::from(*b"group")),
+        cost: 7,
         unique: None,
         dependencies: None,
     };
@@ -143,7 +147,7 @@ pub(super) fn with_schedule(name: &[u8], entry: ScheduleEntry) -> Queue {
     queue
 }
 
-pub(super) const CHANGES_OF_A_SCHEDULE: [fn(&mut ScheduleEntry); 28] = [
+pub(super) const CHANGES_OF_A_SCHEDULE: [fn(&mut ScheduleEntry); 29] = [
     |entry| entry.next = None,
     |entry| entry.next = Some(0),
     |entry| (entry.last, entry.held) = (None, false),
@@ -172,6 +176,7 @@ pub(super) const CHANGES_OF_A_SCHEDULE: [fn(&mut ScheduleEntry); 28] = [
     |entry| entry.spec.job.lease = 0,
     |entry| entry.spec.job.expire = 0,
     |entry| entry.spec.job.keep = None,
+    |entry| entry.spec.job.cost = 1,
 ];
 
 #[test]
@@ -213,7 +218,7 @@ fn every_field_reaches_the_saved_bytes_and_comes_back() {
         |queue| assert!(queue.keys.restore_orphan(&(*b"gone").into(), (*b"a").into(), 37)),
         |queue| assert!(queue.keys.restore_orphan(&(*b"gone").into(), (*b"b").into(), 36)),
     ];
-    let of_job: [fn(&mut Job); 50] = [
+    let of_job: [fn(&mut Job); 54] = [
         |job| job.options_mut().run_started += 1,
         |job| (job.options_mut().group, job.options_mut().batch) = (None, 0),
         |job| job.options_mut().group = Some(Arc::from(*b"other")),
@@ -233,6 +238,10 @@ fn every_field_reaches_the_saved_bytes_and_comes_back() {
         |job| job.priority = i32::MIN,
         |job| job.options_mut().lifo = false,
         |job| job.options_mut().batch = 22,
+        |job| job.options_mut().rate = None,
+        |job| job.options_mut().rate = Some(Box::new(JobRate { cost: 0, charge: None })),
+        |job| charge_at(job, b"subject", 41),
+        |job| charge_at(job, b"subject", 42),
         |job| job.options_mut().lease += 1,
         |job| job.options_mut().backoff = None,
         |job| job.options_mut().backoff = Some(Box::new(Backoff::Fixed(20))),
@@ -441,7 +450,7 @@ fn a_schedule_that_no_history_leaves_is_corrupt() {
 #[test]
 fn a_schedule_of_the_first_encoding_is_read() {
     let mut entry = full_entry();
-    entry.spec.bounds = RunBounds::default();
+    (entry.spec.bounds, entry.spec.job.cost) = (RunBounds::default(), 1);
     (entry.set_at, entry.progress) = (0, RunProgress { behind: 7, ..RunProgress::default() });
     // A job without what later encodings added.
     let mut job = full_job();
@@ -451,9 +460,9 @@ fn a_schedule_of_the_first_encoding_is_read() {
     let mut blocks = saved(&queue);
     let schedules = blocks.iter_mut().find(|block| block[0] == SCHEDULES).expect("its block");
     // No START, END and RUNS; 0 as the time of its SET, of its runs, and up to which they are
-    // missed.
-    assert!(schedules.ends_with(&[0; 6]));
-    schedules.truncate(schedules.len() - 6);
+    // missed; a cost of 1.
+    assert!(schedules.ends_with(&[0, 0, 0, 0, 0, 0, 1]));
+    schedules.truncate(schedules.len() - 7);
     // No group_rate.
     assert!(blocks[0].ends_with(b"\x03off"));
     let short = blocks[0].len() - 4;

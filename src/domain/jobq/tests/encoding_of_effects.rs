@@ -8,6 +8,7 @@ use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, New
 use crate::domain::jobq::state::schedules::{RunBounds, RunProgress};
 use crate::domain::jobq::state::serial::MAX_CLOCK;
 use crate::domain::jobq::*;
+use crate::domain::ratelimit::MAX_COUNT;
 use crate::domain::time::LONGEST;
 use crate::domain::token::BOUND;
 use crate::domain::value::Effect as _;
@@ -15,7 +16,9 @@ use crate::domain::value::Effect as _;
 #[test]
 fn an_effect_without_bounds_and_counts_is_written_as_it_was_before_there_were_any() {
     let mut entry = full_entry();
-    entry.spec.bounds = RunBounds::default();
+    (entry.spec.bounds, entry.spec.job.cost) = (RunBounds::default(), 1);
+    let mut bounded = full_entry().spec;
+    bounded.job.cost = 1;
     let name = || Box::from(*b"s");
     let progress = RunProgress { behind: 7, ..RunProgress::default() };
     let fail = |kind: Option<[u8; 1]>, progress: Option<[u8; 1]>| Change::Fail {
@@ -41,7 +44,8 @@ fn an_effect_without_bounds_and_counts_is_written_as_it_was_before_there_were_an
     for (tag, change) in [
         (21, Change::SetSchedule { name: name(), spec: Box::new(entry.spec), next: Some(5) }),
         (24, Change::SetNextRun { name: name(), next: Some(5), progress }),
-        (26, Change::SetSchedule { name: name(), spec: Box::new(full_entry().spec), next: Some(5) }),
+        (26, Change::SetSchedule { name: name(), spec: Box::new(bounded), next: Some(5) }),
+        (42, Change::SetSchedule { name: name(), spec: Box::new(full_entry().spec), next: Some(5) }),
         (27, Change::SetNextRun { name: name(), next: None, progress: full_entry().progress }),
         (5, fail(None, None)),
         (18, fail(Some(*b"k"), None)),
@@ -72,6 +76,7 @@ pub(super) fn bare_job() -> NewJob {
         priority: 0,
         lifo: false,
         group: None,
+        cost: 1,
         backoff: None,
         lease: 0,
         expire: 0,
@@ -102,6 +107,7 @@ fn an_effect_out_of_range_is_corrupt() {
         worker: None,
         batch: None,
         group_rates: Vec::new(),
+        charge: None,
     };
     let far = 1 << 53;
     for change in [
@@ -114,6 +120,7 @@ fn an_effect_out_of_range_is_corrupt() {
         push(of_key(NewKey { until: Until::Time, ..key.clone() })),
         push(of_key(NewKey { cancels: false, since: 0, claim: KeyClaim::Replace(1 << 53), ..key.clone() })),
         push(NewJob { expire: LONGEST + 1, ..job.clone() }),
+        push(NewJob { cost: MAX_COUNT + 1, ..job.clone() }),
         push(NewJob { keep: Some(LONGEST + 1), ..job.clone() }),
         push(NewJob { id: Some(Box::default()), ..job.clone() }),
         push(NewJob { id: Some(Box::from(*b"#a")), ..job.clone() }),
@@ -129,6 +136,7 @@ fn an_effect_out_of_range_is_corrupt() {
             worker: None,
             batch: Some(0),
             group_rates: Vec::new(),
+            charge: None,
         },
         Change::Pop {
             grants: Vec::new().into(),
@@ -136,6 +144,7 @@ fn an_effect_out_of_range_is_corrupt() {
             worker: None,
             batch: Some(BOUND),
             group_rates: Vec::new(),
+            charge: None,
         },
         Change::PauseGroup { group: Box::default(), pause: None },
         Change::SetGroup { group: Box::from(*b"g"), concurrency: Some(0) },
@@ -173,6 +182,7 @@ fn a_pop_of_before_0_1_0_has_long_tokens() {
             worker: None,
             batch: None,
             group_rates: Vec::new(),
+            charge: None,
         },
     };
     let long = pop(vec![grant(1, 64 * 1_000), grant(2, 64 * 1_001 - 1), grant(3, 64 * 1_001)]);

@@ -3,6 +3,7 @@
 use super::harness::*;
 use crate::domain::codec::Writer;
 use crate::domain::jobq::encoding::group_controls::{GROUPS, RECHECK};
+use crate::domain::jobq::encoding::queue::RATE;
 use crate::domain::jobq::state::group_controls::MAX_OWN_GROUPS;
 use crate::domain::jobq::*;
 use crate::domain::value::Value as _;
@@ -84,4 +85,21 @@ fn settings_of_an_encoding_without_group_rate_are_read() {
     queue.load(6, old).expect("a head of encoding 6");
     assert!(Queue::default().load(Queue::ENCODING, old).is_err());
     assert_eq!(queue.config, world.queue().config);
+}
+
+/// Nothing is saved of a rate that is not used: a block of it holds something.
+#[test]
+fn an_empty_block_of_a_rate_is_corrupt() {
+    let mut writer = Writer::new();
+    writer.byte(GROUPS);
+    writer.bytes(b"a");
+    writer.option(Some(1), Writer::int);
+    writer.bool(false);
+    writer.int(1);
+    writer.bytes(b"");
+    writer.bool(false);
+    writer.option(None::<u64>, Writer::int);
+    writer.option(None::<u64>, Writer::int);
+    assert!(Queue::default().load(Queue::ENCODING, &writer.finish()).is_err());
+    assert!(Queue::default().load(Queue::ENCODING, &[RATE]).is_err());
 }

@@ -18,5 +18,6 @@ pub(crate) mod random_steps;
 pub(crate) mod schedule_bounds;
 pub(crate) mod schedules;
 pub(crate) mod schedules_over_time;
+pub(crate) mod shared_rates;
 pub(crate) mod untrusted_input;
 pub(crate) mod update;

@@ -2,6 +2,7 @@
 
 use super::encoding_of_effects::bare_job;
 use super::harness::*;
+use super::shared_rates::rate_charges;
 use crate::domain::codec::Corrupt;
 use crate::domain::jobq::effect::GroupCharge;
 use crate::domain::jobq::effect::{AfterFail, Change, Grant, JobUpdate};
@@ -9,11 +10,13 @@ use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, New
 use crate::domain::jobq::state::schedules::{RunBounds, RunProgress, ScheduleSpec};
 use crate::domain::jobq::state::serial::{MAX_AHEAD, MAX_CLOCK};
 use crate::domain::jobq::*;
+use crate::domain::ratelimit::MAX_COUNT;
 use crate::domain::ratelimit::tests::strategies::any_effects;
 use crate::domain::time::{LONGEST, UnixMs};
 use crate::domain::token::BOUND;
 use crate::domain::value::{Effect as _, Value};
 use proptest::prelude::*;
+use std::sync::Arc;
 
 fn bytes() -> impl Strategy<Value = Box<[u8]>> {
     prop::collection::vec(any::<u8>(), 0..6).prop_map(Vec::into_boxed_slice)
@@ -64,9 +67,10 @@ fn new_jobs() -> impl Strategy<Value = NewJob> {
         since,
     });
     let options = (prop_oneof![0..4u16, Just(u16::MAX)], backoff, lease, rank, lifetime);
-    let ties = (prop::option::of(key), prop::option::of(dependencies()));
+    let costs = prop_oneof![3 => Just(1), 1 => 0..5u64, 1 => Just(MAX_COUNT)];
+    let ties = (prop::option::of(key), prop::option::of(dependencies()), costs);
     let job = (bytes(), times(), ids(), part(), part(), options, ties);
-    job.prop_map(|(payload, due, id, name, meta, options, (unique, dependencies))| {
+    job.prop_map(|(payload, due, id, name, meta, options, (unique, dependencies, cost))| {
         let (retries, backoff, lease, (priority, lifo, group), (expire, keep)) = options;
         NewJob {
             payload: (&*payload).into(),
@@ -80,6 +84,7 @@ fn new_jobs() -> impl Strategy<Value = NewJob> {
             priority,
             lifo,
             group,
+            cost,
             expire,
             keep,
             unique,
@@ -203,14 +208,15 @@ fn changes() -> impl Strategy<Value = Change> {
             prop::collection::vec(grant, 0..4),
             prop::option::weighted(0.2, any_effects()),
             part(),
-            prop::option::of(1..50u64),
+            (prop::option::of(1..50u64), prop::option::weighted(0.3, rate_charges())),
             prop::collection::vec((0..4usize, any_effects()), 0..2),
         )
-            .prop_map(|(grants, rate, worker, batch, charges)| Change::Pop {
+            .prop_map(|(grants, rate, worker, (batch, charge), charges)| Change::Pop {
                 grants: grants.into(),
                 rate: rate.map(Box::new),
                 worker,
                 batch,
+                charge: charge.map(Arc::new),
                 group_rates: charges
                     .into_iter()
                     .map(|(nth, effect)| GroupCharge { nth, effect: Box::new(effect) })

@@ -337,6 +337,16 @@ impl SlidingWindow {
         self.replace(&entries);
     }
 
+    /// Whether a charge of `cost` at `at` is still in the log, as far as can be told: entries that
+    /// were joined keep their sum only. After a RESET the entries are later ones.
+    pub fn holds(&self, at: UnixMs, cost: u64) -> bool {
+        // Of joined entries there are many more than this.
+        const FEW: usize = MAX_SLOTS / 16;
+        let first_later = self.entries().find(|(time, _)| *time >= at);
+        let is_own = |(time, all): (UnixMs, u64)| time == at || self.slots.len() > FEW && all >= cost;
+        first_later.is_some_and(|entry| entry.1 >= cost && is_own(entry))
+    }
+
     /// Replaces the charge `was` at `at` by `cost`, unless it has expired. If entries were joined,
     /// corrects the entry that holds the charge: the first one that is not earlier.
     pub fn correct(&mut self, at: UnixMs, was: u64, cost: u64, last_period: u64, now: UnixMs) {
@@ -346,7 +356,10 @@ impl SlidingWindow {
         }
         self.drop_expired(clock, keep);
         let mut entries: Vec<_> = self.entries().collect();
-        match entries.iter_mut().find(|(time, _)| *time >= at) {
+        let place = entries.partition_point(|(time, _)| *time < at);
+        match entries.get_mut(place) {
+            // A call that cost nothing has left no entry.
+            Some((time, _)) if was == 0 && *time > at => entries.insert(place, (at, cost)),
             Some((_, all)) => *all = all.saturating_sub(was).saturating_add(cost),
             None => entries.push((at.min(clock), cost)),
         }

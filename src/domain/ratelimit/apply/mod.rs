@@ -1,5 +1,6 @@
 //! Applies an effect. Never fails, and never decides again.
 
+pub(crate) mod correct;
 pub(crate) mod settle;
 
 use crate::domain::ratelimit::MAX_LIMITS;
@@ -37,7 +38,7 @@ fn change(parts: &mut SubjectParts, effect: Effect) {
                 }
                 settle::drain(parts, &charge.limit(), now);
                 settle::detach_holds(parts, &charge.limit(), now);
-                add_charge(parts, charge, charges.as_slice().len(), now);
+                correct::add_charge(parts, charge, charges.as_slice().len(), now);
             }
             if let Some(hold) = hold {
                 parts.restrictions.holds.add(opened(*hold, charges, now));
@@ -62,6 +63,14 @@ fn change(parts: &mut SubjectParts, effect: Effect) {
             }
             parts.purge(now);
         }
+        Effect::Corrected { now, at, charges, cost } => {
+            parts.purge(now);
+            charges
+                .as_slice()
+                .iter()
+                .for_each(|charge| correct::correct_charge(parts, charge, cost, at, now));
+            parts.purge(now);
+        }
         Effect::Reset { counters } => reset(parts, &counters),
         Effect::Rebased { now, spans } => parts.rebase(now, &spans),
         Effect::Cleared => *parts = SubjectParts::default(),
@@ -72,22 +81,6 @@ fn change(parts: &mut SubjectParts, effect: Effect) {
         Effect::Released { now, holder } => {
             parts.purge(now);
             parts.restrictions.leases.release(&holder);
-        }
-    }
-}
-
-fn add_charge(parts: &mut SubjectParts, charge: &Charge, together: usize, now: UnixMs) {
-    let list = &mut parts.list;
-    match list.binary_search_by(|held| held.limit().cmp_key(&charge.limit())) {
-        Ok(at) => list[at].take(&charge.rule, charge.span, charge.cost, now),
-        // The key holds 16 other limits only if the effect was decided on another state. The charge
-        // is dropped then.
-        Err(_) if list.len() == MAX_LIMITS => {}
-        Err(at) => {
-            let mut held = LimitUsage::unused(charge.name.clone(), charge.rule);
-            held.take(&charge.rule, charge.span, charge.cost, now);
-            list.reserve_exact(if list.is_empty() { together } else { 1 });
-            list.insert(at, held);
         }
     }
 }

@@ -271,7 +271,11 @@ fn refuse_more_holds(state: Option<&Subject>, check: &Check<'_>, now: UnixMs) ->
 }
 
 #[inline]
-fn evaluate_row<'a>(state: Option<&Subject>, item: &RequestedLimit<'a>, now: UnixMs) -> LimitRow<'a> {
+pub(crate) fn evaluate_row<'a>(
+    state: Option<&Subject>,
+    item: &RequestedLimit<'a>,
+    now: UnixMs,
+) -> LimitRow<'a> {
     with_usage(state, item, |held| build_row(held, item.limit, item.cost, now))
 }
 
@@ -301,7 +305,7 @@ fn with_usage<R>(state: Option<&Subject>, item: &RequestedLimit<'_>, view: impl 
 }
 
 #[inline]
-fn charge_for(state: Option<&Subject>, item: &RequestedLimit<'_>, now: UnixMs) -> Charge {
+pub(crate) fn charge_for(state: Option<&Subject>, item: &RequestedLimit<'_>, now: UnixMs) -> Charge {
     let rule = item.limit.rule;
     let span =
         if rule.kind.has_periods() { with_usage(state, item, |held| held.span(&rule, now)) } else { None };

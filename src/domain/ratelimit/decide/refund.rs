@@ -9,7 +9,8 @@ use crate::domain::ratelimit::effect::{CounterKey, Effect};
 use crate::domain::ratelimit::limit::cost;
 use crate::domain::ratelimit::limit::name::LimitName;
 use crate::domain::ratelimit::limit::parse::Limit;
-use crate::domain::ratelimit::limit::rule::{LimitKind, Rule};
+use crate::domain::ratelimit::limit::rule::Rule;
+use crate::domain::ratelimit::one_or_many::OneOrMany;
 use crate::domain::ratelimit::state::holds::Hold;
 use crate::domain::ratelimit::state::subject::Subject;
 use crate::domain::refusal::{Code, Refusal, shown};
@@ -42,22 +43,7 @@ pub fn decide_give_back(
         charge.span.is_none() || held.flatten() == charge.span
     };
     let charges = taken.iter().filter(is_of_period);
-    give_back(state, charges.map(|charge| (charge.limit(), unexpired(charge, at, now))), now)
-}
-
-/// How much of a charge made at `at` surely counts at `now`.
-fn unexpired(charge: &Charge, at: UnixMs, now: UnixMs) -> u64 {
-    let elapsed = now.saturating_sub(at);
-    let Rule { count, period_ms, kind } = charge.rule;
-    let counts = match (kind, charge.span) {
-        (LimitKind::Bucket { .. }, _) => {
-            let refilled = (u128::from(elapsed) * u128::from(count)).div_ceil(u128::from(period_ms));
-            return charge.cost.saturating_sub(u64::try_from(refilled).unwrap_or(u64::MAX));
-        }
-        (LimitKind::Fixed | LimitKind::Calendar(_), Some(span)) => now < span.end,
-        _ => elapsed < period_ms,
-    };
-    if counts { charge.cost } else { 0 }
+    give_back(state, charges.map(|charge| (charge.limit(), charge.unexpired(at, now))), now)
 }
 
 fn give_back<'a>(
@@ -79,6 +65,13 @@ fn give_back<'a>(
         true => Decision::answer(()),
         false => Decision::change((), Effect::Refunded { now, refunds: refunds.into_iter().collect() }),
     }
+}
+
+/// Decides on the true cost of what a POP charged for a job at `at`: `cost` in the place of each
+/// charge. Unlike SETTLE it needs no hold, so it corrects only what surely still counts.
+pub fn decide_correct(charges: OneOrMany<Charge>, cost: u64, at: UnixMs, now: UnixMs) -> Option<Effect> {
+    let differ = charges.as_slice().iter().any(|charge| charge.cost != cost);
+    differ.then_some(Effect::Corrected { now: now.max(at), at, charges, cost })
 }
 
 /// Decides RATELIMIT.SETTLE: replaces the charges of a hold by the actual costs. Returns `NOHOLD`

@@ -2,12 +2,13 @@
 
 use crate::domain::calendar::time_zone::Zone;
 use crate::domain::codec::{Corrupt, Reader, Writer};
-use crate::domain::ratelimit::UNLIMITED;
+use crate::domain::ratelimit::charge::{ChargedLimit, TakenLimits};
 use crate::domain::ratelimit::limit::calendar::{Calendar, CalendarUnit};
 use crate::domain::ratelimit::limit::name::LimitName;
 use crate::domain::ratelimit::limit::parse::Limit;
 use crate::domain::ratelimit::limit::rule::{LimitKind, Rule};
 use crate::domain::ratelimit::limit::span::Span;
+use crate::domain::ratelimit::{MAX_LIMITS, UNLIMITED};
 
 /// Writes start and length.
 pub(crate) fn write_span(writer: &mut Writer, span: Span) {
@@ -84,6 +85,31 @@ pub(crate) fn read_limit(reader: &mut Reader<'_>) -> Result<(Option<LimitName>, 
 
 /// The count of `inf` in files of early development builds.
 const OLD_UNLIMITED: u64 = (1 << 53) - 1;
+
+/// Writes the limits that a call has charged, without costs.
+pub(crate) fn write_taken_limits(writer: &mut Writer, taken: &TakenLimits) {
+    writer.int(taken.at);
+    writer.int(taken.limits.as_slice().len() as u64);
+    for ChargedLimit { name, rule, span } in taken.limits.as_slice() {
+        write_limit(writer, &Limit { name: name.as_ref().map(LimitName::as_bytes), rule: *rule });
+        if let Some(span) = span {
+            write_span(writer, *span);
+        }
+    }
+}
+
+pub(crate) fn read_taken_limits(reader: &mut Reader<'_>) -> Result<TakenLimits, Corrupt> {
+    let (at, count) = (reader.int()?, reader.count(3)?);
+    if !(1..=MAX_LIMITS).contains(&count) {
+        return Err(Corrupt);
+    }
+    let limit = |_| {
+        let (name, rule) = read_limit(reader)?;
+        let span = if rule.kind.has_periods() { Some(read_span(reader)?) } else { None };
+        Ok(ChargedLimit { name, rule, span })
+    };
+    Ok(TakenLimits { at, limits: (0..count).map(limit).collect::<Result<_, _>>()? })
+}
 
 /// The minimum size at which a block ends. It ends behind the limit that reaches this size.
 pub(crate) const BLOCK_BYTES: usize = 64 * 1024;

@@ -97,6 +97,10 @@ pub fn any_effects() -> impl Strategy<Value = Effect> {
         }
         other => other,
     });
+    let corrected = (effects(), times(), 0..=MAX_COUNT).prop_map(|(effect, at, cost)| match effect {
+        Effect::Taken { now, charges, .. } => Effect::Corrected { now, at: at.min(now), charges, cost },
+        other => other,
+    });
     let reset = prop::collection::vec(charges(), 0..4).prop_map(|charges| {
         let counter = |take: Charge| take.name.map_or(CounterKey::Unnamed(take.rule), CounterKey::Named);
         Effect::Reset { counters: charges.into_iter().map(counter).collect() }
@@ -108,6 +112,7 @@ pub fn any_effects() -> impl Strategy<Value = Effect> {
         1 => Just(Effect::Unlocked),
         2 => settled,
         1 => refunded,
+        2 => corrected,
         1 => reset,
         1 => Just(Effect::Cleared),
         1 => (times(), prop::collection::vec(spans(), 0..3)).prop_map(|(now, spans)| Effect::Rebased { now, spans }),
