@@ -3,8 +3,12 @@
 use std::ffi::{c_int, c_void};
 use std::sync::OnceLock;
 
+<<<<<<< HEAD
 use super::context::Ctx;
 use super::own_files::Source;
+=======
+use super::context::{Ctx, role_may_change};
+>>>>>>> b7c31ed (ratelimit: decide a plain check of one limit where it lies)
 use super::panic_guard::catch_panic_or;
 use crate::module_api::{api, raw, replication};
 
@@ -66,6 +70,9 @@ extern "C" fn happened(
     catch_panic_or((), || {
         // SAFETY: `data` is of the type that the event's id says.
         let event = unsafe { translate(event.id, sub, data) };
+        if matches!(event, Some(Event::LoadStarted | Event::LoadEnded | Event::Promoted | Event::Demoted)) {
+            role_may_change();
+        }
         if let (Some(event), Some(listener)) = (event, LISTENER.get()) {
             // SAFETY: the server keeps the context alive for the call.
             listener(unsafe { Ctx::new(ctx) }, event);

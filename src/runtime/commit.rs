@@ -88,8 +88,50 @@ pub fn write_with<V: ValueType, R>(
     if how.serves_waiters {
         blocking::serve(ctx, name);
     }
+    let key = Key::for_writing(ctx, name);
+    write_to(key, ctx.now_ms(), how, decide)
+}
+
+/// Like [`write_with`], but first asks `in_place`, which decides on a value that is there without
+/// an effect in between, and whose change `change` makes. Both must equal what `decide` and the
+/// effect do. `in_place` returns `None` for a value with overdue changes and for all else that it
+/// cannot decide. What it changes must add nothing to the server's memory and grant no token.
+///
+/// Only for verbatim commands. While clients wait or events are wanted, `decide` alone is asked.
+pub fn write_in_place<V: ValueType, C, R>(
+    ctx: Ctx<'_>,
+    name: ServerStr<'_>,
+    in_place: impl FnOnce(&V, UnixMs) -> Option<(R, Option<C>)>,
+    change: impl FnOnce(&mut V, C),
+    decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
+) -> Result<R, Refusal> {
+    let how = Write::replicated_as(ReplicateAs::Verbatim);
+    if blocking::has_waiters() || keyspace::wants_module_events() {
+        return write_with(ctx, name, how, decide);
+    }
     let mut key = Key::for_writing(ctx, name);
     let now = ctx.now_ms();
+    let decided = key.value::<V>()?.and_then(|value| in_place(value, now));
+    let Some((reply, decided)) = decided else { return write_to(key, now, how, decide) };
+    if let Some(decided) = decided {
+        replicated_clock::replicate_tick(ctx, now, 0);
+        replication::verbatim(ctx);
+        panic_guard::abort_on_panic(|| {
+            panic_guard::test_point(TestPoint::Apply);
+            change_value::<V>(&mut key, None, |value| change(value, decided));
+        });
+        key.changed();
+    }
+    Ok(reply)
+}
+
+fn write_to<V: ValueType, R>(
+    mut key: Key<'_>,
+    now: UnixMs,
+    how: Write,
+    decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
+) -> Result<R, Refusal> {
+    let (ctx, name) = (key.ctx(), key.server_name());
     let has_advanced = advance::<V>(ctx, &mut key, name, how.if_string, now)?;
     let state = state_of::<V>(&key, how.if_string)?;
     let Decision { reply, effect } = token_clock::tokens(|tokens| decide(state, now, tokens))?;
@@ -306,7 +348,7 @@ pub fn apply<V: ValueType>(key: &mut Key<'_>, effect: V::Effect) {
 type Events = SmallVec<[&'static CStr; 4]>;
 
 /// `events` takes those that only the value knows, where anybody may hear of them.
-fn update<V: ValueType>(key: &mut Key<'_>, effect: V::Effect, mut events: Option<&mut Events>) {
+fn update<V: ValueType>(key: &mut Key<'_>, effect: V::Effect, events: Option<&mut Events>) {
     if key.is_string() {
         match V::on_string(&effect) {
             OnString::Replace => {}
@@ -321,7 +363,16 @@ fn update<V: ValueType>(key: &mut Key<'_>, effect: V::Effect, mut events: Option
     if key.is_missing() || key.is_string() {
         return insert::<V>(key, effect, events);
     }
-    // Any other type was refused when the effect was decided.
+    change_value::<V>(key, events, |value| value.apply(effect));
+}
+
+/// Changes the value that is under the key. Any other type was refused when that was decided.
+#[inline]
+fn change_value<V: ValueType>(
+    key: &mut Key<'_>,
+    mut events: Option<&mut Events>,
+    change: impl FnOnce(&mut V),
+) {
     let name = key.name();
     let mut notify = key.subject_notifier();
     let ctx = key.ctx();
@@ -334,7 +385,7 @@ fn update<V: ValueType>(key: &mut Key<'_>, effect: V::Effect, mut events: Option
             // What was not told of while nobody listened.
             value.take_events(&mut |_| {});
         }
-        value.apply(effect);
+        change(value);
         if let Some(events) = &mut events {
             value.take_events(&mut |event| events.push(event));
         }

@@ -2,7 +2,7 @@
 
 use crate::domain::ratelimit;
 use crate::domain::ratelimit::{
-    Check, CheckRequest, Lockout, MAX_FACTOR, MAX_HOLD_ID_LEN, Subject, is_limit,
+    Check, CheckRequest, Limit, Lockout, MAX_FACTOR, MAX_HOLD_ID_LEN, RequestedLimit, Subject, is_limit,
 };
 use crate::domain::refusal::{Refusal, shown};
 use crate::module_api::command::Call;
@@ -14,7 +14,7 @@ use super::check_wait::Wait;
 use super::limit_args::NamedPolicies;
 use super::limit_rows::reply_rows;
 use super::stats::Outcome;
-use super::verdict_reply::{ReplyShape, reply_verdict};
+use super::verdict_reply::{ReplyShape, reply_one, reply_verdict};
 use crate::commands::args::{ArgReader, Keyword, unknown};
 use crate::commands::ratelimit::{check_wait, limit_args, stats};
 use crate::runtime::commit;
@@ -27,6 +27,11 @@ pub struct CheckLimits;
 
 impl VerbatimHandler for CheckLimits {
     fn run(call: Call<'_>, origin: Origin) -> Result<(), Refusal> {
+        let short = if origin == Origin::Client { limit_args::read_one_cached(call.args) } else { None };
+        if let Some((limit, is_brief)) = short {
+            let shape = if is_brief { ReplyShape::Brief } else { ReplyShape::Plain };
+            return check_one(call, &limit, shape);
+        }
         let policies = NamedPolicies::new();
         let CheckCall { key, check, shape, block } = read_check(call, &policies)?;
         if let Some(block) = block {
@@ -68,6 +73,32 @@ impl VerbatimHandler for CheckLimits {
         call.reply.ok();
         Ok(())
     }
+}
+
+/// A call of one limit without a name, of cost 1, and with no option but BRIEF: most are like this.
+fn check_one(call: Call<'_>, limit: &Limit<'_>, shape: ReplyShape) -> Result<(), Refusal> {
+    let key = call.args.name(1);
+    let answered = |outcome| stats::count(outcome, || call.ctx.db(), key.bytes());
+    commit::write_in_place::<Subject, _, _>(
+        call.ctx,
+        key,
+        |subject, now| {
+            let (answer, change) = ratelimit::decide_in_place(subject, limit, 1, now)?;
+            answered(if answer.taken > 0 { Outcome::Allowed } else { Outcome::Denied });
+            reply_one(&answer, shape, call.reply);
+            Some(((), change))
+        },
+        Subject::change_in_place,
+        |subject, now, _| {
+            let check = Check::plain(CheckRequest::one(RequestedLimit { limit: *limit, cost: 1 }));
+            let decision = ratelimit::decide_check(subject, &check, now)?;
+            eviction::refuse_if_full(call.ctx, subject, decision.effect.as_ref())?;
+            Ok(decision.map(|verdict| {
+                answered(Outcome::of(&verdict));
+                reply_verdict(&verdict, verdict.taken_cost(), shape, call.reply);
+            }))
+        },
+    )
 }
 
 /// `RATELIMIT.PEEK key [limit|@policy …] [COST …] [DETAIL]`

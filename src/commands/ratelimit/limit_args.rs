@@ -7,6 +7,7 @@ use crate::domain::ratelimit::{
     CheckRequest, Limit, LimitParseCache, LimitPolicies, LimitPolicy, MAX_LIMITS, is_limit, is_policy_name,
 };
 use crate::domain::refusal::{Refusal, shown};
+use crate::module_api::args::Args;
 use crate::module_api::main_thread::MainThread;
 
 use crate::commands::args::ArgReader;
@@ -41,6 +42,19 @@ pub fn read_limits<'a>(
         request.add(limit)?;
     }
     Ok(request)
+}
+
+/// Reads `key limit [BRIEF]` where the limit has no name, was read lately and has no periods.
+/// Returns the limit and whether BRIEF was given.
+#[inline]
+pub fn read_one_cached<'a>(args: Args<'a>) -> Option<(Limit<'a>, bool)> {
+    let is_brief = match args.len() {
+        3 => false,
+        4 if args.get(3)?.eq_ignore_ascii_case(b"BRIEF") => true,
+        _ => return None,
+    };
+    let limit = PARSE_CACHE.borrow().get(args.get(2)?)?;
+    (limit.name.is_none() && !limit.rule.kind.has_periods()).then_some((limit, is_brief))
 }
 
 /// Reads the limits of a call, and replaces each policy name by the limits of the policy.

@@ -1,6 +1,7 @@
 //! The reply of CHECK and PEEK, sent at once or kept for a client that waits.
 
-use crate::domain::ratelimit::{CheckRequest, CheckVerdict};
+use crate::domain::ratelimit::{CheckRequest, CheckVerdict, OneLimitAnswer};
+use crate::module_api::reply::Reply;
 
 use super::kept_reply::ReplySink;
 use super::limit_args::NamedPolicies;
@@ -36,11 +37,7 @@ impl ReplyShape {
 pub fn reply_verdict(verdict: &CheckVerdict<'_>, first: u64, shape: ReplyShape, mut reply: impl ReplySink) {
     let Some(row) = verdict.binding() else { return reply.array(0) };
     if shape == ReplyShape::Brief {
-        return reply.int(match row.retry_after_ms {
-            0 => row.remaining as i64,
-            -1 => BRIEF_NEVER,
-            retry => -retry,
-        });
+        return reply.int(brief(row.remaining, row.retry_after_ms));
     }
     let has_name = shape != ReplyShape::Plain;
     let detail = shape == ReplyShape::Detail;
@@ -56,4 +53,26 @@ pub fn reply_verdict(verdict: &CheckVerdict<'_>, first: u64, shape: ReplyShape, 
     if detail {
         rows_to(verdict, &mut reply);
     }
+}
+
+/// The one integer of BRIEF.
+fn brief(remaining: u64, retry_after_ms: i64) -> i64 {
+    match retry_after_ms {
+        0 => remaining as i64,
+        -1 => BRIEF_NEVER,
+        retry => -retry,
+    }
+}
+
+/// Like [`reply_verdict`], for a call of one limit without a name.
+pub fn reply_one(answer: &OneLimitAnswer, shape: ReplyShape, reply: Reply<'_>) {
+    if shape == ReplyShape::Brief {
+        return reply.int(brief(answer.remaining, answer.retry_after_ms));
+    }
+    reply.array(5);
+    reply.uint(answer.taken);
+    reply.uint(answer.capacity);
+    reply.uint(answer.remaining);
+    reply.int(answer.retry_after_ms);
+    reply.uint(answer.reset_after_ms);
 }

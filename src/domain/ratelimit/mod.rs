@@ -37,6 +37,7 @@ pub use decide::acquire::{
 };
 pub use decide::budget::Budget;
 pub use decide::check::{Check, check_effect, current_rows, decide_check, named_rows};
+pub use decide::in_place::{OneLimitAnswer, decide_in_place};
 pub use decide::refund::{
     decide_correct, decide_give_back, decide_refund, decide_reset, decide_settle, hold_rows, parse_counter,
 };

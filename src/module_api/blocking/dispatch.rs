@@ -16,6 +16,12 @@ use crate::module_api::server_string::{ServerStr, ServerString};
 use crate::module_api::timer;
 use crate::module_api::{api, raw};
 
+/// Whether any client waits at any key.
+#[inline]
+pub fn has_waiters() -> bool {
+    with(|registry| !registry.by_key.is_empty())
+}
+
 /// Serves the clients that wait for their turn at `key` of the selected database, as far as it
 /// goes, and those that wait for subjects that [`notify`] announced. Call it after every change
 /// that may let one of them go on, in the same unit of replication.

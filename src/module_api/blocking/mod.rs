@@ -59,7 +59,9 @@ pub(crate) mod wanted;
 pub(crate) mod work_budget;
 
 pub use block::block;
-pub use dispatch::{all_stale, clock_moved, db_stale, end_overdue, notify, serve, stale, turns_stale};
+pub use dispatch::{
+    all_stale, clock_moved, db_stale, end_overdue, has_waiters, notify, serve, stale, turns_stale,
+};
 pub use limits::{MAX_WAITERS, MAX_WAITERS_PER_KEY};
 pub use registry::counts;
 pub use turns::stands_behind_others;

@@ -3,6 +3,7 @@
 pub(crate) mod acquire;
 pub(crate) mod budget;
 pub(crate) mod check;
+pub(crate) mod in_place;
 pub(crate) mod refund;
 pub(crate) mod request;
 pub(crate) mod verdict;

@@ -49,6 +49,18 @@ impl PackedBucket {
         self.part = packed(bucket.part);
     }
 
+    /// The TAT in milliseconds and its fraction; `None` beyond 64 bits.
+    #[inline]
+    pub fn short_tat(&self) -> Option<(UnixMs, u64)> {
+        (self.high == [0; 2]).then(|| (u64::from_le_bytes(self.low), unpacked(self.part)))
+    }
+
+    /// Replaces the TAT by one of 64 bits.
+    #[inline]
+    pub fn set_short_tat(&mut self, at: UnixMs, part: u64) {
+        (self.low, self.high, self.part) = (at.to_le_bytes(), [0; 2], packed(part));
+    }
+
     /// Whether the bucket has this rule.
     #[inline]
     pub fn is_of(&self, rule: &Rule) -> bool {
