@@ -10,6 +10,7 @@ pub(crate) mod idemp;
 pub(crate) mod info_fields;
 pub(crate) mod jobq;
 pub(crate) mod module_init;
+pub(crate) mod policy_commands;
 pub(crate) mod ratelimit;
 pub(crate) mod server_events;
 pub(crate) mod setting_value;

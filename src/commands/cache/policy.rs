@@ -8,14 +8,15 @@ use crate::module_api::reply::Reply;
 use crate::runtime::handler::Handler;
 
 use crate::commands::args::{ArgReader, unknown};
+use crate::commands::policy_commands::{DeleteDecision, PolicyTable};
 use crate::commands::setting_value::reply_setting;
 use crate::runtime::global_tables;
 
 /// `CACHE.POLICY SET prefix [TTL d] [GRACE d] [JITTER pct] [ABSENTTL d] [LEASE d] [EARLY beta]
 /// [COMPRESS bytes] [MAXVALUE bytes]`
-pub struct CachePolicySet;
+pub struct SetPolicy;
 
-impl Handler for CachePolicySet {
+impl Handler for SetPolicy {
     fn run(call: Call<'_>) -> Result<(), Refusal> {
         let mut words = ArgReader::of(call.args);
         words.next_arg("subcommand")?;
@@ -39,55 +40,30 @@ impl Handler for CachePolicySet {
     }
 }
 
-/// `CACHE.POLICY DEL prefix`
-pub struct CachePolicyDelete;
+/// GET, LIST and DEL of CACHE.POLICY.
+pub struct CachePolicyTable;
 
-impl Handler for CachePolicyDelete {
-    fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let prefix = call.args.get(2).unwrap_or_default();
-        let deleted = global_tables::write::<CachePolicies, _>(call.ctx, |policies, _, _| {
-            Ok(cache::decide_delete_policy(policies, prefix))
-        })?;
-        call.reply.int(i64::from(deleted));
-        Ok(())
+impl PolicyTable for CachePolicyTable {
+    type Table = CachePolicies;
+    type Policy = CachePolicy;
+
+    fn get<'t>(policies: &'t CachePolicies, prefix: &[u8]) -> Option<&'t CachePolicy> {
+        policies.get(prefix)
     }
-}
 
-/// `CACHE.POLICY GET prefix`
-pub struct CachePolicyGet;
-
-impl Handler for CachePolicyGet {
-    fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let prefix = call.args.get(2).unwrap_or_default();
-        global_tables::read::<CachePolicies, _>(|policies| match policies.get(prefix) {
-            Some(policy) => fields(policy, call.reply),
-            None => call.reply.null(),
-        });
-        Ok(())
+    fn all(policies: &CachePolicies) -> impl ExactSizeIterator<Item = (&[u8], &CachePolicy)> {
+        policies.iter()
     }
-}
 
-/// `CACHE.POLICY LIST`
-pub struct CachePolicyList;
-
-impl Handler for CachePolicyList {
-    fn run(call: Call<'_>) -> Result<(), Refusal> {
-        global_tables::read::<CachePolicies, _>(|policies| {
-            let all = policies.iter();
-            call.reply.map(all.len());
-            for (prefix, policy) in all {
-                call.reply.bulk(prefix);
-                fields(policy, call.reply);
-            }
-        });
-        Ok(())
+    fn reply(policy: &CachePolicy, reply: Reply<'_>) {
+        let given_fields = policy.given_fields();
+        reply.map(given_fields.len());
+        for (name, value) in given_fields {
+            reply_setting(name, &value, reply);
+        }
     }
-}
 
-fn fields(policy: &CachePolicy, reply: Reply<'_>) {
-    let given_fields = policy.given_fields();
-    reply.map(given_fields.len());
-    for (name, value) in given_fields {
-        reply_setting(name, &value, reply);
+    fn decide_delete(policies: &CachePolicies, prefix: &[u8]) -> DeleteDecision<CachePolicies> {
+        Ok(cache::decide_delete_policy(policies, prefix))
     }
 }

@@ -9,6 +9,7 @@ use crate::module_api::reply::Reply;
 use crate::runtime::handler::Handler;
 
 use crate::commands::args::ArgReader;
+use crate::commands::policy_commands::{DeleteDecision, PolicyTable};
 use crate::commands::ratelimit::stats;
 use crate::runtime::global_tables;
 
@@ -30,55 +31,33 @@ impl Handler for Set {
     }
 }
 
-/// `RATELIMIT.POLICY DEL name`
-pub struct Delete;
+/// GET, LIST and DEL of RATELIMIT.POLICY.
+pub struct LimitPolicyTable;
 
-impl Handler for Delete {
-    fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let name = call.args.get(2).unwrap_or_default();
-        let deleted = global_tables::write::<LimitPolicies, _>(call.ctx, |policies, _, _| {
-            ratelimit::decide_delete_policy(policies, name)
-        })?;
+impl PolicyTable for LimitPolicyTable {
+    type Table = LimitPolicies;
+    type Policy = LimitPolicy;
+
+    fn get<'t>(policies: &'t LimitPolicies, name: &[u8]) -> Option<&'t LimitPolicy> {
+        policies.get(name).map(|policy| &**policy)
+    }
+
+    fn all(policies: &LimitPolicies) -> impl ExactSizeIterator<Item = (&[u8], &LimitPolicy)> {
+        policies.iter()
+    }
+
+    fn reply(policy: &LimitPolicy, reply: Reply<'_>) {
+        let texts = policy.texts();
+        reply.array(texts.len());
+        texts.for_each(|text| reply.bulk(&text));
+    }
+
+    fn decide_delete(policies: &LimitPolicies, name: &[u8]) -> DeleteDecision<LimitPolicies> {
+        ratelimit::decide_delete_policy(policies, name)
+    }
+
+    fn on_deleted(call: Call<'_>, name: &[u8]) {
         stats::forget(name);
         blocking::turns_stale(call.ctx);
-        call.reply.int(i64::from(deleted));
-        Ok(())
     }
-}
-
-/// `RATELIMIT.POLICY GET name`
-pub struct Get;
-
-impl Handler for Get {
-    fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let name = call.args.get(2).unwrap_or_default();
-        global_tables::read::<LimitPolicies, _>(|policies| match policies.get(name) {
-            Some(policy) => reply_limits(policy, call.reply),
-            None => call.reply.null(),
-        });
-        Ok(())
-    }
-}
-
-/// `RATELIMIT.POLICY LIST`
-pub struct List;
-
-impl Handler for List {
-    fn run(call: Call<'_>) -> Result<(), Refusal> {
-        global_tables::read::<LimitPolicies, _>(|policies| {
-            let all = policies.iter();
-            call.reply.map(all.len());
-            for (name, policy) in all {
-                call.reply.bulk(name);
-                reply_limits(policy, call.reply);
-            }
-        });
-        Ok(())
-    }
-}
-
-fn reply_limits(policy: &LimitPolicy, reply: Reply<'_>) {
-    let texts = policy.texts();
-    reply.array(texts.len());
-    texts.for_each(|text| reply.bulk(&text));
 }

@@ -5,6 +5,7 @@ use crate::commands::cache::{
     CacheAbsent, CacheEvents, CacheExpire, CacheGet, CacheGetSet, CacheRelease, CacheSet, invalidate, policy,
     stats,
 };
+use crate::commands::policy_commands::{DeletePolicy, GetPolicy, ListPolicies};
 use crate::commands::table::internal::effects;
 use crate::domain::cache::CacheEntry;
 use crate::module_api::command::{Access, Arg, ArgType, Keys, Spec};
@@ -155,7 +156,7 @@ pub static ROWS: &[Spec] = &[
             option("COMPRESS", integer("bytes")),
             option("MAXVALUE", integer("bytes")),
         ],
-        entry: entry::<policy::CachePolicySet>(),
+        entry: entry::<policy::SetPolicy>(),
     },
     Spec {
         name: "CACHE.POLICY|DEL",
@@ -166,7 +167,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(1)",
         since: "0.1.0",
         args: &[text("prefix")],
-        entry: entry::<policy::CachePolicyDelete>(),
+        entry: entry::<DeletePolicy<policy::CachePolicyTable>>(),
     },
     Spec {
         name: "CACHE.POLICY|GET",
@@ -177,7 +178,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(1)",
         since: "0.1.0",
         args: &[text("prefix")],
-        entry: entry::<policy::CachePolicyGet>(),
+        entry: entry::<GetPolicy<policy::CachePolicyTable>>(),
     },
     Spec {
         name: "CACHE.POLICY|LIST",
@@ -188,7 +189,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(P) with P the number of policies",
         since: "0.1.0",
         args: &[],
-        entry: entry::<policy::CachePolicyList>(),
+        entry: entry::<ListPolicies<policy::CachePolicyTable>>(),
     },
     Spec {
         name: "CACHE.STATS",

@@ -1,6 +1,7 @@
 //! RATELIMIT.
 
 use super::arg_spec::{KEY, duration, flag, further_key, integer, multiple, one_of, option, optional, text};
+use crate::commands::policy_commands::{DeletePolicy, GetPolicy, ListPolicies};
 use crate::commands::ratelimit::{
     AcquirePlace, CheckLimits, CheckSeveral, LockSubject, Peek, Refund, ReleasePlace, Reset, Settle,
     ShowStats, Unlock, policy,
@@ -108,7 +109,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(1)",
         since: "0.1.0",
         args: &[text("name")],
-        entry: entry::<policy::Delete>(),
+        entry: entry::<DeletePolicy<policy::LimitPolicyTable>>(),
     },
     Spec {
         name: "RATELIMIT.POLICY|GET",
@@ -119,7 +120,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(L) with L the number of limits, at most 16",
         since: "0.1.0",
         args: &[text("name")],
-        entry: entry::<policy::Get>(),
+        entry: entry::<GetPolicy<policy::LimitPolicyTable>>(),
     },
     Spec {
         name: "RATELIMIT.POLICY|LIST",
@@ -130,7 +131,7 @@ pub static ROWS: &[Spec] = &[
         complexity: "O(N) with N the number of limits in all policies",
         since: "0.1.0",
         args: &[],
-        entry: entry::<policy::List>(),
+        entry: entry::<ListPolicies<policy::LimitPolicyTable>>(),
     },
     Spec {
         name: "RATELIMIT.REFUND",
