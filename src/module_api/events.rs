@@ -3,12 +3,8 @@
 use std::ffi::{c_int, c_void};
 use std::sync::OnceLock;
 
-<<<<<<< HEAD
-use super::context::Ctx;
-use super::own_files::Source;
-=======
 use super::context::{Ctx, role_may_change};
->>>>>>> b7c31ed (ratelimit: decide a plain check of one limit where it lies)
+use super::own_files::Source;
 use super::panic_guard::catch_panic_or;
 use crate::module_api::{api, raw, replication};
 
@@ -70,7 +66,8 @@ extern "C" fn happened(
     catch_panic_or((), || {
         // SAFETY: `data` is of the type that the event's id says.
         let event = unsafe { translate(event.id, sub, data) };
-        if matches!(event, Some(Event::LoadStarted | Event::LoadEnded | Event::Promoted | Event::Demoted)) {
+        if matches!(event, Some(Event::LoadStarted(_) | Event::LoadEnded | Event::Promoted | Event::Demoted))
+        {
             role_may_change();
         }
         if let (Some(event), Some(listener)) = (event, LISTENER.get()) {

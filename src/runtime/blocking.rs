@@ -16,20 +16,21 @@ use crate::module_api::server_string::ServerStr;
 
 use super::commit::{ReplicateAs, Write};
 use super::value_type::ValueType;
-use crate::runtime::{commit, eviction, token_clock};
+use crate::runtime::commit;
 
 /// When to try again to grant what a full server has no memory for.
 const FULL_RETRY_MS: u64 = 100;
 
-/// A request that can be made again and again until it gets something.
+/// A request that can be made again and again until it gets something. One that only looks is a
+/// [`BlockingRead`].
 pub trait Waitable: 'static {
     type Value: ValueType;
     /// May borrow from the value: it is sent before the effect is applied.
     type Answer<'v>;
 
-    /// Whether it only looks: its decisions have no effect, and its command opens the key for
-    /// reading. An attempt for a waiter also advances the key, because no other command may come to
-    /// do it.
+    /// Whether it only looks ([`BlockingRead`]): its decisions have no effect, and its command
+    /// opens the key for reading. An attempt for a waiter also advances the key, because no other
+    /// command may come to do it.
     const READ_ONLY: bool = false;
 
     /// In which line of the key it waits.
@@ -93,6 +94,77 @@ pub trait Waitable: 'static {
     fn undo(&self, _answer: &Self::Answer<'_>, _ctx: Ctx<'_>, _key: ServerStr<'_>) {}
 }
 
+/// A request that only looks, and waits until there is something to see. [`Look`] makes a
+/// [`Waitable`] of it.
+pub trait BlockingRead: 'static {
+    type Value: ValueType;
+    /// May borrow from the value.
+    type Answer<'v>;
+
+    /// For which subject of the key it waits.
+    fn subject(&self) -> u64;
+
+    fn look<'v>(&self, state: Option<&'v Self::Value>, now: UnixMs) -> Self::Answer<'v>;
+
+    /// Whether this answer is one to wait on.
+    fn is_empty(answer: &Self::Answer<'_>) -> bool;
+
+    /// See [`Waitable::into_owned`].
+    fn into_owned(answer: Self::Answer<'_>) -> Self::Answer<'static>;
+
+    /// See [`Waitable::is_shared`].
+    fn is_shared(_answer: &Self::Answer<'_>) -> bool {
+        false
+    }
+
+    /// See [`Waitable::next_due`].
+    fn next_due(&self, state: &Self::Value, now: UnixMs) -> Option<UnixMs>;
+
+    fn reply(&self, answer: &Self::Answer<'_>, reply: Reply<'_>);
+}
+
+/// A [`BlockingRead`] that may wait.
+pub struct Look<R>(pub R);
+
+impl<R: BlockingRead> Waitable for Look<R> {
+    type Value = R::Value;
+    type Answer<'v> = R::Answer<'v>;
+
+    const READ_ONLY: bool = true;
+
+    fn wait_for(&self) -> WaitFor {
+        WaitFor::Subject(self.0.subject())
+    }
+
+    fn decide<'v>(&self, state: Option<&'v R::Value>, now: UnixMs, _: &TokenClock) -> Decided<'v, Self> {
+        Ok(Decision::answer(self.0.look(state, now)))
+    }
+
+    fn is_empty(answer: &R::Answer<'_>) -> bool {
+        R::is_empty(answer)
+    }
+
+    fn into_owned(answer: R::Answer<'_>) -> R::Answer<'static> {
+        R::into_owned(answer)
+    }
+
+    fn is_shared(&self, answer: &R::Answer<'_>) -> bool {
+        R::is_shared(answer)
+    }
+
+    fn next_due(&self, state: &R::Value, now: UnixMs) -> Option<UnixMs> {
+        self.0.next_due(state, now)
+    }
+
+    fn timeout_reply(&self, state: Option<&R::Value>, now: UnixMs) -> Result<R::Answer<'static>, Refusal> {
+        Ok(R::into_owned(self.0.look(state, now)))
+    }
+
+    fn reply(&self, answer: &R::Answer<'_>, _: ServerStr<'_>, reply: Reply<'_>) {
+        self.0.reply(answer, reply);
+    }
+}
+
 /// What [`Waitable::decide`] gives.
 pub type Decided<'v, W> =
     Result<Decision<<W as Waitable>::Answer<'v>, <<W as Waitable>::Value as Value>::Effect>, Refusal>;
@@ -105,24 +177,24 @@ pub fn answer<W: Waitable>(
     block: Option<u64>,
 ) -> Result<(), Refusal> {
     let ctx = call.ctx;
-    let how = Write::replicated_as(request.replicate_as());
+    let how = Write::replicated_as(request.replicate_as()).replying();
+    // Most calls are answered at once: what is said where a client waits is put aside.
+    let mut nothing = None;
     let outcome = decide_and_commit::<W, _>(ctx, key, how, |state, now, tokens| {
         let Decision { reply: answer, effect } = request.decide(state, now, tokens)?;
-        eviction::refuse_if_full(ctx, state, effect.as_ref())?;
-        token_clock::refuse_spent(effect.as_ref())?;
-        let waits = block.is_some() && W::is_empty(&answer);
-        if !waits {
+        commit::refuse(ctx, state, effect.as_ref())?;
+        if block.is_some() && W::is_empty(&answer) {
+            nothing = Some(W::into_owned(answer));
+        } else {
             request.reply(&answer, key, call.reply);
         }
-        Ok(Decision { reply: waits.then(|| W::into_owned(answer)), effect })
+        Ok(Decision { reply: (), effect })
     });
-    match (or_other_type(&request, ctx, key, outcome), block) {
-        (Ok(Found::OfOtherType(answer)), _) => request.reply(&answer, key, call.reply),
-        (Ok(Found::Decided(Some(nothing))), Some(timeout)) => {
-            wait(call, &[key], request, nothing, timeout);
-        }
-        (Ok(Found::Decided(_)), _) => {}
-        (Err(refusal), _) => return Err(refusal),
+    if let Err(refusal) = outcome {
+        let answer = or_other_type(&request, ctx, key, refusal)?;
+        request.reply(&answer, key, call.reply);
+    } else if let (Some(nothing), Some(timeout)) = (nothing, block) {
+        wait(call, &[key], request, nothing, timeout);
     }
     Ok(())
 }
@@ -169,24 +241,16 @@ fn decide_and_commit<W: Waitable, R>(
     commit::write_with(ctx, key, how, decide)
 }
 
-/// What was found at a key: a decision on the family's value, or what is said of another type.
-enum Found<T, A> {
-    Decided(T),
-    OfOtherType(A),
-}
-
-fn or_other_type<W: Waitable, T>(
+/// What is said where the refusal is that of a key of another type; else the refusal.
+fn or_other_type<W: Waitable>(
     request: &W,
     ctx: Ctx<'_>,
     key: ServerStr<'_>,
-    outcome: Result<T, Refusal>,
-) -> Result<Found<T, W::Answer<'static>>, Refusal> {
-    match outcome {
-        Ok(decided) => Ok(Found::Decided(decided)),
-        Err(refusal) if refusal.code == Code::WrongType => {
-            request.reply_to_other_type(ctx, key).map(Found::OfOtherType).ok_or(refusal)
-        }
-        Err(refusal) => Err(refusal),
+    refusal: Refusal,
+) -> Result<W::Answer<'static>, Refusal> {
+    match refusal.code {
+        Code::WrongType => request.reply_to_other_type(ctx, key).ok_or(refusal),
+        _ => Err(refusal),
     }
 }
 
@@ -224,17 +288,16 @@ impl<W: Waitable> Request for Waiting<W> {
             let Decision { reply: answer, effect } = self.0.decide(state, now, tokens)?;
             Ok(Decision { reply: keep(&*self.0, answer, shared), effect })
         });
-        let outcome = match or_other_type(&*self.0, ctx, key, outcome) {
-            Ok(Found::Decided(answer)) if W::is_empty(&answer) => {
+        let outcome = match outcome {
+            Ok(answer) if W::is_empty(&answer) => {
                 return Attempt::Wait { until: until(&*self.0, ctx, key) };
             }
             // What would be granted takes memory, and there is none.
             Err(refusal) if refusal.code == Code::OutOfMemory => {
                 return Attempt::Wait { until: Some(ctx.now_ms() + FULL_RETRY_MS) };
             }
-            Ok(Found::Decided(answer)) => Ok(answer),
-            Ok(Found::OfOtherType(answer)) => Ok(Rc::new(answer)),
-            Err(refusal) => Err(refusal),
+            Ok(answer) => Ok(answer),
+            Err(refusal) => or_other_type(&*self.0, ctx, key, refusal).map(Rc::new),
         };
         Attempt::Served(Rc::new(Granted { request: Rc::clone(&self.0), outcome }))
     }

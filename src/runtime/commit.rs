@@ -35,15 +35,27 @@ pub struct Write {
     pub if_string: IfString,
     /// False for an attempt on behalf of a client that waits: its round serves the others.
     pub serves_waiters: bool,
+    /// True where the decision itself has asked whether its effect is refused ([`refuse`]), because
+    /// it replies.
+    pub has_asked: bool,
 }
 
 impl Write {
     /// What most commands do: replicate the effect, refuse other types, serve the waiters.
-    pub const DEFAULT: Write =
-        Write { replicate_as: ReplicateAs::Effect, if_string: IfString::Refuse, serves_waiters: true };
+    pub const DEFAULT: Write = Write {
+        replicate_as: ReplicateAs::Effect,
+        if_string: IfString::Refuse,
+        serves_waiters: true,
+        has_asked: false,
+    };
 
     pub const fn replicated_as(replicate_as: ReplicateAs) -> Self {
         Write { replicate_as, ..Self::DEFAULT }
+    }
+
+    /// For a decision that replies, and calls [`refuse`] before it does.
+    pub const fn replying(self) -> Self {
+        Write { has_asked: true, ..self }
     }
 
     pub const fn over_string() -> Self {
@@ -76,8 +88,8 @@ pub fn write<V: ValueType, R>(
 /// Runs `decide` on the key's value, replicates and applies its effect, and serves clients blocked
 /// on the key.
 ///
-/// An effect that would add to a server that is full is refused. A `decide` that replies by itself
-/// must ask [`eviction::refuse_if_full`] before it does.
+/// An effect that [`refuse`] names is refused. A `decide` that replies by itself must ask that
+/// before it does, and says so by [`Write::replying`].
 pub fn write_with<V: ValueType, R>(
     ctx: Ctx<'_>,
     name: ServerStr<'_>,
@@ -97,7 +109,8 @@ pub fn write_with<V: ValueType, R>(
 /// effect do. `in_place` returns `None` for a value with overdue changes and for all else that it
 /// cannot decide. What it changes must add nothing to the server's memory and grant no token.
 ///
-/// Only for verbatim commands. While clients wait or events are wanted, `decide` alone is asked.
+/// Only for verbatim commands whose `decide` replies. While clients wait or events are wanted,
+/// `decide` alone is asked.
 pub fn write_in_place<V: ValueType, C, R>(
     ctx: Ctx<'_>,
     name: ServerStr<'_>,
@@ -105,7 +118,7 @@ pub fn write_in_place<V: ValueType, C, R>(
     change: impl FnOnce(&mut V, C),
     decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
 ) -> Result<R, Refusal> {
-    let how = Write::replicated_as(ReplicateAs::Verbatim);
+    let how = Write::replicated_as(ReplicateAs::Verbatim).replying();
     if blocking::has_waiters() || keyspace::wants_module_events() {
         return write_with(ctx, name, how, decide);
     }
@@ -125,6 +138,18 @@ pub fn write_in_place<V: ValueType, C, R>(
     Ok(reply)
 }
 
+/// Refuses an effect that would add to a server that is full, or that needs a token beyond the
+/// last.
+#[inline]
+pub fn refuse<V: ValueType>(
+    ctx: Ctx<'_>,
+    state: Option<&V>,
+    effect: Option<&V::Effect>,
+) -> Result<(), Refusal> {
+    eviction::refuse_if_full(ctx, state, effect)?;
+    token_clock::refuse_spent(effect)
+}
+
 fn write_to<V: ValueType, R>(
     mut key: Key<'_>,
     now: UnixMs,
@@ -135,8 +160,9 @@ fn write_to<V: ValueType, R>(
     let has_advanced = advance::<V>(ctx, &mut key, name, how.if_string, now)?;
     let state = state_of::<V>(&key, how.if_string)?;
     let Decision { reply, effect } = token_clock::tokens(|tokens| decide(state, now, tokens))?;
-    eviction::refuse_if_full(ctx, state, effect.as_ref())?;
-    token_clock::refuse_spent(effect.as_ref())?;
+    if !how.has_asked {
+        refuse(ctx, state, effect.as_ref())?;
+    }
     let has_changed = has_advanced || effect.is_some();
     if let Some(effect) = effect {
         match how.replicate_as {
@@ -325,23 +351,38 @@ fn commit_verbatim<V: ValueType>(ctx: Ctx<'_>, key: &mut Key<'_>, now: UnixMs, e
 /// Applies an effect to the key: the same on a primary, a replica and while loading.
 pub fn apply<V: ValueType>(key: &mut Key<'_>, effect: V::Effect) {
     token_clock::tokens(|tokens| tokens.saw(effect.highest_token()));
+    let is_deleted = match keyspace::wants_module_events() {
+        true => apply_and_tell::<V>(key, effect),
+        false => apply_unheard::<V>(key, effect, None),
+    };
+    if is_deleted {
+        keyspace::notify(key.ctx(), EventClass::Generic, c"del", key.server_name());
+    }
+}
+
+/// Returns whether the key was deleted.
+fn apply_unheard<V: ValueType>(key: &mut Key<'_>, effect: V::Effect, events: Option<&mut Events>) -> bool {
     let is_visible = effect.is_visible();
     let was_there = !key.is_missing();
-    let mut events = keyspace::wants_module_events().then(|| Events::from_iter(V::event(&effect)));
     panic_guard::abort_on_panic(|| {
         panic_guard::test_point(TestPoint::Apply);
-        update::<V>(key, effect, events.as_mut());
+        update::<V>(key, effect, events);
     });
     if is_visible {
         key.changed();
     }
-    let (ctx, name) = (key.ctx(), key.server_name());
-    for event in events.into_iter().flatten() {
-        keyspace::notify(ctx, EventClass::Module, event, name);
+    was_there && key.is_missing()
+}
+
+/// Like [`apply_unheard`], where somebody may hear of the module's events.
+#[cold]
+fn apply_and_tell<V: ValueType>(key: &mut Key<'_>, effect: V::Effect) -> bool {
+    let mut events = Events::from_iter(V::event(&effect));
+    let is_deleted = apply_unheard::<V>(key, effect, Some(&mut events));
+    for event in events {
+        keyspace::notify(key.ctx(), EventClass::Module, event, key.server_name());
     }
-    if was_there && key.is_missing() {
-        keyspace::notify(ctx, EventClass::Generic, c"del", name);
-    }
+    is_deleted
 }
 
 /// Keyspace events of one effect.

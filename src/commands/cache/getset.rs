@@ -20,8 +20,6 @@ use crate::runtime::blocking;
 use crate::runtime::blocking::{Decided, Waitable};
 use crate::runtime::commit;
 use crate::runtime::commit::Write;
-use crate::runtime::eviction;
-use crate::runtime::token_clock;
 
 /// `CACHE.GETSET key [LEASE d] [BLOCK d] [TOUCH d] [WITHMETA]`, or
 /// `… VALUE v [TTL d] [GRACE d] [META b] [TAGS n tag …] [WITHMETA]`
@@ -108,14 +106,18 @@ fn get_or_store(
     with_meta: bool,
 ) -> Result<(), Refusal> {
     let (terms, class) = effective_policy::for_value(key);
-    let outcome = commit::write::<CacheEntry, _>(call.ctx, key, |entry, now, tokens| {
-        let decision = cache::decide_getset_value(entry, set, &terms, now, tokens)?;
-        let Decision { reply, effect } = cache::attach_tags(decision, tags);
-        eviction::refuse_if_full(call.ctx, entry, effect.as_ref())?;
-        token_clock::refuse_spent(effect.as_ref())?;
-        send(class, &reply, with_meta, call.reply);
-        Ok(Decision { reply: (), effect })
-    });
+    let outcome = commit::write_with::<CacheEntry, _>(
+        call.ctx,
+        key,
+        Write::DEFAULT.replying(),
+        |entry, now, tokens| {
+            let decision = cache::decide_getset_value(entry, set, &terms, now, tokens)?;
+            let Decision { reply, effect } = cache::attach_tags(decision, tags);
+            commit::refuse(call.ctx, entry, effect.as_ref())?;
+            send(class, &reply, with_meta, call.reply);
+            Ok(Decision { reply: (), effect })
+        },
+    );
     match outcome {
         Err(refusal) if refusal.code == Code::WrongType => {
             let hit = plain_string::hit(call.ctx, key, None).ok_or(refusal)?;

@@ -2,21 +2,17 @@
 
 use std::ffi::CStr;
 
-use crate::domain::decision::Decision;
 use crate::domain::jobq;
 use crate::domain::jobq::{Event, EventView, NEXT_EVENT, Queue};
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;
-use crate::domain::token::TokenClock;
-use crate::module_api::blocking::WaitFor;
 use crate::module_api::command::Call;
 use crate::module_api::reply::Reply;
-use crate::module_api::server_string::ServerStr;
 use crate::runtime::handler::Handler;
 
 use crate::commands::args::{ArgReader, unknown};
 use crate::runtime::blocking;
-use crate::runtime::blocking::{Decided, Waitable};
+use crate::runtime::blocking::{BlockingRead, Look};
 
 /// The highest number of an event that can be given.
 const MAX_EVENT_NUMBER: u64 = (1 << 53) - 1;
@@ -41,7 +37,7 @@ impl Handler for Events {
                 _ => return Err(unknown(&option)),
             }
         }
-        blocking::answer(call, key, request, block)
+        blocking::answer(call, key, Look(request), block)
     }
 }
 
@@ -51,18 +47,16 @@ struct EventsRequest {
     count: usize,
 }
 
-impl Waitable for EventsRequest {
+impl BlockingRead for EventsRequest {
     type Value = Queue;
     type Answer<'q> = Vec<EventView<'q>>;
 
-    const READ_ONLY: bool = true;
-
-    fn wait_for(&self) -> WaitFor {
-        WaitFor::Subject(NEXT_EVENT)
+    fn subject(&self) -> u64 {
+        NEXT_EVENT
     }
 
-    fn decide<'q>(&self, queue: Option<&'q Queue>, _: UnixMs, _: &TokenClock) -> Decided<'q, Self> {
-        Ok(Decision::answer(jobq::events(queue, self.since, self.count)))
+    fn look<'q>(&self, queue: Option<&'q Queue>, _: UnixMs) -> Vec<EventView<'q>> {
+        jobq::events(queue, self.since, self.count)
     }
 
     fn is_empty(events: &Vec<EventView<'_>>) -> bool {
@@ -77,11 +71,7 @@ impl Waitable for EventsRequest {
         queue.next_event()
     }
 
-    fn timeout_reply(&self, _: Option<&Self::Value>, _: UnixMs) -> Result<Vec<EventView<'static>>, Refusal> {
-        Ok(Vec::new())
-    }
-
-    fn reply(&self, events: &Vec<EventView<'_>>, _: ServerStr<'_>, reply: Reply<'_>) {
+    fn reply(&self, events: &Vec<EventView<'_>>, reply: Reply<'_>) {
         reply.array(events.len());
         for event in events {
             reply.array(5);

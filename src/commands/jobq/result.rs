@@ -2,22 +2,18 @@
 
 use std::borrow::Cow;
 
-use crate::domain::decision::Decision;
 use crate::domain::jobq;
 use crate::domain::jobq::{JobRef, Queue, State};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time::UnixMs;
-use crate::domain::token::TokenClock;
-use crate::module_api::blocking::WaitFor;
 use crate::module_api::command::Call;
 use crate::module_api::reply::Reply;
-use crate::module_api::server_string::ServerStr;
 use crate::runtime::handler::Handler;
 
 use crate::commands::args::{ArgReader, unknown};
 use crate::commands::jobq::state_name;
 use crate::runtime::blocking;
-use crate::runtime::blocking::{Decided, Waitable};
+use crate::runtime::blocking::{BlockingRead, Look};
 use crate::runtime::commit;
 
 /// `JOBQ.RESULT key id [BLOCK d]`
@@ -43,7 +39,7 @@ impl Handler for GetResult {
             Ok(None)
         })?;
         match waits_for {
-            Some(job) => blocking::answer(call, key, ResultRequest { id: id.into(), job }, block),
+            Some(job) => blocking::answer(call, key, Look(ResultRequest { id: id.into(), job }), block),
             None => Ok(()),
         }
     }
@@ -64,19 +60,17 @@ struct ResultRequest {
 /// `None` when the job has left without having ended.
 type Ended<'q> = Option<(State, Option<Cow<'q, [u8]>>)>;
 
-impl Waitable for ResultRequest {
+impl BlockingRead for ResultRequest {
     type Value = Queue;
     type Answer<'q> = Ended<'q>;
 
-    const READ_ONLY: bool = true;
-
-    fn wait_for(&self) -> WaitFor {
-        WaitFor::Subject(self.job.subject())
+    fn subject(&self) -> u64 {
+        self.job.subject()
     }
 
-    fn decide<'q>(&self, queue: Option<&'q Queue>, now: UnixMs, _: &TokenClock) -> Decided<'q, Self> {
+    fn look<'q>(&self, queue: Option<&'q Queue>, now: UnixMs) -> Ended<'q> {
         let job_result = jobq::result_of(queue, &self.id, self.job, now);
-        Ok(Decision::answer(job_result.map(|(state, value)| (state, value.map(Cow::Borrowed)))))
+        job_result.map(|(state, value)| (state, value.map(Cow::Borrowed)))
     }
 
     fn is_empty(ended: &Ended<'_>) -> bool {
@@ -89,7 +83,7 @@ impl Waitable for ResultRequest {
 
     /// Every waiter of a round gets the answer of the first: a client that waited when the job
     /// ended gets its result, even if the job is not kept any more when its turn comes.
-    fn is_shared(&self, ended: &Ended<'_>) -> bool {
+    fn is_shared(ended: &Ended<'_>) -> bool {
         !Self::is_empty(ended)
     }
 
@@ -97,11 +91,7 @@ impl Waitable for ResultRequest {
         queue.may_end_at(self.job, now)
     }
 
-    fn timeout_reply(&self, _: Option<&Self::Value>, _: UnixMs) -> Result<Ended<'static>, Refusal> {
-        Ok(None)
-    }
-
-    fn reply(&self, ended: &Ended<'_>, _: ServerStr<'_>, reply: Reply<'_>) {
+    fn reply(&self, ended: &Ended<'_>, reply: Reply<'_>) {
         match ended {
             Some((state, value)) => row(*state, value.as_deref(), reply),
             None => {

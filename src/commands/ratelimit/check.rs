@@ -19,7 +19,6 @@ use crate::commands::args::{ArgReader, Keyword, unknown};
 use crate::commands::ratelimit::{check_wait, limit_args, stats};
 use crate::runtime::commit;
 use crate::runtime::commit::{ReplicateAs, Write};
-use crate::runtime::eviction;
 
 /// `RATELIMIT.CHECK key limit|@policy [limit|@policy …] [COST n | COST name=n[,name=n]] [UPTO]
 /// [LOCKOUT d [FACTOR f MAX d]] [SHADOW] [HOLD id d] [BLOCK d] [DETAIL | BRIEF]`
@@ -44,11 +43,11 @@ impl VerbatimHandler for CheckLimits {
             );
         }
         let is_plain = policies.get().is_none() && check.is_plain();
-        let how = Write::replicated_as(ReplicateAs::choose(origin, is_plain));
+        let how = Write::replicated_as(ReplicateAs::choose(origin, is_plain)).replying();
         let shape = shape.for_call(&check.request, &policies);
         commit::write_with::<Subject, _>(call.ctx, key, how, |subject, now, _| {
             let decision = ratelimit::decide_check(subject, &check, now)?;
-            eviction::refuse_if_full(call.ctx, subject, decision.effect.as_ref())?;
+            commit::refuse(call.ctx, subject, decision.effect.as_ref())?;
             Ok(decision.map(|verdict| {
                 let outcome = Outcome::of(&verdict);
                 stats::count(outcome, || call.ctx.db(), key.bytes());
@@ -92,7 +91,7 @@ fn check_one(call: Call<'_>, limit: &Limit<'_>, shape: ReplyShape) -> Result<(),
         |subject, now, _| {
             let check = Check::plain(CheckRequest::one(RequestedLimit { limit: *limit, cost: 1 }));
             let decision = ratelimit::decide_check(subject, &check, now)?;
-            eviction::refuse_if_full(call.ctx, subject, decision.effect.as_ref())?;
+            commit::refuse(call.ctx, subject, decision.effect.as_ref())?;
             Ok(decision.map(|verdict| {
                 answered(Outcome::of(&verdict));
                 reply_verdict(&verdict, verdict.taken_cost(), shape, call.reply);

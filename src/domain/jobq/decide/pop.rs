@@ -197,6 +197,7 @@ struct HandOut<'q, 'p, 'r> {
 }
 
 impl<'q, 'p> HandOut<'q, 'p, '_> {
+    #[inline]
     fn new(queue: &'q Queue, pop: &'p Pop<'p>, expected: usize, next_token: u64, now: UnixMs) -> Self {
         let (mut grants, mut popped) = (Grants::new(), PoppedJobs::new());
         grants.reserve(expected);
@@ -262,6 +263,7 @@ impl<'q, 'p> HandOut<'q, 'p, '_> {
         counts.into_iter().filter_map(charge).collect()
     }
 
+    #[inline]
     fn decision(self, batch: Option<BatchId>) -> Decision<RatedPop<'q>, Effect> {
         if self.grants.is_empty() {
             return Decision::answer(RatedPop { jobs: self.popped, held_back: self.held_back });

@@ -142,18 +142,15 @@ impl Queue {
 
     /// A job by the id that its clients use.
     pub(crate) fn find(&self, id: &[u8]) -> Option<(Serial, &Job)> {
-        let serial = match id.first() {
-            Some(b'#') => {
-                let (serial, created) = AutomaticId::parse(id)?;
-                self.job(serial).filter(|job| job.id().is_none() && job.created == created)?;
-                serial
-            }
-            _ => self
-                .ids
-                .candidates(id)
-                .find(|serial| self.job(*serial).is_some_and(|job| job.id() == Some(id)))?,
-        };
-        Some((serial, self.job(serial)?))
+        if id.first() == Some(&b'#') {
+            let (serial, created) = AutomaticId::parse(id)?;
+            let job = self.job(serial).filter(|job| job.id().is_none() && job.created == created)?;
+            return Some((serial, job));
+        }
+        self.ids.candidates(id).find_map(|serial| {
+            let job = self.job(serial).filter(|job| job.id() == Some(id))?;
+            Some((serial, job))
+        })
     }
 
     /// Whether there is a job with this serial or this id.

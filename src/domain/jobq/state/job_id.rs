@@ -15,6 +15,36 @@ use std::ops::Deref;
 /// A `#`, two numbers and what parts them.
 const MAX_AUTOMATIC_ID_BYTES: usize = 2 + 2 * 13;
 
+const BASE: u64 = 36;
+
+const DIGITS: &[u8; BASE as usize] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+
+/// The two digits of each number below `BASE` squared.
+const PAIRS: [[u8; 2]; (BASE * BASE) as usize] = {
+    let mut pairs = [[0; 2]; (BASE * BASE) as usize];
+    let mut at = 0;
+    while at < pairs.len() {
+        pairs[at] = [DIGITS[at / BASE as usize], DIGITS[at % BASE as usize]];
+        at += 1;
+    }
+    pairs
+};
+
+/// The value of each byte as a digit, [`NO_DIGIT`] for all others.
+const VALUES: [u8; 256] = {
+    let mut values = [NO_DIGIT; 256];
+    let mut at = 0;
+    while at < DIGITS.len() {
+        values[DIGITS[at] as usize] = at as u8;
+        at += 1;
+    }
+    values
+};
+const NO_DIGIT: u8 = u8::MAX;
+
+/// So many digits, or other bytes taken for digits, make no number beyond 64 bits.
+const SHORT_DIGITS: usize = 11;
+
 /// What parts the serial from the time.
 const SEPARATOR: u8 = b'-';
 
@@ -49,25 +79,42 @@ impl AutomaticId {
     }
 
     fn prepend_number(&mut self, mut number: u64) {
-        loop {
-            self.prepend(b"0123456789abcdefghijklmnopqrstuvwxyz"[(number % 36) as usize]);
-            number /= 36;
+        // Two digits in one division.
+        while number >= BASE {
+            let start = usize::from(self.start) - 2;
+            self.text[start..start + 2].copy_from_slice(&PAIRS[(number % (BASE * BASE)) as usize]);
+            self.start = start as u8;
+            number /= BASE * BASE;
             if number == 0 {
-                break;
+                return;
             }
         }
+        self.prepend(PAIRS[number as usize][1]);
     }
 
     /// The serial and the time of the push of an automatic id.
     pub fn parse(id: &[u8]) -> Option<(Serial, UnixMs)> {
         let numbers = id.strip_prefix(b"#")?;
         let at = numbers.iter().position(|byte| *byte == SEPARATOR)?;
-        // There is one way of writing a number.
-        let number = |digits: &[u8]| {
-            let leads_with_zero = digits.len() > 1 && digits[0] == b'0';
-            if leads_with_zero { None } else { spelt(digits, 36) }
-        };
         Some((number(&numbers[..at])?, number(&numbers[at + 1..])?))
+    }
+}
+
+/// There is one way of writing a number.
+#[inline]
+fn number(digits: &[u8]) -> Option<u64> {
+    match digits {
+        [] | [b'0', _, ..] => None,
+        digits if digits.len() > SHORT_DIGITS => spelt(digits, BASE as u8),
+        digits => {
+            let (mut number, mut highest) = (0, 0);
+            for byte in digits {
+                let value = VALUES[usize::from(*byte)];
+                highest = highest.max(value);
+                number = number * BASE + u64::from(value);
+            }
+            (highest < NO_DIGIT).then_some(number)
+        }
     }
 }
 
@@ -135,6 +182,23 @@ impl fmt::Debug for JobId<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_automatic_id_reads_back(serial: u64, created: u64, shift in 0u32..64, other in 0u32..64) {
+            let (serial, created) = (serial >> shift, created >> other);
+            prop_assert_eq!(AutomaticId::parse(&AutomaticId::of(serial, created)), Some((serial, created)));
+        }
+
+        #[test]
+        fn what_is_no_automatic_id_is_refused(bytes in prop::collection::vec(any::<u8>(), 0..30)) {
+            let id = [b"#", &bytes[..]].concat();
+            if let Some((serial, created)) = AutomaticId::parse(&id) {
+                prop_assert_eq!(&*AutomaticId::of(serial, created), &id[..]);
+            }
+        }
+    }
 
     #[test]
     fn an_automatic_id_has_one_spelling() {

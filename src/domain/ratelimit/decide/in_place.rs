@@ -26,8 +26,15 @@ pub struct OneLimitAnswer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OneLimitChange {
     /// The time at which the bucket owes nothing, in ms and a fraction.
-    Bucket { at: UnixMs, part: u64 },
-    Window { rule: Rule, cost: u64, now: UnixMs },
+    Bucket {
+        at: UnixMs,
+        part: u64,
+    },
+    Window {
+        rule: Rule,
+        cost: u64,
+        now: UnixMs,
+    },
 }
 
 /// Decides a call of `cost`, at least 1. Returns `None` where only the general way knows: another
