@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use crate::process::Worker;
 use crate::support::{Client, eventually, server};
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
 }
 
@@ -96,7 +96,7 @@ fn tls_trusts_the_given_authority_and_shows_the_clients_certificate() {
 }
 
 /// A sentinel; killed when dropped.
-struct Sentinel(Child);
+pub struct Sentinel(Child);
 
 impl Drop for Sentinel {
     fn drop(&mut self) {
@@ -105,7 +105,7 @@ impl Drop for Sentinel {
     }
 }
 
-fn sentinel(folder: &Path, port: u16, primary: u16) -> Option<Sentinel> {
+pub fn sentinel(folder: &Path, port: u16, primary: u16) -> Option<Sentinel> {
     let file = folder.join("sentinel.conf");
     let text = format!(
         "port {port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {primary} 1\nsentinel down-after-milliseconds main 500\nsentinel failover-timeout main 2000\n"

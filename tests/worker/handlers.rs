@@ -10,7 +10,7 @@ fn example(path: &str) -> String {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples").join(path).display().to_string()
 }
 
-fn has(program: &str) -> bool {
+pub fn has(program: &str) -> bool {
     let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !found.is_ok_and(|status| status.success()) {
         eprintln!("skipped: no {program} here");
@@ -78,7 +78,7 @@ fn a_go_handler_speaks_the_protocol() {
 }
 
 /// A handler of Python lines, in a file of its own.
-fn python(folder: &tempfile::TempDir, body: &str) -> String {
+pub fn python(folder: &tempfile::TempDir, body: &str) -> String {
     let file = folder.path().join("handler.py");
     let head =
         format!("import sys\nsys.path.insert(0, {:?})\nfrom workgate_handler import *\n", example("python"));

@@ -4,12 +4,17 @@
 mod support;
 
 mod addresses;
+mod chance;
 mod cluster;
 mod handlers;
 mod http;
+mod kills;
+mod moving;
 mod operate;
 mod permissions;
 mod process;
+mod producer;
 mod shards;
 mod shared_rate;
+mod steps;
 mod stopping;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::chance::Chance;
 use crate::support::DEADLINE;
 
 /// A worker whose handler writes a line `queue id` for every job that it runs.
@@ -48,6 +49,16 @@ impl Worker {
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).expect("it lives");
+    }
+
+    /// `kill -9` of one of the processes that it has started, if there is one in this moment.
+    pub fn kill_a_handler(&self, chance: &mut Chance) {
+        let pids = descendants(self.child.id());
+        if !pids.is_empty() {
+            let pid = pids[chance.below(pids.len() as u64) as usize];
+            // One that has just ended is as dead.
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
     }
 
     /// The status that it ended with, once it has.
@@ -96,6 +107,24 @@ impl Drop for Worker {
             eprintln!("the worker's log:\n{}", self.log());
         }
     }
+}
+
+/// The processes below this one that have none below them.
+fn descendants(pid: u32) -> Vec<rustix::process::Pid> {
+    let mut leaves = Vec::new();
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    for thread in threads {
+        let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        for child in children.split_whitespace().filter_map(|word| word.parse::<u32>().ok()) {
+            let below = descendants(child);
+            if below.is_empty() {
+                leaves.extend(rustix::process::Pid::from_raw(child as i32));
+            } else {
+                leaves.extend(below);
+            }
+        }
+    }
+    leaves
 }
 
 fn ran(folder: &Path) -> PathBuf {
