@@ -39,6 +39,51 @@ fn a_queue_is_paused_for_a_time_and_resumed() {
 }
 
 #[test]
+fn a_group_is_paused_and_resumed_and_the_others_go_on() {
+    let s = server!();
+    for (id, group) in [("a", "tenant-7"), ("b", "tenant-8")] {
+        s.ok(format!("JOBQ.PUSH q p ID {id} GROUP {group}"));
+    }
+    let served = start(&s);
+    let browser = Browser::open(&served);
+    let found = served.get("/queue/q/find?by=group&what=tenant-7").body;
+    assert!(found.contains("The group tenant-7") && found.contains("Pause the group"), "{found}");
+    let (question, done) = browser.act("/queue/q/pause", "group=tenant-7");
+    assert!(question.body.contains("Pause the group tenant-7 of q."), "{}", question.body);
+    assert!(done.body.contains("It is paused."), "{}", done.body);
+    let page = served.get("/queue/q").body;
+    let groups = page.split_once("Groups with settings of their own").expect("it is shown").1;
+    assert!(groups.contains("tenant-7") && groups.contains("paused"), "{groups}");
+    assert!(!groups.split("</ul>").next().unwrap().contains("tenant-8"), "{groups}");
+    let why = served.get("/queue/q/job/a").body;
+    assert!(why.contains("Its group is paused, until somebody resumes it."), "{why}");
+    let jobs = s.ok("JOBQ.POP q COUNT 10");
+    let ids: Vec<String> = jobs.items().iter().map(|job| job.at(0).text()).collect();
+    assert_eq!(ids, ["b"], "only the other group's job is handed out");
+    // A pause of the queue is apart from it.
+    browser.act("/queue/q/resume", "");
+    assert!(s.ok("JOBQ.POP q").items().is_empty());
+    let (question, _) = browser.act("/queue/q/resume", "group=tenant-7");
+    assert!(question.body.contains("Resume the group tenant-7 of q."), "{}", question.body);
+    s.ok("JOBQ.POP q").at(0).at(0).clone().is("a");
+}
+
+#[test]
+fn a_group_is_closed_to_pushes_for_a_time() {
+    let s = server!();
+    s.ok("JOBQ.PUSH q p GROUP g");
+    let served = start(&s);
+    let browser = Browser::open(&served);
+    let (question, _) = browser.act("/queue/q/pause", "group=g&for=10m&pushes=yes");
+    let says = "Pause the group g of q for 10m, and refuse pushes.";
+    assert!(question.body.contains(says), "{}", question.body);
+    s.refuses("JOBQ.PUSH q p GROUP g", "PAUSED");
+    s.ok("JOBQ.PUSH q p GROUP other");
+    let until = s.ok("JOBQ.GROUP GET q g").field("paused_until_ms").int() - s.now();
+    assert!((590_000..=600_000).contains(&until), "{until}");
+}
+
+#[test]
 fn a_question_changes_nothing() {
     let s = server!();
     s.ok("JOBQ.PUSH q p ID a");

@@ -59,11 +59,15 @@ fn ready(reason: &str, now_ms: u64) -> String {
         let ms = text.trim().parse().ok()?;
         Some(format!("{} ({})", Moment::of(ms, now_ms).relative, super::shown::utc(ms)))
     };
-    if reason == "paused" {
-        return "Its queue is paused, until somebody resumes it.".into();
+    match reason {
+        "paused" => return "Its queue is paused, until somebody resumes it.".into(),
+        "group paused" => return "Its group is paused, until somebody resumes it.".into(),
+        _ => {}
     }
     for (begin, words) in [
         ("paused until ", "Its queue is paused; that ends"),
+        ("group paused until ", "Its group is paused; that ends"),
+        ("group rate until ", "The rate of its group is used up; the next job may begin"),
         ("rate until ", "The queue's rate is used up; the next job may begin"),
     ] {
         if let Some(until) = reason.strip_prefix(begin).and_then(until) {
@@ -102,6 +106,21 @@ mod tests {
             (vec![("state", word("ready"))], &busy, "3 jobs are ready, 2 are being"),
             (vec![("state", word("ready")), ("blocked_by", word("paused"))], &idle, "until somebody resumes"),
             (vec![("state", word("ready")), ("blocked_by", word("paused until 61000"))], &idle, "in 1m"),
+            (
+                vec![("state", word("ready")), ("blocked_by", word("group paused"))],
+                &idle,
+                "Its group is paused, until",
+            ),
+            (
+                vec![("state", word("ready")), ("blocked_by", word("group paused until 61000"))],
+                &idle,
+                "Its group is paused; that ends in 1m",
+            ),
+            (
+                vec![("state", word("ready")), ("blocked_by", word("group rate until 61000"))],
+                &idle,
+                "rate of its group is used up; the next job may begin in 1m",
+            ),
             (
                 vec![("state", word("ready")), ("blocked_by", word("rate until 61000"))],
                 &idle,
