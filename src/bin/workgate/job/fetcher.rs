@@ -8,7 +8,8 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::job::Job;
-use crate::redis::connection::{Connection, Fault, Server};
+use crate::redis::connection::{Facts, Fault, Server};
+use crate::redis::fetch_connection::FetchConnection;
 use crate::redis::reconnect_backoff::ReconnectBackoff;
 use crate::redis::shared_connection::SharedConnection;
 use crate::shutdown::{Phase, Watch};
@@ -79,7 +80,7 @@ pub struct Fetcher {
 /// An open connection.
 #[derive(Debug, Clone)]
 struct Waiting {
-    line: Connection,
+    line: Arc<FetchConnection>,
     client: i64,
     /// The server's clock minus ours, in milliseconds.
     ahead_ms: i64,
@@ -188,7 +189,7 @@ impl Fetcher {
             _ => (self.server.clone(), self.link.clone()),
         };
         // Without a time-out: a job that comes late must find its reader.
-        let line = server.connect(None).await?;
+        let line = Arc::new(server.connect_to_fetch().await?);
         let client = match line.call(cmd("CLIENT").arg("ID")).await? {
             Value::Int(id) => id,
             other => return Err(Fault::unexpected("CLIENT ID", &other)),
@@ -197,7 +198,7 @@ impl Fetcher {
         let (seconds, micros): (i64, i64) =
             redis::from_redis_value_ref(&reply).map_err(|_| Fault::unexpected("TIME", &reply))?;
         let ahead_ms = seconds * 1_000 + micros / 1_000 - now_ms();
-        let can_unblock = line.facts().await?.can_unblock;
+        let can_unblock = Facts::of(line.call(&Facts::question()).await)?.can_unblock;
         Ok(Waiting { line, client, ahead_ms, can_unblock, control })
     }
 }
@@ -282,7 +283,7 @@ impl Waiting {
         };
         let server_now = now_ms() + self.ahead_ms;
         let jobs = rows.into_iter().map(|row| {
-            let job = Job::read(&row).ok_or_else(|| Fault::unexpected("JOBQ.POP", &row))?;
+            let job = Job::read(row).map_err(|row| Fault::unexpected("JOBQ.POP", &row))?;
             let left = job.lease_left(server_now);
             Ok((job, left))
         });

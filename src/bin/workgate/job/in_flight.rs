@@ -103,10 +103,12 @@ impl InFlight {
         (holds, orders)
     }
 
-    /// A job that is settled, or not ours any more.
-    pub fn leave(&self, run: u64) {
+    /// Jobs that are settled, or not ours any more.
+    pub fn leave(&self, runs: impl IntoIterator<Item = u64>) {
         let mut entries = self.lock();
-        entries.by_run.remove(&run);
+        for run in runs {
+            entries.by_run.remove(&run);
+        }
         self.count(&entries);
     }
 
@@ -276,7 +278,7 @@ mod tests {
             } } => {}
         }
         assert!(orders.try_recv().is_err());
-        in_flight.leave(holds[0].run);
+        in_flight.leave([holds[0].run]);
         assert!(in_flight.lock().by_run.is_empty());
     }
 }

@@ -35,26 +35,52 @@ pub struct Job {
 impl Job {
     /// Reads `[id, token, payload, attempt, deadline_ms, queue, name|nil, group|nil, meta|nil,
     /// progress|nil]`; the last may be missing, and later versions may append to it.
-    pub fn read(row: &Value) -> Option<Self> {
-        let mut fields = reply::array(row)?.iter();
-        let job = Job {
-            id: reply::bytes(fields.next()?)?.to_vec(),
-            token: reply::integer(fields.next()?)?,
-            payload: reply::bytes(fields.next()?)?.to_vec(),
-            attempt: reply::integer(fields.next()?)?,
-            deadline_ms: reply::integer(fields.next()?)?,
-            queue: reply::bytes(fields.next()?)?.to_vec(),
-            name: reply::bytes_or_nil(fields.next()?)?.map(<[u8]>::to_vec),
-            group: reply::bytes_or_nil(fields.next()?)?.map(<[u8]>::to_vec),
-            meta: reply::bytes_or_nil(fields.next()?)?.map(<[u8]>::to_vec),
-            progress: fields.next().map_or(Some(None), reply::bytes_or_nil)?.map(<[u8]>::to_vec),
-        };
-        Some(job)
+    ///
+    /// Its bytes are moved, not copied. What is no such row is handed back.
+    pub fn read(row: Value) -> Result<Self, Value> {
+        let Value::Array(fields) = row else { return Err(row) };
+        if !Self::is_one(&fields) {
+            return Err(Value::Array(fields));
+        }
+        let mut fields = fields.into_iter();
+        let mut next = || fields.next().unwrap_or(Value::Nil);
+        let number = |value| if let Value::Int(number) = value { number } else { 0 };
+        Ok(Job {
+            id: bytes(next()).unwrap_or_default(),
+            token: number(next()),
+            payload: bytes(next()).unwrap_or_default(),
+            attempt: number(next()),
+            deadline_ms: number(next()),
+            queue: bytes(next()).unwrap_or_default(),
+            name: bytes(next()),
+            group: bytes(next()),
+            meta: bytes(next()),
+            progress: bytes(next()),
+        })
+    }
+
+    /// Whether each field is of its type.
+    fn is_one(fields: &[Value]) -> bool {
+        let is_text = |place: usize| fields.get(place).is_some_and(|field| reply::bytes(field).is_some());
+        let is_number = |place: usize| fields.get(place).is_some_and(|field| matches!(field, Value::Int(_)));
+        let may_be_text = |place: usize| is_text(place) || fields.get(place) == Some(&Value::Nil);
+        [0, 2, 5].into_iter().all(is_text)
+            && [1, 3, 4].into_iter().all(is_number)
+            && [6, 7, 8].into_iter().all(may_be_text)
+            && (fields.len() == 9 || may_be_text(9))
     }
 
     /// What is left of the lease; `server_now_ms` is the server's clock.
     pub fn lease_left(&self, server_now_ms: i64) -> Duration {
         Duration::from_millis(self.deadline_ms.saturating_sub(server_now_ms).max(0).unsigned_abs())
+    }
+}
+
+/// None of nil.
+fn bytes(value: Value) -> Option<Vec<u8>> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        other => reply::bytes(&other).map(<[u8]>::to_vec),
     }
 }
 
@@ -101,7 +127,7 @@ pub mod tests {
         longer.push(bulk(b"step 3"));
         longer.push(Value::Int(1));
         for (fields, progress) in [(row(), None), (longer, Some(b"step 3".to_vec()))] {
-            let job = Job::read(&Value::Array(fields)).unwrap();
+            let job = Job::read(Value::Array(fields)).unwrap();
             assert_eq!(
                 (&job.id[..], &job.payload[..], job.token, job.attempt),
                 (&b"i\0d"[..], &b"\xff\0"[..], 9, 2)
@@ -119,12 +145,12 @@ pub mod tests {
         for missing in 0..9 {
             let mut fields = row();
             fields.truncate(missing);
-            assert_eq!(Job::read(&Value::Array(fields)), None);
+            assert_eq!(Job::read(Value::Array(fields.clone())), Err(Value::Array(fields)));
         }
         for wrong in 0..6 {
             let mut fields = row();
             fields[wrong] = Value::Nil;
-            assert_eq!(Job::read(&Value::Array(fields)), None, "{wrong}");
+            assert!(Job::read(Value::Array(fields)).is_err(), "{wrong}");
         }
     }
 }

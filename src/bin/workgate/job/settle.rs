@@ -48,7 +48,7 @@ impl Settlement {
                 settlement.about.push(vec![job]);
             } else {
                 log(&job, "abandoned, it runs again when its lease has run out");
-                end(&job, "abandoned", in_flight);
+                end(&[(job, "abandoned")], in_flight);
             }
         }
         for (queue, jobs) in plain {
@@ -71,6 +71,7 @@ impl Settlement {
         in_flight: &InFlight,
     ) -> Vec<Finished> {
         let mut unanswered = Vec::new();
+        let mut ended = Vec::with_capacity(self.about.iter().map(Vec::len).sum());
         for (jobs, reply) in self.about.into_iter().zip(replies) {
             match reply {
                 Err(Fault::Unreachable(_)) => unanswered.extend(jobs),
@@ -90,21 +91,23 @@ impl Settlement {
                             } else {
                                 "unsettled"
                             };
-                            end(&job, outcome, in_flight);
+                            ended.push((job, outcome));
                         }
                     }
                 }
                 Ok(reply) => {
                     // Only MACK answers with an array of integers.
                     let each = reply::array(&reply).filter(|_| jobs[0].verdict == Verdict::Done(Vec::new()));
-                    for (place, job) in jobs.iter().enumerate() {
+                    for (place, job) in jobs.into_iter().enumerate() {
                         let answer = each.map_or(&reply, |each| each.get(place).unwrap_or(&Value::Nil));
-                        log_answer(job, answer);
-                        end(job, outcome(job, answer), in_flight);
+                        log_answer(&job, answer);
+                        let outcome = outcome(&job, answer);
+                        ended.push((job, outcome));
                     }
                 }
             }
         }
+        end(&ended, in_flight);
         unanswered
     }
 }
@@ -146,14 +149,21 @@ pub async fn settle_all(commands: &Commands, in_flight: &InFlight, jobs: Vec<Fin
     }
     for job in &left {
         tracing::error!(job = %job.hold, "not settled: it runs again when its lease has run out");
-        end(job, "unsettled", in_flight);
     }
+    let ended: Vec<_> = left.into_iter().map(|job| (job, "unsettled")).collect();
+    end(&ended, in_flight);
 }
 
-/// The job is settled, or not ours any more.
-fn end(job: &Finished, outcome: &'static str, in_flight: &InFlight) {
-    in_flight.metrics.count_end(&job.hold.queue, outcome, job.took);
-    in_flight.leave(job.hold.run);
+/// The jobs are settled, or not ours any more; each with what became of it.
+fn end(jobs: &[(Finished, &'static str)], in_flight: &InFlight) {
+    in_flight.leave(jobs.iter().map(|(job, _)| job.hold.run));
+    let alike = |one: &(Finished, &str), other: &(Finished, &str)| {
+        one.1 == other.1 && one.0.hold.queue == other.0.hold.queue
+    };
+    for jobs in jobs.chunk_by(alike) {
+        let (first, outcome) = &jobs[0];
+        in_flight.metrics.count_ends(&first.hold.queue, outcome, jobs.iter().map(|(job, _)| job.took));
+    }
 }
 
 /// What became of a job by what the server answered.

@@ -1,6 +1,5 @@
 //! Where the server is, a connection that lives once, and why a command has no useful reply.
 
-use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
@@ -12,12 +11,15 @@ use redis::{
 };
 use rustls::pki_types::ServerName;
 use socket2::{SockRef, Socket, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
+use tokio::time::error::Elapsed;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use crate::redis::address::{Address, Route, sentinel_settings};
+use crate::redis::fetch_connection::FetchConnection;
 use crate::redis::tls::TlsFiles;
 use crate::reply;
 
@@ -178,28 +180,50 @@ impl Server {
     pub async fn connect(&self, answer_within: Option<Duration>) -> Result<Connection, Fault> {
         let mut last = Fault::Unreachable("no address".into());
         for place in &self.address.places {
-            let connecting = self.connect_by(place, answer_within);
-            last = match timeout(CONNECT_WITHIN, connecting).await {
-                Ok(Ok(connection)) => return Ok(connection),
-                Ok(Err(fault @ Fault::Refused { .. })) => return Err(fault),
-                // The address alone: a URL may hold a password.
-                Ok(Err(Fault::Unreachable(text))) => Fault::Unreachable(format!("{}: {text}", place.addr())),
-                Err(_) => {
-                    Fault::Unreachable(format!("{}: no connection within {CONNECT_WITHIN:?}", place.addr()))
+            let connecting = async {
+                let addr = self.addr_by(place).await?;
+                let connection = self.open(&addr, place.redis_settings(), answer_within).await?;
+                if self.is_behind_sentinels() {
+                    primary(&addr, &connection.call(&cmd("ROLE")).await?)?;
                 }
+                Ok(connection)
             };
+            match outcome(place, timeout(CONNECT_WITHIN, connecting).await) {
+                Err(fault @ Fault::Unreachable(_)) => last = fault,
+                decided => return decided,
+            }
         }
         Err(last)
     }
 
-    async fn connect_by(
-        &self,
-        place: &ConnectionInfo,
-        within: Option<Duration>,
-    ) -> Result<Connection, Fault> {
-        let Route::Sentinel { primary, login } = &self.address.route else {
-            return self.open(place.addr(), place.redis_settings(), within).await;
-        };
+    /// One connection for commands that wait as long as they like.
+    pub async fn connect_to_fetch(&self) -> Result<FetchConnection, Fault> {
+        let mut last = Fault::Unreachable("no address".into());
+        for place in &self.address.places {
+            let connecting = async {
+                let addr = self.addr_by(place).await?;
+                let (stream, half) = self.stream_to(&addr).await?;
+                let connection = FetchConnection::open(stream, half, place.redis_settings()).await?;
+                if self.is_behind_sentinels() {
+                    primary(&addr, &connection.call(&cmd("ROLE")).await?)?;
+                }
+                Ok(connection)
+            };
+            match outcome(place, timeout(CONNECT_WITHIN, connecting).await) {
+                Err(fault @ Fault::Unreachable(_)) => last = fault,
+                decided => return decided,
+            }
+        }
+        Err(last)
+    }
+
+    fn is_behind_sentinels(&self) -> bool {
+        matches!(self.address.route, Route::Sentinel { .. })
+    }
+
+    /// Where this place leads to: itself, or the primary that the sentinel there knows.
+    async fn addr_by(&self, place: &ConnectionInfo) -> Result<ConnectionAddr, Fault> {
+        let Route::Sentinel { primary, login } = &self.address.route else { return Ok(place.addr().clone()) };
         let sentinel = self.open(place.addr(), &sentinel_settings(login), Some(CONNECT_WITHIN)).await?;
         let found = sentinel.call(cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(primary)).await?;
         let pair = reply::array(&found).and_then(|pair| {
@@ -209,14 +233,7 @@ impl Server {
         let Some((host, port)) = pair else {
             return Err(Fault::Unreachable(format!("the sentinel knows no primary '{primary}'")));
         };
-        let there = self.at_node(&host, port);
-        let connection = self.open(there.first().addr(), place.redis_settings(), within).await?;
-        // A sentinel may name a primary that has just become a replica.
-        let role = connection.call(&cmd("ROLE")).await?;
-        match reply::array(&role).and_then(|role| reply::text(role.first()?)) {
-            Some("master") => Ok(connection),
-            _ => Err(Fault::Unreachable(format!("{host}:{port} is not the primary of '{primary}' any more"))),
-        }
+        Ok(self.at_node(&host, port).first().addr().clone())
     }
 
     async fn open(
@@ -226,15 +243,21 @@ impl Server {
         within: Option<Duration>,
     ) -> Result<Connection, Fault> {
         let config = AsyncConnectionConfig::new().set_response_timeout(within);
+        let (stream, _) = self.stream_to(addr).await?;
+        Ok(connection(MultiplexedConnection::new_with_config(settings, stream, config).await?))
+    }
+
+    /// The stream of bytes, and another handle of its socket.
+    async fn stream_to(&self, addr: &ConnectionAddr) -> Result<(Box<dyn Stream>, Socket), Fault> {
         match addr {
             ConnectionAddr::Unix(path) => {
                 let stream = UnixStream::connect(path).await.map_err(unreachable)?;
                 let half = SockRef::from(&stream).try_clone().map_err(unreachable)?;
-                connection(MultiplexedConnection::new_with_config(settings, stream, config).await?, half)
+                Ok((Box::new(stream), half))
             }
             ConnectionAddr::Tcp(host, port) => {
                 let (stream, half) = tcp(host, *port).await?;
-                connection(MultiplexedConnection::new_with_config(settings, stream, config).await?, half)
+                Ok((Box::new(stream), half))
             }
             ConnectionAddr::TcpTls { host, port, .. } => {
                 let (stream, half) = tcp(host, *port).await?;
@@ -243,10 +266,36 @@ impl Server {
                     .map_err(|error| Fault::refused("TLS", format!("{host}: {error}")))?;
                 let stream =
                     TlsConnector::from(Arc::new(tls)).connect(name, stream).await.map_err(unreachable)?;
-                connection(MultiplexedConnection::new_with_config(settings, stream, config).await?, half)
+                Ok((Box::new(stream), half))
             }
             _ => Err(Fault::refused("ERR", "this kind of address is not supported".into())),
         }
+    }
+}
+
+/// Bytes to and from a server.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// What became of an attempt to connect by one place; only after an unreachable one is the next
+/// one tried.
+fn outcome<C>(place: &ConnectionInfo, attempt: Result<Result<C, Fault>, Elapsed>) -> Result<C, Fault> {
+    match attempt {
+        // The address alone: a URL may hold a password.
+        Ok(Err(Fault::Unreachable(text))) => Err(Fault::Unreachable(format!("{}: {text}", place.addr()))),
+        Ok(decided) => decided,
+        Err(_) => {
+            Err(Fault::Unreachable(format!("{}: no connection within {CONNECT_WITHIN:?}", place.addr())))
+        }
+    }
+}
+
+/// A sentinel may name a primary that has just become a replica.
+fn primary(addr: &ConnectionAddr, role: &Value) -> Result<(), Fault> {
+    match reply::array(role).and_then(|role| reply::text(role.first()?)) {
+        Some("master") => Ok(()),
+        _ => Err(Fault::Unreachable(format!("{addr} is not a primary any more"))),
     }
 }
 
@@ -271,17 +320,15 @@ async fn tcp(host: &str, port: u16) -> Result<(TcpStream, Socket), Fault> {
 
 fn connection(
     (connection, driver): (MultiplexedConnection, impl Future<Output = ()> + Send + 'static),
-    half: Socket,
-) -> Result<Connection, Fault> {
-    let driver = Arc::new(Driver { task: tokio::spawn(driver), half });
-    Ok(Connection { connection, driver })
+) -> Connection {
+    let driver = Arc::new(Driver { task: tokio::spawn(driver) });
+    Connection { connection, driver }
 }
 
 /// What moves a connection's bytes; it ends with the last handle of the connection.
 #[derive(Debug)]
 struct Driver {
     task: JoinHandle<()>,
-    half: Socket,
 }
 
 impl Drop for Driver {
@@ -314,20 +361,9 @@ impl Connection {
         Ok(replies.into_iter().map(|reply| reply.extract_error().map_err(Fault::from)).collect())
     }
 
-    /// Closes our half: the server ends what this client waits for, and what it has sent is still
-    /// read.
-    pub fn send_no_more(&self) {
-        // One that is closed already is as good.
-        let _ = self.driver.half.shutdown(Shutdown::Write);
-    }
-
     /// What the server says of itself.
     pub async fn facts(&self) -> Result<Facts, Fault> {
-        // HELLO without an argument changes nothing and is for every user.
-        match self.call(&cmd("HELLO")).await {
-            Err(Fault::Refused { .. }) => Ok(Facts::default()),
-            answer => Ok(Facts::read(&answer?)),
-        }
+        Facts::of(self.call(&Facts::question()).await)
     }
 }
 
@@ -341,6 +377,19 @@ pub struct Facts {
 }
 
 impl Facts {
+    /// HELLO without an argument changes nothing and is for every user.
+    pub fn question() -> Cmd {
+        cmd("HELLO")
+    }
+
+    /// By the answer to it. A server that refuses it is as one of which nothing is known.
+    pub fn of(answer: Result<Value, Fault>) -> Result<Self, Fault> {
+        match answer {
+            Err(Fault::Refused { .. }) => Ok(Facts::default()),
+            answer => Ok(Facts::read(&answer?)),
+        }
+    }
+
     fn read(hello: &Value) -> Self {
         let said = |name| reply::field(hello, name).and_then(reply::text);
         let version = said("version").unwrap_or_default();

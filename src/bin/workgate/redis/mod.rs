@@ -3,7 +3,9 @@
 pub mod address;
 pub mod cluster;
 pub mod connection;
+pub mod fetch_connection;
 pub mod reconnect_backoff;
+mod reply_reader;
 pub mod shared_connection;
 #[cfg(test)]
 pub mod test_server;
