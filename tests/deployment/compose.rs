@@ -1,10 +1,11 @@
 //! The server and the worker of `compose.yaml`.
 
-use std::net::TcpListener;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
-use crate::support::{Client, cmd, list};
+use crate::support::{Client, cmd, eventually, list};
 
 use super::docker::{connect, own_name};
 use super::setting;
@@ -13,15 +14,16 @@ use super::setting;
 struct Project {
     name: String,
     port: u16,
+    dashboard: u16,
 }
 
 impl Project {
     #[track_caller]
     fn up() -> Project {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port");
-        let port = listener.local_addr().expect("a bound listener has an address").port();
-        drop(listener);
-        let project = Project { name: own_name(), port };
+        let listeners = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a loopback port"));
+        let [port, dashboard] =
+            listeners.map(|listener| listener.local_addr().expect("a bound listener has an address").port());
+        let project = Project { name: own_name(), port, dashboard };
         let output = project.compose(&["up", "--detach"]);
         assert!(output.status.success(), "up: {}", String::from_utf8_lossy(&output.stderr));
         project
@@ -36,6 +38,8 @@ impl Project {
         command.args(["--project-name", &self.name]).args(args);
         command.current_dir(env!("CARGO_MANIFEST_DIR"));
         command.env("WORKGATE_TAG", setting("WORKGATE_TEST_TAG")).env("WORKGATE_PORT", self.port.to_string());
+        command.env("WORKGATE_DASHBOARD_PORT", self.dashboard.to_string());
+        command.env("WORKGATE_DASHBOARD_AUTH", "ada:secret");
         command.output().expect("compose runs")
     }
 }
@@ -94,4 +98,31 @@ fn jobs_are_kept_when_the_containers_are_made_anew() {
     assert!(project.compose(&["down", "--timeout", "10"]).status.success());
     assert!(project.compose(&["up", "--detach"]).status.success());
     project.client().ok(cmd!["JOBQ.PUSH", "other", "kept", "ID", "one"]).is(list!["one", "DUP"]);
+}
+
+/// The answer of the dashboard to a request for its first page, with these headers.
+fn dashboard(port: u16, headers: &str) -> String {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return String::new() };
+    let request = format!("GET / HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n{headers}\r\n");
+    let mut answer = String::new();
+    let _ = stream.write_all(request.as_bytes()).and_then(|()| stream.read_to_string(&mut answer));
+    answer
+}
+
+#[test]
+#[ignore = "needs the images: make test-docker"]
+fn the_dashboard_shows_the_queue_to_whoever_has_the_password() {
+    let project = Project::up();
+    let client = project.client();
+    client.ok(cmd!["JOBQ.PUSH", "mail", "Dear Ada", "ID", "welcome"]);
+    result(&client, "welcome");
+    // ada:secret
+    let password = "authorization: Basic YWRhOnNlY3JldA==\r\n";
+    eventually("it shows the queue", || dashboard(project.dashboard, password).contains("/queue/mail"));
+    assert!(dashboard(project.dashboard, "").starts_with("HTTP/1.1 401"));
+    let healthy = || {
+        let listed = project.compose(&["ps", "--format", "json"]);
+        String::from_utf8_lossy(&listed.stdout).matches("(healthy)").count()
+    };
+    eventually("server, worker and dashboard are healthy", || healthy() == 3);
 }

@@ -26,3 +26,10 @@ fn the_worker_has_no_server_and_no_module_beside_it() {
     found.sort_unstable();
     assert_eq!(found, ["/usr/local/bin/workgate", "/usr/share/doc/workgate"]);
 }
+
+#[test]
+#[ignore = "needs the images: make test-docker"]
+fn the_image_asks_the_worker_for_its_health() {
+    let check = docker(&["inspect", "--format", "{{json .Config.Healthcheck.Test}}", &image("worker")]);
+    assert_eq!(check, r#"["CMD","workgate","health"]"#);
+}

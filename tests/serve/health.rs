@@ -50,3 +50,30 @@ fn a_worker_that_stops_is_not_ready_and_lives() {
     std::fs::write(&go, "").unwrap();
     assert_eq!(worker.status(), Some(0));
 }
+
+/// `workgate health` with these flags: its exit status, and what it prints.
+fn health(flags: &[&str]) -> (Option<i32>, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_workgate"))
+        .arg("health")
+        .args(flags)
+        .output()
+        .expect("workgate starts");
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+}
+
+#[test]
+fn health_asks_what_a_container_s_check_asks() {
+    let mut s = server!();
+    let served = Served::start(&s.url(), &["--basic-auth", "ada:secret"]);
+    let port = served.port.to_string();
+    assert_eq!(health(&["--at", &port]), (Some(0), "ok\n".into()));
+    assert_eq!(health(&["--at", &port, "--ready"]), (Some(0), "ready\n".into()));
+    s.kill();
+    eventually("it is not ready", || health(&["--at", &port, "--ready"]).0 == Some(1));
+    assert!(health(&["--at", &port, "--ready"]).1.contains("the server does not answer"));
+    assert_eq!(health(&["--at", &port]).0, Some(0));
+    drop(served);
+    let (status, said) = health(&["--at", &port]);
+    assert!(status == Some(1) && said.contains(&format!("127.0.0.1:{port}/healthz")), "{said}");
+}

@@ -1,11 +1,11 @@
-//! `workgate push`, `stats` and `dead`, as an operator types them.
+//! `workgate push`, `stats`, `dead` and `top`, as an operator types them.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::support::{Cluster, server};
+use crate::support::{Cluster, eventually, server};
 
 /// Runs `workgate WORDS` with this input.
 fn workgate(url: &str, words: &[&str], input: &str) -> Output {
@@ -145,4 +145,67 @@ fn a_server_that_is_away_ends_them_with_a_word() {
     let output = workgate("redis://127.0.0.1:1", &["stats"], "");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("127.0.0.1:1"), "{output:?}");
+}
+
+#[test]
+fn top_prints_queues_once_as_a_table_or_as_json() {
+    let s = server!();
+    s.ok("JOBQ.PUSH mails p");
+    s.ok("JOBQ.PUSH reports p DELAY 1h");
+    s.ok("JOBQ.PAUSE reports");
+    let table = workgate(&s.url(), &["top", "--once"], "");
+    assert_eq!(table.status.code(), Some(0), "{table:?}");
+    let text = String::from_utf8_lossy(&table.stdout);
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(lines[0].starts_with("queue") && lines.len() == 3, "{text}");
+    let json = answer(&workgate(&s.url(), &["top", "--once", "--json"], ""));
+    let mut queues = json["queues"].as_array().expect("queues").clone();
+    queues.sort_by_key(|queue| queue["queue"].as_str().map(str::to_owned));
+    assert_eq!((&queues[0]["queue"], &queues[0]["ready"]), (&"mails".into(), &1.into()));
+    assert_eq!((&queues[1]["delayed"], &queues[1]["paused"]), (&1.into(), &true.into()));
+    let told = workgate(&s.url(), &["top"], "");
+    assert_eq!(told.status.code(), Some(2), "there is no terminal");
+}
+
+#[test]
+fn top_draws_on_a_terminal_and_obeys_keys() {
+    let s = server!();
+    for queue in ["mails", "reports"] {
+        s.ok(format!("JOBQ.PUSH {queue} p ID {queue}-1"));
+        s.ok(format!("JOBQ.POP {queue} WORKER web:{queue}"));
+    }
+    // A terminal of this size around the program.
+    let command = format!(
+        "stty cols 120 rows 30; exec {} top --redis {} --every 100ms",
+        env!("CARGO_BIN_EXE_workgate"),
+        s.url()
+    );
+    let mut script = std::process::Command::new("script")
+        .args(["--quiet", "--return", "--flush", "--command", &command, "/dev/null"])
+        .env("TERM", "xterm")
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("script runs");
+    let seen = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+    let (mut out, told) = (script.stdout.take().expect("output"), seen.clone());
+    std::thread::spawn(move || {
+        let mut chunk = [0; 4096];
+        while let Ok(length @ 1..) = std::io::Read::read(&mut out, &mut chunk) {
+            told.lock().unwrap().push_str(&String::from_utf8_lossy(&chunk[..length]));
+        }
+    });
+    let shows = |text: &str| seen.lock().unwrap().contains(text);
+    let mut keys = script.stdin.take().expect("input");
+    let mut press = |key: &str| std::io::Write::write_all(&mut keys, key.as_bytes()).expect("it is typed");
+    eventually("it draws what is busy in the first queue", || shows("web:mails"));
+    press("j");
+    eventually("it draws what is busy in the second", || shows("reports-1"));
+    press("s");
+    eventually("it sorts otherwise", || shows("depth"));
+    press("q");
+    eventually("it ends", || script.try_wait().expect("a child").is_some());
+    assert_eq!(script.wait().expect("it has").code(), Some(0));
+    // The terminal is as it was: the other screen is left again.
+    assert!(shows("\u{1b}[?1049h") && shows("\u{1b}[?1049l"));
 }

@@ -5,7 +5,7 @@
 //! | file | holds |
 //! | --- | --- |
 //! | `cli/`, `args/` | flags and help, values of flags |
-//! | `operate/` | `workgate push`, `stats` and `dead` |
+//! | `operate/` | `workgate push`, `stats`, `dead`, `top` and `health` |
 //! | `log` | what is logged, and how |
 //! | `worker` | `workgate work`: takes jobs while slots are free, then drains |
 //! | `job/` | fetching, running and settling jobs: the commands and their replies |
@@ -76,5 +76,7 @@ fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Command::Push(args) => runtime.block_on(operate::push::main(args)),
         Command::Stats(args) => runtime.block_on(operate::stats::main(args)),
         Command::Dead(args) => runtime.block_on(operate::dead::main(args)),
+        Command::Top(args) => runtime.block_on(operate::top::main(args)),
+        Command::Health(args) => runtime.block_on(operate::health::main(args)),
     }
 }

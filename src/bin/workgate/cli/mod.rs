@@ -10,7 +10,7 @@ pub mod work;
 use clap::{Parser, Subcommand};
 
 use crate::log::LogArgs;
-use operate::{DeadArgs, PushArgs, StatsArgs};
+use operate::{DeadArgs, HealthArgs, PushArgs, StatsArgs, TopArgs};
 use serve::ServeArgs;
 use work::WorkArgs;
 
@@ -37,6 +37,10 @@ pub enum Command {
     Stats(StatsArgs),
     /// Lists, groups and redrives dead jobs
     Dead(DeadArgs),
+    /// Shows queues live, in a terminal
+    Top(TopArgs),
+    /// Asks a worker or a dashboard of this machine whether it runs
+    Health(HealthArgs),
 }
 
 #[cfg(test)]

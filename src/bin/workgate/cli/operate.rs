@@ -1,11 +1,13 @@
-//! Flags and help of `workgate push`, `stats` and `dead`.
+//! Flags and help of `workgate push`, `stats`, `dead`, `top` and `health`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, builder::NonEmptyStringValueParser};
 
 use crate::args::duration;
+use crate::cli::listen;
 use crate::cli::server::ServerArgs;
 
 const AFTER_PUSH: &str = "\
@@ -122,4 +124,49 @@ pub struct DeadQuery {
     /// Answers with JSON
     #[arg(long)]
     pub json: bool,
+}
+
+const AFTER_TOP: &str = "\
+Keys: q ends, j and k (or the arrows) choose the queue whose busy jobs are shown below, s changes the order: by the oldest job that
+is ready, by depth, by jobs done a second, by dead jobs, by name.";
+
+#[derive(Debug, Clone, Args)]
+#[command(after_help = AFTER_TOP)]
+pub struct TopArgs {
+    #[command(flatten)]
+    pub server: ServerArgs,
+
+    /// A queue's key; all queues of the server when none is given
+    #[arg(long = "queue", value_name = "KEY")]
+    pub queues: Vec<String>,
+
+    /// How often the server is asked, at least 100ms
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = interval)]
+    pub every: Duration,
+
+    /// Prints the queues once and ends; needs no terminal
+    #[arg(long)]
+    pub once: bool,
+
+    /// Prints a JSON object, without --once another one each time, in place of drawing
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Refuses what would keep a server busy.
+fn interval(text: &str) -> Result<Duration, String> {
+    const SHORTEST: Duration = Duration::from_millis(100);
+    let every = duration::read(text)?;
+    if every < SHORTEST { Err(format!("'{text}': must be at least 100ms")) } else { Ok(every) }
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct HealthArgs {
+    /// Where it listens (`--listen`): an address with a port, or a port of this machine alone
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9464", value_parser = listen::address)]
+    pub at: SocketAddr,
+
+    /// Asks also whether its server answers and, of a worker, whether it takes jobs
+    #[arg(long)]
+    pub ready: bool,
 }

@@ -1,9 +1,12 @@
-//! What an operator asks for by hand: `workgate push`, `stats` and `dead`.
+//! What an operator asks for by hand: `workgate push`, `stats`, `dead`, `top` and
+//! `health`.
 
 pub mod dead;
+pub mod health;
 mod json;
 pub mod push;
 pub mod stats;
+pub mod top;
 
 use redis::{Cmd, Value};
 

@@ -322,7 +322,7 @@ fn connection(
     (connection, driver): (MultiplexedConnection, impl Future<Output = ()> + Send + 'static),
 ) -> Connection {
     let driver = Arc::new(Driver { task: tokio::spawn(driver) });
-    Connection { connection, driver }
+    Connection { connection, _driver: driver }
 }
 
 /// What moves a connection's bytes; it ends with the last handle of the connection.
@@ -341,7 +341,8 @@ impl Drop for Driver {
 #[derive(Debug, Clone)]
 pub struct Connection {
     connection: MultiplexedConnection,
-    driver: Arc<Driver>,
+    /// Ends when the last handle is dropped.
+    _driver: Arc<Driver>,
 }
 
 impl Connection {

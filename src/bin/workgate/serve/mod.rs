@@ -16,11 +16,11 @@
 
 mod access;
 mod breaker_search;
-mod dashboard;
+pub mod dashboard;
 mod health;
 mod metrics;
-mod nodes;
-mod queue_stats;
+pub mod nodes;
+pub mod queue_stats;
 mod routes;
 pub mod start;
 mod view;

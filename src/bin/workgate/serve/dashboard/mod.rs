@@ -25,13 +25,13 @@ pub mod cross_site;
 pub mod followers;
 mod frame;
 mod handle;
-mod job_row;
+pub mod job_row;
 mod latency;
 mod live;
 mod pages;
 mod perform;
-mod request;
-mod shown;
+pub mod request;
+pub mod shown;
 mod why;
 
 pub use handle::answer;
