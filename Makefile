@@ -27,7 +27,7 @@ COMPOSE      = $(shell docker compose version >/dev/null 2>&1 && echo docker com
 .DEFAULT_GOAL := help
 # Targets use the processors by themselves; run side by side, set-up and builds would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help setup build dev-build dist-module run demo dist test-deb test test-blackbox test-module test-matrix reliability test-soak image up down test-docker bench bench-scaling bench-stampede bench-tenants bench-waiters bench-guard bench-accept fixtures screenshots check-so lint fmt clean
+.PHONY: help setup build dev-build dist-module run demo dist test-deb test test-blackbox test-module test-matrix reliability test-soak image up down test-docker bench bench-scaling bench-stampede bench-tenants bench-waiters bench-worker bench-guard bench-accept fixtures screenshots check-so lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -115,6 +115,14 @@ bench-waiters: dist-module ## 10,000 clients at 8 places of RATELIMIT.ACQUIRE on
 		path="$$(scripts/servers path $$name)" && others="$$others --other-server $$path" || echo "bench: no $$name"; \
 	done; \
 	cargo bench --locked --features worker --bench waiters -- --server "$$server" --module $(DIST_MODULE) --report docs/benchmarks/waiters.md $$others
+
+# The server is the newest, as one of the rivals needs it.
+bench-worker: dist-module ## a million jobs through the worker beside INCR and the workers of others, and how soon it has one; writes docs/benchmarks/worker.md (5 minutes)
+	@server="$$(scripts/servers path redis-experimental)" || server="$$(scripts/servers path)" || exit 1; \
+	rivals="$$(scripts/peers rivals)" || echo "bench: the rivals' workers could not be built"; \
+	python="$$(scripts/python-clients bullmq)" || echo "bench: no BullMQ for Python"; \
+	cargo bench --locked --features null-handler --bench worker -- --server "$$server" --module $(DIST_MODULE) \
+		--report docs/benchmarks/worker.md $${rivals:+--rivals "$$rivals"} $${python:+--python-rival "$$python"} $(if $(JOBS),--jobs $(JOBS))
 
 bench-guard: dist-module ## count the commands' instructions under callgrind and compare with benches/instruction_baseline.txt
 	@server="$$(scripts/servers path)" && \

@@ -74,6 +74,11 @@ pub struct WorkArgs {
     #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
     pub http: Option<String>,
 
+    /// The handler: nobody, for benchmarks
+    #[cfg(feature = "null-handler")]
+    #[arg(long, hide = true, conflicts_with_all = ["exec", "stdio", "http"])]
+    pub null: bool,
+
     /// With --http: statuses that end a job for good
     #[arg(
         long,
@@ -134,6 +139,10 @@ pub struct WorkArgs {
 impl WorkArgs {
     /// The one handler that is given.
     pub fn handler(&self) -> Result<Kind, Failure> {
+        #[cfg(feature = "null-handler")]
+        if self.null {
+            return Ok(Kind::Null);
+        }
         let kind = match (&self.exec, &self.stdio, &self.http) {
             (Some(command), None, None) => Kind::Exec(command.clone()),
             (None, Some(command), None) => Kind::Stdio(command.clone()),
@@ -147,7 +156,7 @@ impl WorkArgs {
                 ));
             }
         };
-        if self.batch.is_some() && !matches!(kind, Kind::Stdio(_)) {
+        if self.batch.is_some() && matches!(kind, Kind::Exec(_) | Kind::Http(_)) {
             return Err(Failure::usage("--batch is for --stdio"));
         }
         kind.check().map_err(Failure::usage)?;

@@ -95,6 +95,12 @@ impl Unit {
         self.end_several(ends);
     }
 
+    /// Like [`Unit::end_rest`], of a unit that is of no more use.
+    #[cfg(feature = "null-handler")]
+    pub fn end_all(mut self, verdict: impl Fn() -> Verdict) {
+        self.end_rest(verdict);
+    }
+
     /// The ends of several jobs, reported together; only the first end of a job counts.
     pub fn end_several(&mut self, ends: Vec<(usize, Verdict)>) {
         let took = self.begun.elapsed();
