@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Client, cmd, eventually, list};
 
-use super::docker::{connect, own_name};
+use super::docker::{connect, docker, own_name};
 use super::setting;
 
 /// A project of its own; taken down, volume included, when dropped.
@@ -120,9 +120,8 @@ fn the_dashboard_shows_the_queue_to_whoever_has_the_password() {
     let password = "authorization: Basic YWRhOnNlY3JldA==\r\n";
     eventually("it shows the queue", || dashboard(project.dashboard, password).contains("/queue/mail"));
     assert!(dashboard(project.dashboard, "").starts_with("HTTP/1.1 401"));
-    let healthy = || {
-        let listed = project.compose(&["ps", "--format", "json"]);
-        String::from_utf8_lossy(&listed.stdout).matches("(healthy)").count()
-    };
+    let label = format!("label=com.docker.compose.project={}", project.name);
+    let healthy =
+        || docker(&["ps", "--quiet", "--filter", &label, "--filter", "health=healthy"]).lines().count();
     eventually("server, worker and dashboard are healthy", || healthy() == 3);
 }

@@ -66,7 +66,11 @@ impl FetchConnection {
         let mut answers = Vec::with_capacity(commands.len());
         while answers.len() < commands.len() {
             match replies.next()? {
-                Some(reply) => answers.push(reply.extract_error().map_err(Fault::from)),
+                // No reply to a worker holds an error within an array, so arrays are not looked through.
+                Some(error @ Value::ServerError(_)) => {
+                    answers.push(error.extract_error().map_err(Fault::from));
+                }
+                Some(reply) => answers.push(Ok(reply)),
                 None => {
                     replies.bytes.reserve(READ_BYTES);
                     if stream.read_buf(&mut replies.bytes).await.map_err(lost)? == 0 {
