@@ -66,7 +66,7 @@ impl FetchConnection {
         let mut answers = Vec::with_capacity(commands.len());
         while answers.len() < commands.len() {
             match replies.next()? {
-                // No reply to a worker holds an error within an array, so arrays are not looked through.
+                // No reply to a worker holds an error within an array: none is looked through.
                 Some(error @ Value::ServerError(_)) => {
                     answers.push(error.extract_error().map_err(Fault::from));
                 }
