@@ -1,6 +1,7 @@
 //! What each verb costs on a queue.
 
 use crate::cpu_meter::Meter;
+use crate::job_ids::JobIds;
 use crate::job_kinds::{Held, Kind, held, push};
 use crate::pipeline;
 use crate::support::resp::{Connection, write};
@@ -8,29 +9,13 @@ use crate::support::resp::{Connection, write};
 /// Of each verb.
 const CALLS: usize = 10_000;
 
-/// `#` and a serial in base 36, as the queue names its jobs.
-fn id(serial: usize) -> String {
-    let mut digits = Vec::new();
-    let mut rest = serial;
-    loop {
-        digits.push(b"0123456789abcdefghijklmnopqrstuvwxyz"[rest % 36]);
-        rest /= 36;
-        if rest == 0 {
-            break;
-        }
-    }
-    digits.push(b'#');
-    digits.reverse();
-    String::from_utf8_lossy(&digits).into_owned()
-}
-
 pub type Costs = Vec<(&'static str, f64)>;
 
 pub fn all(
     meter: &Meter<'_>,
     control: &mut Connection,
     kind: Kind,
-    jobs: usize,
+    (jobs, ids): (usize, &JobIds),
     active: &[Held],
 ) -> Result<Costs, String> {
     let calls = CALLS.min(jobs / 4);
@@ -42,11 +27,11 @@ pub fn all(
     costs.push(("PUSH", pushed.0));
     // The middle of what was there before.
     let cancelled = pipeline::run(meter, control, calls, |wire, number| {
-        write(wire, &[b"JOBQ.CANCEL", b"q", id(first + jobs / 2 + number).as_bytes()]);
+        write(wire, &[b"JOBQ.CANCEL", b"q", ids.of(first + jobs / 2 + number).as_bytes()]);
     })?;
     costs.push(("CANCEL from the middle", cancelled.0));
     let got = pipeline::run(meter, control, calls, |wire, number| {
-        write(wire, &[b"JOBQ.GET", b"q", id(first + jobs / 4 + number % 100).as_bytes()]);
+        write(wire, &[b"JOBQ.GET", b"q", ids.of(first + jobs / 4 + number % 100).as_bytes()]);
     })?;
     costs.push(("GET", got.0));
     if kind != Kind::Delayed {
@@ -54,7 +39,7 @@ pub fn all(
     }
     // The last quarter, which nothing above has touched.
     let updated = pipeline::run(meter, control, calls, |wire, number| {
-        let (id, priority) = (id(first + jobs - calls + number), (number % 1_000).to_string());
+        let (id, priority) = (ids.of(first + jobs - calls + number), (number % 1_000).to_string());
         write(wire, &[b"JOBQ.UPDATE", b"q", id.as_bytes(), b"PRIORITY", priority.as_bytes()]);
     })?;
     costs.push(("UPDATE of the priority", updated.0));

@@ -24,6 +24,10 @@ impl<'s> Meter<'s> {
         Meter { server, taken: RefCell::new(Vec::new()) }
     }
 
+    pub fn server(&self) -> &'s Server {
+        self.server
+    }
+
     /// Makes an exchange; beside what it gives, the server's CPU for it in nanoseconds.
     pub fn exchange<R>(&self, make: impl FnOnce() -> Result<R, String>) -> Result<(R, u64), String> {
         let before = self.server.cpu()?;

@@ -15,10 +15,22 @@ pub enum Kind {
     Groups,
     /// In as many groups, all of which but one are at their limit.
     GroupsAtLimit,
+    /// In as many groups, all of which have used up their rates.
+    GroupsAtRate,
+    /// Not due, beside a POP that lingers for jobs which are.
+    Lingering,
 }
 
-pub const KINDS: [Kind; 6] =
-    [Kind::Ready, Kind::Delayed, Kind::Priorities, Kind::Active, Kind::Groups, Kind::GroupsAtLimit];
+pub const KINDS: [Kind; 8] = [
+    Kind::Ready,
+    Kind::Delayed,
+    Kind::Priorities,
+    Kind::Active,
+    Kind::Groups,
+    Kind::GroupsAtLimit,
+    Kind::GroupsAtRate,
+    Kind::Lingering,
+];
 
 const PRIORITIES: usize = 1_000;
 const GROUPS: usize = 100_000;
@@ -33,6 +45,8 @@ impl Kind {
             Kind::Active => "Jobs waiting, up to 100,000 more active",
             Kind::Groups => "Jobs waiting, in up to 100,000 groups",
             Kind::GroupsAtLimit => "Jobs waiting, in up to 100,000 groups, all but one at their limit",
+            Kind::GroupsAtRate => "Jobs waiting, in up to 100,000 groups, all at their rates",
+            Kind::Lingering => "Jobs delayed, beside a POP that lingers for 1,000 ready ones",
         }
     }
 
@@ -45,6 +59,8 @@ impl Kind {
             Kind::Active => "active",
             Kind::Groups => "groups",
             Kind::GroupsAtLimit => "groups-at-limit",
+            Kind::GroupsAtRate => "groups-at-rate",
+            Kind::Lingering => "lingering",
         }
     }
 
@@ -52,9 +68,11 @@ impl Kind {
     pub fn options(self, number: usize) -> Vec<String> {
         let (word, value) = match self {
             Kind::Ready | Kind::Active => return vec![],
-            Kind::Delayed => ("DELAY", "1h".to_owned()),
+            Kind::Delayed | Kind::Lingering => ("DELAY", "1h".to_owned()),
             Kind::Priorities => ("PRIORITY", (number % PRIORITIES).to_string()),
-            Kind::Groups | Kind::GroupsAtLimit => ("GROUP", (number % GROUPS).to_string()),
+            Kind::Groups | Kind::GroupsAtLimit | Kind::GroupsAtRate => {
+                ("GROUP", (number % GROUPS).to_string())
+            }
         };
         vec![word.to_owned(), value]
     }
@@ -62,9 +80,9 @@ impl Kind {
     /// Unlike options.
     pub fn lanes(self) -> usize {
         match self {
-            Kind::Ready | Kind::Active | Kind::Delayed => 1,
+            Kind::Ready | Kind::Active | Kind::Delayed | Kind::Lingering => 1,
             Kind::Priorities => PRIORITIES,
-            Kind::Groups | Kind::GroupsAtLimit => GROUPS,
+            Kind::Groups | Kind::GroupsAtLimit | Kind::GroupsAtRate => GROUPS,
         }
     }
 

@@ -6,8 +6,10 @@
 //! command_costs    what each command costs on it        drain            many jobs that are due in the same second
 //! storage          memory, RDB file and fork            ratelimit_check  RATELIMIT.CHECK over N keys
 //! groups_at_limit  groups that are at their limit       pipeline         commands in a pipeline, and their CPU
+//! groups_at_rate   groups that have used up their rates lingering        a POP that waits for many jobs
 //! cpu_meter        the CPU of each exchange             server_stats     the slow log and the counts of commands
 //! report           the page                             charts           its pictures
+//! job_ids          the ids that the queue has given
 //! ```
 
 mod charts;
@@ -15,7 +17,10 @@ mod command_costs;
 mod cpu_meter;
 mod drain;
 mod groups_at_limit;
+mod groups_at_rate;
+mod job_ids;
 mod job_kinds;
+mod lingering;
 mod pipeline;
 mod queue;
 mod ratelimit_check;

@@ -3,7 +3,10 @@
 use crate::command_costs;
 use crate::cpu_meter::{Longest, Meter};
 use crate::groups_at_limit;
+use crate::groups_at_rate;
+use crate::job_ids::JobIds;
 use crate::job_kinds::{Held, Kind, held as held_of, payloads};
+use crate::lingering;
 use crate::server_stats::{self, Call, SlowCall};
 use crate::storage::{self, Storage};
 use crate::support::resp::Connection;
@@ -49,18 +52,20 @@ fn pass(
     jobs: usize,
 ) -> Result<(f64, command_costs::Costs), String> {
     let empty = control.info(b"memory", "used_memory")?;
-    fill(meter, control, kind, jobs)?;
+    let mut ids = fill(meter, control, kind, jobs)?;
     let bytes = (control.info(b"memory", "used_memory")? - empty) / jobs as f64;
-    let held = if kind == Kind::Active { take(meter, control, jobs)? } else { vec![] };
-    let verbs = if kind == Kind::GroupsAtLimit {
-        groups_at_limit::verbs(meter, control, jobs)?
-    } else {
-        command_costs::all(meter, control, kind, jobs, &held)?
+    let held = if kind == Kind::Active { take(meter, control, jobs, &mut ids)? } else { vec![] };
+    let verbs = match kind {
+        Kind::GroupsAtLimit => groups_at_limit::verbs(meter, control, jobs)?,
+        Kind::GroupsAtRate => groups_at_rate::verbs(meter, control, jobs)?,
+        Kind::Lingering => lingering::verbs(meter, control)?,
+        _ => command_costs::all(meter, control, kind, (jobs, &ids), &held)?,
     };
     Ok((bytes, verbs))
 }
 
-fn fill(meter: &Meter<'_>, control: &mut Connection, kind: Kind, jobs: usize) -> Result<(), String> {
+fn fill(meter: &Meter<'_>, control: &mut Connection, kind: Kind, jobs: usize) -> Result<JobIds, String> {
+    let mut ids = JobIds::default();
     let payloads = payloads();
     // Few at once where there are many lanes, so that a small queue has as many of them as it has
     // jobs.
@@ -71,13 +76,19 @@ fn fill(meter: &Meter<'_>, control: &mut Connection, kind: Kind, jobs: usize) ->
         let mut words: Vec<&[u8]> = vec![b"JOBQ.MPUSH", b"q", count.as_bytes()];
         words.extend(payloads.iter().cycle().skip(number).take(batch).map(|payload| &payload[..]));
         words.extend(options.iter().map(String::as_bytes));
-        meter.exchange(|| control.call(&words))?;
+        let (pushed, _) = meter.exchange(|| control.call(&words))?;
+        ids.note(&pushed.at(0).at(0).text())?;
     }
-    Ok(())
+    Ok(ids)
 }
 
 /// Takes up to 100,000 jobs, and puts as many in their place.
-fn take(meter: &Meter<'_>, control: &mut Connection, jobs: usize) -> Result<Vec<Held>, String> {
+fn take(
+    meter: &Meter<'_>,
+    control: &mut Connection,
+    jobs: usize,
+    ids: &mut JobIds,
+) -> Result<Vec<Held>, String> {
     let wanted = ACTIVE.min(jobs);
     let mut held = Vec::new();
     while held.len() < wanted {
@@ -85,6 +96,6 @@ fn take(meter: &Meter<'_>, control: &mut Connection, jobs: usize) -> Result<Vec<
         let (popped, _) = meter.exchange(|| control.call(&some))?;
         held.extend((0..popped.len()).map(|job| held_of(popped.at(job))));
     }
-    fill(meter, control, Kind::Active, wanted)?;
+    ids.extend(fill(meter, control, Kind::Active, wanted)?);
     Ok(held)
 }
