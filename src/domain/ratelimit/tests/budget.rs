@@ -100,6 +100,25 @@ fn a_correction_leaves_what_the_true_cost_would_have_left() {
 }
 
 #[test]
+fn what_was_to_cost_nothing_is_charged_its_true_cost() {
+    for limit in ["30/1m", "30/1m:fixed", "30/month@UTC", "30/1m:burst=30"] {
+        let mut alone = Subject::default();
+        take_and_correct(&mut alone, limit, (0, 4), (1_000, 2_000));
+        assert_eq!(used(&alone, limit, 2_000), 4, "{limit}");
+        let mut beside = Subject::default();
+        let request = request(&[limit]);
+        let nothing = Budget::of(None, &request, 1_000).unwrap().limits().charges(0);
+        take_and_correct(&mut beside, limit, (3, 3), (1_500, 1_500));
+        decide_correct(nothing, 4, 1_000, 1_600).into_iter().for_each(|effect| beside.apply(effect));
+        assert_eq!(used(&beside, limit, 1_600), 7, "{limit}");
+    }
+    // Not once the time of the POP counts no more.
+    let mut late = Subject::default();
+    take_and_correct(&mut late, "30/1m", (0, 4), (1_000, 61_000));
+    assert_eq!(used(&late, "30/1m", 61_000), 0);
+}
+
+#[test]
 fn a_bucket_gets_back_what_has_not_drained_and_owes_what_was_more() {
     // A token a second.
     let limit = "60/1m:burst=60";
