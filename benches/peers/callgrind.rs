@@ -10,6 +10,7 @@ use crate::noop_baseline;
 use crate::options::Options;
 use crate::our_commands::contenders;
 use crate::regression_guard;
+use crate::slow_clock;
 use crate::support::server::{Persistence, Server};
 
 /// Operations of the two runs. What starting and stopping cost falls out of the difference.
@@ -18,7 +19,9 @@ const LONG: usize = 16_000;
 
 /// Counts, prints, and compares with the committed table or writes it.
 pub fn run(options: &Options) -> Result<(), String> {
+    let clock = slow_clock::build()?;
     let counter = Counter {
+        clock: &clock,
         server: &options.server,
         modules: std::iter::once(&options.module).chain(options.noop()).cloned().collect(),
         persistence: if options.aof { Persistence::EverySecond } else { Persistence::Off },
@@ -46,6 +49,7 @@ pub fn run(options: &Options) -> Result<(), String> {
             _ => println!("{count:9.0}  {:39} {}", "", contender.name),
         }
     }
+    let _ = fs::remove_file(&clock);
     match &options.guard {
         Some(table) if options.accept => regression_guard::write(table, &ratios),
         Some(table) => regression_guard::check(table, &ratios),
@@ -54,6 +58,7 @@ pub fn run(options: &Options) -> Result<(), String> {
 }
 
 struct Counter<'a> {
+    clock: &'a Path,
     server: &'a Path,
     modules: Vec<PathBuf>,
     persistence: Persistence,
@@ -71,7 +76,7 @@ impl Counter<'_> {
     /// The instructions of a server's whole life, and how many operations were in it.
     fn run(&self, contender: &mut Contender, operations: usize) -> Result<(u64, usize), String> {
         let output = self.output(contender.name);
-        let mut server = Server::counted(self.server, &self.modules, self.persistence, &output)?;
+        let mut server = Server::counted(self.server, &self.modules, self.persistence, self.clock, &output)?;
         let done = load::prepare_and_run(&server, contender, operations)?;
         server.shut_down()?;
         let total = total(&output)?;

@@ -35,6 +35,7 @@ mod our_commands;
 mod redis_cell;
 mod regression_guard;
 mod report;
+mod slow_clock;
 #[allow(dead_code)] // this bench needs a part of it
 #[path = "../support/mod.rs"]
 mod support;

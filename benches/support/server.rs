@@ -31,15 +31,17 @@ impl Server {
         Server::launch(Command::new(program), modules, persistence)
     }
 
-    /// Under callgrind, which writes to `output` when the server ends.
+    /// Under callgrind, which writes to `output` when the server ends. `clock` is preloaded.
     pub fn counted(
         program: &Path,
         modules: &[impl AsRef<Path>],
         persistence: Persistence,
+        clock: &Path,
         output: &Path,
     ) -> Result<Self, String> {
         let mut valgrind = Command::new("valgrind");
         valgrind
+            .env("LD_PRELOAD", clock)
             .args(["--quiet", "--tool=callgrind"])
             .arg(format!("--callgrind-out-file={}", output.display()))
             .arg(program);
