@@ -153,8 +153,10 @@ impl<'a> Key<'a> {
         u64::try_from(at).ok()
     }
 
-    /// Sets or takes away the expiry.
+    /// Sets or takes away the expiry. A time that has passed becomes the next millisecond: Redis
+    /// 8.6 frees a value at once whose expiry has passed, and this key may go on to change it.
     pub fn expire_at(&mut self, at_ms: Option<u64>) {
+        let at_ms = at_ms.map(|at| at.max(self.ctx.now_ms() + 1));
         let at = at_ms.map_or(raw::REDISMODULE_NO_EXPIRE.into(), |ms| i64::try_from(ms).unwrap_or(i64::MAX));
         // SAFETY: the key is open for writing.
         unsafe { api!(RedisModule_SetAbsExpire)(self.raw, at) };

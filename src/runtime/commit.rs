@@ -465,9 +465,7 @@ fn update_expiry(key: &mut Key<'_>, before: Lifetime, after: Lifetime) {
         // Whatever it was before: a file may hold a value that is over.
         Lifetime::Over => key.delete(),
         _ if before == after => {}
-        // Redis 8.6 frees a value whose expiry is set to a time that is over, and the command that
-        // sets it may go on to change the value.
-        Lifetime::Until(at) => key.expire_at(Some(at.max(key.ctx().now_ms() + 1))),
+        Lifetime::Until(at) => key.expire_at(Some(at)),
         Lifetime::Endless => key.expire_at(None),
     }
 }
