@@ -27,7 +27,7 @@ COMPOSE      = $(shell docker compose version >/dev/null 2>&1 && echo docker com
 .DEFAULT_GOAL := help
 # Targets use the processors by themselves; run side by side, set-up and builds would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help setup build dev-build dist-module run demo dist test-deb test test-blackbox test-module test-matrix reliability test-soak image up down test-docker bench bench-scaling bench-stampede bench-tenants bench-waiters bench-worker bench-guard bench-accept fixtures screenshots check-so lint fmt clean
+.PHONY: help setup build dev-build dist-module run demo dist test-deb test test-blackbox test-module test-matrix reliability test-soak image up down test-docker bench bench-scaling bench-stampede bench-tenants bench-waiters bench-worker bench-guard bench-accept fixtures reference screenshots check-so lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -143,6 +143,10 @@ test-soak: test-module ## the same tests for about an hour, with new seeds (WORK
 fixtures: dev-build ## write files of this version into tests/fixtures, where later versions must load them
 	@WORKGATE_MODULE=$(TEST_MODULE) WORKGATE_FIXTURE="$(CURDIR)/tests/fixtures/$$(git describe --always)" \
 		cargo test --locked --all-features --test blackbox write_the_fixture_of_this_version -- --ignored
+
+reference: dev-build ## write docs/reference from what a server says of the commands
+	@WORKGATE_MODULE=$(TEST_MODULE) WORKGATE_SERVER="$$(scripts/servers path valkey-9)" \
+		cargo test --locked --all-features --test docs write_the_reference -- --ignored
 
 screenshots: dev-build ## write docs/images: the dashboard in a headless Chromium, after an hour of traffic in a minute
 	@scripts/screenshots
