@@ -26,6 +26,18 @@ pub fn scaled(slice: usize) -> usize {
     slice * factor()
 }
 
+/// The factor of `make test-soak`.
+const HOUR: usize = 10;
+
+/// How often to try something that is tried `slice` times in a run of all tests, and `hour` times
+/// in the hour of `make test-soak`.
+pub fn scaled_to(slice: usize, hour: usize) -> usize {
+    if factor() == 1 { slice } else { hour * factor() / HOUR }
+}
+
+/// The seed of the running test, once it has asked for random numbers.
+static SEED: OnceLock<u64> = OnceLock::new();
+
 /// Random numbers (xorshift64*), of a seed that the output tells.
 pub struct Random(u64);
 
@@ -40,6 +52,7 @@ impl Random {
             }
         };
         println!("WORKGATE_SEED={seed}");
+        let _ = SEED.set(seed);
         Random::of_seed(seed)
     }
 
@@ -65,8 +78,11 @@ impl Random {
     }
 }
 
-/// Notes what the running test has found: a line with the test, the server and the figure.
+/// Notes what the running test has found: a line with the test, the server and the figure. In a
+/// soak the figure holds the seed.
 pub fn figure(text: impl Display) {
+    let seed = SEED.get().filter(|_| factor() != 1);
+    let text = seed.map_or(text.to_string(), |seed| format!("{text} (seed {seed})"));
     println!("figure: {text}");
     if let Some(path) = env::var_os("WORKGATE_FIGURES") {
         let thread = std::thread::current();

@@ -7,7 +7,8 @@ use std::sync::mpsc;
 use std::thread;
 
 use crate::support::{
-    Client, Random, Reply, Server, Start, decode, eventually, figure, scaled, server, write_every_state,
+    Client, Random, Reply, Server, Start, decode, eventually, figure, scaled, scaled_to, server,
+    write_every_state,
 };
 
 type Frame = Vec<Vec<u8>>;
@@ -238,7 +239,7 @@ fn random_commands_end_no_server_and_part_no_replica() {
     .map(|text| text.as_bytes().to_vec())
     .collect();
     let keys: Vec<Vec<u8>> = (0..8).map(|key| format!("k{key}").into_bytes()).collect();
-    let (total, mut accepted) = (scaled(20_000), 0);
+    let (total, mut accepted) = (scaled_to(20_000, 1_000_000), 0);
     let mut sent = 0;
     while sent < total {
         let batch: Vec<Vec<Vec<u8>>> = (0..200)
@@ -286,9 +287,9 @@ fn memory_returns_after_many_operations() {
         s.pipeline((0..200).map(|n| format!("CACHE.SET c{n} v TTL 1d TAGS 2 a b{}", n % 5)));
         s.pipeline((0..200).map(|n| format!("RATELIMIT.CHECK l{} a=5/1h b=7/1d", n % 50)));
         for _ in 0..20 {
-            for job in s.ok("JOBQ.POP q COUNT 10").items() {
-                s.ok(format!("JOBQ.ACK q {} {} RESULT r", job.at(0).text(), job.at(1).int()));
-            }
+            let jobs = s.ok("JOBQ.POP q COUNT 10");
+            let ack = |job: &Reply| format!("JOBQ.ACK q {} {} RESULT r", job.at(0).text(), job.at(1).int());
+            s.pipeline(jobs.items().iter().map(ack));
         }
         let waiters = ["JOBQ.POP e BLOCK 1h", "IDEMP.CLAIM claim:leased BLOCK 1h"].map(|call| s.asks(call));
         drop(waiters);
@@ -307,14 +308,14 @@ fn memory_returns_after_many_operations() {
     for _ in 0..3 {
         round(&s);
     }
-    let begun: i64 = s.info("total_commands_processed").parse().expect("a number");
+    let processed = || s.info("total_commands_processed").parse::<usize>().expect("a number");
+    let begun = processed();
     let low = (0..3).map(|_| round(&s)).min().expect("three");
-    let rounds = scaled(4);
-    for _ in 0..rounds {
+    while processed() - begun < scaled_to(30_000, 3_000_000) {
         round(&s);
     }
     let after = (0..3).map(|_| round(&s)).min().expect("three");
-    let calls = s.info("total_commands_processed").parse::<i64>().expect("a number") - begun;
+    let calls = processed() - begun;
     let grown = after - low;
     assert!(grown < 100_000, "{grown} bytes more after {calls} commands");
     figure(format!("{calls} commands, used_memory changed by {grown} bytes"));

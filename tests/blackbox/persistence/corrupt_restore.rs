@@ -1,7 +1,7 @@
 //! Damaged DUMP payloads with a checksum that fits: refused or harmless, never the end of the
 //! server.
 
-use crate::support::{Dump, Random, Reply, Server, cmd, figure, list, scaled, server};
+use crate::support::{Dump, Random, Reply, Server, cmd, figure, list, scaled_to, server};
 
 /// Keys whose values show every part of each family's encoding.
 fn samples(s: &Server) -> Vec<Dump> {
@@ -133,7 +133,7 @@ fn bytes_may_be_added_removed_and_swapped_at_random() {
     let mut below = |bound: usize| random.below(bound);
     let (mut tried, mut accepted) = (0, 0);
     for dump in samples(&s) {
-        for _ in 0..scaled(900) {
+        for _ in 0..scaled_to(900, 9_100) {
             let mut damaged = dump.clone();
             for _ in 0..=below(4) {
                 let (from, to) = (dump.own_bytes().start, damaged.body.len());
