@@ -88,12 +88,13 @@ down: ## stop them; the data stays in the volume
 test-docker: dev-build ## test the images, and the module on servers in containers (SERVER=redis-8, redis-7.0, valkey-9; default all)
 	@scripts/test-docker $(TEST_MODULE) $(DEMO_WORKER) $(SERVER)
 
-bench: dist-module bench-stampede ## measure the commands beside their peers; writes docs/benchmarks/performance.md and docs/benchmarks/stampede.md (10 minutes)
+bench: dist-module bench-stampede ## measure the commands beside their peers; writes docs/benchmarks/performance.md, stampede.md and docs/images/cost.svg (10 minutes)
 	@server="$$(scripts/servers path)" || exit 1; \
 	newer="$$(scripts/servers path valkey-9)" || echo "bench: no second server"; \
 	peers="$$(scripts/peers)" || echo "bench: peers could not be fetched"; \
 	cargo bench --locked --bench peers -- --server "$$server" $${newer:+--second-server "$$newer"} \
-		--module $(DIST_MODULE) --noop $(DIST_NOOP) --report docs/benchmarks/performance.md $${peers:+--peers "$$peers"}
+		--module $(DIST_MODULE) --noop $(DIST_NOOP) --report docs/benchmarks/performance.md $${peers:+--peers "$$peers"} && \
+	scripts/cost-chart
 
 bench-scaling: dist-module ## the cost of each verb from 1,000 to 10 million jobs (JOBS=n); writes docs/benchmarks/scaling.md (10 minutes, 8 GB)
 	@server="$$(scripts/servers path)" && \

@@ -1,21 +1,24 @@
 // Workgate for Node: one file to copy. Needs node-redis 4.5 or newer.
 //
 //   import { createClient } from "redis";
-//   import { limit, once, cached, enqueue, consume } from "./workgate.mjs";
-//   const r = await createClient({ url: "redis://127.0.0.1:6379" }).connect();
+//   import { limit, once, cached, enqueue, consume, guarded } from "./workgate.mjs";
+//   const r = createClient({ url: "redis://127.0.0.1:6379" });
+//   await r.connect();
 //
 //   await limit(r, "user:42", ["minute=10/1m"]);                 rate limits
 //   await once(r, "webhook:evt_1", body, handle);                one event, one effect
 //   await cached(r, "user:7", load, { ttl: "10m" });             one loader for each miss
 //   await enqueue(r, "mail", payload, { id: "welcome-42" });     a job
 //   await consume(r, "mail", send);                              a worker in your own process
+//   await guarded(r, "openai", ask);                             a circuit breaker
 //
 // Keys and durations ("250ms", "30s", "15m", "24h", "7d") are those of the commands. Replies are strings.
 //
 // A command with BLOCK holds its connection, and whatever the client sends next waits behind it. So what waits here
 // opens a connection of its own, and only when there is something to wait for.
 
-const call = (r, ...words) => r.sendCommand(words.map(String));
+/** Sends any command of Workgate: `call(r, "RATELIMIT.PEEK", "user:42")`. */
+export const call = (r, ...words) => r.sendCommand(words.map(String));
 
 async function onOwnConnection(r, work) {
   const own = r.duplicate();
@@ -30,9 +33,14 @@ async function onOwnConnection(r, work) {
 
 // ---- rate limits ------------------------------------------------------------------------------------------------
 
-/** Takes `cost` of every limit, or of none. Times are in ms; `retryAfter` is null where waiting does not help. */
-export async function limit(r, subject, limits, { cost = 1 } = {}) {
-  const [taken, most, remaining, retry, reset] = await call(r, "RATELIMIT.CHECK", subject, ...limits, "COST", cost);
+/**
+ * Takes `cost` of every limit, or of none. Times are in ms; `retryAfter` is null where waiting does not help. With
+ * `hold`, an id of the call, the same call again within `holdFor` takes nothing more.
+ */
+export async function limit(r, subject, limits, { cost = 1, hold = null, holdFor = "10m" } = {}) {
+  const held = hold === null ? [] : ["HOLD", hold, holdFor];
+  const row = await call(r, "RATELIMIT.CHECK", subject, ...limits, "COST", cost, ...held);
+  const [taken, most, remaining, retry, reset] = row;
   return { allowed: taken > 0, limit: most, remaining, retryAfter: retry < 0 ? null : retry, resetAfter: reset };
 }
 
@@ -125,8 +133,9 @@ export class Dead extends Error {}
 
 /**
  * Runs `handle` for one job after the other, on a connection of its own, renewing the lease while it runs. What it
- * resolves to is the job's result. Retry, Dead and every other error are told to the queue, which retries with the
- * job's backoff. `signal` (an AbortSignal) ends it after the running job.
+ * resolves to is the job's result; `job.progress` is what an earlier run left by `job.save`. Retry, Dead and every
+ * other error are told to the queue, which retries with the job's backoff. `signal` (an AbortSignal) ends it after the
+ * running job.
  */
 export async function consume(r, queue, handle, { leaseMs = 30_000, signal = null, untilEmpty = false } = {}) {
   const lease = `${leaseMs}ms`;
@@ -135,8 +144,11 @@ export async function consume(r, queue, handle, { leaseMs = 30_000, signal = nul
     while (!signal?.aborted) {
       const rows = await call(own, "JOBQ.POP", queue, "LEASE", lease, ...wait);
       if (rows.length === 0 && untilEmpty) return;
-      for (const [id, token, payload, attempt] of rows) {
-        await run(own, { id, token, payload, attempt, queue }, handle, lease, leaseMs);
+      for (const [id, token, payload, attempt, , , , , , progress] of rows) {
+        const job = { id, token, payload, attempt, queue, progress };
+        // Keeps what a later run goes on from, and says whether this run should go on: false is "cancelled".
+        job.save = async (done) => (await call(own, "JOBQ.EXTEND", queue, id, token, "PROGRESS", done)) === 1;
+        await run(own, job, handle, lease, leaseMs);
       }
     }
   });
@@ -163,5 +175,30 @@ async function run(r, job, handle, lease, leaseMs) {
   } catch (error) {
     // FENCED or NOJOB: the lease was lost, and another worker has the job.
     if (!/^(FENCED|NOJOB)/.test(error.message)) throw error;
+  }
+}
+
+// ---- circuit breakers -------------------------------------------------------------------------------------------
+
+/** The breaker is open: the call was not made. `retryAfter` is in ms, null for no end. */
+export class Open extends Error {
+  constructor(key, retryAfter) {
+    super(`${key} is not called for now`);
+    this.retryAfter = retryAfter;
+  }
+}
+
+/** What `work` resolves to. Once too many calls of this key have failed, it rejects with Open instead of calling. */
+export async function guarded(r, key, work) {
+  const [allowed, , permit, retry] = await call(r, "BREAKER.ALLOW", key);
+  if (!allowed) throw new Open(key, retry < 0 ? null : retry);
+  let outcome = "FAIL";
+  try {
+    const result = await work();
+    outcome = "OK";
+    return result;
+  } finally {
+    // What the call itself came to counts.
+    await call(r, "BREAKER.REPORT", key, outcome, 1, "PERMIT", permit).catch(() => {});
   }
 }

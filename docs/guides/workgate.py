@@ -8,6 +8,7 @@
     workgate.cached(r, "user:7", load, ttl="10m")               one loader for each miss
     workgate.enqueue(r, "mail", payload, id="welcome-42")       a job
     workgate.consume(r, "mail", send)                           a worker in your own process
+    workgate.guarded(r, "openai", ask)                          a circuit breaker
 
 Keys and durations ("250ms", "30s", "15m", "24h", "7d") are those of the commands. Replies are bytes.
 """
@@ -17,11 +18,27 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass
-from typing import Callable, Iterator, Optional, Union
+from typing import Any, Callable, Optional, TypeVar, Union
 
 import redis
 
 Bytes = Union[bytes, str]
+T = TypeVar("T")
+
+
+def call(r: redis.Redis, *words: Union[Bytes, int]) -> Any:
+    """Sends any command of Workgate: `call(r, "RATELIMIT.PEEK", "user:42")`."""
+    send: Callable[..., Any] = r.execute_command
+    return send(*words)
+
+
+def _word(reply: Bytes) -> str:
+    """A state, whether or not the client decodes replies."""
+    return reply if isinstance(reply, str) else reply.decode()
+
+
+def _bytes(value: Bytes) -> bytes:
+    return value.encode() if isinstance(value, str) else value
 
 
 def connect(url: str, longest_block: float = 60.0) -> redis.Redis:
@@ -50,9 +67,20 @@ class Limit:
     reset_after: float
 
 
-def limit(r: redis.Redis, subject: Bytes, *limits: Bytes, cost: int = 1) -> Limit:
-    """Takes `cost` of every limit, or of none: `limit(r, "user:42", "ai=10/1m", "day=100/1d")`."""
-    row = r.execute_command("RATELIMIT.CHECK", subject, *limits, "COST", cost)
+def limit(
+    r: redis.Redis,
+    subject: Bytes,
+    *limits: Bytes,
+    cost: int = 1,
+    hold: Optional[Bytes] = None,
+    hold_for: str = "10m",
+) -> Limit:
+    """Takes `cost` of every limit, or of none: `limit(r, "user:42", "ai=10/1m", "day=100/1d")`.
+
+    With `hold`, an id of the call, the same call again within `hold_for` takes nothing more.
+    """
+    held = () if hold is None else ("HOLD", hold, hold_for)
+    row = call(r, "RATELIMIT.CHECK", subject, *limits, "COST", cost, *held)
     taken, most, remaining, retry, reset = row[:5]
     return Limit(taken > 0, most, remaining, None if retry < 0 else retry / 1000, reset / 1000)
 
@@ -83,25 +111,24 @@ def once(
     worked gets redis.ResponseError (FENCED): its successor's result counts.
     """
     try:
-        claim = r.execute_command(
-            "IDEMP.CLAIM", key, "LEASE", lease, "TTL", ttl, "PAYLOAD", payload, "BLOCK", wait
+        claim = call(
+            r, "IDEMP.CLAIM", key, "LEASE", lease, "TTL", ttl, "PAYLOAD", payload, "BLOCK", wait
         )
     except redis.ResponseError as error:
         if str(error).startswith("MISMATCH"):
             raise Mismatch(str(error)) from None
         raise
-    state, result, token = claim[:3]
-    if state == b"DONE":
-        return result
-    if state == b"BUSY":
+    state, stored, token = _word(claim[0]), claim[1], claim[2]
+    if state == "DONE":
+        return _bytes(stored)
+    if state == "BUSY":
         raise Busy(key)
     try:
-        result = work()
+        result = _bytes(work())
     except BaseException:
         _release(r, "IDEMP.RELEASE", key, token)
         raise
-    result = result.encode() if isinstance(result, str) else result
-    r.execute_command("IDEMP.COMPLETE", key, token, result)
+    call(r, "IDEMP.COMPLETE", key, token, result)
     return result
 
 
@@ -123,13 +150,13 @@ def cached(
     """
     deadline = time.monotonic() + patience
     while True:
-        row = r.execute_command("CACHE.GETSET", key, "LEASE", lease, "BLOCK", "2s")
-        state, value, token, ms = row[:4]
-        if state in (b"HIT", b"STALE"):
-            return value
-        if state == b"ABSENT":
+        row = call(r, "CACHE.GETSET", key, "LEASE", lease, "BLOCK", "2s")
+        state, value, token, ms = _word(row[0]), row[1], row[2], row[3]
+        if state in ("HIT", "STALE"):
+            return _bytes(value)
+        if state == "ABSENT":
             return None
-        if state == b"BUSY":
+        if state == "BUSY":
             if time.monotonic() > deadline:
                 raise Busy(key)
             time.sleep(min(ms, 250) / 1000)
@@ -138,21 +165,20 @@ def cached(
             loaded = load()
         except BaseException:
             _release(r, "CACHE.RELEASE", key, token)
-            if state == b"REFRESH":
-                return value
+            if state == "REFRESH":
+                return _bytes(value)
             raise
         if loaded is None:
-            r.execute_command("CACHE.ABSENT", key, "TOKEN", token, "TTL", ttl)
+            call(r, "CACHE.ABSENT", key, "TOKEN", token, "TTL", ttl)
             return None
-        loaded = loaded.encode() if isinstance(loaded, str) else loaded
-        r.execute_command("CACHE.SET", key, loaded, "TOKEN", token, "TTL", ttl)
-        return loaded
+        call(r, "CACHE.SET", key, loaded, "TOKEN", token, "TTL", ttl)
+        return _bytes(loaded)
 
 
 def _release(r: redis.Redis, command: str, key: Bytes, token: int) -> None:
     """Ends a lease after a failure. The failure itself is what the caller must hear of."""
     try:
-        r.execute_command(command, key, token)
+        call(r, command, key, token)
     except redis.RedisError:
         pass
 
@@ -160,13 +186,15 @@ def _release(r: redis.Redis, command: str, key: Bytes, token: int) -> None:
 # ---- jobs --------------------------------------------------------------------------------------------
 
 
-def enqueue(r: redis.Redis, queue: Bytes, payload: Bytes, *options: Bytes, id: Optional[Bytes] = None) -> bytes:
+def enqueue(
+    r: redis.Redis, queue: Bytes, payload: Bytes, *options: Union[Bytes, int], id: Optional[Bytes] = None
+) -> bytes:
     """Pushes a job and returns its id. With `id` a second push adds nothing, so it may be sent again.
 
     Options are those of JOBQ.PUSH: `enqueue(r, "mail", body, "DELAY", "5m", id="evt_1")`.
     """
     chosen = () if id is None else ("ID", id)
-    return r.execute_command("JOBQ.PUSH", queue, payload, *chosen, *options)[0]
+    return _bytes(call(r, "JOBQ.PUSH", queue, payload, *chosen, *options)[0])
 
 
 class Retry(Exception):
@@ -183,17 +211,27 @@ class Dead(Exception):
 
 @dataclass(frozen=True)
 class Job:
+    """What a handler gets. `progress` is what an earlier run left, None at first."""
+
     id: bytes
     token: int
     payload: bytes
     attempt: int
     queue: bytes
+    progress: Optional[bytes] = None
+    client: Optional[redis.Redis] = None
+
+    def save(self, progress: Bytes) -> bool:
+        """Keeps what a later run goes on from, and says whether this run should go on: False is "cancelled"."""
+        assert self.client is not None
+        words = (self.queue, self.id, self.token, "PROGRESS", progress)
+        return bool(call(self.client, "JOBQ.EXTEND", *words) == 1)
 
 
 def consume(
     r: redis.Redis,
     queue: Bytes,
-    handle: Callable[[Job], Optional[Bytes]],
+    handle: Callable[[Job], Union[Bytes, None]],
     lease_seconds: float = 30.0,
     stop: Optional[threading.Event] = None,
     until_empty: bool = False,
@@ -206,11 +244,13 @@ def consume(
     lease = f"{int(lease_seconds * 1000)}ms"
     wait = () if until_empty else ("BLOCK", "5s")
     while stop is None or not stop.is_set():
-        rows = r.execute_command("JOBQ.POP", queue, "LEASE", lease, *wait)
+        rows = call(r, "JOBQ.POP", queue, "LEASE", lease, *wait)
         if not rows and until_empty:
             return
         for row in rows:
-            job = Job(id=row[0], token=row[1], payload=row[2], attempt=row[3], queue=row[5])
+            id, token, payload, attempt, _, name = row[:6]
+            progress = None if row[9] is None else _bytes(row[9])
+            job = Job(_bytes(id), token, _bytes(payload), attempt, _bytes(name), progress, r)
             _run(r, job, handle, lease, lease_seconds)
 
 
@@ -222,7 +262,7 @@ def _run(
     def renew() -> None:
         while not done.wait(lease_seconds / 3):
             try:
-                r.execute_command("JOBQ.EXTEND", job.queue, job.id, job.token, "LEASE", lease)
+                call(r, "JOBQ.EXTEND", job.queue, job.id, job.token, "LEASE", lease)
             except redis.ResponseError:
                 return  # The job is another's now: what is said of it at the end is FENCED.
             except redis.RedisError:
@@ -231,6 +271,7 @@ def _run(
     heartbeat = threading.Thread(target=renew, daemon=True)
     heartbeat.start()
     held = (job.queue, job.id, job.token)
+    end: tuple[Union[Bytes, int], ...]
     try:
         result = handle(job)
         end = ("JOBQ.ACK", *held, *(() if result is None else ("RESULT", result)))
@@ -244,8 +285,40 @@ def _run(
         done.set()
         heartbeat.join()
     try:
-        r.execute_command(*end)
+        call(r, *end)
     except redis.ResponseError as error:
         # FENCED or NOJOB: the lease was lost, and another worker has the job.
         if not str(error).startswith(("FENCED", "NOJOB")):
             raise
+
+
+# ---- circuit breakers --------------------------------------------------------------------------------
+
+
+class Open(Exception):
+    """The breaker is open: the call was not made. `retry_after` is in seconds, None for no end."""
+
+    def __init__(self, key: Bytes, retry_after: Optional[float]):
+        super().__init__(f"{_word(key)} is not called for now")
+        self.retry_after = retry_after
+
+
+def guarded(r: redis.Redis, key: Bytes, work: Callable[[], T]) -> T:
+    """What `work` returns. Once too many calls of this key have failed, Open is raised instead of calling it."""
+    allowed, _, permit, retry = call(r, "BREAKER.ALLOW", key)
+    if not allowed:
+        raise Open(key, None if retry < 0 else retry / 1000)
+    outcome = "FAIL"
+    try:
+        result = work()
+        outcome = "OK"
+        return result
+    finally:
+        _report(r, key, outcome, permit)
+
+
+def _report(r: redis.Redis, key: Bytes, outcome: str, permit: int) -> None:
+    try:
+        call(r, "BREAKER.REPORT", key, outcome, 1, "PERMIT", permit)
+    except redis.RedisError:
+        pass  # What the call itself came to counts.

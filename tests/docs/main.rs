@@ -3,14 +3,15 @@
 //! A block fenced as `redis` holds what a reader types at `redis-cli` (lines that begin with `> `)
 //! and what it prints. `<name>` is a part that differs from run to run: the first time it takes
 //! what is there, later it is the same, in commands too; `<ms>` and `<text>` match anything each
-//! time.
+//! time. `shell` says how blocks of shell lines are run, `snippets` how programs are.
 
+mod languages;
 mod links;
-mod node;
-mod python;
+mod programs;
 mod reference;
 mod reliability;
 mod shell;
+mod snippets;
 #[path = "../support/mod.rs"]
 mod support;
 mod transcript;
@@ -125,6 +126,17 @@ fn a_shell_line_that_fails_is_found() {
     assert!(result("<!-- shell: until ready -->\n```sh\ntrue\n```\n").is_err());
     assert!(result("<!-- shell: run by .ci/run -->\n```sh\nmake nothing\n```\n").is_err());
     assert!(result("<!-- shell: sometimes -->\n```sh\ntrue\n```\n").is_err());
+}
+
+/// Whoever measures anew draws anew: `scripts/cost-chart`.
+#[test]
+fn the_chart_of_the_readme_shows_the_figures_of_the_benchmark() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let drawn = std::process::Command::new(root.join("scripts/cost-chart")).arg("--print").output();
+    let drawn = String::from_utf8(drawn.expect("a script of ours").stdout).expect("text");
+    assert!(drawn.contains("BullMQ") && drawn.contains("redis-cell"), "{drawn}");
+    let chart = std::fs::read_to_string(root.join("docs/images/cost.svg")).expect("the chart");
+    assert!(drawn == chart, "run scripts/cost-chart: docs/images/cost.svg shows other figures");
 }
 
 #[test]

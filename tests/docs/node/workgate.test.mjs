@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { after, beforeEach, test } from "node:test";
-import { Busy, Dead, Mismatch, Retry, cached, consume, enqueue, limit, once } from "../../../docs/guides/workgate.mjs";
+import {
+  Busy, Dead, Mismatch, Open, Retry, cached, consume, enqueue, guarded, limit, once,
+} from "../../../docs/guides/workgate.mjs";
 
 const { createClient } = createRequire(import.meta.url)("redis");
 const r = createClient({ url: process.env.REDIS_URL });
@@ -24,6 +26,32 @@ test("a limit tells what is left and for how long to wait", async () => {
   assert.ok(!denied.allowed && denied.retryAfter > 0 && denied.retryAfter <= 60_000);
   assert.equal((await limit(r, "u", ["none=0/1d"])).retryAfter, null);
   assert.ok(!(await limit(r, "v", ["a=2/1m"], { cost: 3 })).allowed);
+});
+
+test("the same call held twice takes once", async () => {
+  for (let i = 0; i < 2; i += 1) assert.equal((await limit(r, "u", ["a=3/1m"], { hold: "evt_1" })).remaining, 2);
+});
+
+test("a breaker opens after failures and is told of successes", async () => {
+  await r.sendCommand(["BREAKER.CONFIG", "SET", "b", "min_calls", "2", "open", "1h"]);
+  assert.equal(await guarded(r, "b", async () => 7), 7);
+  await assert.rejects(guarded(r, "b", fails), RangeError);
+  const opened = (error) => error instanceof Open && error.retryAfter > 3_590_000 && error.retryAfter <= 3_600_000;
+  await assert.rejects(guarded(r, "b", () => assert.fail("it was called")), opened);
+});
+
+test("a later run goes on from what was saved, and a cancelled one is told", async () => {
+  await enqueue(r, "q", "rows", { id: "one" });
+  const seen = [];
+  const handle = async (job) => {
+    seen.push([job.progress, await job.save("row 7")]);
+    if (seen.length === 1) throw new Retry("1ms");
+    await r.sendCommand(["JOBQ.CANCEL", "q", "one"]);
+    seen.push(await job.save("row 9"));
+    throw new Dead("cancelled");
+  };
+  while (seen.length < 3) await consume(r, "q", handle, { untilEmpty: true });
+  assert.deepEqual(seen, [[null, true], ["row 7", true], false]);
 });
 
 test("work is done once and all get its result", async () => {

@@ -26,6 +26,47 @@ class Helper(unittest.TestCase):
         self.assertIsNone(workgate.limit(self.r, "u", "none=0/1d").retry_after)
         self.assertFalse(workgate.limit(self.r, "v", "a=2/1m", cost=3).allowed)
 
+    def test_the_same_call_held_twice_takes_once(self):
+        for _ in range(2):
+            held = workgate.limit(self.r, "u", "a=3/1m", hold="evt_1")
+            self.assertEqual((held.allowed, held.remaining), (True, 2))
+
+    def test_a_client_that_decodes_replies_is_served_alike(self):
+        text = redis.Redis.from_url(URL, decode_responses=True)
+        runs = []
+        for _ in range(2):
+            self.assertEqual(workgate.once(text, "k", "body", lambda: runs.append(1) or "done"), b"done")
+            self.assertEqual(workgate.cached(text, "c", lambda: runs.append(2) or "value"), b"value")
+        self.assertEqual(runs, [1, 2])
+        workgate.enqueue(text, "q", "payload", id="one")
+        workgate.consume(text, "q", lambda job: runs.append(job.payload), until_empty=True)
+        self.assertEqual(runs[2:], [b"payload"])
+
+    def test_a_breaker_opens_after_failures_and_is_told_of_successes(self):
+        self.r.execute_command("BREAKER.CONFIG", "SET", "b", "min_calls", 2, "open", "1h")
+        self.assertEqual(workgate.guarded(self.r, "b", lambda: 7), 7)
+        with self.assertRaises(ZeroDivisionError):
+            workgate.guarded(self.r, "b", lambda: 1 / 0)
+        with self.assertRaises(workgate.Open) as opened:
+            workgate.guarded(self.r, "b", lambda: self.fail("it was called"))
+        self.assertTrue(3590 < opened.exception.retry_after <= 3600)
+
+    def test_a_later_run_goes_on_from_what_was_saved_and_a_cancelled_one_is_told(self):
+        workgate.enqueue(self.r, "q", "rows", id="one")
+        seen = []
+
+        def handle(job):
+            seen.append((job.progress, job.save("row 7")))
+            if len(seen) == 1:
+                raise workgate.Retry("1ms")
+            self.r.execute_command("JOBQ.CANCEL", "q", "one")
+            seen.append(job.save("row 9"))
+            raise workgate.Dead("cancelled")
+
+        while len(seen) < 3:
+            workgate.consume(self.r, "q", handle, until_empty=True)
+        self.assertEqual(seen, [(None, True), (b"row 7", True), False])
+
     def test_work_is_done_once_and_all_get_its_result(self):
         runs = []
 
