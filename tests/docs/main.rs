@@ -5,6 +5,8 @@
 //! what is there, later it is the same, in commands too; `<ms>` and `<text>` match anything each
 //! time. `shell` says how blocks of shell lines are run, `snippets` how programs are.
 
+mod examples;
+mod figures;
 mod languages;
 mod links;
 mod programs;
