@@ -45,6 +45,12 @@ pub trait Effect: Sized {
     fn highest_token(&self) -> u64 {
         0
     }
+
+    /// The first of the fencing tokens that the effect carries, which follow one another; 0 if
+    /// none.
+    fn first_token(&self) -> u64 {
+        self.highest_token()
+    }
 }
 
 /// What an effect does to one of the server's own strings under its key.

@@ -253,9 +253,10 @@ fn advance<V: ValueType>(
 }
 
 /// How an effect reaches replicas and the append-only file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ReplicateAs {
     /// As the `_APPLY` command of its value type.
+    #[default]
     Effect,
     /// As the client's own command, behind a tick (see [`crate::runtime::replicated_clock`]).
     /// Allowed only if arguments, time, token and the key's value determine the effect; settings
@@ -341,9 +342,8 @@ fn commit<V: ValueType>(ctx: Ctx<'_>, key: &mut Key<'_>, name: ServerStr<'_>, ef
 
 fn commit_verbatim<V: ValueType>(ctx: Ctx<'_>, key: &mut Key<'_>, now: UnixMs, effect: V::Effect) {
     global_tables::before_commit(ctx);
-    let token = effect.highest_token();
-    replicated_clock::replicate_tick(ctx, now, token);
-    replicated_clock::note_token(token);
+    replicated_clock::replicate_tick(ctx, now, effect.first_token());
+    replicated_clock::note_token(effect.highest_token());
     replication::verbatim(ctx);
     apply::<V>(key, effect);
 }

@@ -13,7 +13,7 @@ use crate::runtime::{global_tables, replicated_clock, token_clock};
 /// that no token is issued twice by this process.
 pub fn load_started() {
     token_clock::tokens(TokenClock::start_over);
-    replicated_clock::set(0, 0);
+    replicated_clock::reset();
     global_tables::load_started();
 }
 

@@ -194,7 +194,7 @@ pub fn before_commit(ctx: Ctx<'_>) {
 pub fn start_history() {
     all().iter().for_each(|row| (row.forget)());
     token_clock::tokens(TokenClock::start_over);
-    replicated_clock::set(0, 0);
+    replicated_clock::reset();
 }
 
 /// A load replaces everything, and a file holds no table that is empty.

@@ -7,6 +7,9 @@
 //! where the clock of this server gives another than the one that would follow (after a promotion,
 //! a load, a RESTORE), a tick says so first.
 //!
+//! A tick also carries the number of the rules by which a POP chooses its jobs: what replays a POP
+//! must choose by the same ones.
+//!
 //! The last tick is a part of the history, as the keys are: what saves the keys saves it, so that
 //! nothing that cuts the history in two (a full synchronisation, a rewritten file, a promotion) can
 //! part a command from its time. Only the child that rewrites an append-only file without an RDB
@@ -17,6 +20,7 @@ use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::domain::codec::{Corrupt, Reader, Writer};
+use crate::domain::refusal::Refusal;
 use crate::domain::time;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
@@ -43,6 +47,14 @@ static TOKEN: AtomicU64 = AtomicU64::new(0);
 /// Whether [`TOKEN`] is a long one: the history so far is of before 0.1.0.
 static IS_LONG: AtomicBool = AtomicBool::new(false);
 
+/// The number of the rules by which a command chooses that is replicated verbatim: a POP its jobs.
+/// Whoever changes them raises it. A replay of a lower number goes on choosing by the rules of that
+/// number, or files of earlier versions could not be loaded any more.
+const OWN_RULES: u64 = 1;
+
+/// The number of the rules that the last tick has named; 0 before any did.
+static RULES: AtomicU64 = AtomicU64::new(0);
+
 /// Whether the append-only file surely holds it.
 static IN_AOF: AtomicBool = AtomicBool::new(false);
 
@@ -60,14 +72,27 @@ pub fn token() -> u64 {
     TOKEN.load(Ordering::Relaxed)
 }
 
-pub fn set(at: UnixMs, token: u64) {
-    set_numbered(at, token, false);
+/// Forgets the history: another one begins.
+pub fn reset() {
+    set(0, 0, false, 0);
 }
 
-fn set_numbered(at: UnixMs, token: u64, is_long: bool) {
+fn set(at: UnixMs, token: u64, is_long: bool, rules: u64) {
     LAST.store(at, Ordering::Relaxed);
     TOKEN.store(token, Ordering::Relaxed);
     IS_LONG.store(is_long, Ordering::Relaxed);
+    RULES.store(rules, Ordering::Relaxed);
+}
+
+/// Refuses to replay a command that has chosen by rules which are not known here.
+pub fn refuse_other_rules() -> Result<(), Refusal> {
+    match RULES.load(Ordering::Relaxed) {
+        OWN_RULES => Ok(()),
+        rules => Err(Refusal::err(format!(
+            "a POP chose its jobs by the rules of number {rules}, and this version knows those of number \
+             {OWN_RULES}: load a newer module"
+        ))),
+    }
 }
 
 fn is_long() -> bool {
@@ -105,17 +130,19 @@ pub fn note_next_token(token: u64) {
 
 /// Says that the command which is replicated next happened at `now` and grants `token`, 0 if none.
 pub fn replicate_tick(ctx: Ctx<'_>, now: UnixMs, token: u64) {
-    let said = now == last() && IN_AOF.load(Ordering::Relaxed) && !is_long();
+    let has_own_rules = RULES.load(Ordering::Relaxed) == OWN_RULES;
+    let said = now == last() && IN_AOF.load(Ordering::Relaxed) && !is_long() && has_own_rules;
     let highest = if is_long() { long_token::shorten(self::token()) + 1 } else { self::token() };
     let follows = token == 0 || token == TokenClock::after(highest).next(now);
     if said && follows {
         return;
     }
-    set(now, if follows { highest } else { token - 1 });
+    set(now, if follows { highest } else { token - 1 }, false, OWN_RULES);
     IN_AOF.store(true, Ordering::Relaxed);
     let mut writer = Writer::new();
     writer.int(now);
     writer.int(self::token());
+    writer.int(OWN_RULES);
     replication::table_effect(ctx, NAME, &writer.finish());
 }
 
@@ -137,11 +164,13 @@ pub fn take(name: &[u8], effect: &[u8], now: UnixMs) -> Result<(), Corrupt> {
     let is_long = name == NAME_WITH_LONG_TOKEN.to_bytes();
     let mut reader = Reader::new(effect);
     let (at, token) = (reader.int()?, reader.int()?);
+    // Before POP was replicated verbatim, ticks named no rules.
+    let rules = if reader.is_empty() { 0 } else { reader.int()? };
     reader.end()?;
     if token >= bound(is_long) || !(is_long || token_clock::admits(token, now)) || !time::is_near(at, now) {
         return Err(Corrupt);
     }
-    set_numbered(at, token, is_long);
+    set(at, token, is_long, rules);
     Ok(())
 }
 
@@ -168,8 +197,9 @@ pub struct Clock;
 
 impl Aux for Clock {
     const TYPE_NAME: &'static CStr = c"workgate0";
-    /// 2 says whether the token of the history is a long one; in 1 all tokens are.
-    const ENCODING: u32 = 2;
+    /// 3 names the rules of choosing, and 2 says whether the token of the history is a long one; in
+    /// 1 all tokens are.
+    const ENCODING: u32 = 3;
 
     fn save() -> Option<Vec<u8>> {
         if !in_use::is_in_use() {
@@ -180,6 +210,7 @@ impl Aux for Clock {
             let mut writer = Writer::new();
             [last, tick, token].into_iter().for_each(|number| writer.int(number));
             writer.bool(is_long());
+            writer.int(RULES.load(Ordering::Relaxed));
             writer.finish()
         })
     }
@@ -194,16 +225,17 @@ impl Aux for Clock {
             } else {
                 (last, reader.bool()?)
             };
+            let rules = if encoding < 3 { 0 } else { reader.int()? };
             reader.end()?;
             if last < token::BOUND && token < bound(is_long) {
-                Ok((last, tick, token, is_long))
+                Ok((last, tick, token, is_long, rules))
             } else {
                 Err(Corrupt)
             }
         };
-        let Ok((last, tick, token, is_long)) = read() else { return false };
+        let Ok((last, tick, token, is_long, rules)) = read() else { return false };
         token_clock::tokens(|clock| clock.saw(last));
-        set_numbered(tick, token, is_long);
+        set(tick, token, is_long, rules);
         true
     }
 }

@@ -176,7 +176,7 @@ pub static ROWS: &[Spec] = &[
             duration("LEASE"),
             option("WORKER", text("worker")),
         ],
-        entry: entry_finding_keys::<Pop>(),
+        entry: verbatim_entry_finding_keys::<Pop>(),
     },
     Spec {
         name: "JOBQ.ACK",

@@ -3,7 +3,9 @@
 
 use std::fs;
 
-use crate::support::{Random, Server, Snapshot, Start, cmd, figure, scaled, server};
+use crate::support::{
+    Random, Server, Snapshot, Start, cmd, figure, frame, scaled, server, server_on_commands, try_on_commands,
+};
 
 /// A value of each type, and something beside the keys.
 fn write(s: &Server) {
@@ -245,15 +247,6 @@ fn an_append_only_file_that_is_cut_gives_what_was_written_before_the_cut() {
 
 #[test]
 fn a_damaged_command_is_left_out_where_the_setting_says_so() {
-    let frame = |parts: &[&[u8]]| {
-        let mut bytes = format!("*{}\r\n", parts.len()).into_bytes();
-        for part in parts {
-            bytes.extend(format!("${}\r\n", part.len()).bytes());
-            bytes.extend(*part);
-            bytes.extend(b"\r\n");
-        }
-        bytes
-    };
     let commands = [
         frame(&[b"jobq._apply", b"lost", b"\xff\xff"]),
         frame(&[b"jobq._apply", b"half", b"BLOCK", b"1", b"0", b""]),
@@ -261,18 +254,11 @@ fn a_damaged_command_is_left_out_where_the_setting_says_so() {
     ];
     for (at, text) in [(0, "jobq._apply lost: ERR damaged effect"), (1, "'half' of database 0 has no end")] {
         let content = [commands[at].clone(), commands[2].clone()].concat();
-        let manifest = b"file appendonly.aof.1.incr.aof seq 1 type i\n".to_vec();
-        let files = [
-            (MANIFEST.to_owned(), manifest),
-            ("appendonlydir/appendonly.aof.1.incr.aof".to_owned(), content),
-        ];
-        let Start::Refused { status, log } = try_files(&[], &files) else { panic!("it is refused") };
+        let Start::Refused { status, log } = try_on_commands(&[], &content) else { panic!("it is refused") };
         assert_eq!(status, "exit status: 1");
         assert!(log.contains(text), "{log}");
         assert!(log.contains("workgate.skip-damaged-commands yes"), "{log}");
-        let Start::Runs(s) = try_files(&["workgate.skip-damaged-commands yes"], &files) else {
-            panic!("it is left out")
-        };
+        let s = server_on_commands(&["workgate.skip-damaged-commands yes"], &content);
         s.ok("GET kept").is("v");
         assert!(s.log_tail().contains(text));
     }

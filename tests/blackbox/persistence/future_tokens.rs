@@ -1,6 +1,6 @@
 //! A crafted RESTORE cannot spend the tokens that all families share.
 
-use crate::support::{Dump, Server, cmd, list, server, status, text};
+use crate::support::{Dump, Server, cmd, frame, list, numbers, server, server_on_commands, status, text};
 
 /// A queue's payload with its clock in the year 2108, at the same length.
 fn from_2108(payload: &[u8]) -> Vec<u8> {
@@ -30,37 +30,12 @@ fn a_queue_from_the_far_future_is_refused_and_tokens_go_on() {
 
 /// An IDEMP effect of today: a claim (kind 1, with the bit that says its token is short).
 fn claim_effect(token: u64, since: u64) -> Vec<u8> {
-    let mut effect = vec![1 | 64];
     // Token, since, lease, ttl, attempt; neither owner nor fingerprint.
-    for mut number in [token, since, 1_000, 1_000, 1] {
-        while number >= 0x80 {
-            effect.push(number as u8 | 0x80);
-            number >>= 7;
-        }
-        effect.push(number as u8);
-    }
-    effect.extend([0, 0]);
-    effect
+    [vec![1 | 64], numbers([token, since, 1_000, 1_000, 1]), vec![0, 0]].concat()
 }
 
-fn frame(parts: &[&[u8]]) -> Vec<u8> {
-    let mut bytes = format!("*{}\r\n", parts.len()).into_bytes();
-    for part in parts {
-        bytes.extend(format!("${}\r\n", part.len()).bytes());
-        bytes.extend(*part);
-        bytes.extend(b"\r\n");
-    }
-    bytes
-}
-
-/// An append-only file that holds nothing but these commands.
-fn server_on_commands(commands: &[Vec<u8>]) -> Server {
-    let manifest = b"file appendonly.aof.1.incr.aof seq 1 type i\n";
-    let files: [(&str, &[u8]); 2] = [
-        ("appendonlydir/appendonly.aof.manifest", manifest),
-        ("appendonlydir/appendonly.aof.1.incr.aof", &commands.concat()),
-    ];
-    Server::on_files(&["appendonly yes", "workgate.skip-damaged-commands yes"], &files)
+fn loading_what_is_sound(commands: &[Vec<u8>]) -> Server {
+    server_on_commands(&["workgate.skip-damaged-commands yes"], &commands.concat())
 }
 
 #[test]
@@ -71,7 +46,7 @@ fn at_15_digits_grants_are_refused_and_what_is_held_can_be_settled() {
     let tokens = (now..LAST).step_by(MOST_AHEAD as usize / 2).chain([LAST]);
     let claims: Vec<Vec<u8>> =
         tokens.map(|token| frame(&[b"idemp._apply", b"spent", &claim_effect(token, 0)])).collect();
-    let s = server_on_commands(&claims);
+    let s = loading_what_is_sound(&claims);
     s.ok("JOBQ.PUSH q p ID one");
     s.ok("RATELIMIT.CHECK limit 10/1m").at(0).clone().is(1);
     for command in [
@@ -104,7 +79,7 @@ fn a_damaged_effect_does_not_spend_the_tokens_nor_holds_its_key_for_ever() {
     let token = 2_000_000_000_000;
     let claim =
         |key: &str, token, since| frame(&[b"idemp._apply", key.as_bytes(), &claim_effect(token, since)]);
-    let s = server_on_commands(&[
+    let s = loading_what_is_sound(&[
         claim("first", 99_999_999_999_999, now),
         claim("sound", token, now),
         claim("spends", token + (1 << 43), now),

@@ -8,7 +8,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Client, Reply, Server, cmd, list, nil, server, status, text};
+use crate::support::{Client, Reply, Server, cmd, list, nil, server, server_on_commands, status, text};
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
@@ -138,12 +138,7 @@ fn files_of_every_version_load_with_everything() {
         check(&s);
 
         let aof = read("commands.aof");
-        let manifest = b"file appendonly.aof.1.incr.aof seq 1 type i\n";
-        let files: [(&str, &[u8]); 2] = [
-            ("appendonlydir/appendonly.aof.manifest", manifest),
-            ("appendonlydir/appendonly.aof.1.incr.aof", &aof),
-        ];
-        let s = Server::on_files(&["appendonly yes"], &files);
+        let s = server_on_commands(&[], &aof);
         tokens_go_on(&s);
         check(&s);
         s.lives();

@@ -1,8 +1,11 @@
-//! A claim, a plain PUSH or MPUSH and an ACK are replicated as they came, behind the time at which
-//! they happened and the token that comes next. `verbatim_check` has what holds for CHECK, and for
-//! ticks.
+//! A claim, a plain PUSH or MPUSH, a POP of one queue and an ACK are replicated as they came,
+//! behind the time at which they happened and the token that comes next. `verbatim_check` has what
+//! holds for CHECK, and for ticks.
 
-use crate::support::{Server, Snapshot, cmd, nothing_is_lost_across_rewrites, server};
+use crate::support::{
+    Server, Snapshot, Start, cmd, frame, nothing_is_lost_across_rewrites, numbers, server,
+    server_on_commands, try_on_commands,
+};
 
 fn is_tick(line: &str) -> bool {
     line.to_ascii_lowercase().starts_with("workgate._apply time ")
@@ -43,12 +46,14 @@ fn what_follows_from_the_command_the_time_and_the_token_travels_as_it_came() {
         "JOBQ.PUSH q payload",
         "JOBQ.MPUSH q 2 one another",
         &ack,
+        "JOBQ.POP q",
+        "JOBQ.POP q COUNT 2 LEASE 5s WORKER w BLOCK 1s",
     ] {
         s.ok(call);
         assert_eq!(without_ticks(stream.taken(&s)), [call]);
     }
     // What changes nothing is not replicated at all.
-    for call in ["IDEMP.CLAIM k", &ack] {
+    for call in ["IDEMP.CLAIM k", &ack, "JOBQ.POP q"] {
         s.ok(call);
         assert_eq!(stream.taken(&s), [""; 0]);
     }
@@ -66,7 +71,9 @@ fn what_needs_more_than_that_travels_as_its_effect() {
         ("IDEMP.CLAIM l PAYLOAD p", "idemp._apply l "),
         ("JOBQ.PUSH q payload PRIORITY 1", "jobq._apply q "),
         ("JOBQ.MPUSH q 2 one another LIFO", "jobq._apply q "),
-        ("JOBQ.POP q", "jobq._apply q "),
+        ("JOBQ.POP q GROUPED", "jobq._apply q "),
+        ("JOBQ.POP q COUNT 1 LINGER 1s BLOCK 1s", "jobq._apply q "),
+        ("JOBQ.POP none ALSO 1 q", "jobq._apply q "),
         (&ack, "jobq._apply q "),
     ] {
         s.ok(call);
@@ -198,7 +205,7 @@ fn who_imports_a_slot_repeats_what_came_for_it_and_passes_on_its_effect() {
         let [effect] = &without_ticks(stream.taken(&s))[..] else { panic!("one command") };
         assert!(effect.to_ascii_lowercase().starts_with(carrier), "{call}: {effect}");
     }
-    for judged in ["JOBQ.PUSH q p PRIORITY 1", "JOBQ.MPUSH q 1 p LIFO"] {
+    for judged in ["JOBQ.PUSH q p PRIORITY 1", "JOBQ.MPUSH q 1 p LIFO", "JOBQ.POP q"] {
         assert!(s.call(judged).is_error(), "{judged} comes as an effect");
     }
     s.ok("WORKGATE.TEST IMPORT off");
@@ -209,4 +216,52 @@ fn who_imports_a_slot_repeats_what_came_for_it_and_passes_on_its_effect() {
     let before = Snapshot::of(&s);
     s.crash_and_restart();
     assert_eq!(Snapshot::of(&s), before);
+}
+
+/// Jobs of groups, of priorities, at a rate: whatever a POP chose, a replica, the append-only file
+/// and a replica that came by a file choose too.
+#[test]
+fn what_a_pop_has_chosen_is_chosen_again() {
+    let mut s = server!("appendonly yes", "appendfsync always");
+    let early = s.replica(&["appendonly yes", "appendfsync always"]);
+    s.ok("JOBQ.CONFIG SET q group_concurrency 2 group_rate 20/10m rate 60/10m aging 10ms");
+    for number in 0..200 {
+        let group = if number % 3 == 0 { String::new() } else { format!(" GROUP g{}", number % 7) };
+        let expire = if number % 11 == 0 { " EXPIRE 30ms" } else { "" };
+        s.ok(format!("JOBQ.PUSH q {number} PRIORITY {}{group}{expire}", number % 4));
+    }
+    s.ok("JOBQ.PAUSE q GROUP g1");
+    s.ok("JOBQ.GROUP SET q g2 CONCURRENCY 3");
+    let mut popped = 0;
+    let late = s.replica(&[]);
+    for round in 0..40 {
+        let jobs = s.ok(format!("JOBQ.POP q COUNT {}", 1 + round % 5));
+        popped += jobs.items().len();
+        for job in jobs.items().iter().filter(|job| job.at(1).int() % 3 > 0) {
+            let verb = if job.at(1).int() % 2 == 0 { "ACK" } else { "RELEASE" };
+            s.ok(cmd![format!("JOBQ.{verb}"), "q", job.at(0).text(), job.at(1).int().to_string()]);
+        }
+    }
+    assert!(popped > 40, "{popped} jobs popped");
+    for r in [&early, &late] {
+        same(&s, r);
+    }
+    let before = Snapshot::of(&s);
+    s.crash_and_restart();
+    assert_eq!(Snapshot::of(&s), before);
+}
+
+/// A file whose POPs have chosen by rules that this version does not know ends the start.
+#[test]
+fn a_pop_by_other_rules_is_refused() {
+    let since_1970 = std::time::UNIX_EPOCH.elapsed().expect("a time after 1970");
+    let commands = |rules| {
+        let tick = numbers([since_1970.as_millis() as u64, 2_000_000_000_000, rules]);
+        let push: &[&[u8]] = &[b"JOBQ.PUSH", b"q", b"payload"];
+        [frame(&[b"WORKGATE._APPLY", b"time", &tick]), frame(push), frame(&[b"JOBQ.POP", b"q"])].concat()
+    };
+    let Start::Refused { log, .. } = try_on_commands(&[], &commands(2)) else { panic!("started") };
+    assert!(log.contains("by the rules of number 2"), "{log}");
+    let s = server_on_commands(&[], &commands(1));
+    s.ok("JOBQ.STATS q").field("active").clone().is(1);
 }

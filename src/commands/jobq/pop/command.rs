@@ -5,16 +5,18 @@ use std::collections::BTreeSet;
 use crate::domain::jobq;
 use crate::domain::jobq::{MAX_JOBS_PER_CALL, MAX_REPLY_BYTES, Queue};
 use crate::domain::refusal::{Refusal, shown};
+use crate::domain::token::TokenClock;
 use crate::module_api::args::Args;
 use crate::module_api::command::{Call, FindsKeys};
+use crate::module_api::context::Origin;
 use crate::module_api::server_string::ServerStr;
-use crate::runtime::handler::Handler;
+use crate::runtime::handler::VerbatimHandler;
 
 use super::at_rate::{Rate, pop_at_rate, read_rate};
 use super::request::{PopRequest, reply_row};
 use crate::commands::args::{ArgReader, unknown};
-use crate::runtime::blocking;
-use crate::runtime::commit;
+use crate::runtime::commit::ReplicateAs;
+use crate::runtime::{blocking, commit, replicated_clock};
 
 /// How many queues ALSO may add.
 const MAX_FURTHER_QUEUES: u64 = 100;
@@ -25,40 +27,81 @@ const MAX_WORKER_BYTES: usize = 128;
 /// [BLOCK d] [LEASE d] [WORKER w]`
 pub struct Pop;
 
-impl Handler for Pop {
-    fn run(call: Call<'_>) -> Result<(), Refusal> {
-        let mut words = ArgReader::of(call.args);
-        let key = words.name("key")?;
-        let mut request = PopRequest { count: 1, ..PopRequest::default() };
-        let (mut also, mut rate, mut block) = (Vec::new(), None, None);
-        while let Some(option) = words.option()? {
-            match option.folded() {
-                b"ALSO" => also = further_queues(&mut words)?,
-                b"RATE" => rate = Some(read_rate(&mut words)?),
-                b"COUNT" => request.count = words.integer("COUNT", 1, MAX_JOBS_PER_CALL as u64)? as usize,
-                b"LINGER" => request.linger = Some(words.duration("LINGER")?),
-                b"GROUPED" => request.grouped = true,
-                b"BLOCK" => block = Some(words.duration("BLOCK")?),
-                b"LEASE" => request.lease = Some(words.duration("LEASE")?),
-                b"WORKER" => request.worker = Some(worker(&mut words)?.into()),
-                _ => return Err(unknown(&option)),
-            }
-        }
-        if request.linger.is_some() && block.is_none() {
-            return Err(Refusal::err("LINGER goes with BLOCK: give how long the call may wait in all"));
-        }
-        let subject = rate.as_ref().map(Rate::subject);
-        if let Some(name) = also.iter().map(|key| key.bytes()).chain(subject).find(|name| is_key_word(name)) {
-            return Err(named_like_a_key_word("a key behind ALSO or RATE", name));
-        }
+impl VerbatimHandler for Pop {
+    fn run(call: Call<'_>, origin: Origin) -> Result<(), Refusal> {
+        let PopArgs { key, also, rate, mut request, block } = read_pop(call)?;
         if let Some(rate) = rate {
             return pop_at_rate(call, &each_once(key, also), &rate, request, block);
         }
         if also.is_empty() {
+            if origin == Origin::Client && is_plain(&request) {
+                request.replicate_as = ReplicateAs::Verbatim;
+            }
             return blocking::answer(call, key, request, block);
         }
         pop_several(call, &each_once(key, also), request, block)
     }
+
+    /// Chooses the jobs that the primary has chosen, and gives them its tokens.
+    fn replay(call: Call<'_>, origin: Origin) -> Result<(), Refusal> {
+        let PopArgs { key, also, rate, request, .. } = read_pop(call)?;
+        let is_replicable = also.is_empty() && rate.is_none() && is_plain(&request);
+        if !is_replicable || origin != Origin::ReplicationOrAof {
+            return Err(commit::not_replicable_verbatim());
+        }
+        replicated_clock::refuse_other_rules()?;
+        let tokens = TokenClock::after(replicated_clock::next_token() - 1);
+        commit::apply_verbatim(call.ctx, key, origin, |queue: Option<&Queue>, now| {
+            jobq::decide_pop(queue, &request.pop(), now, &tokens).effect
+        })?;
+        call.reply.ok();
+        Ok(())
+    }
+}
+
+/// Whether the queue, the time, the first token and the words determine the jobs of a POP of one
+/// queue, by rules that are unlikely to change. Those of LINGER and GROUPED are not.
+///
+/// It is replicated verbatim then, but not in a cluster: a primary that imports the slot gets no
+/// ticks.
+fn is_plain(request: &PopRequest) -> bool {
+    request.linger.is_none() && !request.grouped
+}
+
+struct PopArgs<'a> {
+    key: ServerStr<'a>,
+    also: Vec<ServerStr<'a>>,
+    rate: Option<Rate<'a>>,
+    request: PopRequest,
+    block: Option<u64>,
+}
+
+fn read_pop(call: Call<'_>) -> Result<PopArgs<'_>, Refusal> {
+    let mut words = ArgReader::of(call.args);
+    let key = words.name("key")?;
+    let mut request = PopRequest { count: 1, ..PopRequest::default() };
+    let (mut also, mut rate, mut block) = (Vec::new(), None, None);
+    while let Some(option) = words.option()? {
+        match option.folded() {
+            b"ALSO" => also = further_queues(&mut words)?,
+            b"RATE" => rate = Some(read_rate(&mut words)?),
+            b"COUNT" => request.count = words.integer("COUNT", 1, MAX_JOBS_PER_CALL as u64)? as usize,
+            b"LINGER" => request.linger = Some(words.duration("LINGER")?),
+            b"GROUPED" => request.grouped = true,
+            b"BLOCK" => block = Some(words.duration("BLOCK")?),
+            b"LEASE" => request.lease = Some(words.duration("LEASE")?),
+            b"WORKER" => request.worker = Some(worker(&mut words)?.into()),
+            _ => return Err(unknown(&option)),
+        }
+    }
+    if request.linger.is_some() && block.is_none() {
+        return Err(Refusal::err("LINGER goes with BLOCK: give how long the call may wait in all"));
+    }
+    let subject = rate.as_ref().map(Rate::subject);
+    if let Some(name) = also.iter().map(|key| key.bytes()).chain(subject).find(|name| is_key_word(name)) {
+        return Err(named_like_a_key_word("a key behind ALSO or RATE", name));
+    }
+    Ok(PopArgs { key, also, rate, request, block })
 }
 
 impl FindsKeys for Pop {

@@ -12,7 +12,7 @@ use crate::module_api::server_string::ServerStr;
 
 use crate::runtime::blocking::{Decided, Waitable};
 use crate::runtime::commit;
-use crate::runtime::commit::Write;
+use crate::runtime::commit::{ReplicateAs, Write};
 
 /// One job of the answer.
 pub(crate) fn reply_row(job: &Popped<'_>, queue: ServerStr<'_>, reply: Reply<'_>) {
@@ -38,6 +38,7 @@ pub(crate) struct PopRequest {
     pub(crate) linger: Option<u64>,
     pub(crate) grouped: bool,
     pub(crate) worker: Option<Box<[u8]>>,
+    pub(crate) replicate_as: ReplicateAs,
 }
 
 impl PopRequest {
@@ -89,6 +90,10 @@ impl Waitable for PopRequest {
 
     fn decide<'q>(&self, queue: Option<&'q Queue>, now: UnixMs, tokens: &TokenClock) -> Decided<'q, Self> {
         Ok(jobq::decide_pop(queue, &self.pop(), now, tokens))
+    }
+
+    fn replicate_as(&self) -> ReplicateAs {
+        self.replicate_as
     }
 
     fn is_empty(jobs: &jobq::PoppedJobs<'_>) -> bool {

@@ -117,6 +117,13 @@ impl value::Effect for Effect {
             _ => 0,
         }
     }
+
+    fn first_token(&self) -> u64 {
+        match &self.change {
+            Change::Pop { grants, .. } => grants.first().map_or(0, |grant| grant.token),
+            _ => 0,
+        }
+    }
 }
 
 /// How many bytes a change takes beyond what most do, roughly: growing step by step would cost a

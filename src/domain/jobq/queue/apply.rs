@@ -359,6 +359,10 @@ impl Queue {
         after_fail: AfterFail,
         now: UnixMs,
     ) {
+        // No primary sends this: a job that has ended has been counted with its KIND.
+        if self.job(serial).is_some_and(|job| job.state.is_end()) {
+            return;
+        }
         self.count_failure(serial, kind.as_deref(), after_fail);
         self.log_event(serial, Event::Failed.with_text(error.as_deref()));
         self.log_event(

@@ -17,8 +17,8 @@ use crate::domain::testing::primary_and_replica::PrimaryAndReplica;
 use crate::domain::testing::saved_form;
 pub(crate) use crate::domain::testing::saved_form::{blocks, saved};
 use crate::domain::time::UnixMs;
-use crate::domain::token::EPOCH_MS;
-use crate::domain::value::Value;
+use crate::domain::token::{EPOCH_MS, TokenClock};
+use crate::domain::value::{Effect as _, Value};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) const START: UnixMs = EPOCH_MS + 1_000_000;
@@ -81,7 +81,12 @@ impl World {
             reply: d.reply.into_iter().map(Popped::into_owned).collect(),
             effect: d.effect,
         };
-        self.run(|queue, now, tokens| Ok(owned(decide_pop(queue, pop, now, tokens)))).expect("never refused")
+        let decide = |queue: Option<&Queue>, now, tokens: &TokenClock| {
+            let decision = decide_pop(queue, pop, now, tokens);
+            replays(queue, pop, now, decision.effect.as_ref());
+            Ok(owned(decision))
+        };
+        self.run(decide).expect("never refused")
     }
 
     /// The one job that must be there.
@@ -183,6 +188,17 @@ pub(crate) const FAIL: Fail<'_> =
 
 pub(crate) fn loaded(blocks: &[Vec<u8>]) -> Result<Queue, Corrupt> {
     saved_form::loaded(blocks)
+}
+
+/// A POP that is replicated verbatim is decided again by the queue of a replica, which may have
+/// come by a file, at the same time and with the same first token.
+fn replays(queue: Option<&Queue>, pop: &Pop<'_>, now: UnixMs, effect: Option<&Effect>) {
+    const FEW: usize = 100;
+    let Some((queue, effect)) = queue.zip(effect).filter(|(queue, _)| queue.jobs.len() <= FEW) else {
+        return;
+    };
+    let tokens = TokenClock::after(effect.first_token() - 1);
+    assert_eq!(decide_pop(Some(&reloaded(queue)), pop, now, &tokens).effect.as_ref(), Some(effect));
 }
 
 /// The same queue again, by way of its saved form.
