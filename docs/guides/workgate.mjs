@@ -128,13 +128,21 @@ export class Retry extends Error {
   }
 }
 
+/** Throw it in a handler to give the job back, to be run after `delay`: this run is not charged. */
+export class Release extends Error {
+  constructor(delay = "0s") {
+    super(`released for ${delay}`);
+    this.delay = delay;
+  }
+}
+
 /** Throw it in a handler when no further run can help. */
 export class Dead extends Error {}
 
 /**
  * Runs `handle` for one job after the other, on a connection of its own, renewing the lease while it runs. What it
- * resolves to is the job's result; `job.progress` is what an earlier run left by `job.save`. Retry, Dead and every
- * other error are told to the queue, which retries with the job's backoff. `signal` (an AbortSignal) ends it after the
+ * resolves to is the job's result; `job.progress` is what an earlier run left by `job.save`. Retry, Release, Dead and
+ * every other error are told to the queue, which retries with the job's backoff. `signal` (an AbortSignal) ends it after the
  * running job.
  */
 export async function consume(r, queue, handle, { leaseMs = 30_000, signal = null, untilEmpty = false } = {}) {
@@ -164,7 +172,8 @@ async function run(r, job, handle, lease, leaseMs) {
     end = ["JOBQ.ACK", ...held, ...(result === undefined ? [] : ["RESULT", result])];
   } catch (error) {
     end = ["JOBQ.FAIL", ...held, "ERROR", error?.message ?? error];
-    if (error instanceof Dead) end.push("DEAD");
+    if (error instanceof Release) end = ["JOBQ.RELEASE", ...held, "DELAY", error.delay];
+    else if (error instanceof Dead) end.push("DEAD");
     else if (error instanceof Retry) end.push("DELAY", error.delay);
     else if (error?.name) end.push("KIND", error.name);
   } finally {

@@ -205,6 +205,14 @@ class Retry(Exception):
         self.delay = delay
 
 
+class Release(Exception):
+    """Raise it in a handler to give the job back, to be run after `delay`: this run is not charged."""
+
+    def __init__(self, delay: str = "0s"):
+        super().__init__(f"released for {delay}")
+        self.delay = delay
+
+
 class Dead(Exception):
     """Raise it in a handler when no further run can help."""
 
@@ -238,7 +246,7 @@ def consume(
 ) -> None:
     """Runs `handle` for one job after the other, renewing the lease while it runs.
 
-    The value that it returns is the job's result. Retry, Dead and every other exception are told to
+    The value that it returns is the job's result. Retry, Release, Dead and every other exception are told to
     the queue, which retries with the job's backoff. Give it a connection of its own: POP blocks it.
     """
     lease = f"{int(lease_seconds * 1000)}ms"
@@ -277,6 +285,8 @@ def _run(
         end = ("JOBQ.ACK", *held, *(() if result is None else ("RESULT", result)))
     except Dead as error:
         end = ("JOBQ.FAIL", *held, "ERROR", str(error), "DEAD")
+    except Release as error:
+        end = ("JOBQ.RELEASE", *held, "DELAY", error.delay)
     except Retry as error:
         end = ("JOBQ.FAIL", *held, "ERROR", str(error), "DELAY", error.delay)
     except Exception as error:

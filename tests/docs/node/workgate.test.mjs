@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { after, beforeEach, test } from "node:test";
 import {
-  Busy, Dead, Mismatch, Open, Retry, cached, consume, enqueue, guarded, limit, once,
+  Busy, Dead, Mismatch, Open, Release, Retry, cached, consume, enqueue, guarded, limit, once,
 } from "../../../docs/guides/workgate.mjs";
 
 const { createClient } = createRequire(import.meta.url)("redis");
@@ -109,10 +109,13 @@ test("jobs are pushed once and end as their handler says", async () => {
     runs.push(`${job.id}:${job.attempt}`);
     if (job.payload === "bad") fails();
     if (job.payload === "never") throw new Dead("hopeless");
+    if (job.payload === "back" && runs.filter((run) => run === "five:1").length === 1) throw new Release("1ms");
     if (job.payload === "again" && job.attempt === 1) throw new Retry("1ms");
     return `result of ${job.payload}`;
   };
-  while (!runs.includes("four:2")) await consume(r, "q", handle, { untilEmpty: true });
+  await enqueue(r, "q", "back", { id: "five" });
+  const released = () => runs.filter((run) => run === "five:1").length === 2;
+  while (!runs.includes("four:2") || !released()) await consume(r, "q", handle, { untilEmpty: true });
   assert.equal(runs.filter((run) => run === "one:1").length, 1);
   const result = async (id) => (await r.sendCommand(["JOBQ.RESULT", "q", id])).slice(0, 2);
   assert.deepEqual(await result("one"), ["done", "result of good"]);

@@ -136,11 +136,14 @@ class Helper(unittest.TestCase):
                 raise ValueError("no")
             if job.payload == b"never":
                 raise workgate.Dead("hopeless")
+            if job.payload == b"back" and runs.count((b"five", 1)) == 1:
+                raise workgate.Release("1ms")
             if job.payload == b"again" and job.attempt == 1:
                 raise workgate.Retry("1ms")
             return b"result of " + job.payload
 
-        while b"four" not in [id for id, attempt in runs if attempt == 2]:
+        workgate.enqueue(self.r, "q", "back", id="five")
+        while (b"four", 2) not in runs or runs.count((b"five", 1)) < 2:
             workgate.consume(self.r, "q", handle, until_empty=True)
         self.assertEqual(runs.count((b"one", 1)), 1)
         result = lambda id: self.r.execute_command("JOBQ.RESULT", "q", id)[:2]
