@@ -100,7 +100,8 @@ class Source:
         pipe = self.client.pipeline(transaction=True)
         for job in jobs:
             if job.state in ("wait", "paused", "active"):
-                pipe.lrem(self.key(job.state), 0, job.id)
+                # From the end, where BullMQ takes jobs and where the ids were read.
+                pipe.lrem(self.key(job.state), -1, job.id)
             else:
                 pipe.zrem(self.key(job.state), job.id)
             names = ("logs", "dependencies", "processed", "failed", "unsuccessful")

@@ -2,7 +2,7 @@
 //!
 //! `make reference` writes the pages; a test compares them with the server.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,12 +10,12 @@ use crate::support::{Reply, Server, server};
 
 /// Families in the order of the README, each with its page of text.
 const FAMILIES: [(&str, &str, &str); 6] = [
-    ("ratelimit", "RATELIMIT", "ratelimit/README.md"),
-    ("idemp", "IDEMP", "idemp.md"),
-    ("jobq", "JOBQ", "jobq/README.md"),
-    ("cache", "CACHE", "cache.md"),
-    ("breaker", "BREAKER", "breaker.md"),
-    ("workgate", "WORKGATE", "../guides/operations.md"),
+    ("ratelimit", "RATELIMIT", "commands/ratelimit/README.md"),
+    ("idemp", "IDEMP", "commands/idemp.md"),
+    ("jobq", "JOBQ", "commands/jobq/README.md"),
+    ("cache", "CACHE", "commands/cache.md"),
+    ("breaker", "BREAKER", "commands/breaker.md"),
+    ("workgate", "WORKGATE", "guides/operations.md"),
 ];
 
 fn page_of(family: &str) -> PathBuf {
@@ -36,6 +36,46 @@ fn the_reference_says_what_the_server_says() {
         assert_eq!(differs, None, "docs/reference/{family}.md: `make reference` writes it anew");
         assert_eq!(written, said, "docs/reference/{family}.md: `make reference` writes it anew");
     }
+}
+
+/// The pages of a family name every command, and every word of its arguments: values such as `done`
+/// in small letters too, where they are marked as code.
+#[test]
+fn every_command_and_every_option_of_the_reference_is_explained() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let mut words = 0;
+    for (family, name, page) in FAMILIES {
+        let page = docs.join(page);
+        let is_own = |other: &PathBuf| match page.ends_with("README.md") {
+            true => other.parent() == page.parent(),
+            false => *other == page,
+        };
+        let text: String = crate::pages()
+            .iter()
+            .filter(|page| is_own(page))
+            .map(|page| fs::read_to_string(page).expect("a page"))
+            .collect();
+        let told: HashSet<&str> = text.split(|c: char| !is_of_word(c)).collect();
+        let reference = fs::read_to_string(page_of(family)).expect("the reference");
+        for usage in reference.split("```text\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+            let options = usage.split(|c: char| !is_of_word(c));
+            for word in options.filter(|word| word.len() > 1 && !word.chars().any(|c| c.is_ascii_lowercase()))
+            {
+                let short = word.strip_prefix(&format!("{name}.")).unwrap_or(word);
+                let value = short.to_lowercase();
+                let is_value = ["`", "|"].iter().any(|mark| {
+                    text.contains(&format!("{mark}{value}")) || text.contains(&format!("{value}{mark}"))
+                });
+                assert!(told.contains(word) || told.contains(short) || is_value, "{word} of {usage}");
+                words += 1;
+            }
+        }
+    }
+    assert!(words > 200, "only {words} words");
+}
+
+fn is_of_word(c: char) -> bool {
+    c.is_ascii_alphanumeric() || c == '.' || c == '_'
 }
 
 #[test]
@@ -73,7 +113,8 @@ fn pages(server: &Server) -> Vec<(String, String)> {
         let docs = server.ok(format!("COMMAND DOCS {name}"));
         let info = server.ok(format!("COMMAND INFO {name}"));
         let is_container = docs.at(1).fields().iter().any(|(field, _)| field.text() == "subcommands");
-        if !is_container {
+        let is_of_tests = docs.at(1).field("summary").text().starts_with("Only in test builds");
+        if !is_container && !is_of_tests {
             commands.insert(name.to_uppercase(), section(&name, docs.at(1), info.at(0)));
         }
     }
@@ -84,7 +125,7 @@ fn pages(server: &Server) -> Vec<(String, String)> {
             prefix == *family || (*family == "RATELIMIT" && prefix == "CL")
         };
         let mut text = format!("# Reference: {family}\n\n");
-        text += &format!("What each command does is explained [on its page](../commands/{page}). ");
+        text += &format!("What each command does is explained [on its page](../{page}). ");
         text +=
             "This page is written by `make reference` from what `COMMAND\nDOCS` and `COMMAND INFO` answer: ";
         text += "[how to read it](README.md).\n";
@@ -150,16 +191,30 @@ fn sequence(arguments: &Reply, between: &str) -> String {
 
 /// An argument as redis-cli shows it: `[NAME name]`, `<READY | DEAD>`, `id [id …]`.
 fn argument(argument: &Reply) -> String {
+    let text = bare_argument(argument);
+    if has_flag(argument, "optional") { format!("[{text}]") } else { text }
+}
+
+fn has_flag(argument: &Reply, flag: &str) -> bool {
+    let fields = argument.fields();
+    let flags = fields.iter().find(|(field, _)| field.text() == "flags");
+    flags.is_some_and(|(_, flags)| flags.items().iter().any(|word| word.text() == flag))
+}
+
+/// Without the brackets of what may be left out.
+fn bare_argument(argument: &Reply) -> String {
     let fields = argument.fields();
     let field = |name: &str| fields.iter().find(|(field, _)| field.text() == name).map(|(_, value)| *value);
-    let flags: Vec<String> =
-        field("flags").map_or(vec![], |flags| flags.items().iter().map(Reply::text).collect());
-    let has = |flag: &str| flags.iter().any(|word| word == flag);
+    let has = |flag: &str| has_flag(argument, flag);
     let kind = field("type").expect("a type").text();
     let token = field("token").map(Reply::text);
     let value = match &*kind {
         "pure-token" => None,
-        "oneof" => Some(sequence(field("arguments").expect("the choices"), " | ")),
+        // The whole may be left out; its parts are marked so as well.
+        "oneof" => {
+            let parts = field("arguments").expect("the choices").items().iter().map(bare_argument);
+            Some(parts.collect::<Vec<_>>().join(" | "))
+        }
         "block" => Some(sequence(field("arguments").expect("the parts"), " ")),
         _ => Some(field("name").expect("a name").text()),
     };
@@ -172,8 +227,7 @@ fn argument(argument: &Reply) -> String {
         true => format!("{value} [{value} …]"),
         false => value,
     });
-    let text = token.into_iter().chain(value).collect::<Vec<_>>().join(" ");
-    if has("optional") { format!("[{text}]") } else { text }
+    token.into_iter().chain(value).collect::<Vec<_>>().join(" ")
 }
 
 /// A key spec: where keys stand, and what is done to them.
