@@ -104,6 +104,8 @@ class Source:
                 pipe.lrem(self.key(job.state), -1, job.id)
             else:
                 pipe.zrem(self.key(job.state), job.id)
+            if job.state == "active":
+                pipe.srem(self.key("stalled"), job.id)
             names = ("logs", "dependencies", "processed", "failed", "unsuccessful")
             pipe.delete(self.key(job.id), *(self.key(job.id, name) for name in names))
         pipe.execute()

@@ -173,6 +173,16 @@ fn no_page_of_commands_is_longer_than_400_lines() {
     }
 }
 
+#[test]
+fn every_guide_stands_in_the_index() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let index = links::relative(&std::fs::read_to_string(docs.join("README.md")).expect("the index"));
+    let listed: Vec<PathBuf> =
+        index.iter().map(|link| docs.join(link.split('#').next().unwrap_or(link))).collect();
+    let guides = pages().into_iter().filter(|page| page.parent() == Some(&docs.join("guides")));
+    assert_eq!(guides.filter(|guide| !listed.contains(guide)).collect::<Vec<_>>(), Vec::<PathBuf>::new());
+}
+
 /// A page that docs/README.md and the pages it names do not name is found by nobody.
 #[test]
 fn every_page_can_be_reached_from_the_index() {
