@@ -13,6 +13,7 @@ mod support;
 
 mod compose;
 mod docker;
+mod kubernetes;
 mod module_image;
 mod old_server;
 mod server_image;
