@@ -55,12 +55,15 @@ fn pass(
     let mut ids = fill(meter, control, kind, jobs)?;
     let bytes = (control.info(b"memory", "used_memory")? - empty) / jobs as f64;
     let held = if kind == Kind::Active { take(meter, control, jobs, &mut ids)? } else { vec![] };
-    let verbs = match kind {
+    let mut verbs = match kind {
         Kind::GroupsAtLimit => groups_at_limit::verbs(meter, control, jobs)?,
         Kind::GroupsAtRate => groups_at_rate::verbs(meter, control, jobs)?,
         Kind::Lingering => lingering::verbs(meter, control)?,
         _ => command_costs::all(meter, control, kind, (jobs, &ids), &held)?,
     };
+    if kind == Kind::Groups {
+        verbs.extend(lingering::grouped(meter, control, jobs)?);
+    }
     Ok((bytes, verbs))
 }
 

@@ -193,6 +193,35 @@ fn grouped_and_lingering_it_takes_the_group_that_has_enough_or_has_waited_long_e
 }
 
 #[test]
+fn a_group_that_has_enough_is_found_behind_a_thousand_that_have_not() {
+    let s = server!();
+    let w = s.waits("JOBQ.POP q COUNT 3 GROUPED LINGER 1h BLOCK 2h");
+    for group in 0..1_000 {
+        s.ok(format!("JOBQ.PUSH q p GROUP g{group}"));
+    }
+    push(&s, &["b1", "b2"], "GROUP b");
+    w.still_waits(&s);
+    push(&s, &["b3"], "GROUP b");
+    assert_eq!(ids(&w.reply()), ["b1", "b2", "b3"]);
+}
+
+#[test]
+fn a_lingering_pop_is_woken_when_the_rate_of_a_group_lets_its_batch_be_full() {
+    for how in ["", "GROUPED"] {
+        let s = server!();
+        s.ok("JOBQ.CONFIG SET q group_concurrency off group_rate 2/700ms");
+        push(&s, &["first"], "GROUP a");
+        let started = s.now();
+        s.ok("JOBQ.POP q");
+        push(&s, &["a1", "a2"], "GROUP a");
+        let w = s.waits(format!("JOBQ.POP q COUNT 2 {how} LINGER 1h BLOCK 2h"));
+        w.still_waits(&s);
+        assert_eq!(ids(&w.reply()), ["a1", "a2"], "{how}");
+        assert!(s.now() >= started + 700, "never early");
+    }
+}
+
+#[test]
 fn of_several_queues_a_batch_comes_from_one() {
     let s = server!();
     s.ok("JOBQ.PUSH p x ID p1");

@@ -3,6 +3,7 @@
 pub(crate) mod admin;
 pub(crate) mod batch;
 pub(crate) mod group;
+pub(crate) mod linger;
 pub(crate) mod log;
 pub(crate) mod pop;
 pub(crate) mod push;

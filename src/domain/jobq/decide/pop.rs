@@ -1,15 +1,16 @@
 //! POP: jobs that are ready, each with a lease and a fencing token.
 
 use crate::domain::decision::Decision;
+use crate::domain::jobq::decide::linger::{Found, Linger, eligible, find_group, find_jobs, first_group};
 use crate::domain::jobq::effect::{Change, Effect, Grant, Grants, GroupCharge};
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::queue::admission::{more_starts_at, rate_effect};
 use crate::domain::jobq::ready::batches::BatchId;
-use crate::domain::jobq::ready::group_runs::{GroupRun, GroupRuns};
+use crate::domain::jobq::ready::group_runs::GroupRun;
 use crate::domain::jobq::state::job_id::JobId;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::jobq::state::shared_rate::RateCharge;
-use crate::domain::jobq::{MAX_JOBS_PER_CALL, MAX_REPLY_BYTES};
+use crate::domain::jobq::{MAX_GROUPED_JOBS, MAX_JOBS_PER_CALL, MAX_REPLY_BYTES};
 use crate::domain::ratelimit::Budget;
 use crate::domain::time::UnixMs;
 use crate::domain::token::TokenClock;
@@ -17,16 +18,6 @@ use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// The most jobs that a POP looks at while expired jobs wait for their removal.
-const SCAN_LIMIT: usize = 5_000;
-
-/// The most jobs of groups that one POP takes. Most of them belong to different groups, and finding
-/// a group costs time that the server's thread cannot spare.
-const MAX_GROUPED_JOBS: usize = 500;
-
-/// The most groups that a POP with GROUPED and LINGER looks at for one whose jobs may go.
-const MAX_GROUPS: usize = 500;
 
 /// A POP of one queue.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -59,6 +50,12 @@ pub struct Popped<'q> {
     pub meta: Option<Cow<'q, [u8]>>,
     /// What an earlier run reported last.
     pub progress: Option<Cow<'q, [u8]>>,
+}
+
+impl Pop<'_> {
+    fn linger(&self) -> Option<Linger> {
+        Some(Linger { count: self.count, length: self.linger?, grouped: self.grouped })
+    }
 }
 
 impl Popped<'_> {
@@ -127,11 +124,11 @@ pub fn can_pop(queue: Option<&Queue>, pop: &Pop<'_>, now: UnixMs) -> bool {
     let Ok(room) = queue.pop_capacity(now) else { return false };
     let most = pop.count.min(MAX_JOBS_PER_CALL).min(room);
     if pop.grouped {
-        return ripe_group(queue, pop, most, now).is_some();
+        return group_to_take(queue, pop, most, now).is_ok();
     }
-    match pop.linger {
-        Some(linger) => ungrouped_ripeness(queue, pop, most, linger, now) == Ripeness::Ripe,
-        None => eligible(queue, now).next().is_some(),
+    match pop.linger() {
+        Some(linger) => find_jobs(queue, &linger, most, now).is_ok(),
+        None => eligible(queue, &mut queue.serving_order(now), now).next().is_some(),
     }
 }
 
@@ -160,24 +157,17 @@ fn decide<'q>(
     if pop.grouped {
         return decide_grouped(queue, pop, admission, most, first_token, now);
     }
-    if pop.linger.is_some_and(|linger| ungrouped_ripeness(queue, pop, most, linger, now) != Ripeness::Ripe) {
+    if pop.linger().is_some_and(|linger| find_jobs(queue, &linger, most, now).is_err()) {
         return nothing();
     }
     let mut hand_out = HandOut::new(queue, pop, most.min(queue.ready.len()), first_token, now);
     hand_out.admission = admission;
-    for serial in eligible(queue, now).take(most) {
+    for serial in eligible(queue, &mut queue.serving_order(now), now).take(most) {
         if !hand_out.add(serial) {
             break;
         }
     }
     hand_out.decision(None)
-}
-
-/// The jobs that may be popped, in their order.
-fn eligible(queue: &Queue, now: UnixMs) -> impl Iterator<Item = Serial> {
-    let expired = queue.first_expired(now).is_some();
-    let ready = queue.serving_order(now).take(SCAN_LIMIT);
-    ready.filter(move |serial| !expired || !queue.has_expired(*serial, now))
 }
 
 /// The jobs that a POP hands out so far.
@@ -288,7 +278,7 @@ fn decide_grouped<'q>(
     first_token: u64,
     now: UnixMs,
 ) -> Decision<RatedPop<'q>, Effect> {
-    let Some(run) = ripe_group(queue, pop, most, now) else {
+    let Ok(run) = group_to_take(queue, pop, most, now) else {
         return Decision::answer(RatedPop::default());
     };
     let mut hand_out = HandOut::new(queue, pop, run.serials.len(), first_token, now);
@@ -302,101 +292,29 @@ fn decide_grouped<'q>(
     hand_out.decision(is_batch.then(|| run.batch.unwrap_or(first_token)))
 }
 
-/// The first group whose jobs may go.
-fn ripe_group(queue: &Queue, pop: &Pop<'_>, most: usize, now: UnixMs) -> Option<GroupRun> {
-    let is_ripe = |run: &GroupRun| {
-        let Some(linger) = pop.linger else { return true };
-        ripeness(queue, pop, run.serials.iter().copied(), linger, now) == Ripeness::Ripe
-    };
-    group_runs(queue, most, now).find(is_ripe)
-}
-
-/// The runs of the first groups, without jobs that have expired.
-fn group_runs(queue: &Queue, most: usize, now: UnixMs) -> impl Iterator<Item = GroupRun> {
-    let expired = queue.first_expired(now).is_some();
-    let runs = GroupRuns::of(queue.serving_order(now), most).take(MAX_GROUPS);
-    let runs = runs.map(move |mut run| {
-        run.serials.retain(|serial| !expired || !queue.has_expired(*serial, now));
-        run
-    });
-    runs.filter(|run| !run.serials.is_empty())
-}
-
-/// Whether jobs that a POP lingers for may go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ripeness {
-    /// There is none.
-    Nothing,
-    /// Not before this time, unless more of them become ready.
-    At(UnixMs),
-    Ripe,
-}
-
-impl Ripeness {
-    fn of(oldest: Option<UnixMs>, linger: u64, now: UnixMs) -> Self {
-        match oldest.map(|oldest| oldest.saturating_add(linger)) {
-            None => Ripeness::Nothing,
-            Some(at) if at <= now => Ripeness::Ripe,
-            Some(at) => Ripeness::At(at),
-        }
+/// The group of which a GROUPED POP takes jobs.
+fn group_to_take(queue: &Queue, pop: &Pop<'_>, most: usize, now: UnixMs) -> Found<GroupRun> {
+    match pop.linger() {
+        Some(linger) => find_group(queue, &linger, most, now),
+        None => first_group(queue, most, now).ok_or(None),
     }
-}
-
-/// Judges the jobs of a POP without GROUPED.
-fn ungrouped_ripeness(queue: &Queue, pop: &Pop<'_>, most: usize, linger: u64, now: UnixMs) -> Ripeness {
-    let ready = &queue.ready;
-    let few = ready.len() < pop.count && ready.len() <= most && queue.job_bytes < MAX_REPLY_BYTES;
-    // Most attempts find too few jobs: they need not look at each of them.
-    if few && ready.groups().next().is_none() && queue.first_expired(now).is_none() {
-        return Ripeness::of(ready.ungrouped.oldest(|_| true), linger, now);
-    }
-    ripeness(queue, pop, eligible(queue, now).take(most), linger, now)
-}
-
-/// Judges these jobs: there are as many as the POP wants or as one answer holds, or the first of
-/// them became ready `linger` ago.
-fn ripeness(
-    queue: &Queue,
-    pop: &Pop<'_>,
-    jobs: impl Iterator<Item = Serial>,
-    linger: u64,
-    now: UnixMs,
-) -> Ripeness {
-    let (mut count, mut bytes, mut of_groups, mut oldest) = (0, 0, 0, None::<UnixMs>);
-    for job in jobs.filter_map(|serial| queue.job(serial)) {
-        count += 1;
-        bytes += job.payload().len();
-        of_groups += usize::from(job.group().is_some() && !pop.grouped);
-        oldest = Some(oldest.map_or(job.at, |oldest| oldest.min(job.at)));
-        if count >= pop.count || bytes >= MAX_REPLY_BYTES || of_groups >= MAX_GROUPED_JOBS {
-            return Ripeness::Ripe;
-        }
-    }
-    Ripeness::of(oldest, linger, now)
 }
 
 /// When a POP that found nothing is to look again without a command: when something in the queue is
 /// due, or the jobs that it lingers for have waited for long enough.
 pub fn next_pop_due(queue: &Queue, pop: &Pop<'_>, now: UnixMs) -> Option<UnixMs> {
     let due = queue.next_due(now);
-    let Some(linger) = pop.linger else { return due };
+    let Some(linger) = pop.linger() else { return due };
     let now = queue.clamp(now);
     let Ok(room) = queue.pop_capacity(now) else { return due };
     let most = pop.count.min(MAX_JOBS_PER_CALL).min(room);
-    let ripe_at = |ripeness| match ripeness {
-        Ripeness::Nothing => None,
-        Ripeness::At(at) => Some(at),
-        Ripeness::Ripe => Some(now),
+    let found = match pop.grouped {
+        true => find_group(queue, &linger, most, now).map(drop),
+        false => find_jobs(queue, &linger, most, now),
     };
-    let ripe = if pop.grouped {
-        let runs = group_runs(queue, most, now);
-        let of_run = |run: GroupRun| ripe_at(ripeness(queue, pop, run.serials.into_iter(), linger, now));
-        runs.filter_map(of_run).min()
-    } else {
-        ripe_at(ungrouped_ripeness(queue, pop, most, linger, now))
-    };
+    let again = found.map_or_else(|again| again, |()| Some(now));
     // A batch that the rate cuts short is full when more of it may start.
     let is_cut_short = most < pop.count && queue.ready.len() > most;
     let more = if is_cut_short { more_starts_at(queue, now) } else { None };
-    due.into_iter().chain(ripe).chain(more).min()
+    due.into_iter().chain(again).chain(more).min()
 }

@@ -77,6 +77,22 @@ impl Queue {
         )
     }
 
+    /// How many jobs of a group may be started at once, as far as `group_rate` goes.
+    pub(crate) fn group_starts_at_most(&self, now: UnixMs) -> usize {
+        let fresh = |rule| starts_left(&Subject::default(), rule, now).0;
+        self.config.group_rate.map_or(usize::MAX, |rule| usize::try_from(fresh(rule)).unwrap_or(usize::MAX))
+    }
+
+    /// When the rate of a group lets one more job start than it does at `now`; `None` if it never
+    /// does, or does not bound them.
+    pub(crate) fn group_more_starts_at(&self, group: &[u8], now: UnixMs) -> Option<UnixMs> {
+        let (rule, control) = (self.config.group_rate?, self.group_controls.get(group)?);
+        let more = starts_left(&control.rate, rule, now).0.checked_add(1)?;
+        let verdict = ratelimit::current_rows(Some(&control.rate), &request(rule, more), now).ok()?;
+        let wait = u64::try_from(verdict.binding()?.retry_after_ms).ok()?;
+        Some(now.saturating_add(wait)).filter(|at| *at > now)
+    }
+
     /// When a group that has used up its rate may start the next job.
     pub(crate) fn group_rate_until(&self, group: &[u8], now: UnixMs) -> Option<UnixMs> {
         let rule = self.config.group_rate?;
@@ -104,11 +120,11 @@ impl Queue {
         change: impl FnOnce(&mut GroupControl),
     ) {
         let rule = self.config.group_rate;
-        let control = self.group_controls.change(group, |control| {
+        let (width, is_closed) = self.group_controls.change(group, |control| {
             change(control);
             control.judge(rule, now);
         });
-        self.ready.set_rule(group, GroupRule { width: control.concurrency, is_closed: control.is_closed });
+        self.ready.set_rule(group, GroupRule { width, is_closed });
     }
 
     /// A POP has started jobs of these groups.

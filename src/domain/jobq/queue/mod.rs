@@ -424,6 +424,7 @@ impl Job {
             lifo: self.is_lifo(),
             since: self.at,
             serial,
+            bytes: u32::try_from(self.payload().len()).unwrap_or(u32::MAX),
         });
         IndexKey {
             state: self.state,

@@ -27,6 +27,11 @@ impl Batch {
         lanes
     }
 
+    /// How many jobs are ready.
+    pub fn ready_jobs(&self) -> usize {
+        self.ready.len()
+    }
+
     /// Whether all of its jobs are ready.
     pub fn is_whole(&self) -> bool {
         self.ready.len() == self.members as usize

@@ -7,8 +7,11 @@
 //! A started job that waits for its next attempt keeps its slot in the group, so that the next job
 //! does not overtake it. It is handed out before the jobs of its group that have not started.
 
-use crate::domain::jobq::ready::batches::{BatchId, Batches};
-use crate::domain::jobq::ready::group_index::{GroupIndex, RingPosition, TurnNumber};
+use crate::domain::jobq::MAX_REPLY_BYTES;
+use crate::domain::jobq::ready::batches::{Batch, BatchId, Batches};
+use crate::domain::jobq::ready::group_index::{
+    FULL_OF_BYTES, GroupIndex, GroupPosition, RingPosition, RunBounds, TurnNumber,
+};
 use crate::domain::jobq::ready::priority_lanes::{LanePosition, OrderKey, PriorityLanes, Rank, serial};
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::time::UnixMs;
@@ -18,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Included, Unbounded};
 use std::sync::Arc;
 
-/// How many lanes are looked at for the job that has been ready longest.
+/// How many groups are looked at for the job that has been ready longest.
 const SCAN_LIMIT: usize = 1_000;
 
 /// How many jobs are passed over while it is looked for.
@@ -88,18 +91,64 @@ impl Group {
         if self.rule.is_closed {
             return [None, None];
         }
-        let group_position = |lanes: &PriorityLanes, taken| {
-            // The index compares with the queue's limit. A group with a width of its own is below
-            // any limit while it has a slot, and not in the index while it has none.
-            let taken = match self.rule.width {
-                None => taken,
-                Some(width) if taken < width => 0,
-                Some(_) => return None,
-            };
-            lanes.first_rank().map(|rank| (taken, (rank, self.turn)))
+        // The index compares with the queue's limit. A group with a width of its own is below any
+        // limit while it has a slot, and not in the index while it has none.
+        let place = |taken| match self.rule.width {
+            None => Some(taken),
+            Some(width) if taken < width => Some(0),
+            Some(_) => None,
         };
-        [group_position(&self.unstarted, self.held()), group_position(&self.startable, self.active())]
+        let at = |lanes: &PriorityLanes, taken, run: fn(&Group) -> RunBounds| {
+            let (rank, taken) = (lanes.first_rank()?, place(taken)?);
+            Some(RingPosition { taken, position: (rank, self.turn), run: run(self) })
+        };
+        [
+            at(&self.unstarted, self.held(), Group::unstarted_run),
+            at(&self.startable, self.active(), Group::started_run),
+        ]
     }
+
+    /// Its places among the groups that hold fewer than `limit` slots, as the index has them.
+    fn places(&self, limit: u32) -> impl Iterator<Item = RingPosition> {
+        self.unserved_groups().into_iter().flatten().filter(move |place| place.taken < limit)
+    }
+
+    /// When its turn is; `None` while it has no slot.
+    pub fn position(&self, limit: u32) -> Option<GroupPosition> {
+        self.places(limit).map(|place| place.position).min()
+    }
+
+    /// See [`RunBounds::may_have`].
+    pub fn may_have_run(&self, limit: u32, size: u32, since: UnixMs) -> bool {
+        self.places(limit).any(|place| place.run.may_have(size, since))
+    }
+
+    fn unstarted_run(&self) -> RunBounds {
+        let jobs = &self.unstarted;
+        run_bounds(jobs.jobs(), jobs.bytes(), jobs.oldest(|_| true))
+    }
+
+    /// Of a run that begins with a retry: it takes the jobs that share the slot, and further ones
+    /// unless another job holds on to the slot.
+    fn started_run(&self) -> RunBounds {
+        let batches = self.batches.as_ref();
+        let first = self.startable.iter().next().map(|(_, serial)| serial);
+        let batch = batches.zip(first).and_then(|(batches, first)| batches.get(batches.id_of(first)?));
+        let retries = batch.map_or(1, Batch::ready_jobs);
+        let further = batch.is_none_or(Batch::is_whole).then_some(&self.unstarted);
+        let lanes = || [&self.startable].into_iter().chain(further);
+        run_bounds(
+            retries + further.map_or(0, PriorityLanes::jobs),
+            lanes().map(PriorityLanes::bytes).sum(),
+            lanes().filter_map(|lanes| lanes.oldest(|_| true)).min(),
+        )
+    }
+}
+
+fn run_bounds(jobs: usize, bytes: usize, oldest: Option<UnixMs>) -> RunBounds {
+    let is_full = bytes >= MAX_REPLY_BYTES;
+    let size = if is_full { FULL_OF_BYTES } else { u32::try_from(jobs).unwrap_or(u32::MAX - 1) };
+    RunBounds { size, oldest: oldest.unwrap_or(UnixMs::MAX) }
 }
 
 /// What a job is to its group.
@@ -194,12 +243,43 @@ pub(crate) struct ReadyQueue {
     /// The turns of groups whose jobs are still to be loaded.
     preloaded_turns: BTreeMap<Box<[u8]>, TurnNumber>,
     ready: usize,
+    /// Of the payloads of those that are ready.
+    bytes: usize,
+    /// How many groups have a width of their own.
+    own_widths: usize,
 }
 
 impl ReadyQueue {
     /// How many jobs are ready.
     pub fn len(&self) -> usize {
         self.ready
+    }
+
+    /// How many bytes of payload they have.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many jobs of groups a POP may take at the most, as far as the groups' slots go.
+    pub fn most_of_groups(&self, limit: Option<u32>) -> usize {
+        let ready = self.ready - self.ungrouped.jobs();
+        let Some(limit) = limit.filter(|_| self.own_widths == 0) else { return ready };
+        let counts = self.unstarted.counts(limit).chain(self.started.counts(limit));
+        let free = counts.map(|(taken, groups)| groups.saturating_mul((limit - taken) as usize));
+        free.fold(0, usize::saturating_add).min(ready)
+    }
+
+    /// The first groups whose next run may have so many jobs, or one that has been ready since
+    /// `since`; some come twice.
+    pub fn with_runs(&self, limit: u32, size: u32, since: UnixMs) -> impl Iterator<Item = &Arc<[u8]>> {
+        self.started.with_runs(limit, size, since).chain(self.unstarted.with_runs(limit, size, since))
+    }
+
+    /// Since when the job of a group waits that has waited longest, of those that became ready
+    /// after `since`. It may be one that its group does not let go next.
+    pub fn oldest_of_groups(&self, limit: u32, since: Option<UnixMs>) -> Option<UnixMs> {
+        let of = |index: &GroupIndex| index.oldest_after(limit, since);
+        of(&self.started).into_iter().chain(of(&self.unstarted)).min()
     }
 
     /// All jobs that are ready: those without a group, then group by group.
@@ -309,8 +389,10 @@ impl ReadyQueue {
         if served && to.group().is_none() {
             self.ungrouped_turn = turn;
         }
-        self.ready += usize::from(to.lane_position.is_some());
-        self.ready -= usize::from(from.lane_position.is_some());
+        let count = |at: &ReadyPosition| at.lane_position.map_or((0, 0), |at| (1, at.bytes as usize));
+        let (before, after) = (count(from), count(to));
+        self.ready = self.ready + after.0 - before.0;
+        self.bytes = self.bytes + after.1 - before.1;
     }
 
     /// Changes a group and moves it to its new position in the index.
@@ -341,11 +423,13 @@ impl ReadyQueue {
 
     /// Says where a group differs from the others from now on.
     pub fn set_rule(&mut self, name: &Arc<[u8]>, rule: GroupRule) {
-        if rule == GroupRule::default() {
-            self.rules.remove(name);
+        let before = if rule == GroupRule::default() {
+            self.rules.remove(name)
         } else {
-            self.rules.insert(Arc::clone(name), rule);
-        }
+            self.rules.insert(Arc::clone(name), rule)
+        };
+        self.own_widths += usize::from(rule.width.is_some());
+        self.own_widths -= usize::from(before.is_some_and(|before| before.width.is_some()));
         if self.groups.contains_key(name) {
             self.regroup(name, |group| group.rule = rule);
         }
@@ -373,11 +457,11 @@ impl ReadyQueue {
     /// How many lanes there are, each of which takes memory of its own.
     pub fn lanes(&self) -> usize {
         // A group has two at least in mind: one for its jobs and one for its places.
-        self.ungrouped.len() + 2 * self.groups.len()
+        self.ungrouped.lanes() + 2 * self.groups.len()
     }
 
-    /// Since when the job waits that has been ready longest, among the first 1,000 priorities and
-    /// groups. Jobs for which `counts` is false are skipped, at most 10,000 of them.
+    /// Since when the job waits that has been ready longest, among the first 1,000 groups. Jobs for
+    /// which `counts` is false are skipped, at most 10,000 of them.
     pub fn oldest(&self, counts: impl Fn(Serial) -> bool) -> Option<UnixMs> {
         let left = Cell::new(SKIP_LIMIT);
         let counts = |serial| {

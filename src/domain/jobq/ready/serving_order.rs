@@ -15,6 +15,7 @@ type LaneJobs<'q> = Peekable<priority_lanes::Iter<'q>>;
 
 /// A group that this POP has served, with its slots as they are by now.
 pub(super) struct ServedGroup<'q> {
+    name: &'q [u8],
     pub(super) group: &'q Group,
     /// The batches of which this POP has taken a job: each has one run at a time.
     taken_batches: Vec<BatchId>,
@@ -118,8 +119,7 @@ impl<'q> ServingOrder<'q> {
     /// only `with_ungrouped`.
     pub(super) fn next_group(&mut self, with_ungrouped: bool) -> Option<Option<&mut ServedGroup<'q>>> {
         loop {
-            let ungrouped = self.ungrouped.peek().filter(|_| with_ungrouped);
-            let ungrouped = ungrouped.map(|(rank, _)| (*rank, self.ungrouped_turn));
+            let ungrouped = self.ungrouped_position().filter(|_| with_ungrouped);
             let Some(Reverse((position, source))) = self.positions.peek().copied() else {
                 return ungrouped.map(|_| None);
             };
@@ -142,9 +142,39 @@ impl<'q> ServingOrder<'q> {
         if !self.served_turns.insert(group.turn) {
             return None;
         }
-        let starts_left = self.starts_left.as_ref().map_or(u64::MAX, |starts_left| starts_left(name));
-        self.served.push(ServedGroup::of(group, self.limit, starts_left));
+        self.served.push(self.serving(name, group));
         Some(self.served.len() - 1)
+    }
+
+    fn serving(&self, name: &'q [u8], group: &'q Group) -> ServedGroup<'q> {
+        let starts_left = self.starts_left.as_ref().map_or(u64::MAX, |starts_left| starts_left(name));
+        ServedGroup {
+            name,
+            group,
+            taken_batches: Vec::new(),
+            unstarted: group.unstarted.iter().peekable(),
+            started: group.startable.iter().peekable(),
+            held: group.held(),
+            active: group.active(),
+            limit: group.rule.width.unwrap_or(self.limit),
+            starts_left,
+        }
+    }
+
+    /// A group as if its turn had come.
+    pub(super) fn group_now(&self, name: &'q [u8]) -> Option<ServedGroup<'q>> {
+        Some(self.serving(name, self.ready.group(name)?))
+    }
+
+    /// When it is the turn of the jobs without a group.
+    pub(super) fn ungrouped_position(&mut self) -> Option<GroupPosition> {
+        self.ungrouped.peek().map(|(rank, _)| (*rank, self.ungrouped_turn))
+    }
+
+    /// The groups from which nothing more is taken because their rates are used up.
+    pub fn cut_by_rates(&mut self) -> impl Iterator<Item = &'q [u8]> {
+        let served = self.served.iter_mut().filter(|group| group.starts_left == 0);
+        served.filter_map(|group| group.slot_is_free().then_some(group.name))
     }
 }
 
@@ -153,7 +183,7 @@ impl Iterator for ServingOrder<'_> {
 
     fn next(&mut self) -> Option<Serial> {
         loop {
-            let ungrouped = self.ungrouped.peek().map(|(rank, _)| (*rank, self.ungrouped_turn));
+            let ungrouped = self.ungrouped_position();
             let Some(Reverse((position, source))) = self.positions.peek().copied() else {
                 return self.serve_ungrouped();
             };
@@ -173,24 +203,16 @@ impl Iterator for ServingOrder<'_> {
 }
 
 impl<'q> ServedGroup<'q> {
-    fn of(group: &'q Group, limit: u32, starts_left: u64) -> Self {
-        ServedGroup {
-            group,
-            taken_batches: Vec::new(),
-            unstarted: group.unstarted.iter().peekable(),
-            started: group.startable.iter().peekable(),
-            held: group.held(),
-            active: group.active(),
-            limit: group.rule.width.unwrap_or(limit),
-            starts_left,
-        }
-    }
-
     /// The ranks of the next begun and the next fresh job that may go.
     fn ranks(&mut self) -> (Option<Rank>, Option<Rank>) {
         if self.starts_left == 0 {
             return (None, None);
         }
+        self.ranks_by_slots()
+    }
+
+    /// Like [`ServedGroup::ranks`], whatever the group's rate.
+    fn ranks_by_slots(&mut self) -> (Option<Rank>, Option<Rank>) {
         let batches = self.group.batches.as_ref().filter(|_| !self.taken_batches.is_empty());
         if let Some(batches) = batches {
             let is_taken = |serial| batches.id_of(serial).is_some_and(|id| self.taken_batches.contains(&id));
@@ -199,6 +221,10 @@ impl<'q> ServedGroup<'q> {
         let started = self.started.peek().filter(|_| self.active < self.limit).map(|(rank, _)| *rank);
         let unstarted = self.unstarted.peek().filter(|_| self.held < self.limit).map(|(rank, _)| *rank);
         (started, unstarted)
+    }
+
+    fn slot_is_free(&mut self) -> bool {
+        self.ranks_by_slots() != (None, None)
     }
 
     fn rank(&mut self) -> Option<Rank> {

@@ -93,24 +93,40 @@ impl GroupControls {
     }
 
     /// Changes a group, which is forgotten when it does not differ from the queue afterwards.
-    /// Returns what is left of it.
-    pub fn change(&mut self, name: &Arc<[u8]>, change: impl FnOnce(&mut GroupControl)) -> GroupControl {
-        let mut control = self.by_name.remove(name).unwrap_or_default();
-        self.set -= usize::from(control.is_set());
-        control.opens_at.map(|at| self.opening.remove(&(at, Arc::clone(name))));
-        control.lapses_at.map(|at| self.lapsing.remove(&(at, Arc::clone(name))));
-        change(&mut control);
-        self.set += usize::from(control.is_set());
-        self.opening.extend(control.opens_at.map(|at| (at, Arc::clone(name))));
-        self.lapsing.extend(control.lapses_at.map(|at| (at, Arc::clone(name))));
-        if control.is_needed() {
-            self.by_name.insert(Arc::clone(name), control.clone());
+    /// Returns its width and whether it is closed.
+    pub fn change(
+        &mut self,
+        name: &Arc<[u8]>,
+        change: impl FnOnce(&mut GroupControl),
+    ) -> (Option<u32>, bool) {
+        let control = self.by_name.entry(Arc::clone(name)).or_default();
+        let before = (control.is_set(), control.opens_at, control.lapses_at);
+        change(control);
+        let after = (control.is_set(), control.opens_at, control.lapses_at);
+        let left = (control.concurrency, control.is_closed);
+        if !control.is_needed() {
+            self.by_name.remove(name);
         }
-        control
+        self.set = self.set + usize::from(after.0) - usize::from(before.0);
+        move_time(&mut self.opening, name, before.1, after.1);
+        move_time(&mut self.lapsing, name, before.2, after.2);
+        left
     }
 
     /// Bytes, roughly.
     pub fn memory(&self) -> usize {
         self.by_name.len() * (size_of::<GroupControl>() + 250)
+    }
+}
+
+fn move_time(
+    times: &mut BTreeSet<(UnixMs, Arc<[u8]>)>,
+    name: &Arc<[u8]>,
+    before: Option<UnixMs>,
+    after: Option<UnixMs>,
+) {
+    if before != after {
+        before.map(|at| times.remove(&(at, Arc::clone(name))));
+        times.extend(after.map(|at| (at, Arc::clone(name))));
     }
 }

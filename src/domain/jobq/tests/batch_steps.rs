@@ -47,7 +47,7 @@ impl Play {
         let jobs: Vec<(&[u8], u64)> = grants.iter().map(|grant| (&grant.id[..], grant.token)).collect();
         let answers = self.world.run(|queue, now, _| Ok(decide_ack_many(queue, &jobs, now)));
         let expected = self.on_model(|model, now| {
-            jobs.iter().map(|(id, token)| model.ack_at(id, *token, now)).collect::<Vec<_>>()
+            jobs.iter().map(|(id, token)| model.ack_at(id, *token, None, now)).collect::<Vec<_>>()
         });
         let answers: Vec<_> = answers.expect("never refused").into_iter().map(plain_answer).collect();
         assert_eq!(answers, expected);

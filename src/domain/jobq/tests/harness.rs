@@ -3,6 +3,7 @@
 use crate::domain::codec::Corrupt;
 use crate::domain::decision::Decision;
 use crate::domain::jobq::decide::settle::Failed;
+use crate::domain::jobq::ready::group_index::{RingPosition, RunBounds};
 use crate::domain::jobq::ready::priority_lanes::{LanePosition, PriorityLanes};
 use crate::domain::jobq::ready::ready_queue::GroupRule;
 use crate::domain::jobq::state::dependencies::Dependencies;
@@ -97,7 +98,11 @@ impl World {
     }
 
     pub fn ack(&mut self, id: &[u8], token: u64) -> Result<(), Refusal> {
-        self.run(|queue, now, _| decide_ack(queue, id, token, None, now))
+        self.ack_with(id, token, None)
+    }
+
+    pub fn ack_with(&mut self, id: &[u8], token: u64, result: Option<&[u8]>) -> Result<(), Refusal> {
+        self.run(|queue, now, _| decide_ack(queue, id, token, result, now))
     }
 
     pub fn fail(&mut self, id: &[u8], token: u64, fail: &Fail<'_>) -> Result<Failed, Refusal> {
@@ -325,7 +330,8 @@ fn check_groups(queue: &Queue) {
             let (serial, job) = one;
             if !active.contains(&slot(one)) {
                 let (rank, lifo, since) = (job.rank(), job.is_lifo(), job.at);
-                startable.insert(LanePosition { rank, lifo, since, serial });
+                let bytes = job.payload().len() as u32;
+                startable.insert(LanePosition { rank, lifo, since, serial, bytes });
             }
         }
         assert!(group.startable.iter().eq(startable.iter()));
@@ -337,29 +343,51 @@ fn check_groups(queue: &Queue) {
         let own = control.and_then(|control| control.concurrency);
         let is_closed = control.is_some_and(|control| control.is_closed);
         assert_eq!((group.rule.width, group.rule.is_closed), (own, is_closed));
-        let row = |lanes: &PriorityLanes, taken| {
+        let row = |lanes: &PriorityLanes, taken, run: &[(u64, &Job)]| {
             let taken = match own {
                 _ if is_closed => return None,
                 Some(own) if taken >= own => return None,
                 Some(_) => 0,
                 None => taken,
             };
-            lanes.first_rank().map(|rank| (taken, (rank, group.turn), name.to_vec()))
+            let oldest = run.iter().map(|(_, job)| job.at).min();
+            let position = (lanes.first_rank()?, group.turn);
+            let run = RunBounds { size: run.len() as u32, oldest: oldest? };
+            Some((RingPosition { taken, position, run }, name.to_vec()))
         };
-        unstarted.extend(row(&group.unstarted, group.held()));
-        started.extend(row(&group.startable, group.active()));
-    }
-    for (ring, mut expected) in [(&queue.ready.unstarted, unstarted), (&queue.ready.started, started)] {
-        expected.sort();
-        let seated = |taken| ring.below(taken).map(Iterator::count).sum::<usize>();
-        assert_eq!(seated(u32::MAX), expected.len());
-        // Behind those of less slots taken; there are few different numbers of them.
-        let mut at = 0;
-        while let Some((taken, ..)) = expected.get(at) {
-            assert_eq!(seated(*taken), at);
-            at = expected.partition_point(|(other, ..)| other <= taken);
+        let ready = || jobs().filter(|(_, job)| job.state == State::Ready);
+        let fresh: Vec<_> = ready().filter(|(_, job)| !job.is_started()).collect();
+        unstarted.extend(row(&group.unstarted, group.held(), &fresh));
+        // The oldest of all that may be tried again bounds that of those that share the first slot.
+        let first =
+            startable.iter().next().and_then(|(_, first)| jobs().find(|(serial, _)| *serial == first));
+        let shares =
+            |one: &(u64, &Job)| one.1.is_started() && first.is_some_and(|first| slot(first) == slot(*one));
+        let mut run: Vec<_> = ready().filter(shares).collect();
+        if run.len() == jobs().filter(shares).count() {
+            run.extend(&fresh);
         }
+        let mut again = row(&group.startable, group.active(), &run);
+        let oldest_again = startable.oldest(|_| true).into_iter();
+        if let Some((place, _)) = &mut again {
+            place.run.oldest = oldest_again.chain([place.run.oldest]).min().expect("one");
+        }
+        started.extend(again);
     }
+    for (index, mut expected) in [(&queue.ready.unstarted, unstarted), (&queue.ready.started, started)] {
+        expected.sort_by_key(|(place, _)| (place.taken, place.position));
+        let rows = index.rows().into_iter().map(|(place, name)| (place, name.to_vec())).collect::<Vec<_>>();
+        assert_eq!(rows, expected);
+    }
+    let payloads = queue.jobs.iter().filter(|(_, job)| job.state == State::Ready);
+    assert_eq!(queue.ready.bytes(), payloads.map(|(_, job)| job.payload().len()).sum::<usize>());
+    let ungrouped =
+        || queue.jobs.iter().filter(|(_, job)| job.state == State::Ready && job.group().is_none());
+    let lanes = &queue.ready.ungrouped;
+    assert_eq!(
+        (lanes.jobs(), lanes.oldest(|_| true)),
+        (ungrouped().count(), ungrouped().map(|(_, job)| job.at).min())
+    );
     assert!(queue.ready.is_sound());
     for (name, control) in queue.group_controls.iter() {
         let rule = GroupRule { width: control.concurrency, is_closed: control.is_closed };

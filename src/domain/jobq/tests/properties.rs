@@ -101,7 +101,8 @@ impl Play {
             Step::Push {
                 id,
                 name,
-                delay,
+                due,
+                content: (must_match, ref meta, cost, is_long),
                 retries,
                 ref backoff,
                 lease,
@@ -126,10 +127,13 @@ impl Play {
                     after.0.iter().filter_map(|at| latest.get(*at)).map(|id| &id[..]).collect();
                 let after = (!ids.is_empty()).then_some(After { ids: &ids, on_dead: after.1 });
                 let push = Push {
-                    payload: &[retries as u8],
+                    payload: &[retries as u8, 0][..1 + usize::from(is_long)],
+                    must_match,
+                    meta: meta.as_ref().map(std::slice::from_ref),
+                    cost,
                     id: id.as_ref().map(|id| &id[..]),
                     name: name.as_ref().map(std::slice::from_ref),
-                    due: Due::After(delay),
+                    due,
                     priority: rank.0,
                     lifo: rank.1,
                     group: group.as_ref().map(std::slice::from_ref),
@@ -140,7 +144,6 @@ impl Play {
                     keep,
                     unique,
                     after,
-                    ..plain(b"")
                 };
                 self.push(&push);
             }
@@ -168,20 +171,21 @@ impl Play {
                     self.grants.insert(0, Grant { id: job.id.to_vec(), token: job.token });
                 }
             }
-            Step::Ack { by } => {
+            Step::Ack { by, ref result } => {
                 let Grant { id, token } = self.grant(by);
-                let answer = code(self.world.ack(&id, token));
-                assert_eq!(answer, self.model.ack(&id, token, now));
+                let result = result.as_ref().map(std::slice::from_ref);
+                let answer = code(self.world.ack_with(&id, token, result));
+                assert_eq!(answer, self.model.ack(&id, token, result, now));
                 self.again_of(&id, &answer, |world| world.ack(&id, token));
             }
             Step::PushMany { ref ids, name } => self.push_many(ids, name),
             Step::AckMany(ref by) => self.ack_many(by),
             Step::ExtendMany(ref by, lease) => self.extend_many(by, lease),
-            Step::Fail { by, delay, dead, chance, ref report } => {
+            Step::Fail { by, delay, dead, chance, error, ref report } => {
                 let Grant { id, token } = self.grant(by);
                 let kind = report.0.as_ref().map(std::slice::from_ref);
                 let progress = report.1.as_ref().map(std::slice::from_ref);
-                let fail = Fail { error: Some(b"broken"), kind, progress, delay, dead, chance };
+                let fail = Fail { error: error.map(str::as_bytes), kind, progress, delay, dead, chance };
                 let answer = code(self.world.fail(&id, token, &fail));
                 let due = answer.as_ref().map_or(0, |failed| failed.due);
                 assert_eq!(answer, self.model.fail(&id, token, &fail, due, now));
@@ -240,20 +244,10 @@ impl Play {
                 assert_eq!(twice[1], again);
                 self.again(&Ok(vec![again]), |world| Ok(world.cancel(&[&id])));
             }
-            Step::Redrive { limit, done, older, ref kind, ref ids } => {
-                let kind = kind.as_ref().filter(|_| !done).map(std::slice::from_ref);
-                let filter = JobFilter { kind, error: None };
-                let ids: Option<Vec<_>> =
-                    ids.as_ref().map(|ids| ids.iter().map(std::slice::from_ref).collect());
-                let redrive = Redrive { ids: ids.as_deref(), filter, older, done, limit };
-                assert_eq!(self.world.redrive(&redrive), self.model.redrive(&redrive, now));
+            Step::Redrive { limit, done, older, failure, ref ids } => {
+                self.redrive(limit, done, older, failure, ids.as_deref());
             }
-            Step::Purge { state, older, ref kind } => {
-                let kind = kind.as_ref().map(std::slice::from_ref);
-                let filter = JobFilter { kind, error: None };
-                let purged = self.world.purge_by(&Purge { state, filter, older, limit: 10_000 });
-                assert_eq!(purged, self.model.purge(state, older, kind, now));
-            }
+            Step::Purge { state, older, failure, limit } => self.purge(state, older, failure, limit),
             Step::Configure(field, value) => {
                 self.world.configure(field, value);
                 self.model.configure(field, value, now);
@@ -340,7 +334,9 @@ impl Play {
             let log = job.log();
             assert!(log.into_iter().flat_map(|log| log.lines()).eq(row.log.iter().map(|line| &line[..])));
             assert_eq!(job.progress(), row.progress.as_deref());
-            assert_eq!(job.kind(), row.kind.as_deref());
+            assert_eq!((job.kind(), job.result()), (row.kind.as_deref(), row.result.as_deref()));
+            assert_eq!((job.meta(), job.cost()), (row.meta.as_deref(), row.cost));
+            row.check_error(job.error());
             assert_eq!(job.worker(), row.worker.as_deref().filter(|_| row.state == State::Active));
             assert_eq!(job.open() as usize, if row.state == State::Blocked { row.open() } else { 0 });
             assert!(job.failures() <= 4);

@@ -24,13 +24,21 @@ pub(super) fn uniques() -> impl Strategy<Value = Unique> {
     })
 }
 
+/// KIND and ERROR of a REDRIVE or a PURGE.
+pub(super) type Failure = (Option<u8>, Option<&'static str>);
+
+/// Errors that a worker reports.
+pub(super) const ERRORS: [&str; 3] = ["broken", "x", "bridge"];
+
 #[derive(Debug, Clone)]
 pub(super) enum Step {
     Push {
         id: Option<u8>,
         name: Option<u8>,
-        delay: u64,
+        due: Due,
         retries: u16,
+        /// MATCH, META and COST, and whether the payload is longer.
+        content: (bool, Option<u8>, u64, bool),
         rank: (i32, bool),
         backoff: Option<Backoff>,
         lease: Option<u64>,
@@ -50,12 +58,14 @@ pub(super) enum Step {
     // These by the n-th newest token that was ever granted.
     Ack {
         by: usize,
+        result: Option<u8>,
     },
     Fail {
         by: usize,
         delay: Option<u64>,
         dead: bool,
         chance: u64,
+        error: Option<&'static str>,
         /// KIND and PROGRESS.
         report: (Option<u8>, Option<u8>),
     },
@@ -102,14 +112,15 @@ pub(super) enum Step {
         limit: usize,
         done: bool,
         older: u64,
-        kind: Option<u8>,
+        failure: Failure,
         /// Only these.
         ids: Option<Vec<u8>>,
     },
     Purge {
         state: State,
         older: u64,
-        kind: Option<u8>,
+        failure: Failure,
+        limit: usize,
     },
     Configure(&'static str, &'static str),
     /// A CRON SET of one of few schedules.
@@ -136,7 +147,7 @@ pub(super) enum Step {
 }
 
 /// Small numbers, so that a short history meets them.
-pub(super) const SETTINGS: [(&str, &str); 25] = [
+pub(super) const SETTINGS: [(&str, &str); 27] = [
     ("lease", "20ms"),
     ("retries", "1"),
     ("backoff", "fixed:9ms"),
@@ -156,6 +167,8 @@ pub(super) const SETTINGS: [(&str, &str); 25] = [
     ("aging", "off"),
     ("max_length", "3"),
     ("max_length", "off"),
+    ("max_payload", "1"),
+    ("max_payload", "off"),
     ("keep_done", "40ms/2"),
     ("keep_dead", "1d/1"),
     ("stall_max", "1"),
@@ -219,9 +232,14 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
     let by = || prop_oneof![4 => 0..3usize, 1 => 0..12usize];
     let delay = || prop_oneof![2 => Just(0), 1 => 1..40u64];
     let kinds = || prop::option::weighted(0.3, b'k'..b'm');
+    let globs = || prop::option::weighted(0.3, prop::sample::select(vec!["br*", "?", "*job*", "*lease*"]));
+    let due =
+        || prop_oneof![3 => delay().prop_map(Due::After), 1 => (0..80u64).prop_map(|at| Due::At(START + at))];
+    let content =
+        (any::<bool>(), prop::option::weighted(0.2, any::<u8>()), 1..4u64, prop::bool::weighted(0.2));
     let push = (
         (prop::option::of(0..4u8), prop::option::weighted(0.4, b'n'..b'q')),
-        delay(),
+        (due(), content),
         (0..4u16, prop::option::weighted(0.6, 0..3u8)),
         prop::option::weighted(0.7, backoffs()),
         prop::option::weighted(0.2, 1..40u64),
@@ -234,16 +252,25 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
         ),
     );
     let step = prop_oneof![
-        8 => push.prop_map(|((id, name), delay, (retries, group), backoff, lease, rank, lifetime, unique, after)| {
+        8 => push.prop_map(|((id, name), (due, content), (retries, group), backoff, lease, rank, lifetime, unique, after)| {
             // The order in which groups come is not followed through those that let others go.
             let group = group.filter(|_| unique.is_none() && after.0.is_empty());
-            Step::Push { id, name, delay, retries, rank, backoff, lease, group, lifetime, unique, after }
+            Step::Push { id, name, due, content, retries, rank, backoff, lease, group, lifetime, unique, after }
         }),
         10 => (1..4usize, lease(), prop::option::weighted(0.2, 1..40u64), prop::bool::weighted(0.3))
             .prop_map(|(count, lease, linger, grouped)| Step::Pop { count, lease, linger, grouped }),
-        2 => by().prop_map(|by| Step::Ack { by }),
-        4 => (by(), prop::option::weighted(0.3, 0..30u64), prop::bool::weighted(0.1), any::<u64>(), (kinds(), kinds()))
-            .prop_map(|(by, delay, dead, chance, report)| Step::Fail { by, delay, dead, chance, report }),
+        2 => (by(), kinds()).prop_map(|(by, result)| Step::Ack { by, result }),
+        4 => (
+            by(),
+            prop::option::weighted(0.3, 0..30u64),
+            prop::bool::weighted(0.1),
+            any::<u64>(),
+            prop::option::weighted(0.8, prop::sample::select(ERRORS.to_vec())),
+            (kinds(), kinds()),
+        )
+            .prop_map(|(by, delay, dead, chance, error, report)| {
+                Step::Fail { by, delay, dead, chance, error, report }
+            }),
         3 => (by(), delay(), kinds()).prop_map(|(by, delay, progress)| Step::Release { by, delay, progress }),
         2 => (by(), lease()).prop_map(|(by, lease)| Step::Extend { by, lease }),
         2 => (by(), any::<u8>()).prop_map(|(by, text)| Step::Note { by, text }),
@@ -277,16 +304,17 @@ pub(super) fn steps() -> impl Strategy<Value = Vec<Step>> {
             1..4usize,
             prop::bool::weighted(0.3),
             prop_oneof![2 => Just(0), 1 => 1..60u64],
-            kinds(),
+            (kinds(), globs()),
             prop::option::weighted(0.3, prop::collection::vec(b'a'..b'f', 1..4)),
         )
-            .prop_map(|(limit, done, older, kind, ids)| Step::Redrive { limit, done, older, kind, ids }),
-        1 => (
-            prop::sample::select(vec![State::Ready, State::Blocked, State::Done, State::Dead]),
+            .prop_map(|(limit, done, older, failure, ids)| Step::Redrive { limit, done, older, failure, ids }),
+        2 => (
+            prop::sample::select(vec![State::Ready, State::Delayed, State::Blocked, State::Done, State::Dead]),
             1..60u64,
-            kinds(),
+            (kinds(), globs()),
+            prop_oneof![1 => Just(10_000), 1 => 1..3usize],
         )
-            .prop_map(|(state, older, kind)| Step::Purge { state, older, kind }),
+            .prop_map(|(state, older, failure, limit)| Step::Purge { state, older, failure, limit }),
         2 => prop::sample::select(SETTINGS.to_vec()).prop_map(|(field, value)| Step::Configure(field, value)),
         2 => prop::option::weighted(0.4, (prop::option::weighted(0.7, 1..40u64), any::<bool>()))
             .prop_map(Step::Pause),

@@ -1,5 +1,6 @@
 //! The naive model's clock: what is due happens, one thing after the other.
 
+use crate::domain::jobq::queue::as_of::STALL_ERROR;
 use crate::domain::jobq::tests::model::{Model, Row};
 use crate::domain::jobq::*;
 use crate::domain::time::UnixMs;
@@ -73,6 +74,7 @@ impl Model {
         row.stalls += 1;
         if row.stalls > self.config.stall_max {
             (row.state, row.at, row.kind) = (State::Dead, now, Some(b"stalled".to_vec()));
+            row.error = Some(STALL_ERROR.to_vec());
             let name = row.name.clone();
             self.count(name, |totals| &mut totals.died);
             self.kinds.entry(Some(b"stalled".to_vec())).or_default().totals.died += 1;

@@ -63,8 +63,13 @@ pub(crate) struct Row {
     pub worker: Option<Vec<u8>>,
     pub log: Vec<Vec<u8>>,
     pub progress: Option<Vec<u8>>,
-    /// The KIND of the last failure.
+    /// The ERROR and the KIND of the last failure.
+    pub error: Option<Vec<u8>>,
     pub kind: Option<Vec<u8>>,
+    pub result: Option<Vec<u8>>,
+    pub meta: Option<Vec<u8>>,
+    pub cost: u64,
+    pub pushed_at: UnixMs,
     pub unique: Option<Key>,
     /// The push that began the chain of replaced holders of its key.
     pub since: UnixMs,
@@ -134,6 +139,9 @@ pub(crate) struct Model {
     pub changes: u64,
 }
 
+/// How the error of a job begins that died with one it waited for.
+const PARENT_ERROR: &[u8] = b"the job '";
+
 /// The waits that a backoff allows after a number of failures.
 fn waits(backoff: &Backoff, failures: u32) -> RangeInclusive<u64> {
     match backoff {
@@ -153,7 +161,16 @@ fn waits(backoff: &Backoff, failures: u32) -> RangeInclusive<u64> {
 impl Row {
     pub fn mark_dead(&mut self, now: UnixMs) {
         (self.state, self.at, self.kind) = (State::Dead, now, None);
+        self.error = Some(PARENT_ERROR.to_vec());
         self.after.iter_mut().for_each(|(_, open)| *open = false);
+    }
+
+    /// The model does not know which of the jobs it was that this one waited for.
+    pub fn check_error(&self, error: Option<&[u8]>) {
+        match &self.error {
+            Some(own) if own == PARENT_ERROR => assert!(error.is_some_and(|error| error.starts_with(own))),
+            own => assert_eq!(error, own.as_deref()),
+        }
     }
 
     pub fn waits(&self) -> bool {
@@ -223,7 +240,12 @@ impl Model {
             worker: None,
             log: Vec::new(),
             progress: None,
+            error: None,
             kind: None,
+            result: None,
+            meta: push.meta.map(<[u8]>::to_vec),
+            cost: push.cost,
+            pushed_at: 0,
             unique: push.unique.map(|unique| Key {
                 key: unique.key[0],
                 until: unique.until,
@@ -244,13 +266,15 @@ impl Model {
 
     /// Like [`Model::push`], but nothing else happens.
     pub fn push_at(&mut self, push: &Push<'_>, now: UnixMs) -> Result<Pushed, Code> {
-        if let Some(id) = push.id
-            && self.rows.iter().any(|row| row.id == id)
-        {
-            return Ok(Pushed::Duplicate(id.into()));
+        if let Some(known) = push.id.and_then(|id| self.rows.iter().find(|row| row.id == id)) {
+            let differs = push.must_match && known.payload != push.payload;
+            return if differs { Err(Code::Mismatch) } else { Ok(Pushed::Duplicate(known.id[..].into())) };
         }
         if self.pause.is_some_and(|pause| pause.pushes && pause.until.is_none_or(|until| now < until)) {
             return Err(Code::Paused);
+        }
+        if self.config.max_payload.is_some_and(|most| push.payload.len() as u64 > most) {
+            return Err(Code::TooBig);
         }
         if self.group_takes_no_pushes(push.group) {
             return Err(Code::Paused);
@@ -283,7 +307,7 @@ impl Model {
             },
         };
         let mut row = self.row_of(push, serial, &id, due);
-        row.since = since;
+        (row.since, row.pushed_at) = (since, now);
         row.after = after;
         row.shift = shift;
         if due > now {

@@ -149,7 +149,7 @@ impl Model {
         assert!(due <= now);
         let serial = self.totals.pushed;
         let shift = self.shift(due);
-        let mut row = Row { serial, id: id_of(&timed.name, due), ..timed.like.clone() };
+        let mut row = Row { serial, id: id_of(&timed.name, due), pushed_at: now, ..timed.like.clone() };
         row.make_ready(due, shift);
         row.expires = row.expire.map(|expire| due + expire);
         self.rows.push(row);
@@ -182,6 +182,9 @@ impl Model {
         };
         if known.as_ref().is_some_and(|known| says(known) == says(&timed)) {
             return Ok(());
+        }
+        if self.config.max_payload.is_some_and(|most| plan.push.payload.len() as u64 > most) {
+            return Err(Code::TooBig);
         }
         let mut may_have_ended = false;
         if let Some(known) = known.filter(|known| known.when.0 == timed.when.0) {

@@ -12,17 +12,18 @@ impl Model {
         if row.token == token { Ok(row) } else { Err(Code::Fenced) }
     }
 
-    pub fn ack(&mut self, id: &[u8], token: u64, now: UnixMs) -> Result<(), Code> {
+    pub fn ack(&mut self, id: &[u8], token: u64, result: Option<&[u8]>, now: UnixMs) -> Result<(), Code> {
         let now = self.advance(now);
-        self.ack_at(id, token, now)
+        self.ack_at(id, token, result, now)
     }
 
     /// Like [`Model::ack`], but nothing else happens.
-    pub fn ack_at(&mut self, id: &[u8], token: u64, now: UnixMs) -> Result<(), Code> {
+    pub fn ack_at(&mut self, id: &[u8], token: u64, result: Option<&[u8]>, now: UnixMs) -> Result<(), Code> {
         let row = self.held(id, token)?;
         if row.state != State::Done {
             row.state = State::Done;
             row.at = now;
+            row.result = result.map(<[u8]>::to_vec).or(row.result.take());
             let name = row.name.clone();
             self.count(name, |totals| &mut totals.acked);
             self.count_run(id, now);
@@ -56,6 +57,7 @@ impl Model {
         row.failures += 1;
         row.word = Word::Failed(due);
         row.kind = fail.kind.map(<[u8]>::to_vec);
+        row.error = fail.error.map(<[u8]>::to_vec);
         row.progress = fail.progress.map(<[u8]>::to_vec).or(row.progress.take());
         let answer = if fail.dead || row.failures > row.retries.into() {
             row.state = State::Dead;
@@ -234,8 +236,7 @@ impl Model {
         dead.sort_by_key(|row| row.at);
         let (all, mut moved, mut started) = (dead.len(), 0, Vec::new());
         dead.retain(|row| {
-            row.at + redrive.older <= now
-                && redrive.filter.kind.is_none_or(|kind| row.kind.as_deref() == Some(kind))
+            row.at + redrive.older <= now && redrive.filter.matches(row.error.as_deref(), row.kind.as_deref())
         });
         if let Some(ids) = redrive.ids {
             let place = |row: &Row| ids.iter().position(|id| row.id == *id);
@@ -255,6 +256,7 @@ impl Model {
             let row = self.row(dead.serial).expect("it");
             row.make_ready(now, shift);
             row.progress = row.progress.take().filter(|_| state == State::Dead);
+            row.result = None;
             (row.word, row.started, row.batch) = (Word::Nothing, false, 0);
             (row.token, row.failures, row.stalls, row.run_started) = (0, 0, 0, None);
             row.expires = row.expire.map(|expire| now + expire);
@@ -280,17 +282,19 @@ impl Model {
         Moved { moved, left: all - moved }
     }
 
-    pub fn purge(&mut self, state: State, older: u64, kind: Option<&[u8]>, now: UnixMs) -> Moved {
+    pub fn purge(&mut self, purge: &Purge<'_>, now: UnixMs) -> Moved {
         let now = self.advance(now);
-        let all = self.rows.iter().filter(|row| row.state == state).count();
+        let all = self.rows.iter().filter(|row| row.state == purge.state).count();
         let is_wanted = |row: &&Row| {
-            row.state == state
-                && row.at + older <= now
-                && kind.is_none_or(|kind| row.kind.as_deref() == Some(kind))
+            let since = if purge.state == State::Delayed { row.pushed_at } else { row.at };
+            row.state == purge.state
+                && since + purge.older <= now
+                && purge.filter.matches(row.error.as_deref(), row.kind.as_deref())
         };
         let rows = self.rows.iter().filter(is_wanted);
         let mut gone: Vec<(UnixMs, u64)> = rows.map(|row| (row.at, row.serial)).collect();
         gone.sort_unstable();
+        gone.truncate(purge.limit);
         for (_, serial) in &gone {
             self.rows.retain(|row| row.serial != *serial);
             // Its key goes on at once, to one that may go next.
