@@ -87,7 +87,12 @@ fn an_rdb_file_with_a_wrong_bit_is_refused_or_loaded_whole() {
             } else if let Start::Runs(s) = start {
                 // Without a checksum a payload may be another one, but no job and no key is gone.
                 loaded += 1;
-                let keys = s.ok("DBSIZE").int();
+                // A bit in the number of the database moves its keys to another one.
+                let size = |db| {
+                    s.ok(format!("SELECT {db}"));
+                    s.ok("DBSIZE").int()
+                };
+                let keys: i64 = (0..16).rev().map(size).sum();
                 assert!(keys >= whole.len() as i64 - 1, "{what}: {keys} keys");
                 if s.ok("EXISTS jobs").int() == 1 && s.ok("TYPE jobs").text() == "workgateQ" {
                     let known = s.ok("JOBQ.STATS jobs");
