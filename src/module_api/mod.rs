@@ -21,6 +21,7 @@
 //! | [`events`] | what happens to the server: load, flush, swap, role change |
 //! | [`config`], [`info`] | `CONFIG SET workgate.*` and the INFO section |
 //! | [`cluster_slots`] | which node owns a key, in a cluster |
+//! | `fake_server` | a server that knows next to nothing, for fuzz targets |
 //! | [`random`], [`maxmemory`] | random numbers; what happens when the memory is full |
 
 pub(crate) mod acl;
@@ -33,6 +34,8 @@ pub(crate) mod config;
 pub(crate) mod context;
 pub(crate) mod data_type;
 pub(crate) mod events;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fake_server;
 pub(crate) mod info;
 pub(crate) mod key;
 pub(crate) mod keyspace;

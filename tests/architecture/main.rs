@@ -23,8 +23,8 @@ fn allowed(layer: &str) -> &'static [&'static str] {
         "domain" | "module_api" => &[],
         "runtime" => &["domain", "module_api"],
         "commands" => &["domain", "module_api", "runtime"],
-        "fuzzing.rs" => &["domain"],
-        _ => &["commands", "domain", "fuzzing.rs", "module_api", "runtime"],
+        "fuzzing" => &["commands", "domain", "module_api"],
+        _ => &["commands", "domain", "fuzzing", "module_api", "runtime"],
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) mod ratelimit;
 use crate::module_api::command::Spec;
 
 /// Every command of this build.
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub fn rows() -> impl Iterator<Item = &'static Spec> {
     own_rows().chain(compatible_rows())
 }

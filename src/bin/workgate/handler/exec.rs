@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use crate::handler::control::{Control, Event};
 use crate::handler::exit_status::{Ended, outcome_of, reason};
-use crate::handler::message::{FromHandler, Meaning, Note};
+use crate::handler::from_handler::{FromHandler, Meaning, Note};
 use crate::handler::output_capture::{Capture, Keep};
 use crate::handler::process_group::{self, Signal};
 use crate::handler::traceparent;

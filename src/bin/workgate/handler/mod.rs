@@ -4,6 +4,7 @@ mod children;
 mod control;
 mod exec;
 pub mod exit_status;
+pub mod from_handler;
 mod http;
 pub mod message;
 mod output_capture;

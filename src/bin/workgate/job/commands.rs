@@ -7,7 +7,7 @@ use redis::{Cmd, Value, cmd};
 
 use crate::args::duration::written;
 use crate::args::shared_rate::SharedRate;
-use crate::handler::message::Note;
+use crate::handler::from_handler::Note;
 use crate::handler::verdict::{Failure, Verdict};
 use crate::job::Job;
 use crate::job::in_flight::Hold;

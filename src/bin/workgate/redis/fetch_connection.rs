@@ -65,7 +65,7 @@ impl FetchConnection {
         stream.flush().await.map_err(lost)?;
         let mut answers = Vec::with_capacity(commands.len());
         while answers.len() < commands.len() {
-            match replies.next()? {
+            match replies.next().map_err(|broken| Fault::Unreachable(broken.to_string()))? {
                 // No reply to a worker holds an error within an array: none is looked through.
                 Some(error @ Value::ServerError(_)) => {
                     answers.push(error.extract_error().map_err(Fault::from));

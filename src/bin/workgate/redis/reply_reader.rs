@@ -4,9 +4,9 @@
 //! of them as the server takes for a whole job, so the connection that takes jobs reads its replies
 //! here.
 
-use redis::Value;
+use std::fmt;
 
-use crate::redis::connection::Fault;
+use redis::Value;
 
 /// How deep arrays may lie in one another.
 const MOST_LEVELS: usize = 16;
@@ -16,6 +16,16 @@ const MOST_BYTES: usize = 512 << 20;
 
 /// The most items that room is made for before they come.
 const MOST_ROOM: usize = 1_024;
+
+/// What no server sends. The connection is of no more use.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Broken(String);
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the server sent {}", self.0)
+    }
+}
 
 /// Bytes that have come, and the arrays of which a part has.
 #[derive(Debug, Default)]
@@ -39,8 +49,8 @@ enum Token {
 }
 
 impl ReplyReader {
-    /// The next whole reply; None when more bytes are needed. An error is what no server says.
-    pub fn next(&mut self) -> Result<Option<Value>, Fault> {
+    /// The next whole reply; None when more bytes are needed.
+    pub fn next(&mut self) -> Result<Option<Value>, Broken> {
         loop {
             let Some(token) = self.token()? else {
                 self.bytes.drain(..self.read);
@@ -70,7 +80,7 @@ impl ReplyReader {
     }
 
     /// A line, with the string behind it where it announces one.
-    fn token(&mut self) -> Result<Option<Token>, Fault> {
+    fn token(&mut self) -> Result<Option<Token>, Broken> {
         let rest = &self.bytes[self.read..];
         let Some(end) = rest.iter().position(|byte| *byte == b'\r') else { return Ok(None) };
         if rest.len() < end + 2 {
@@ -108,7 +118,7 @@ impl ReplyReader {
     }
 }
 
-fn integer(line: &[u8]) -> Result<i64, Fault> {
+fn integer(line: &[u8]) -> Result<i64, Broken> {
     let (negative, digits) = match line {
         [b'-', digits @ ..] => (true, digits),
         digits => (false, digits),
@@ -123,9 +133,8 @@ fn integer(line: &[u8]) -> Result<i64, Fault> {
     number.filter(|_| !digits.is_empty()).ok_or_else(|| broken("a number that is none"))
 }
 
-/// The connection is of no more use.
-fn broken(what: &str) -> Fault {
-    Fault::Unreachable(format!("the server sent {what}"))
+fn broken(what: &str) -> Broken {
+    Broken(what.to_owned())
 }
 
 #[cfg(test)]

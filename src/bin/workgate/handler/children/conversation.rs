@@ -7,7 +7,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::handler::children::child::{Child, Moved};
 use crate::handler::control::{Control, Event};
-use crate::handler::message::{FromHandler, JobMessage, Meaning, Note, PROTOCOL, ToHandler};
+use crate::handler::from_handler::{FromHandler, Meaning, Note};
+use crate::handler::message::{JobMessage, PROTOCOL, ToHandler};
 use crate::handler::unit::Unit;
 use crate::handler::verdict::Verdict;
 use crate::handler::{CLEAN_UP, Context};

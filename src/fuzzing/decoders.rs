@@ -1,16 +1,10 @@
-//! The decoders and parsers that take bytes from outside, for fuzz targets (feature `fuzzing`).
-//!
-//! Each function decodes any bytes. It panics where the decoder breaks its own promise: what was
-//! accepted must encode to what it was decoded from, and must load again.
+//! Effects and values, as a primary, a file or RESTORE brings them.
 
 use crate::domain::breaker::Breaker;
 use crate::domain::cache::CacheEntry;
-use crate::domain::calendar::recurrence::Recurrence;
-use crate::domain::calendar::time_zone::Zone;
-use crate::domain::idemp::{Fingerprint, Record, SeenIds};
+use crate::domain::idemp::{Record, SeenIds};
 use crate::domain::jobq::Queue;
-use crate::domain::ratelimit::{Limit, Subject};
-use crate::domain::time;
+use crate::domain::ratelimit::Subject;
 use crate::domain::value::{Effect, Value};
 
 /// The kinds of values and effects.
@@ -49,20 +43,6 @@ pub fn value(kind: Kind, block: &[u8]) {
         }
         Kind::Jobq => load_and_save::<Queue>(block),
         Kind::Ratelimit => load_and_save::<Subject>(block),
-    }
-}
-
-/// Parses arguments as clients write them: limits, durations, JSON, schedules.
-pub fn arguments(text: &[u8]) {
-    let _ = Limit::parse(text);
-    let _ = time::duration_or_zero("argument", text);
-    let _ = Fingerprint::from_json(text, text.len());
-    if let Some(zone) = Zone::named(b"Europe/Berlin")
-        && let Ok(recurrence) = Recurrence::parse(text, zone)
-    {
-        let now = 1_800_000_000_000;
-        let next = recurrence.next_after(now, now);
-        assert!(next.is_none_or(|next| next > now), "a schedule goes on: {next:?}");
     }
 }
 
@@ -113,7 +93,6 @@ mod tests {
                 effect(kind, &bytes, payload.as_deref());
                 value(kind, &bytes);
             }
-            arguments(&bytes);
         }
     }
 }
