@@ -124,6 +124,10 @@ fn read_all(r: &Client) {
 fn a_replica_survives_damaged_effects_of_a_primary() {
     let frames = true_frames();
     assert!(frames.len() > 200, "a history of every state: {}", frames.len());
+    for name in ["workgate._apply", "jobq._apply", "jobq.pop", "jobq.push", "ratelimit.check"] {
+        let is_one = |frame: &Frame| frame[0].eq_ignore_ascii_case(name.as_bytes());
+        assert!(frames.iter().any(is_one), "there is no {name}");
+    }
     let empty = server!();
     empty.ok("SAVE");
     let file = std::fs::read(empty.directory().join("dump.rdb")).expect("the file");

@@ -1,6 +1,7 @@
 //! What an operator fears: crashes, full disks, cut links, lost primaries, moving slots, clocks
 //! that are set, and input that means harm. Each test notes a figure for docs/reliability.md.
 
+mod calendar;
 mod clock;
 mod crash_under_load;
 mod hostile;

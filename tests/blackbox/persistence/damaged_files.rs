@@ -96,9 +96,10 @@ fn an_rdb_file_with_a_wrong_bit_is_refused_or_loaded_whole() {
                 assert!(keys >= whole.len() as i64 - 1, "{what}: {keys} keys");
                 if s.ok("EXISTS jobs").int() == 1 && s.ok("TYPE jobs").text() == "workgateQ" {
                     let known = s.ok("JOBQ.STATS jobs");
-                    let held: i64 =
-                        ["ready", "active", "done"].map(|state| known.field(state).int()).iter().sum();
-                    assert_eq!(held, 8, "{what}: {known:?}");
+                    // A bit in a time may let a lease or the retention of the job that is done end.
+                    let states = ["ready", "active", "delayed", "blocked", "dead"];
+                    let held: i64 = states.map(|state| known.field(state).int()).iter().sum();
+                    assert!((7..=8).contains(&held), "{what}: {known:?}");
                 }
                 use_all(&s);
                 s.lives();
