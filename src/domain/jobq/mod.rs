@@ -85,6 +85,6 @@ pub const MAX_AFTER: usize = 1_000;
 pub const MAX_PARENTS: usize = 10_000;
 /// The most jobs of groups that one POP takes. Most of them belong to different groups, and finding
 /// a group costs time that the server's thread cannot spare.
-pub(crate) const MAX_GROUPED_JOBS: usize = 500;
+pub(crate) const MAX_GROUPED_JOBS: usize = 250;
 /// The most jobs of one POP.
 pub const MAX_JOBS_PER_CALL: usize = 1_000;

@@ -41,6 +41,11 @@ fn write(s: &Client) {
     s.ok("JOBQ.PUSH counted p ID n2");
     s.ok("JOBQ.PUSH counted p ID n3 NAME sms");
     s.ok("JOBQ.UPDATE counted n3 AFTER 1 n2");
+    s.ok("JOBQ.CONFIG SET charged group_rate 1/3650d");
+    s.ok("JOBQ.PUSH charged p ID c1 COST 3 GROUP t");
+    s.ok("JOBQ.PUSH charged p ID c2 COST 5 GROUP t");
+    s.ok("JOBQ.POP charged RATE provider 1 a=10/3650d LEASE 3650d");
+    s.ok("JOBQ.PAUSE charged GROUP u PUSHES");
     s.ok("CACHE.POLICY SET item: TTL 3650d GRACE 1h");
     s.ok("CACHE.SET item:1 value TAGS 1 red");
     s.ok("CACHE.SET item:2 value TAGS 1 blue");
@@ -89,6 +94,9 @@ fn check(s: &Client) {
     if s.ok("EXISTS counted").int() == 1 {
         check_counts(s);
     }
+    if s.ok("EXISTS charged").int() == 1 {
+        check_charges(s);
+    }
     s.ok("CACHE.GET item:1").is(text("value"));
     s.ok("CACHE.GET item:2").is(nil());
     s.ok("CACHE.GETSET item:3").at(0).clone().is(text("ABSENT"));
@@ -108,6 +116,19 @@ fn check_counts(s: &Client) {
     let kinds = s.ok("JOBQ.STATS counted BY kind");
     kinds.field("rows").at(0).field("kind").clone().is(text("http_500"));
     s.ok("JOBQ.GET counted n3").field("waits_for").clone().is(list!["n2"]);
+}
+
+/// Of encoding 9 of queues: COST, what a POP with RATE charged, and what groups have of their own.
+fn check_charges(s: &Client) {
+    let remaining = || s.ok("RATELIMIT.PEEK provider a=10/3650d").at(2).int();
+    assert_eq!(remaining(), 7);
+    let token = s.ok("JOBQ.GET charged c1").field("token").int();
+    s.ok(format!("JOBQ.ACK charged c1 {token} RATE provider COST 1"));
+    assert_eq!(remaining(), 9);
+    let waits = s.ok("JOBQ.GET charged c2");
+    waits.field("cost").clone().is(5);
+    assert!(waits.field("blocked_by").text().starts_with("group rate until"), "{waits:?}");
+    s.ok("JOBQ.GROUP GET charged u").field("paused").clone().is(text("pops and pushes"));
 }
 
 /// Every token that the files hold is below those that are granted now.

@@ -22,7 +22,7 @@ const GROUP_RATE_NAME: &[u8] = b"rate";
 const MAX_FORGOTTEN: usize = 4;
 
 /// How many groups a change of `group_rate` judges at once; an advance judges the others.
-const MAX_RECHECKED: usize = 1_000;
+const MAX_RECHECKED: usize = 500;
 
 fn request(rule: Rule, cost: u64) -> CheckRequest<'static> {
     CheckRequest::one(RequestedLimit { limit: Limit { name: Some(GROUP_RATE_NAME), rule }, cost })
