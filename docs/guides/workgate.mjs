@@ -27,7 +27,7 @@ async function onOwnConnection(r, work) {
   try {
     return await work(own);
   } finally {
-    await own.disconnect();
+    own.disconnect().catch(() => {}); // Not awaited: it would wait for a server that is away.
   }
 }
 
@@ -155,7 +155,8 @@ export async function consume(r, queue, handle, { leaseMs = 30_000, signal = nul
       for (const [id, token, payload, attempt, , , , , , progress] of rows) {
         const job = { id, token, payload, attempt, queue, progress };
         // Keeps what a later run goes on from, and says whether this run should go on: false is "cancelled".
-        job.save = async (done) => (await call(own, "JOBQ.EXTEND", queue, id, token, "PROGRESS", done)) === 1;
+        const held = [queue, id, token, "LEASE", lease];
+        job.save = async (done) => (await call(own, "JOBQ.EXTEND", ...held, "PROGRESS", done)) === 1;
         await run(own, job, handle, lease, leaseMs);
       }
     }

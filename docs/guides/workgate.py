@@ -228,11 +228,12 @@ class Job:
     queue: bytes
     progress: Optional[bytes] = None
     client: Optional[redis.Redis] = None
+    lease: str = "30s"
 
     def save(self, progress: Bytes) -> bool:
         """Keeps what a later run goes on from, and says whether this run should go on: False is "cancelled"."""
         assert self.client is not None
-        words = (self.queue, self.id, self.token, "PROGRESS", progress)
+        words = (self.queue, self.id, self.token, "LEASE", self.lease, "PROGRESS", progress)
         return bool(call(self.client, "JOBQ.EXTEND", *words) == 1)
 
 
@@ -258,7 +259,7 @@ def consume(
         for row in rows:
             id, token, payload, attempt, _, name = row[:6]
             progress = None if row[9] is None else _bytes(row[9])
-            job = Job(_bytes(id), token, _bytes(payload), attempt, _bytes(name), progress, r)
+            job = Job(_bytes(id), token, _bytes(payload), attempt, _bytes(name), progress, r, lease)
             _run(r, job, handle, lease, lease_seconds)
 
 
