@@ -22,18 +22,21 @@ pub struct Key {
 impl Snapshot {
     #[track_caller]
     pub fn of(client: &Client) -> Snapshot {
-        let keys = client.ok("KEYS *");
-        let keys = keys.items().iter().map(|key| {
-            let key = key.bytes().to_vec();
-            let ask = |command: &str| client.ok(vec![command.as_bytes().to_vec(), key.clone()]);
-            let seen = Key {
-                kind: ask("TYPE").text(),
-                digest: ask("WORKGATE.DIGEST"),
-                expires_at: ask("PEXPIRETIME").int(),
+        let names = client.ok("KEYS *");
+        let mut keys = BTreeMap::new();
+        for names in names.items().chunks(1_000) {
+            let ask = |name: &Reply| {
+                ["TYPE", "WORKGATE.DIGEST", "PEXPIRETIME"]
+                    .map(|command| vec![command.as_bytes().to_vec(), name.bytes().to_vec()])
             };
-            (key.clone(), seen)
-        });
-        let keys = keys.collect();
+            let replies = client.pipeline(names.iter().flat_map(ask));
+            for (name, told) in names.iter().zip(replies.chunks(3)) {
+                let [kind, digest, expires_at] = told else { panic!("three replies") };
+                assert!(!digest.is_error(), "WORKGATE.DIGEST {name:?}: {digest:?}");
+                let seen = Key { kind: kind.text(), digest: digest.clone(), expires_at: expires_at.int() };
+                keys.insert(name.bytes().to_vec(), seen);
+            }
+        }
         Snapshot { whole: client.ok("WORKGATE.DIGEST"), keys }
     }
 
