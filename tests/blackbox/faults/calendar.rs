@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::support::{Client, DEADLINE, Preload, Random, Server, cmd, figure, scaled};
+use crate::support::{Client, DEADLINE, Preload, Random, Server, cmd, eventually, figure, scaled};
 
 const ZONES: [&str; 10] = [
     "UTC",
@@ -139,6 +139,14 @@ impl Place {
     }
 }
 
+/// Waits until commands see the time: some servers look at the clock every few milliseconds only.
+fn sees(s: &Client, now: i64) {
+    eventually("the server sees the time", || {
+        let replies = s.pipeline(["SET probe v PX 100000", "PEXPIRETIME probe"]);
+        replies[1].int() == now + 100_000
+    });
+}
+
 /// The time of the machine's clock, in milliseconds since 1970.
 fn real_now() -> i64 {
     Timestamp::now().as_millisecond()
@@ -159,6 +167,7 @@ fn nothing_comes_twice_around_leap_days_and_changes_of_clocks_in_ten_zones() {
         let (mut now, mut newest) = (from, from - 1);
         while now < end {
             preload.clock_stands_at(now);
+            sees(&s, now);
             let is_newest = now > newest;
             newest = newest.max(now);
             for place in &mut places {

@@ -337,8 +337,8 @@ fn write(client: &Client, seed: u64, commands: usize) {
 }
 
 /// Whatever was short is over: nothing changes by itself between two looks.
-fn settle() {
-    std::thread::sleep(Duration::from_millis(120));
+fn settle(s: &Client) {
+    s.goes_on(120);
 }
 
 #[test]
@@ -347,7 +347,7 @@ fn every_copy_of_a_history_is_equal() {
         let mut s = server!("appendonly yes", "appendfsync always", "aof-use-rdb-preamble no");
         let early = s.replica(&[]);
         write(&s, seed, 600);
-        settle();
+        settle(&s);
         let late = s.replica(&[]);
         for replica in [&early, &late] {
             s.in_step_with(replica);

@@ -3,7 +3,7 @@
 use crate::support::{Server, Untouched, cmd, list, nil, server, status};
 
 /// One well-formed call of each command that has a key, `KEY` standing for it.
-const CALLS: [(&str, &str); 58] = [
+pub(super) const CALLS: [(&str, &str); 59] = [
     ("ratelimit", "RATELIMIT.CHECK KEY 10/1m"),
     ("ratelimit", "RATELIMIT.PEEK KEY 10/1m"),
     ("ratelimit", "RATELIMIT.PEEK KEY"),
@@ -61,6 +61,7 @@ const CALLS: [(&str, &str); 58] = [
     ("breaker", "BREAKER.CONFIG GET KEY"),
     ("breaker", "BREAKER.CONFIG SET KEY open 1h"),
     ("breaker", "BREAKER.FORCE KEY open"),
+    ("breaker", "BREAKER.RESET KEY"),
     ("breaker", "BREAKER.GET KEY"),
 ];
 

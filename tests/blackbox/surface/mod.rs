@@ -14,5 +14,6 @@ mod lua_numbers;
 mod panic_guard;
 mod renamed_commands;
 mod reply_shapes;
+mod restricted_users;
 mod stock_client;
 mod time_zones;
