@@ -86,12 +86,34 @@ pub const JAVA: Language = Language {
 };
 
 /// A module imports packages from folders above it alone, never from NODE_PATH.
-fn require_from_node_path(program: String) -> String {
+pub fn require_from_node_path(program: String) -> String {
     program.replace(
         r#"import { createClient } from "redis";"#,
         "import { createRequire } from \"node:module\";\n\
          const { createClient } = createRequire(import.meta.url)(\"redis\");",
     )
+}
+
+/// What a script of ours prints: where it has put the clients. `None`, with a line that says why,
+/// where they cannot be had.
+fn clients(script: &str, name: Option<&str>) -> Option<String> {
+    let mut fetching = Command::new(Path::new(ROOT).join("scripts").join(script));
+    let fetched = fetching.args(name).output().expect("a script of ours");
+    if !fetched.status.success() {
+        println!("SKIPPED: {}", String::from_utf8_lossy(&fetched.stderr));
+        return None;
+    }
+    Some(String::from_utf8(fetched.stdout).expect("a path").trim().to_owned())
+}
+
+/// A page with GLIDE needs that beside the clients of all pages; `None` where it cannot be had.
+pub fn with_glide(environment: &[(&'static str, String)]) -> Option<Vec<(&'static str, String)>> {
+    let glide = clients("python-clients", Some("glide"))?;
+    let mut environment = environment.to_vec();
+    for (_, path) in environment.iter_mut().filter(|(name, _)| *name == "PYTHONPATH") {
+        *path += &format!(":{glide}");
+    }
+    Some(environment)
 }
 
 /// What the clients of a language need in the environment; `None` where they cannot be had.
@@ -102,13 +124,7 @@ pub fn environment(language: &Language) -> Option<Vec<(&'static str, String)>> {
         return None;
     }
     let Some((variable, script)) = language.clients else { return Some(vec![]) };
-    let fetched =
-        Command::new(Path::new(ROOT).join("scripts").join(script)).output().expect("a script of ours");
-    if !fetched.status.success() {
-        println!("SKIPPED: {}", String::from_utf8_lossy(&fetched.stderr));
-        return None;
-    }
-    let mut path = String::from_utf8(fetched.stdout).expect("a path").trim().to_owned();
+    let mut path = clients(script, None)?;
     if language.fence == "python" {
         path += &format!(":{ROOT}/docs/guides:{ROOT}/examples/python");
     }
