@@ -1,15 +1,18 @@
 // Workgate for Node: one file to copy. Needs node-redis 4.5 or newer.
 //
 //   import { createClient } from "redis";
-//   import { limit, once, cached, enqueue, consume, guarded } from "./workgate.mjs";
+//   import { limit, usage, once, cached, enqueue, consume, result, guarded } from "./workgate.mjs";
 //   const r = createClient({ url: "redis://127.0.0.1:6379" });
+//   r.on("error", console.error); // without it a lost connection ends the process
 //   await r.connect();
 //
 //   await limit(r, "user:42", ["minute=10/1m"]);                 rate limits
+//   await usage(r, "user:42");                                   what is used of them
 //   await once(r, "webhook:evt_1", body, handle);                one event, one effect
 //   await cached(r, "user:7", load, { ttl: "10m" });             one loader for each miss
 //   await enqueue(r, "mail", payload, { id: "welcome-42" });     a job
 //   await consume(r, "mail", send);                              a worker in your own process
+//   await result(r, "mail", "welcome-42", { block: "30s" });     what came of a job
 //   await guarded(r, "openai", ask);                             a circuit breaker
 //
 // Keys and durations ("250ms", "30s", "15m", "24h", "7d") are those of the commands. Replies are strings.
@@ -17,11 +20,14 @@
 // A command with BLOCK holds its connection, and whatever the client sends next waits behind it. So what waits here
 // opens a connection of its own, and only when there is something to wait for.
 
+import { createHash } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
+
 /** Sends any command of Workgate: `call(r, "RATELIMIT.PEEK", "user:42")`. */
 export const call = (r, ...words) => r.sendCommand(words.map(String));
 
 async function onOwnConnection(r, work) {
-  const own = r.duplicate();
+  const own = r.duplicate({ disableOfflineQueue: true });
   own.on("error", () => {}); // The call that fails tells.
   await own.connect();
   try {
@@ -44,9 +50,16 @@ export async function limit(r, subject, limits, { cost = 1, hold = null, holdFor
   return { allowed: taken > 0, limit: most, remaining, retryAfter: retry < 0 ? null : retry, resetAfter: reset };
 }
 
+/** What is used of these limits, or without limits of all that were taken from. Takes nothing. Times are in ms. */
+export async function usage(r, subject, limits = []) {
+  const reply = await call(r, "RATELIMIT.PEEK", subject, ...limits, "COST", 0, "DETAIL");
+  const rows = limits.length ? reply[6] : reply;
+  return rows.map(([name, , limit, remaining, , resetAfter, used]) => ({ name, used, limit, remaining, resetAfter }));
+}
+
 // ---- one event, one effect --------------------------------------------------------------------------------------
 
-/** Another process works on it and was not done in time: answer 503, the sender comes again. */
+/** Another process works on it and was not done in time: answer 409 with Retry-After, the sender comes again. */
 export class Busy extends Error {}
 
 /** This key came before with another payload: answer 422. */
@@ -54,10 +67,13 @@ export class Mismatch extends Error {}
 
 /**
  * What `work` resolves to, which one caller of this key runs; all others get the same. When it rejects, the next
- * caller may try again. A caller whose lease was taken over meanwhile is rejected with FENCED.
+ * caller may try again. A caller whose lease was taken over meanwhile is rejected with FENCED. A payload above 64 KiB
+ * stays here: the server gets its SHA-256, which is compared in its place.
  */
 export async function once(r, key, payload, work, { lease = "30s", ttl = "7d", wait = "10s" } = {}) {
-  const words = ["IDEMP.CLAIM", key, "LEASE", lease, "TTL", ttl, "PAYLOAD", payload];
+  const long = Buffer.byteLength(payload) > 65_536;
+  const about = long ? ["FINGERPRINT", createHash("sha256").update(payload).digest("hex")] : ["PAYLOAD", payload];
+  const words = ["IDEMP.CLAIM", key, "LEASE", lease, "TTL", ttl, ...about];
   let claim;
   try {
     claim = await call(r, ...words);
@@ -142,49 +158,90 @@ export class Dead extends Error {}
 /**
  * Runs `handle` for one job after the other, on a connection of its own, renewing the lease while it runs. What it
  * resolves to is the job's result; `job.progress` is what an earlier run left by `job.save`. Retry, Release, Dead and
- * every other error are told to the queue, which retries with the job's backoff. `signal` (an AbortSignal) ends it after the
- * running job.
+ * every other error are told to the queue, which retries with the job's backoff. While the server is away it tries
+ * again, every 5 s at last, and warns of that. `signal` (an AbortSignal) ends it after the running job.
  */
 export async function consume(r, queue, handle, { leaseMs = 30_000, signal = null, untilEmpty = false } = {}) {
   const lease = `${leaseMs}ms`;
   const wait = untilEmpty ? [] : ["BLOCK", "1s"];
   await onOwnConnection(r, async (own) => {
     while (!signal?.aborted) {
-      const rows = await call(own, "JOBQ.POP", queue, "LEASE", lease, ...wait);
-      if (rows.length === 0 && untilEmpty) return;
-      for (const [id, token, payload, attempt, , , , , , progress] of rows) {
+      const rows = await persist(own, signal, "JOBQ.POP", queue, "LEASE", lease, ...wait);
+      if (rows?.length === 0 && untilEmpty) return;
+      for (const [id, token, payload, attempt, , , , , , progress] of rows ?? []) {
         const job = { id, token, payload, attempt, queue, progress };
         // Keeps what a later run goes on from, and says whether this run should go on: false is "cancelled".
         const held = [queue, id, token, "LEASE", lease];
         job.save = async (done) => (await call(own, "JOBQ.EXTEND", ...held, "PROGRESS", done)) === 1;
-        await run(own, job, handle, lease, leaseMs);
+        await settle(own, signal, job, await run(own, job, handle, lease, leaseMs));
       }
     }
   });
 }
 
+/** The command that tells the queue what came of the job. */
 async function run(r, job, handle, lease, leaseMs) {
   const held = [job.queue, job.id, job.token];
   const renew = () => call(r, "JOBQ.EXTEND", ...held, "LEASE", lease).catch(() => {});
   const heartbeat = setInterval(renew, leaseMs / 3);
-  let end;
   try {
-    const result = await handle(job);
-    end = ["JOBQ.ACK", ...held, ...(result === undefined ? [] : ["RESULT", result])];
+    const value = await handle(job);
+    return ["JOBQ.ACK", ...held, ...(value === undefined ? [] : ["RESULT", value])];
   } catch (error) {
-    end = ["JOBQ.FAIL", ...held, "ERROR", error?.message ?? error];
-    if (error instanceof Release) end = ["JOBQ.RELEASE", ...held, "DELAY", error.delay];
-    else if (error instanceof Dead) end.push("DEAD");
-    else if (error instanceof Retry) end.push("DELAY", error.delay);
-    else if (error?.name) end.push("KIND", error.name);
+    if (error instanceof Release) return ["JOBQ.RELEASE", ...held, "DELAY", error.delay];
+    const fail = ["JOBQ.FAIL", ...held, "ERROR", error?.message ?? error];
+    if (error instanceof Dead) return [...fail, "DEAD"];
+    if (error instanceof Retry) return [...fail, "DELAY", error.delay];
+    return error?.name ? [...fail, "KIND", error.name] : fail;
   } finally {
     clearInterval(heartbeat);
   }
+}
+
+async function settle(r, signal, { queue, id, token }, end) {
   try {
-    await call(r, ...end);
+    await persist(r, signal, ...end);
   } catch (error) {
     // FENCED or NOJOB: the lease was lost, and another worker has the job.
-    if (!/^(FENCED|NOJOB)/.test(error.message)) throw error;
+    if (/^(FENCED|NOJOB) /.test(error.message)) return;
+    // A result that is TOOBIG, a delay that is none: another run would end alike.
+    await persist(r, signal, "JOBQ.FAIL", queue, id, token, "ERROR", error.message, "DEAD");
+  }
+}
+
+/** The answer to a command that may be sent again; null when told to stop while the server is away. */
+async function persist(r, signal, ...words) {
+  for (let pause = 500; ; pause = Math.min(2 * pause, 5_000)) {
+    try {
+      if (!r.isOpen) await r.connect();
+      return await call(r, ...words);
+    } catch (error) {
+      if (!isAway(error)) throw error;
+      console.warn(`workgate: ${error.message}; again in ${pause} ms`);
+    }
+    if (signal?.aborted) return null;
+    await sleep(pause, null, { signal: signal ?? undefined }).catch(() => {});
+  }
+}
+
+/** The server is not to be reached, starts, or is no primary for now: no error of this command's own. */
+const isAway = (error) =>
+  !(error instanceof TypeError) && (!/^[A-Z]{3,} /.test(error.message) || /^(UNBLOCKED|LOADING|READONLY|MASTERDOWN|CLUSTERDOWN) /.test(error.message));
+
+/**
+ * What came of a job: its `state`, and the `value` that a `done` one resolved to or of what a `dead` one died. Waits up
+ * to `block` for it. Null where the queue has no such job (any more).
+ */
+export async function result(r, queue, id, { block = null } = {}) {
+  const words = ["JOBQ.RESULT", queue, id];
+  try {
+    let [state, value] = await call(r, ...words);
+    if (block !== null && state !== "done" && state !== "dead")
+      [state, value] = await onOwnConnection(r, (own) => call(own, ...words, "BLOCK", block));
+    return { state, value };
+  } catch (error) {
+    if (error.message.startsWith("NOJOB")) return null;
+    throw error;
   }
 }
 

@@ -4,10 +4,12 @@
     r = workgate.connect("redis://127.0.0.1:6379")
 
     workgate.limit(r, "user:42", "ai=10/1m")                    rate limits
+    workgate.usage(r, "user:42")                                what is used of them
     workgate.once(r, "webhook:evt_1", body, handle)             one event, one effect
     workgate.cached(r, "user:7", load, ttl="10m")               one loader for each miss
     workgate.enqueue(r, "mail", payload, id="welcome-42")       a job
     workgate.consume(r, "mail", send)                           a worker in your own process
+    workgate.result(r, "mail", "welcome-42", "30s")             what came of a job
     workgate.guarded(r, "openai", ask)                          a circuit breaker
 
 Keys and durations ("250ms", "30s", "15m", "24h", "7d") are those of the commands. Replies are bytes.
@@ -15,15 +17,18 @@ Keys and durations ("250ms", "30s", "15m", "24h", "7d") are those of the command
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import threading
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Optional, TypeVar, Union
+from typing import Any, Callable, NamedTuple, Optional, TypeVar, Union
 
 import redis
 
 Bytes = Union[bytes, str]
 T = TypeVar("T")
+log = logging.getLogger("workgate")
 
 
 def call(r: redis.Redis, *words: Union[Bytes, int]) -> Any:
@@ -85,11 +90,28 @@ def limit(
     return Limit(taken > 0, most, remaining, None if retry < 0 else retry / 1000, reset / 1000)
 
 
+class Usage(NamedTuple):
+    """One limit of a subject: times in seconds."""
+
+    name: str
+    used: int
+    limit: int
+    remaining: int
+    reset_after: float
+
+
+def usage(r: redis.Redis, subject: Bytes, *limits: Bytes) -> list[Usage]:
+    """What is used of these limits, or without limits of all that were taken from. Takes nothing."""
+    reply = call(r, "RATELIMIT.PEEK", subject, *limits, "COST", 0, "DETAIL")
+    rows = reply[6] if limits else reply
+    return [Usage(_word(row[0]), row[6], row[2], row[3], row[5] / 1000) for row in rows]
+
+
 # ---- one event, one effect ---------------------------------------------------------------------------
 
 
 class Busy(Exception):
-    """Another process works on it and was not done in time: answer 503, the sender comes again."""
+    """Another process works on it and was not done in time: answer 409 with Retry-After, the sender comes again."""
 
 
 class Mismatch(Exception):
@@ -108,12 +130,14 @@ def once(
     """The result of `work`, which one caller of this key runs; all others get what it returned.
 
     When `work` raises, the next caller may try again. A caller whose lease was taken over while it
-    worked gets redis.ResponseError (FENCED): its successor's result counts.
+    worked gets redis.ResponseError (FENCED): its successor's result counts. A payload above 64 KiB stays here: the
+    server gets its SHA-256, which is compared in its place.
     """
+    about: tuple[Bytes, ...] = ("PAYLOAD", payload)
+    if len(_bytes(payload)) > 65_536:
+        about = ("FINGERPRINT", hashlib.sha256(_bytes(payload)).hexdigest())
     try:
-        claim = call(
-            r, "IDEMP.CLAIM", key, "LEASE", lease, "TTL", ttl, "PAYLOAD", payload, "BLOCK", wait
-        )
+        claim = call(r, "IDEMP.CLAIM", key, "LEASE", lease, "TTL", ttl, *about, "BLOCK", wait)
     except redis.ResponseError as error:
         if str(error).startswith("MISMATCH"):
             raise Mismatch(str(error)) from None
@@ -248,24 +272,27 @@ def consume(
     """Runs `handle` for one job after the other, renewing the lease while it runs.
 
     The value that it returns is the job's result. Retry, Release, Dead and every other exception are told to
-    the queue, which retries with the job's backoff. Give it a connection of its own: POP blocks it.
+    the queue, which retries with the job's backoff. While the server is away it tries again, every 5 s at
+    last, and logs that. Threads may share `r`: each call that waits has a connection of the pool.
     """
     lease = f"{int(lease_seconds * 1000)}ms"
     wait = () if until_empty else ("BLOCK", "5s")
-    while stop is None or not stop.is_set():
-        rows = call(r, "JOBQ.POP", queue, "LEASE", lease, *wait)
+    stop = stop or threading.Event()
+    while not stop.is_set():
+        rows = _persist(r, stop, "JOBQ.POP", queue, "LEASE", lease, *wait)
         if not rows and until_empty:
             return
-        for row in rows:
+        for row in rows or ():
             id, token, payload, attempt, _, name = row[:6]
             progress = None if row[9] is None else _bytes(row[9])
             job = Job(_bytes(id), token, _bytes(payload), attempt, _bytes(name), progress, r, lease)
-            _run(r, job, handle, lease, lease_seconds)
+            _settle(r, stop, job, _run(r, job, handle, lease, lease_seconds))
 
 
 def _run(
     r: redis.Redis, job: Job, handle: Callable[[Job], Optional[Bytes]], lease: str, lease_seconds: float
-) -> None:
+) -> tuple[Union[Bytes, int], ...]:
+    """The command that tells the queue what came of the job."""
     done = threading.Event()
 
     def renew() -> None:
@@ -280,27 +307,76 @@ def _run(
     heartbeat = threading.Thread(target=renew, daemon=True)
     heartbeat.start()
     held = (job.queue, job.id, job.token)
-    end: tuple[Union[Bytes, int], ...]
     try:
         result = handle(job)
-        end = ("JOBQ.ACK", *held, *(() if result is None else ("RESULT", result)))
+        return ("JOBQ.ACK", *held, *(() if result is None else ("RESULT", result)))
     except Dead as error:
-        end = ("JOBQ.FAIL", *held, "ERROR", str(error), "DEAD")
+        return ("JOBQ.FAIL", *held, "ERROR", str(error), "DEAD")
     except Release as error:
-        end = ("JOBQ.RELEASE", *held, "DELAY", error.delay)
+        return ("JOBQ.RELEASE", *held, "DELAY", error.delay)
     except Retry as error:
-        end = ("JOBQ.FAIL", *held, "ERROR", str(error), "DELAY", error.delay)
+        return ("JOBQ.FAIL", *held, "ERROR", str(error), "DELAY", error.delay)
     except Exception as error:
-        end = ("JOBQ.FAIL", *held, "ERROR", f"{type(error).__name__}: {error}", "KIND", type(error).__name__)
+        return ("JOBQ.FAIL", *held, "ERROR", f"{type(error).__name__}: {error}", "KIND", type(error).__name__)
     finally:
         done.set()
         heartbeat.join()
+
+
+def _settle(r: redis.Redis, stop: threading.Event, job: Job, end: tuple[Union[Bytes, int], ...]) -> None:
     try:
-        call(r, *end)
-    except redis.ResponseError as error:
+        _persist(r, stop, *end)
+    except redis.RedisError as error:
         # FENCED or NOJOB: the lease was lost, and another worker has the job.
-        if not str(error).startswith(("FENCED", "NOJOB")):
-            raise
+        if _is(error, "FENCED", "NOJOB"):
+            return
+        # A result that is TOOBIG or no text, a delay that is none: another run would end alike.
+        _persist(r, stop, "JOBQ.FAIL", job.queue, job.id, job.token, "ERROR", str(error), "DEAD")
+
+
+def _persist(r: redis.Redis, stop: threading.Event, *words: Union[Bytes, int]) -> Any:
+    """The answer to a command that may be sent again; None when told to stop while the server is away."""
+    pause = 0.5
+    while True:
+        try:
+            return call(r, *words)
+        except redis.RedisError as error:
+            if not _away(error):
+                raise
+            log.warning("%s; again in %s s", error, pause)
+        if stop.wait(pause):
+            return None
+        pause = min(2 * pause, 5.0)
+
+
+def _away(error: redis.RedisError) -> bool:
+    """The server is not to be reached, starts, or is no primary for now. A wrong password stays wrong."""
+    if isinstance(error, (redis.AuthenticationError, redis.exceptions.AuthorizationError)):
+        return False
+    away = (redis.ConnectionError, redis.TimeoutError, redis.exceptions.ReadOnlyError)
+    return isinstance(error, away) or _is(error, "UNBLOCKED")
+
+
+def _is(error: redis.RedisError, *codes: str) -> bool:
+    return str(error).startswith(codes)
+
+
+class Result(NamedTuple):
+    """A job's state, and what a `done` one returned or of what a `dead` one died."""
+
+    state: str
+    value: Optional[bytes]
+
+
+def result(r: redis.Redis, queue: Bytes, id: Bytes, block: Optional[str] = None) -> Optional[Result]:
+    """What came of a job, for which it waits up to `block`. None where the queue has no such job (any more)."""
+    try:
+        state, value = call(r, "JOBQ.RESULT", queue, id, *(() if block is None else ("BLOCK", block)))
+    except redis.ResponseError as error:
+        if _is(error, "NOJOB"):
+            return None
+        raise
+    return Result(_word(state), None if value is None else _bytes(value))
 
 
 # ---- circuit breakers --------------------------------------------------------------------------------

@@ -4,9 +4,10 @@ import { createHash } from "node:crypto";
 import { createServer } from "node:http";
 import { text as readAll } from "node:stream/consumers";
 import { createClient } from "redis";
-import { Busy, Mismatch, Release, cached, call, consume, enqueue, guarded, limit, once } from "./workgate.mjs";
+import { Busy, Mismatch, Release, cached, call, consume, enqueue, guarded, limit, once, result } from "./workgate.mjs";
 
 const r = createClient({ url: process.env.REDIS_URL ?? "redis://127.0.0.1:6379" });
+r.on("error", (error) => console.error(error.message));
 await r.connect();
 
 function accept(name, user, text) {
@@ -37,11 +38,8 @@ async function answer(job) {
 
 async function respond(request) {
   if (request.method === "GET") {
-    const own = r.duplicate(); // what waits has a connection of its own
-    await own.connect();
-    const id = decodeURIComponent(request.url.slice("/results/".length));
-    const [state, value] = await call(own, "JOBQ.RESULT", "chat", id, "BLOCK", "20s").finally(() => own.disconnect());
-    return [{ done: 200, dead: 500 }[state] ?? 202, value ?? ""];
+    const found = await result(r, "chat", decodeURIComponent(request.url.slice("/results/".length)), { block: "20s" });
+    return found ? [{ done: 200, dead: 500 }[found.state] ?? 202, found.value ?? ""] : [404, "no such job"];
   }
   const { "idempotency-key": event = "", user = "nobody" } = request.headers;
   if (event.length === 0 || event.length > 60) return [400, "send an Idempotency-Key of 1 to 60 bytes"];

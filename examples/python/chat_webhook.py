@@ -2,7 +2,7 @@
 # beside it run `python3 chat_webhook.py serve 8080` and, as often as you like, `python3 chat_webhook.py work`.
 import hashlib, json, math, os, sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-import workgate
+import redis, workgate
 
 r = workgate.connect(os.environ.get("REDIS_URL", "redis://127.0.0.1:6379"))
 
@@ -39,14 +39,14 @@ class Web(BaseHTTPRequestHandler):
         if not 0 < len(event) <= 60: return self.respond(400, b"send an Idempotency-Key of 1 to 60 bytes")
         try:
             self.respond(202, accept(f"{user}:{event}", user, text))
-        except Denied as denied:
-            self.respond(429, b"the quota is used up", denied.args[0])
-        except (workgate.Busy, workgate.Mismatch) as error:
-            self.respond(*((409, b"in work", 1) if isinstance(error, workgate.Busy) else (422, b"another text came")))
+        except Denied as denied: self.respond(429, b"the quota is used up", denied.args[0])
+        except workgate.Busy: self.respond(409, b"in work", 1)
+        except workgate.Mismatch: self.respond(422, b"another text came")
+        except redis.RedisError: self.respond(503, b"come again", 5)
 
     def do_GET(self):
-        state, value = workgate.call(r, "JOBQ.RESULT", "chat", self.path.removeprefix("/results/"), "BLOCK", "20s")
-        self.respond({b"done": 200, b"dead": 500}.get(state, 202), value or b"")
+        state, value = workgate.result(r, "chat", self.path[len("/results/"):], block="20s") or ("unknown", None)
+        self.respond({"done": 200, "dead": 500, "unknown": 404}.get(state, 202), value or b"")
 
     def respond(self, status, body, retry=None):
         self.send_response(status)

@@ -41,6 +41,7 @@ class Example(unittest.TestCase):
         self.assertEqual({(status, json.loads(body)["result"]) for status, _, body in answers}, {(202, "/results/ada:evt_1")})
         path = json.loads(answers[0][2])["result"]
         self.assertEqual(ask(path)[::2], (200, "You said: 6 * 7?"))
+        self.assertEqual(ask("/results/nothing")[0], 404)
         self.assertEqual(post("evt_1", "another text")[0], 422)
         self.assertEqual(ask("/hooks", "no key", User="ada")[0], 400)
         self.assertEqual([post(f"evt_{n}", "6 * 7?")[0] for n in (2, 3)], [202, 202])

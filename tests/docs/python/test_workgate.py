@@ -1,5 +1,6 @@
 """docs/guides/workgate.py against a server whose address is in REDIS_URL."""
 
+import contextlib
 import os
 import threading
 import time
@@ -25,6 +26,16 @@ class Helper(unittest.TestCase):
         self.assertTrue(0 < denied.retry_after <= 60)
         self.assertIsNone(workgate.limit(self.r, "u", "none=0/1d").retry_after)
         self.assertFalse(workgate.limit(self.r, "v", "a=2/1m", cost=3).allowed)
+
+    def test_usage_shows_each_limit_and_takes_nothing(self):
+        workgate.limit(self.r, "u", "a=2/1m", cost=2)
+        for _ in range(2):
+            used, fresh = workgate.usage(self.r, "u", "a=2/1m", "b=5/1d")
+            self.assertEqual((used.name, used.used, used.limit, used.remaining), ("a", 2, 2, 0))
+            self.assertTrue(0 < used.reset_after <= 60)
+            self.assertEqual(fresh, ("b", 0, 5, 5, 0))
+        self.assertEqual([row.name for row in workgate.usage(self.r, "u")], ["a"])
+        self.assertEqual(workgate.usage(self.r, "nobody"), [])
 
     def test_the_same_call_held_twice_takes_once(self):
         for _ in range(2):
@@ -88,6 +99,13 @@ class Helper(unittest.TestCase):
         with self.assertRaises(workgate.Busy):
             workgate.once(self.r, "held", "body", lambda: b"", wait="10ms")
 
+    def test_a_payload_of_any_length_is_compared(self):
+        for length in (65_536, 65_537, 3_000_000):
+            for _ in range(2):
+                self.assertEqual(workgate.once(self.r, f"k{length}", "x" * length, lambda: "ok"), b"ok")
+            with self.assertRaises(workgate.Mismatch):
+                workgate.once(self.r, f"k{length}", "x" * (length - 1) + "y", lambda: "ok")
+
     def test_a_late_worker_is_fenced(self):
         def slow():
             self.r.execute_command("IDEMP.CLAIM", "k", "PAYLOAD", "body", "BLOCK", "5s", "LEASE", "1h")
@@ -146,11 +164,63 @@ class Helper(unittest.TestCase):
         while (b"four", 2) not in runs or runs.count((b"five", 1)) < 2:
             workgate.consume(self.r, "q", handle, until_empty=True)
         self.assertEqual(runs.count((b"one", 1)), 1)
-        result = lambda id: self.r.execute_command("JOBQ.RESULT", "q", id)[:2]
-        self.assertEqual(result("one"), [b"done", b"result of good"])
-        self.assertEqual(result("two"), [b"dead", b"ValueError: no"])
-        self.assertEqual(result("three"), [b"dead", b"hopeless"])
-        self.assertEqual(result("four"), [b"done", b"result of again"])
+        self.assertEqual(workgate.result(self.r, "q", "one"), ("done", b"result of good"))
+        self.assertEqual(workgate.result(self.r, "q", "two"), ("dead", b"ValueError: no"))
+        self.assertEqual(workgate.result(self.r, "q", "three"), ("dead", b"hopeless"))
+        self.assertEqual(workgate.result(self.r, "q", "four"), ("done", b"result of again"))
+        self.assertIsNone(workgate.result(self.r, "q", "six"))
+
+    def test_a_result_is_waited_for(self):
+        workgate.enqueue(self.r, "q", "slow", id="one")
+        self.assertEqual(workgate.result(self.r, "q", "one", "10ms"), ("ready", None))
+        with consuming("q", lambda job: time.sleep(0.1) or "late"):
+            self.assertEqual(workgate.result(self.r, "q", "one", block="30s"), ("done", b"late"))
+
+    def test_a_job_whose_end_is_refused_is_dead_and_the_next_one_runs(self):
+        ends = {b"long": "x" * 65_537, b"table": {"a": 1}, b"delay": workgate.Retry("soon"), b"good": "ok"}
+        runs = []
+
+        def handle(job):
+            runs.append(job.id)
+            if isinstance(ends[job.payload], Exception):
+                raise ends[job.payload]
+            return ends[job.payload]
+
+        for payload in ends:
+            workgate.enqueue(self.r, "q", payload, id=payload)
+        workgate.consume(self.r, "q", handle, until_empty=True)
+        self.assertEqual(runs, list(ends))
+        found = {id: workgate.result(self.r, "q", id) for id in ends}
+        self.assertEqual([state for state, _ in found.values()], ["dead", "dead", "dead", "done"])
+        self.assertRegex(found[b"long"].value, b"^TOOBIG ")
+        self.assertRegex(found[b"table"].value, b"dict")
+        self.assertRegex(found[b"delay"].value, b"soon")
+
+    def test_a_consumer_goes_on_when_its_connection_was_cut(self):
+        with self.assertLogs("workgate"), consuming("q", lambda job: job.payload):
+            for id in ("one", "two"):
+                while "jobq.pop" not in str(self.r.client_list()):
+                    time.sleep(0.01)
+                self.r.execute_command("CLIENT", "KILL", "TYPE", "normal")
+                workgate.enqueue(self.r, "q", "text", id=id)
+                self.assertEqual(workgate.result(self.r, "q", id, "30s"), ("done", b"text"))
+
+    def test_the_end_of_a_job_is_sent_until_it_is_answered(self):
+        for error in redis.ConnectionError("cut"), redis.TimeoutError("slow"), redis.ResponseError("UNBLOCKED moved"):
+            workgate.enqueue(self.r, "q", "text", id=str(error))
+            failing = Failing(self.r, "JOBQ.ACK", error)
+            with self.assertLogs("workgate"):
+                workgate.consume(failing, "q", lambda job: "once", until_empty=True)
+            self.assertEqual(failing.sent.count("JOBQ.ACK"), 2)
+            self.assertEqual(workgate.result(self.r, "q", str(error)), ("done", b"once"))
+
+    def test_a_wrong_password_ends_a_consumer_and_so_does_stop_while_the_server_is_away(self):
+        with self.assertRaises(redis.AuthenticationError):
+            workgate.consume(workgate.connect(URL.replace("://", "://nobody:wrong@")), "q", None)
+        stop = threading.Event()
+        threading.Timer(0.2, stop.set).start()
+        with self.assertLogs("workgate"):
+            workgate.consume(workgate.connect("redis://127.0.0.1:1"), "q", None, stop=stop)
 
     def test_a_long_job_keeps_its_lease(self):
         workgate.enqueue(self.r, "q", "long", id="one")
@@ -169,6 +239,32 @@ class Helper(unittest.TestCase):
         stop = threading.Event()
         workgate.enqueue(self.r, "q", "only")
         workgate.consume(self.r, "q", lambda job: stop.set(), stop=stop)
+
+
+class Failing:
+    """A client whose first `command` ends in `error`."""
+
+    def __init__(self, r, command, error):
+        self.r, self.command, self.error, self.sent = r, command, error, []
+
+    def execute_command(self, *words):
+        self.sent.append(words[0])
+        if words[0] == self.command and self.sent.count(words[0]) == 1:
+            raise self.error
+        return self.r.execute_command(*words)
+
+
+@contextlib.contextmanager
+def consuming(queue, handle):
+    """A consumer in a thread of its own."""
+    stop = threading.Event()
+    thread = threading.Thread(target=workgate.consume, args=(workgate.connect(URL), queue, handle), kwargs={"stop": stop})
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def in_threads(count, call):
