@@ -53,7 +53,7 @@ export async function limit(r, subject, limits, { cost = 1, hold = null, holdFor
 /** What is used of these limits, or without limits of all that were taken from. Takes nothing. Times are in ms. */
 export async function usage(r, subject, limits = []) {
   const reply = await call(r, "RATELIMIT.PEEK", subject, ...limits, "COST", 0, "DETAIL");
-  const rows = limits.length ? reply[6] : reply;
+  const rows = (limits.length ? reply[6] : reply).filter((row) => row[8] !== "lock");
   return rows.map(([name, , limit, remaining, , resetAfter, used]) => ({ name, used, limit, remaining, resetAfter }));
 }
 
@@ -225,8 +225,11 @@ async function persist(r, signal, ...words) {
 }
 
 /** The server is not to be reached, starts, or is no primary for now: no error of this command's own. */
-const isAway = (error) =>
-  !(error instanceof TypeError) && (!/^[A-Z]{3,} /.test(error.message) || /^(UNBLOCKED|LOADING|READONLY|MASTERDOWN|CLUSTERDOWN) /.test(error.message));
+function isAway(error) {
+  if (error instanceof TypeError) return false;
+  const [code] = /^[A-Z]{3,}(?= )/.exec(error.message) ?? [null];
+  return [null, "UNBLOCKED", "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN"].includes(code);
+}
 
 /**
  * What came of a job: its `state`, and the `value` that a `done` one resolved to or of what a `dead` one died. Waits up

@@ -104,7 +104,7 @@ def usage(r: redis.Redis, subject: Bytes, *limits: Bytes) -> list[Usage]:
     """What is used of these limits, or without limits of all that were taken from. Takes nothing."""
     reply = call(r, "RATELIMIT.PEEK", subject, *limits, "COST", 0, "DETAIL")
     rows = reply[6] if limits else reply
-    return [Usage(_word(row[0]), row[6], row[2], row[3], row[5] / 1000) for row in rows]
+    return [Usage(_word(row[0]), row[6], row[2], row[3], row[5] / 1000) for row in rows if _word(row[8]) != "lock"]
 
 
 # ---- one event, one effect ---------------------------------------------------------------------------

@@ -39,6 +39,9 @@ test("usage shows each limit and takes nothing", async () => {
   }
   assert.deepEqual((await usage(r, "u")).map(({ name }) => name), ["a"]);
   assert.deepEqual(await usage(r, "nobody"), []);
+  await r.sendCommand(["RATELIMIT.LOCK", "u", "1h"]);
+  assert.deepEqual((await usage(r, "u")).map(({ name }) => name), ["a"]);
+  assert.deepEqual((await usage(r, "u", ["a=2/1m"])).map(({ name }) => name), ["a"]);
 });
 
 test("the same call held twice takes once", async () => {

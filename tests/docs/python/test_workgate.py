@@ -36,6 +36,9 @@ class Helper(unittest.TestCase):
             self.assertEqual(fresh, ("b", 0, 5, 5, 0))
         self.assertEqual([row.name for row in workgate.usage(self.r, "u")], ["a"])
         self.assertEqual(workgate.usage(self.r, "nobody"), [])
+        self.r.execute_command("RATELIMIT.LOCK", "u", "1h")
+        self.assertEqual([row.name for row in workgate.usage(self.r, "u")], ["a"])
+        self.assertEqual([row.name for row in workgate.usage(self.r, "u", "a=2/1m")], ["a"])
 
     def test_the_same_call_held_twice_takes_once(self):
         for _ in range(2):
