@@ -8,6 +8,7 @@ FILTER     ?=
 JOBS       ?=
 SERVER     ?=
 TAG        ?=
+PROFILE    ?=
 DEB_IMAGE  ?=
 
 MODULE      := $(CURDIR)/target/release/libworkgate.so
@@ -27,7 +28,7 @@ COMPOSE      = $(shell docker compose version >/dev/null 2>&1 && echo docker com
 .DEFAULT_GOAL := help
 # Targets use the processors by themselves; run side by side, set-up and builds would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help setup build dev-build dist-module run demo dist test-deb test test-blackbox test-module test-matrix reliability test-soak image up down test-docker bench bench-scaling bench-stampede bench-tenants bench-waiters bench-worker bench-guard bench-accept fixtures reference screenshots check-so lint fmt clean
+.PHONY: help setup build dev-build dist-module dist-noop run demo dist test-deb test test-blackbox test-module test-matrix reliability test-soak image up down test-docker bench bench-scaling bench-stampede bench-tenants bench-waiters bench-worker bench-guard bench-accept fixtures reference screenshots check-so lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,8 +43,12 @@ build: setup ## build the module and the worker, in release mode
 dev-build: setup
 	cargo build --locked --all-features --lib --bins --example noop
 
+# Guided by a profile; PROFILE=no leaves it out, in half the time.
 dist-module: setup
-	cargo build --locked --profile dist --lib --example noop --target-dir target/dist-build
+	@scripts/build-dist $(if $(filter no,$(PROFILE)),--plain)
+
+dist-noop: setup
+	@scripts/build-dist --noop $(if $(filter no,$(PROFILE)),--plain)
 
 run: build ## start a server with the module in the foreground (PORT=6379), its data in run/
 	@mkdir -p run
@@ -88,7 +93,7 @@ down: ## stop them; the data stays in the volume
 test-docker: dev-build ## test the images, and the module on servers in containers (SERVER=redis-8, redis-7.0, valkey-9; default all)
 	@scripts/test-docker $(TEST_MODULE) $(DEMO_WORKER) $(SERVER)
 
-bench: dist-module bench-stampede ## measure the commands beside their peers; writes docs/benchmarks/performance.md, stampede.md and docs/images/cost.svg (10 minutes)
+bench: dist-noop bench-stampede ## measure the commands beside their peers; writes docs/benchmarks/performance.md, stampede.md and docs/images/cost.svg (10 minutes)
 	@server="$$(scripts/servers path)" || exit 1; \
 	newer="$$(scripts/servers path valkey-9)" || echo "bench: no second server"; \
 	peers="$$(scripts/peers)" || echo "bench: peers could not be fetched"; \
@@ -125,13 +130,11 @@ bench-worker: dist-module ## a million jobs through the worker beside INCR and t
 	cargo bench --locked --features null-handler --bench worker -- --server "$$server" --module $(DIST_MODULE) \
 		--report docs/benchmarks/worker.md $${rivals:+--rivals "$$rivals"} $${python:+--python-rival "$$python"} $(if $(JOBS),--jobs $(JOBS))
 
-bench-guard: dist-module ## count the commands' instructions under callgrind and compare with benches/instruction_baseline.txt
-	@server="$$(scripts/servers path)" && \
-	cargo bench --locked --bench peers -- --server "$$server" --module $(DIST_MODULE) --instructions --guard benches/instruction_baseline.txt
+bench-guard: dist-module ## count the commands' instructions under callgrind on two servers and compare with benches/instructions
+	@scripts/guard-instructions $(DIST_MODULE)
 
-bench-accept: dist-module ## count them and write benches/instruction_baseline.txt
-	@server="$$(scripts/servers path)" && \
-	cargo bench --locked --bench peers -- --server "$$server" --module $(DIST_MODULE) --instructions --guard benches/instruction_baseline.txt --accept
+bench-accept: dist-module ## count them and write benches/instructions
+	@scripts/guard-instructions $(DIST_MODULE) --accept
 
 reliability: test-module ## run the tests of docs/reliability.md on three servers, and write their figures into it
 	@scripts/setup --matrix

@@ -30,6 +30,7 @@ impl Handler for CacheGetSet {
         let mut words = ArgReader::of(call.args);
         let key = words.name("key")?;
         let mut options = GetSetOptions::default();
+        let has_options = words.peek().is_some();
         while let Some(option) = words.option()? {
             match option.folded() {
                 b"LEASE" => options.lease = Some(words.duration("LEASE")?),
@@ -44,7 +45,9 @@ impl Handler for CacheGetSet {
                 _ => return Err(unknown(&option)),
             }
         }
-        options.check()?;
+        if has_options {
+            options.check()?;
+        }
         if options.value.is_some() {
             let GetSetOptions { value, ttl, grace, client_meta, tags, with_meta, .. } = options;
             let set = cache::SetRequest { value, token: None, ttl, grace, client_meta };
