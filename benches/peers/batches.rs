@@ -4,14 +4,14 @@ use crate::contender::{Contender, Step, nothing};
 use crate::our_commands::P200;
 use crate::support::resp::write;
 
-const MANY: usize = 100;
+pub const MANY: usize = 100;
 
 /// A member that no other one in flight is equal to.
 fn members(number: usize) -> Vec<Vec<u8>> {
     (0..MANY).map(|member| format!("{:010}", number * MANY + member).into_bytes()).collect()
 }
 
-const LIST: &[Step] = &[
+pub const LIST: &[Step] = &[
     |w, _, _| {
         let mut words: Vec<&[u8]> = vec![b"LPUSH", b"l"];
         words.extend([P200; MANY]);
@@ -35,7 +35,7 @@ const SORTED_SET: &[Step] = &[
     },
 ];
 
-const QUEUE: &[Step] = &[
+pub const QUEUE: &[Step] = &[
     |w, _, _| {
         let mut words: Vec<&[u8]> = vec![b"JOBQ.MPUSH", b"q", b"100"];
         words.extend([P200; MANY]);

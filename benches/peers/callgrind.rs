@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::contender::Contender;
+use crate::guarded;
 use crate::load;
 use crate::noop_baseline;
 use crate::options::Options;
@@ -30,7 +31,8 @@ pub fn run(options: &Options) -> Result<(), String> {
     let mut counts: Vec<(&str, f64)> = Vec::new();
     let mut ratios = Vec::new();
     let twins = options.noop().map(|_| noop_baseline::contenders());
-    for mut contender in contenders().into_iter().chain(twins.into_iter().flatten()) {
+    let all = contenders().into_iter().chain(guarded::contenders()).chain(twins.into_iter().flatten());
+    for mut contender in all {
         // callgrind sums up a server's whole life: a step of it cannot be told apart.
         let told_apart = contender.counted.is_none();
         if !told_apart || (!contender.name.contains(&options.only) && !contender.is_reference()) {
@@ -68,8 +70,10 @@ struct Counter<'a> {
 
 impl Counter<'_> {
     fn count(&self, contender: &mut Contender) -> Result<f64, String> {
-        let (few, done_few) = self.run(contender, SHORT)?;
-        let (many, done_many) = self.run(contender, LONG)?;
+        // One round of batches is long already.
+        let of_batches = if contender.each > 1 { contender.each / 10 } else { 1 };
+        let (few, done_few) = self.run(contender, SHORT * of_batches)?;
+        let (many, done_many) = self.run(contender, LONG * of_batches)?;
         Ok((many as f64 - few as f64) / (done_many - done_few) as f64)
     }
 

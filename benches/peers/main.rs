@@ -11,16 +11,19 @@
 //! batches           a hundred jobs at a time                   latency      what one connection sees
 //! noop_baseline     the least that a module's command costs    memory       memory, RDB file and fork
 //! lua_scripts       what would be written in Lua instead       report       docs/benchmarks/performance.md
-//! library_scripts   scripts of libraries                       charts       the same as SVG files
-//! redis_cell        redis-cell                                 options      the command line
-//! memcached         memcached                                  callgrind    instructions, counted by callgrind
-//! regression_guard  the committed table of instructions
+//! library_scripts   scripts of libraries                       alternatives its first table
+//! redis_cell        redis-cell                                 targets_page docs/benchmarks/targets.md
+//! memcached         memcached                                  charts       the same as SVG files
+//! regression_guard  the committed table of instructions        options      the command line
+//! guarded           what else that table holds                 callgrind    instructions, counted by callgrind
 //! ```
 
+mod alternatives;
 mod batches;
 mod callgrind;
 mod charts;
 mod contender;
+mod guarded;
 mod host;
 mod hosts;
 mod latency;
@@ -39,6 +42,7 @@ mod slow_clock;
 #[allow(dead_code)] // this bench needs a part of it
 #[path = "../support/mod.rs"]
 mod support;
+mod targets_page;
 
 use std::fs;
 use std::path::Path;
@@ -82,7 +86,6 @@ fn run() -> Result<(), String> {
         facts,
         operations: options.operations,
         rounds: options.rounds,
-        pages: ["stampede.md", "scaling.md"].into_iter().filter_map(page).collect(),
         has_notes: folder.join("performance-notes.md").exists(),
     };
     let text = report::render(&run, &settings);
@@ -90,10 +93,15 @@ fn run() -> Result<(), String> {
         print!("{text}");
         return Ok(());
     };
+    let pages: Vec<_> = ["stampede.md", "scaling.md", "worker.md"].into_iter().filter_map(page).collect();
+    let targets = targets_page::render(&run.date, &settings, &pages);
+    let write =
+        |path: &Path, text| fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()));
+    write(&folder.join("targets.md"), targets)?;
     for (number, setting) in settings.iter().enumerate() {
         charts::draw(folder, number, setting)?;
     }
-    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
+    write(path, text)
 }
 
 fn hosts(options: &Options, program: &Path, persistence: Persistence) -> Result<Hosts, String> {

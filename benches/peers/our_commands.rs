@@ -13,7 +13,7 @@ fn string(server: &mut Connection) -> Result<(), String> {
     server.call(&[b"SET", b"k", V100]).map(drop)
 }
 
-fn entry(server: &mut Connection) -> Result<(), String> {
+pub fn entry(server: &mut Connection) -> Result<(), String> {
     server.call(&[b"CACHE.SET", b"k", V100, b"TTL", b"1h"]).map(drop)
 }
 

@@ -2,13 +2,14 @@
 
 use std::fmt::Write;
 
+use crate::alternatives;
 use crate::charts;
 use crate::contender::{Bar, Compared};
 use crate::latency::{DEPTHS, Latency};
 use crate::memory::{COUNT, Item};
 use crate::noop_baseline;
 use crate::support::server::Persistence;
-use crate::support::targets::{self, met};
+use crate::support::targets::met;
 
 /// One contender's rounds.
 pub struct Measured {
@@ -21,6 +22,13 @@ pub struct Measured {
     pub most: f64,
     /// For each of [`DEPTHS`].
     pub latencies: Vec<Latency>,
+}
+
+impl Measured {
+    /// Whether it only shows what a module's command costs that does nothing.
+    pub fn is_noop(&self) -> bool {
+        self.name.contains("does nothing")
+    }
 }
 
 /// All contenders on one server.
@@ -39,8 +47,6 @@ pub struct Run {
     pub facts: Vec<(&'static str, String)>,
     pub operations: usize,
     pub rounds: usize,
-    /// Pages with bars of their own: the file's name and the text.
-    pub pages: Vec<(&'static str, String)>,
     /// Whether there are notes that are kept by hand.
     pub has_notes: bool,
 }
@@ -65,18 +71,18 @@ impl Setting {
     }
 
     /// How many times the cost of the other one, if that was measured.
-    fn ratio(&self, measured: &Measured, of: &str) -> Option<f64> {
+    pub fn ratio(&self, measured: &Measured, of: &str) -> Option<f64> {
         let other = self.measured.iter().find(|other| other.name == of)?;
         Some(measured.micros / other.micros)
     }
 
     /// What has no more to do than a module must.
-    fn twin(&self, measured: &Measured) -> Option<&Measured> {
+    pub fn twin(&self, measured: &Measured) -> Option<&Measured> {
         let name = noop_baseline::twin_of(measured.name);
         self.measured.iter().find(|other| other.name == name)
     }
 
-    fn verdict(&self, ratio: f64, bar: Bar) -> String {
+    pub fn verdict(&self, ratio: f64, bar: Bar) -> String {
         let most = self.most(bar);
         format!("{most} {}", met(ratio <= most))
     }
@@ -92,17 +98,14 @@ pub fn render(run: &Run, settings: &[Setting]) -> String {
         text,
         "\nCPU time of the server's main thread for one operation, commands pipelined 32 deep on 10 connections over\n\
          loopback; medians of {} interleaved rounds of {} operations, with the least and the most. Times hold for\n\
-         this machine and moment; the ratios, each within one run, are what carries over. A *bar* is the ratio that we want;\n\
-         one that is missed is shown as missed. Ratios of what is not ours say how much more it costs than our command.",
+         this machine and moment; the ratios, each within one run, are what carries over. [Our own targets](targets.md) say which of\n\
+         them we want to be lower.",
         run.rounds, run.operations,
     );
     if run.has_notes {
         text.push_str("\n[What is left, and why](performance-notes.md) is kept by hand.\n");
     }
-    all_bars(&mut text, settings);
-    for (file, page) in &run.pages {
-        quote(&mut text, file, page);
-    }
+    alternatives::table(&mut text, settings);
     for (number, setting) in settings.iter().enumerate() {
         let title = setting.title();
         let _ = writeln!(text, "\n## {title}\n\n![CPU time of each operation]({})\n", charts::name(number));
@@ -116,61 +119,12 @@ pub fn render(run: &Run, settings: &[Setting]) -> String {
     text
 }
 
-/// Every bar, in every setting.
-fn all_bars(text: &mut String, settings: &[Setting]) {
-    text.push_str(
-        "\n## Bars\n\nThe ratio measured, and the most that it is to be. In brackets: the ratio of a module's command that asks the\n\
-         server for the same and replies as much, but does nothing ([benches/noop_module](../../benches/noop_module/lib.rs)): no module can\n\
-         go below that.\n\n| operation | of |",
-    );
-    for setting in settings {
-        let persistence = if setting.persistence == Persistence::Off { "" } else { ", everysec" };
-        let _ = write!(text, " {}{persistence} |", setting.version);
-    }
-    let _ = writeln!(text, "\n|{}", " --- |".repeat(settings.len() + 2));
-    let Some(first) = settings.first() else { return };
-    for (row, measured) in first.measured.iter().enumerate() {
-        for (column, compared) in measured.compared.iter().enumerate() {
-            let Some(bar) = compared.bar else { continue };
-            let _ = write!(text, "| {} | {} |", measured.name, compared.of);
-            for setting in settings {
-                let one = &setting.measured[row];
-                let of = one.compared[column].of;
-                let mut cell = setting
-                    .ratio(one, of)
-                    .map_or(String::new(), |ratio| format!("{ratio:.2} of {}", setting.verdict(ratio, bar)));
-                if let Some(least) = setting.twin(one).and_then(|twin| setting.ratio(twin, of)) {
-                    let _ = write!(cell, " ({least:.2})");
-                }
-                let _ = write!(text, " {cell} |");
-            }
-            text.push('\n');
-        }
-    }
-    for (row, item) in first.items.iter().enumerate() {
-        let Some(bound) = &item.bound else { continue };
-        let _ = write!(text, "| {}, bytes | {} |", item.what, bound.of);
-        for setting in settings {
-            let cell = setting.items.get(row).and_then(|item| above(&setting.items, item));
-            let _ = write!(text, " {} |", cell.unwrap_or_default());
-        }
-        text.push('\n');
-    }
-}
-
 /// Bytes above another item, and whether these are few enough.
-fn above(items: &[Item], item: &Item) -> Option<String> {
+pub fn above(items: &[Item], item: &Item) -> Option<String> {
     let bound = item.bound.as_ref()?;
     let other = items.iter().find(|other| other.what == bound.of)?;
     let above = (item.bytes - other.bytes).round();
     Some(format!("+{above:.0} of +{:.0} {}", bound.most_above, met(above <= bound.most_above)))
-}
-
-fn quote(text: &mut String, file: &str, page: &str) {
-    let Some(bars) = targets::section(page) else { return };
-    let printed = page.lines().find(|line| line.starts_with("Printed by")).unwrap_or_default();
-    let title = page.lines().next().unwrap_or_default().trim_start_matches("# ");
-    let _ = writeln!(text, "\n### {title}\n\nFrom [{file}]({file}). {printed}\n\n{bars}");
 }
 
 fn rows(text: &mut String, setting: &Setting, measured: &Measured) {
