@@ -37,7 +37,7 @@ setup: ## find what this machine lacks (libclang, a server) and install it
 	@scripts/setup
 
 build: setup ## build the module and the worker, in release mode
-	cargo build --locked --release --features worker --lib --bins
+	cargo build --locked --release --features otlp --lib --bins
 
 # The example makes Cargo choose the same features of the dependencies as it does for the tests.
 dev-build: setup

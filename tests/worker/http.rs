@@ -9,20 +9,20 @@ use crate::support::{eventually, server};
 
 /// One request, as it came.
 #[derive(Debug, Clone)]
-struct Request {
+pub struct Request {
     connection: usize,
-    head: String,
+    pub head: String,
     body: Vec<u8>,
 }
 
 /// Answers by the payload: `STATUS` or `STATUS RETRY-AFTER`; anything else is echoed with 200.
-struct Web {
-    url: String,
-    seen: Arc<Mutex<Vec<Request>>>,
+pub struct Web {
+    pub url: String,
+    pub seen: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Web {
-    fn start() -> Web {
+    pub fn start() -> Web {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}/jobs", listener.local_addr().expect("an address"));
         let seen = Arc::new(Mutex::new(Vec::new()));
@@ -37,26 +37,29 @@ impl Web {
     }
 }
 
+/// The head in lower case, and the body.
+pub fn read_request(socket: &mut BufReader<TcpStream>) -> Option<(String, Vec<u8>)> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if !matches!(socket.read_line(&mut head), Ok(1..)) {
+            return None;
+        }
+    }
+    let lower = head.to_lowercase();
+    let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    socket.read_exact(&mut body).ok()?;
+    Some((lower, body))
+}
+
 fn serve(connection: usize, socket: TcpStream, log: &Mutex<Vec<Request>>) {
     let mut socket = BufReader::new(socket);
-    loop {
-        let mut head = String::new();
-        while !head.ends_with("\r\n\r\n") {
-            if !matches!(socket.read_line(&mut head), Ok(1..)) {
-                return;
-            }
-        }
-        let lower = head.to_lowercase();
-        let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-        let mut body = vec![0; length.unwrap_or(0)];
-        if socket.read_exact(&mut body).is_err() {
-            return;
-        }
+    while let Some((head, body)) = read_request(&mut socket) {
         let text = String::from_utf8_lossy(&body).into_owned();
         let mut words = text.split(' ');
         let status = words.next().and_then(|word| word.parse::<u16>().ok()).unwrap_or(200);
         let retry_after = words.next().map(|after| format!("retry-after: {after}\r\n")).unwrap_or_default();
-        log.lock().unwrap().push(Request { connection, head: lower, body: body.clone() });
+        log.lock().unwrap().push(Request { connection, head, body: body.clone() });
         let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\n{retry_after}\r\n", body.len());
         if socket.get_mut().write_all(&[answer.as_bytes(), &body].concat()).is_err() {
             return;
@@ -130,12 +133,17 @@ fn the_trace_of_a_job_reaches_every_kind_of_handler() {
     let head = web.seen.lock().unwrap()[0].head.clone();
     assert!(head.contains(&format!("traceparent: {TRACE}\r\n")), "{head}");
     push("stdio", "a", &meta);
+    let handler = trace_of_a_line();
+    done(&["--queue", "stdio", "--concurrency", "1", "--stdio", &handler]);
+    result("stdio", "a").is(TRACE);
+}
+
+/// A handler of `--stdio` that runs one job; its result is the traceparent that it was given.
+pub fn trace_of_a_line() -> String {
     let field = r#"s/.*"traceparent":"\([^"]*\)".*/\1/"#;
-    let handler = format!(
+    format!(
         "read hello; echo '{{\"type\":\"ready\",\"protocol\":1}}'; read -r job; \
          trace=$(printf %s \"$job\" | sed '{field}'); \
          echo \"{{\\\"type\\\":\\\"done\\\",\\\"run\\\":1,\\\"result\\\":\\\"$trace\\\"}}\"; read rest"
-    );
-    done(&["--queue", "stdio", "--concurrency", "1", "--stdio", &handler]);
-    result("stdio", "a").is(TRACE);
+    )
 }

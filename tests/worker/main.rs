@@ -16,5 +16,7 @@ mod process;
 mod producer;
 mod shards;
 mod shared_rate;
+#[cfg(feature = "otlp")]
+mod spans;
 mod steps;
 mod stopping;

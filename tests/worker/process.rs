@@ -34,10 +34,16 @@ impl Worker {
 
     /// With these flags and no others, of which one says what the handler is.
     pub fn run(url: &str, flags: &[&str]) -> Worker {
+        Self::run_in(&[], url, flags)
+    }
+
+    /// With these variables in its environment.
+    pub fn run_in(variables: &[(&str, &str)], url: &str, flags: &[&str]) -> Worker {
         let folder = TempDir::new().expect("a temporary directory");
         let child = Command::new(env!("CARGO_BIN_EXE_workgate"))
             .args(["work", "--redis", url])
             .args(flags)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stderr(fs::File::create(folder.path().join("log")).expect("a log"))
             .spawn()

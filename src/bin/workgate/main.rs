@@ -13,6 +13,8 @@
 //! | `redis/` | connections that come back, to a server or a cluster |
 //! | `serve/` | what is shown over HTTP: metrics, health, the dashboard |
 //! | `worker_metrics` | what a worker counts |
+//! | `traces/` | the traces that jobs belong to, and spans by OTLP (feature `otlp`) |
+//! | `web_client` | requests by HTTP |
 //! | `shutdown` | phases of stopping, and the signals that begin them |
 //! | `reply` | the server's replies, read |
 
@@ -27,6 +29,8 @@ mod redis;
 mod reply;
 mod serve;
 mod shutdown;
+mod traces;
+mod web_client;
 mod worker;
 mod worker_metrics;
 

@@ -26,6 +26,7 @@ use crate::redis::shared_connection::SharedConnection;
 use crate::serve::start;
 use crate::serve::worker_view::WorkerView;
 use crate::shutdown::{Phase, Shutdown, Watch, signals};
+use crate::traces::Spans;
 
 /// The conventional status of a process ended by SIGINT.
 const KILLED: u8 = 130;
@@ -55,7 +56,8 @@ pub async fn work(args: WorkArgs, shutdown: &Shutdown) -> Result<(), Failure> {
     let server = args.server.open().map_err(Failure::usage)?;
     let kind = args.handler()?;
     let mut watch = shutdown.watch();
-    let in_flight = Arc::new(InFlight::default());
+    let spans = Spans::open(args.otlp.as_deref())?;
+    let in_flight = Arc::new(InFlight::with_spans(spans.clone(), &args.name));
     in_flight.metrics.slots.set(i64::try_from(args.slots()).unwrap_or(i64::MAX));
     if let Some(address) = args.listen {
         let worker = WorkerView {
@@ -115,6 +117,9 @@ pub async fn work(args: WorkArgs, shutdown: &Shutdown) -> Result<(), Failure> {
             () = handler.close() => {}
             () = killed.reached(Phase::Killing) => {}
         }
+    }
+    if let Some(spans) = spans {
+        spans.close().await;
     }
     tracing::info!("stopped");
     taken.map_err(|fault| Failure::of(explained(&fault)))

@@ -53,6 +53,12 @@ pub struct PushArgs {
     #[arg(long, value_name = "FILE")]
     pub rejected: Option<PathBuf>,
 
+    /// Sends a span of each write to the OpenTelemetry collector there, as in
+    /// http://localhost:4318, and names it in META of the jobs [default:
+    /// OTEL_EXPORTER_OTLP_ENDPOINT]
+    #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
+    pub otlp: Option<String>,
+
     /// Answers with a JSON object
     #[arg(long)]
     pub json: bool,

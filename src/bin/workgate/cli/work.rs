@@ -130,6 +130,11 @@ pub struct WorkArgs {
     #[command(flatten)]
     pub access: AccessArgs,
 
+    /// Sends a span of each run to the OpenTelemetry collector there, as in http://localhost:4318
+    /// [default: OTEL_EXPORTER_OTLP_ENDPOINT]
+    #[arg(long, value_name = "URL", value_parser = NonEmptyStringValueParser::new())]
+    pub otlp: Option<String>,
+
     /// A TOML file with any of these flags, as in `queue = ["mails"]`; the command line and the
     /// environment overrule it
     #[arg(long, value_name = "FILE")]

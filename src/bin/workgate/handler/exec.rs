@@ -17,7 +17,6 @@ use crate::handler::exit_status::{Ended, outcome_of, reason};
 use crate::handler::from_handler::{FromHandler, Meaning, Note};
 use crate::handler::output_capture::{Capture, Keep};
 use crate::handler::process_group::{self, Signal};
-use crate::handler::traceparent;
 use crate::handler::unit::Unit;
 use crate::handler::verdict::Verdict;
 use crate::handler::{CLEAN_UP, Context, ERROR_AT_MOST, RESULT_AT_MOST};
@@ -47,7 +46,7 @@ impl Exec {
     pub async fn run(&self, mut unit: Unit, control: Control) {
         let last = self.context.commands.is_last_attempt(&unit.jobs()[0]).await.unwrap_or_default();
         let payload = unit.take_payload(0);
-        let verdict = match self.start(&unit.jobs()[0], payload, last) {
+        let verdict = match self.start(&unit.jobs()[0], unit.hold(0), payload, last) {
             Ok(run) => self.attend(run, unit.hold(0), control).await,
             Err(error) => cannot_start(&error),
         };
@@ -119,7 +118,7 @@ impl Exec {
     }
 
     /// Starts the handler with the payload on its standard input.
-    fn start(&self, job: &Job, payload: Vec<u8>, last_attempt: Option<bool>) -> io::Result<Run> {
+    fn start(&self, job: &Job, hold: &Hold, payload: Vec<u8>, last_attempt: Option<bool>) -> io::Result<Run> {
         let (messages, theirs) = io::pipe()?;
         let mut command = Command::new("/bin/sh");
         command
@@ -137,7 +136,7 @@ impl Exec {
             .process_group(0)
             .kill_on_drop(true);
         let last_attempt = last_attempt.map(|last| if last { b"1".to_vec() } else { b"0".to_vec() });
-        let trace = traceparent::of(job.meta.as_deref()).map(String::into_bytes);
+        let trace = hold.traceparent(job.meta.as_deref()).map(String::into_bytes);
         for (name, value) in [
             // The name by which tracing libraries look for it.
             ("TRACEPARENT", &trace),
@@ -318,6 +317,7 @@ fn variable(bytes: &[u8]) -> OsString {
 mod tests {
     use super::*;
     use crate::job::commands::Commands;
+    use crate::job::commands::tests::hold;
     use crate::job::tests::job;
     use crate::redis::connection::Server;
     use crate::redis::tls::TlsFiles;
@@ -337,7 +337,7 @@ mod tests {
     }
 
     fn start(command: &str, job: &Job) -> Run {
-        exec(command).start(job, job.payload.clone(), Some(true)).unwrap()
+        exec(command).start(job, &hold(), job.payload.clone(), Some(true)).unwrap()
     }
 
     async fn run(command: &str, job: Job) -> (Ended, Output) {
@@ -448,7 +448,7 @@ mod tests {
     fn a_job_too_large_for_an_environment_is_dead_and_other_faults_cost_nothing() {
         let mut long = job(b"");
         long.id = vec![b'x'; 3 << 20];
-        let error = exec("true").start(&long, vec![], None).unwrap_err();
+        let error = exec("true").start(&long, &hold(), vec![], None).unwrap_err();
         assert!(matches!(cannot_start(&error), Verdict::Dead(_)), "{error}");
         assert!(matches!(cannot_start(&io::ErrorKind::OutOfMemory.into()), Verdict::Release { .. }));
     }

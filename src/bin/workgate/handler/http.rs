@@ -6,33 +6,25 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode, Uri};
-use hyper_rustls::HttpsConnector;
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::handler::control::{Control, Event};
 use crate::handler::exit_status::reason;
-use crate::handler::traceparent;
 use crate::handler::unit::Unit;
 use crate::handler::verdict::{Failure, Verdict};
 use crate::handler::{ERROR_AT_MOST, HttpTarget, RESULT_AT_MOST};
 use crate::job::Job;
-use crate::job::in_flight::Order;
-use crate::redis::tls::TlsFiles;
+use crate::job::in_flight::{Hold, Order};
+use crate::web_client::{self, WebClient, with_causes};
 
 /// What a 429 or 503 without `Retry-After` means.
 const BUSY_FOR: Duration = Duration::from_secs(1);
-
-/// How long an unused connection is kept.
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub struct Http {
     uri: Uri,
     /// Answers that end a job for good.
     dead: Vec<u16>,
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    client: WebClient,
 }
 
 /// What came back.
@@ -45,30 +37,15 @@ struct Answer {
 
 impl Http {
     pub fn to(target: HttpTarget) -> Result<Self, String> {
-        let uri: Uri = target.url.parse().map_err(|error| format!("--http: {error}"))?;
-        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.host().is_none() {
-            return Err(format!("--http '{}': expected http://host/path or https://host/path", target.url));
-        }
-        let tls = TlsFiles { ca: target.ca, ..TlsFiles::default() }
-            .client_config()
-            .map_err(|text| text.replace("--tls-ca", "--http-ca"))?;
-        // HTTP/2 where the other end offers it, by ALPN.
-        let connector = hyper_rustls::HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_all_versions()
-            .build();
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(KEEP_ALIVE)
-            .build(connector);
+        let uri = web_client::read_url("--http", &target.url)?;
+        let client = web_client::open("--http-ca", target.ca)?;
         Ok(Http { uri, dead: target.dead, client })
     }
 
     /// Runs the job of a unit that has one.
     pub async fn run(&self, mut unit: Unit, mut control: Control) {
         let payload = unit.take_payload(0);
-        let request = match request(&self.uri, &unit.jobs()[0], payload) {
+        let request = match request(&self.uri, &unit.jobs()[0], unit.hold(0), payload) {
             Ok(request) => request,
             Err(error) => {
                 return unit.end(0, Verdict::dead(format!("no request can be made of it: {error}")));
@@ -118,13 +95,13 @@ impl Http {
     }
 }
 
-fn request(uri: &Uri, job: &Job, payload: Vec<u8>) -> Result<Request<Full<Bytes>>, String> {
+fn request(uri: &Uri, job: &Job, hold: &Hold, payload: Vec<u8>) -> Result<Request<Full<Bytes>>, String> {
     let mut request = Request::new(Full::new(Bytes::from(payload)));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = uri.clone();
     let numbers = [job.attempt, job.token, job.deadline_ms].map(|number| number.to_string().into_bytes());
     let [attempt, token, deadline_ms] = numbers;
-    let trace = traceparent::of(job.meta.as_deref()).map(String::into_bytes);
+    let trace = hold.traceparent(job.meta.as_deref()).map(String::into_bytes);
     for (name, value) in [
         ("workgate-id", Some(&job.id)),
         ("workgate-queue", Some(&job.queue)),
@@ -184,20 +161,10 @@ fn read_retry_after(value: &[u8]) -> Option<Duration> {
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
-/// An error's text with those of its causes: `client error (Connect): … refused`.
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = format!("http: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::commands::tests::hold;
     use crate::job::tests::job;
 
     fn http(dead: &[u16]) -> Http {
@@ -233,7 +200,7 @@ mod tests {
     fn any_bytes_of_an_id_stand_in_a_header() {
         let mut job = job(b"");
         job.id = b"a b\0%\xff\r\n".to_vec();
-        let request = request(&Uri::from_static("http://h/"), &job, b"p".to_vec()).unwrap();
+        let request = request(&Uri::from_static("http://h/"), &job, &hold(), b"p".to_vec()).unwrap();
         assert_eq!(request.headers()["workgate-id"], "a b%00%25%FF%0D%0A");
         assert_eq!(request.headers()["workgate-attempt"], "1");
         assert!(!request.headers().contains_key("workgate-name"));

@@ -6,8 +6,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 
-use crate::handler::traceparent;
 use crate::job::Job;
+use crate::job::in_flight::Hold;
 
 /// The version of the protocol.
 pub const PROTOCOL: u32 = 1;
@@ -57,9 +57,9 @@ pub struct JobMessage<'a> {
 }
 
 impl<'a> JobMessage<'a> {
-    pub fn of(run: u64, job: &'a Job) -> Self {
+    pub fn of(hold: &Hold, job: &'a Job) -> Self {
         JobMessage {
-            run,
+            run: hold.run,
             id: &job.id,
             queue: &job.queue,
             attempt: job.attempt,
@@ -70,7 +70,7 @@ impl<'a> JobMessage<'a> {
             group: job.group.as_deref(),
             meta: job.meta.as_deref(),
             progress: job.progress.as_deref(),
-            traceparent: traceparent::of(job.meta.as_deref()),
+            traceparent: hold.traceparent(job.meta.as_deref()),
         }
     }
 }
@@ -121,18 +121,19 @@ fn member<S: serde::Serializer>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::commands::tests::hold;
     use crate::job::tests::job;
 
     #[test]
     fn a_job_has_text_as_text_and_other_bytes_in_base64() {
         let mut job = job(b"\xff\0");
         job.meta = Some(b"{\"a\":1}".to_vec());
-        let line = serde_json::to_string(&ToHandler::Job { job: JobMessage::of(5, &job) }).unwrap();
+        let line = serde_json::to_string(&ToHandler::Job { job: JobMessage::of(&hold(), &job) }).unwrap();
         let read: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(
             read,
             serde_json::json!({
-                "type": "job", "run": 5, "id": "j1", "queue": "q", "attempt": 1, "token": 7, "deadline_ms": 0,
+                "type": "job", "run": 1, "id": "j1", "queue": "q", "attempt": 1, "token": 7, "deadline_ms": 0,
                 "payload_base64": "/wA=", "meta": "{\"a\":1}",
             })
         );

@@ -9,7 +9,6 @@ mod http;
 pub mod message;
 mod output_capture;
 mod process_group;
-mod traceparent;
 mod unit;
 pub mod verdict;
 

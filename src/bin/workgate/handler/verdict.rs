@@ -33,6 +33,12 @@ impl Failure {
     }
 }
 
+/// The first line up to its first colon: `exit 3` of `exit 3: no route`.
+pub fn beginning(error: &str) -> String {
+    let line = error.lines().next().unwrap_or_default();
+    line.split(':').next().unwrap_or_default().trim().to_owned()
+}
+
 impl Verdict {
     /// Retried by the job's own backoff.
     pub fn retry(error: impl Into<String>) -> Self {

@@ -216,7 +216,7 @@ pub mod tests {
     use crate::redis::test_server::{Say, TestServer};
 
     pub fn hold() -> Hold {
-        Hold { run: 1, queue: b"q".to_vec(), id: b"j1".to_vec(), token: 7 }
+        Hold { run: 1, queue: b"q".to_vec(), id: b"j1".to_vec(), token: 7, span: None }
     }
 
     pub fn text(command: &Cmd) -> String {

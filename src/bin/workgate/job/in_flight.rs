@@ -11,6 +11,7 @@ use crate::job::Job;
 use crate::job::commands::{Commands, Held};
 use crate::redis::connection::Fault;
 use crate::redis::reconnect_backoff::ReconnectBackoff;
+use crate::traces::{RunSpan, Spans, traceparent};
 use crate::worker_metrics::WorkerMetrics;
 
 /// The longest time between two heartbeats: a cancel reaches the handler within a second.
@@ -32,13 +33,25 @@ pub enum Order {
 pub type Orders = mpsc::UnboundedReceiver<(usize, Order)>;
 
 /// What names a job that is held.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Hold {
     /// Its number among all jobs of this worker.
     pub run: u64,
     pub queue: Vec<u8>,
     pub id: Vec<u8>,
     pub token: i64,
+    /// The span of this run, where spans are sent.
+    pub span: Option<RunSpan>,
+}
+
+impl Hold {
+    /// What the handler's spans hang below: this run's span, else what the producer left in META.
+    pub fn traceparent(&self, meta: Option<&[u8]>) -> Option<String> {
+        match &self.span {
+            Some(span) => Some(span.traceparent().to_owned()),
+            None => traceparent::of(meta),
+        }
+    }
 }
 
 /// For logs: `queue/id`, with what is not printable escaped.
@@ -71,9 +84,16 @@ pub struct InFlight {
     entries: Mutex<Entries>,
     sooner: Notify,
     pub metrics: Arc<WorkerMetrics>,
+    /// With the worker's name.
+    spans: Option<(Spans, String)>,
 }
 
 impl InFlight {
+    /// Makes a span of each run.
+    pub fn with_spans(spans: Option<Spans>, worker: &str) -> Self {
+        InFlight { spans: spans.map(|spans| (spans, worker.to_owned())), ..InFlight::default() }
+    }
+
     /// Takes the jobs of one unit in; `left` is what is left of each lease.
     pub fn enter(&self, jobs: &[(Job, Duration)], lease: Duration) -> (Vec<Arc<Hold>>, Orders) {
         let (sender, orders) = mpsc::unbounded_channel();
@@ -87,6 +107,7 @@ impl InFlight {
                 queue: job.queue.clone(),
                 id: job.id.clone(),
                 token: job.token,
+                span: self.spans.as_ref().map(|(spans, worker)| spans.run(job, worker)),
             });
             holds.push(hold.clone());
             let entry = Entry { hold, lease, orders: sender.clone(), place, cancelled: false };

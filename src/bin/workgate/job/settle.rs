@@ -157,6 +157,11 @@ pub async fn settle_all(commands: &Commands, in_flight: &InFlight, jobs: Vec<Fin
 /// The jobs are settled, or not ours any more; each with what became of it.
 fn end(jobs: &[(Finished, &'static str)], in_flight: &InFlight) {
     in_flight.leave(jobs.iter().map(|(job, _)| job.hold.run));
+    for (job, outcome) in jobs {
+        if let Some(span) = &job.hold.span {
+            span.end(job.took, outcome, &job.verdict);
+        }
+    }
     let alike = |one: &(Finished, &str), other: &(Finished, &str)| {
         one.1 == other.1 && one.0.hold.queue == other.0.hold.queue
     };

@@ -9,6 +9,7 @@ use serde_json::json;
 use super::{failure, json, open};
 use crate::Failure;
 use crate::cli::operate::{DeadAction, DeadArgs, DeadQuery};
+use crate::handler::verdict::beginning;
 use crate::redis::connection::Fault;
 use crate::redis::shared_connection::SharedConnection;
 use crate::reply;
@@ -57,12 +58,6 @@ async fn group(query: &DeadQuery) -> Result<(), Failure> {
         counts.iter().for_each(|(kind, count)| println!("{count:>9}  {kind:?}"));
     }
     Ok(())
-}
-
-/// The first line up to its first colon: `exit 3` of `exit 3: no route`.
-fn beginning(error: &str) -> String {
-    let line = error.lines().next().unwrap_or_default();
-    line.split(':').next().unwrap_or_default().trim().to_owned()
 }
 
 async fn redrive(query: &DeadQuery, ids: &[String]) -> Result<(), Failure> {

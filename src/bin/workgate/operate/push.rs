@@ -19,6 +19,7 @@ use crate::redis::connection::Fault;
 use crate::redis::reconnect_backoff::ReconnectBackoff;
 use crate::redis::shared_connection::SharedConnection;
 use crate::reply;
+use crate::traces::{PushSpan, Spans};
 
 /// How many jobs, and how many bytes, go in one write.
 const MOST_OF_ONE_WRITE: usize = 500;
@@ -33,12 +34,16 @@ const MOST_TOLD: u64 = 20;
 pub async fn main(args: PushArgs) -> Result<ExitCode, Failure> {
     let input = input(&args.file)?;
     let rejected = args.rejected.as_deref().map(created).transpose()?;
+    let spans = Spans::open(args.otlp.as_deref())?;
     let server = open(&args.server).await?;
     let bar = bar(&args.file);
-    let mut push =
-        Push { args: &args, server, waiting: Vec::new(), rejected, counts: Counts::default(), bar };
+    let counts = Counts::default();
+    let mut push = Push { args: &args, server, spans, waiting: Vec::new(), rejected, counts, bar };
     let outcome = push.all(input).await;
     push.bar.finish_and_clear();
+    if let Some(spans) = &push.spans {
+        spans.close().await;
+    }
     let Counts { lines, pushed, known, rejected } = push.counts;
     if args.json {
         println!("{}", json!({"lines": lines, "pushed": pushed, "known": known, "rejected": rejected}));
@@ -91,6 +96,7 @@ struct Line {
 struct Push<'a> {
     args: &'a PushArgs,
     server: SharedConnection,
+    spans: Option<Spans>,
     waiting: Vec<Line>,
     rejected: Option<File>,
     counts: Counts,
@@ -153,8 +159,30 @@ impl Push<'_> {
         Ok(command)
     }
 
-    /// Sends what waits, until each line has an answer.
+    /// Sends what waits, as one span.
     async fn send(&mut self) -> Result<(), Failure> {
+        let rejected = self.counts.rejected;
+        let span = self.begin();
+        let sent = self.deliver().await;
+        if let Some(span) = span {
+            span.end(sent.as_ref().map(|()| self.counts.rejected - rejected));
+        }
+        sent
+    }
+
+    /// The span of what waits, which META of each job names.
+    fn begin(&mut self) -> Option<PushSpan> {
+        let spans = self.spans.as_ref().filter(|_| !self.waiting.is_empty());
+        let span = spans.map(|spans| spans.push(&self.args.queue, self.waiting.len()));
+        let traceparent = span.as_ref().map(PushSpan::traceparent);
+        for line in &mut self.waiting {
+            line.command.arg(traceparent.map(|traceparent| ("META", traceparent)));
+        }
+        span
+    }
+
+    /// Sends what waits, until each line has an answer.
+    async fn deliver(&mut self) -> Result<(), Failure> {
         let begun = Instant::now();
         let mut backoff = ReconnectBackoff::default();
         loop {

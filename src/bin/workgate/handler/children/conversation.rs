@@ -83,7 +83,7 @@ impl Conversation<'_> {
             .jobs()
             .iter()
             .enumerate()
-            .map(|(place, job)| JobMessage::of(self.unit.hold(place).run, job))
+            .map(|(place, job)| JobMessage::of(self.unit.hold(place), job))
             .collect();
         if self.unit.is_batch() {
             self.child.send(&ToHandler::Jobs { jobs });
