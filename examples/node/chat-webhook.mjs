@@ -6,7 +6,8 @@ import { text as readAll } from "node:stream/consumers";
 import { createClient } from "redis";
 import { Busy, Mismatch, Release, cached, call, consume, enqueue, guarded, limit, once, result } from "./workgate.mjs";
 
-const r = createClient({ url: process.env.REDIS_URL ?? "redis://127.0.0.1:6379" });
+const url = process.env.REDIS_URL ?? "redis://127.0.0.1:6379";
+const r = createClient({ url, disableOfflineQueue: process.argv[2] === "serve" }); // 503 at once while the server is away
 r.on("error", (error) => console.error(error.message));
 await r.connect();
 
@@ -48,7 +49,7 @@ async function respond(request) {
 
 const failed = (error) =>
   error instanceof Busy ? [409, "in work", 1000] : error instanceof Mismatch ? [422, error.message]
-    : [error.status ?? 503, error.message, error.wait ?? 5000];
+    : error.status ? [error.status, error.message, error.wait] : [503, error.message, 5000];
 
 if (process.argv[2] === "work") await consume(r, "chat", answer);
 else createServer(async (request, response) => {
