@@ -59,7 +59,7 @@ const SOUND: &[&str] = &[
 
 /// Calls a command by a fake server that knows strings, its role and replies. The first byte
 /// chooses the command. Each further byte adds one of its options or of some values, or, from
-/// [`FIRST_LENGTH`] on, so many bytes as they are; [`BEGIN_SOUND`] begins a sound call.
+/// `FIRST_LENGTH` on, so many bytes as they are; `BEGIN_SOUND` begins a sound call.
 ///
 /// Panics where the command has broken down, answers without a word that a program can read, or
 /// finds keys that are no arguments.
