@@ -307,6 +307,7 @@ fn write(client: &Client, seed: u64, commands: usize) {
         let key = format!("jobs:{key}");
         client.ok(cmd!["JOBQ.CRON", "SET", &key, "tick", "* * * * * *", "p", "CATCHUP", catch_up, "OVERLAP"]);
         client.ok(cmd!["JOBQ.CRON", "SET", &key, "alone", "* * * * * *", "p", "CATCHUP", catch_up]);
+        client.ok(cmd!["JOBQ.CRON", "SET", &key, "often", "@every 1s", "p", "CATCHUP", catch_up]);
     }
     for _ in 0..commands {
         match history.numbers.below(13) {
@@ -327,12 +328,13 @@ fn write(client: &Client, seed: u64, commands: usize) {
         eventually("its schedules have fired", || {
             let all = client.ok(format!("JOBQ.CRON LIST {key}"));
             let of = |name: &str| all.items().iter().find(|each| each.field("name").text() == name).cloned();
-            ["tick", "alone"]
+            ["tick", "alone", "often"]
                 .iter()
                 .all(|name| of(name).is_some_and(|schedule| *schedule.field("last_ms") != Reply::Nil))
         });
-        client.ok(format!("JOBQ.CRON DEL {key} tick"));
-        client.ok(format!("JOBQ.CRON DEL {key} alone"));
+        for name in ["tick", "alone", "often"] {
+            client.ok(format!("JOBQ.CRON DEL {key} {name}"));
+        }
     }
 }
 
