@@ -94,6 +94,8 @@ fn a_panic_while_the_append_only_file_is_rewritten_keeps_the_old_file() {
     s.ok("WORKGATE.TEST PANIC REWRITE");
     s.ok("BGREWRITEAOF");
     eventually("the rewrite has failed", || s.info("aof_last_bgrewrite_status") == "err");
+    // The log of a container comes a moment later.
+    eventually("the log tells how the child ended", || s.log_tail().contains("terminated by signal"));
     s.forget_crash();
     s.crash_and_restart();
     s.ok("JOBQ.GET q a").field("state").clone().is("ready");
