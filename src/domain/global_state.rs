@@ -27,6 +27,11 @@ pub trait Table: Default {
     /// The canonical form: equal tables give equal bytes, of which the digest is taken.
     fn save(&self) -> Vec<u8>;
 
+    /// The highest fencing token in the table, 0 if none.
+    fn highest_token(&self) -> u64 {
+        0
+    }
+
     /// Reads what [`Table::save`] wrote; `encoding` is that of the writer and at most
     /// [`Table::ENCODING`]. Checks every length before allocating.
     fn load(encoding: u32, bytes: &[u8]) -> Result<Self, Corrupt>;

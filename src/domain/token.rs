@@ -80,6 +80,12 @@ impl TokenClock {
         self.last = 0;
     }
 
+    /// Names what this server has done since it last skipped tokens: since then it has lost
+    /// nothing. A number drawn at random by [`TokenClock::skip`], 0 before.
+    pub fn reign(&self) -> u64 {
+        self.skipped
+    }
+
     /// The highest token issued or seen.
     pub fn last(&self) -> u64 {
         self.last

@@ -85,6 +85,13 @@ pub trait Value: Default {
         OnString::Replace
     }
 
+    /// Whether `effect`, decided on this state, follows from the call, the time and the token
+    /// alone, as a replica would find it that repeats the call. Asked only of calls that are
+    /// replicated as they came.
+    fn follows_from_call(&self, _effect: &Self::Effect) -> bool {
+        true
+    }
+
     /// What time has made due, as an effect of its own; every write applies it first.
     fn overdue(&self, _now: UnixMs) -> Option<Self::Effect> {
         None

@@ -1,13 +1,14 @@
 //! Effects and values, as a primary, a file or RESTORE brings them.
 
 use crate::domain::breaker::Breaker;
-use crate::domain::cache::CacheEntry;
+use crate::domain::cache::{CacheEntry, CachePolicies, Invalidations};
+use crate::domain::global_state::Table;
 use crate::domain::idemp::{Record, SeenIds};
 use crate::domain::jobq::Queue;
-use crate::domain::ratelimit::Subject;
+use crate::domain::ratelimit::{LimitPolicies, Subject};
 use crate::domain::value::{Effect, Value};
 
-/// The kinds of values and effects.
+/// The kinds of values and effects: those of keys, then of the tables beside them.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
     Breaker,
@@ -15,10 +16,24 @@ pub enum Kind {
     Idemp,
     Jobq,
     Ratelimit,
+    Seen,
+    LimitPolicies,
+    CachePolicies,
+    Invalidations,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 5] = [Kind::Breaker, Kind::Cache, Kind::Idemp, Kind::Jobq, Kind::Ratelimit];
+    pub const ALL: [Kind; 9] = [
+        Kind::Breaker,
+        Kind::Cache,
+        Kind::Idemp,
+        Kind::Jobq,
+        Kind::Ratelimit,
+        Kind::Seen,
+        Kind::LimitPolicies,
+        Kind::CachePolicies,
+        Kind::Invalidations,
+    ];
 }
 
 /// Decodes an effect, as replicas and the AOF loader do, and applies it to an empty value.
@@ -29,6 +44,10 @@ pub fn effect(kind: Kind, head: &[u8], payload: Option<&[u8]>) {
         Kind::Idemp => decode_and_apply::<Record>(head, payload),
         Kind::Jobq => decode_and_apply::<Queue>(head, payload),
         Kind::Ratelimit => decode_and_apply::<Subject>(head, payload),
+        Kind::Seen => decode_and_apply::<SeenIds>(head, payload),
+        Kind::LimitPolicies => decode_for_table::<LimitPolicies>(head, payload),
+        Kind::CachePolicies => decode_for_table::<CachePolicies>(head, payload),
+        Kind::Invalidations => decode_for_table::<Invalidations>(head, payload),
     }
 }
 
@@ -37,21 +56,43 @@ pub fn value(kind: Kind, block: &[u8]) {
     match kind {
         Kind::Breaker => load_and_save::<Breaker>(block),
         Kind::Cache => load_and_save::<CacheEntry>(block),
-        Kind::Idemp => {
-            load_and_save::<Record>(block);
-            load_and_save::<SeenIds>(block);
-        }
+        Kind::Idemp => load_and_save::<Record>(block),
         Kind::Jobq => load_and_save::<Queue>(block),
         Kind::Ratelimit => load_and_save::<Subject>(block),
+        Kind::Seen => load_and_save::<SeenIds>(block),
+        Kind::LimitPolicies => load_table::<LimitPolicies>(block),
+        Kind::CachePolicies => load_table::<CachePolicies>(block),
+        Kind::Invalidations => load_table::<Invalidations>(block),
     }
 }
 
-fn decode_and_apply<V: Value>(head: &[u8], payload: Option<&[u8]>) {
-    let Ok(effect) = V::Effect::decode(head, payload) else { return };
+/// `None` where the bytes are refused.
+fn decoded<E: Effect>(head: &[u8], payload: Option<&[u8]>) -> Option<E> {
+    let effect = E::decode(head, payload).ok()?;
     assert_eq!(effect.payload(), payload, "the payload is kept");
     let encoded = effect.encode();
-    let again = V::Effect::decode(&encoded, payload).expect("what was encoded is decoded");
+    let again = E::decode(&encoded, payload).expect("what was encoded is decoded");
     assert_eq!(again.encode(), encoded, "an effect has one form of today");
+    Some(effect)
+}
+
+/// A table that has taken the effect is saved and loaded.
+fn decode_for_table<T: Table>(head: &[u8], payload: Option<&[u8]>) {
+    let Some(effect) = decoded::<T::Effect>(head, payload) else { return };
+    let mut table = T::default();
+    table.apply(effect);
+    let again = T::load(T::ENCODING, &table.save()).expect("what was saved is loaded");
+    assert_eq!(again.save(), table.save(), "a table has one saved form");
+}
+
+fn load_table<T: Table>(bytes: &[u8]) {
+    let Ok(table) = T::load(T::ENCODING, bytes) else { return };
+    let again = T::load(T::ENCODING, &table.save()).expect("what was saved is loaded");
+    assert_eq!(again.save(), table.save(), "a table has one saved form");
+}
+
+fn decode_and_apply<V: Value>(head: &[u8], payload: Option<&[u8]>) {
+    let Some(effect) = decoded::<V::Effect>(head, payload) else { return };
     let mut value = V::default();
     value.apply(effect);
     let _ = (value.lifetime(), value.memory(), value.free_effort());

@@ -13,9 +13,10 @@ pub fn owns(ctx: Ctx<'_>, key: ServerStr<'_>) -> bool {
         return true;
     }
     // The module API has no question for it that all supported servers know, but every server
-    // refuses to call a command on a key that is another node's. These leave no trace; the later
-    // ones are for servers where the earlier ones were renamed.
-    const QUESTIONS: [&CStr; 3] = [c"EXISTS", c"TYPE", c"PTTL"];
+    // refuses to call a command on a key that is another node's, and one that writes where the
+    // cluster is down. These write nothing: no expiry is put off to 1970. The second one is for
+    // servers where the first was renamed.
+    const QUESTIONS: [&CStr; 2] = [c"PEXPIREAT", c"EXPIREAT"];
     QUESTIONS.into_iter().any(|question| answers(ctx, question, key))
 }
 
@@ -42,11 +43,13 @@ pub fn is_replica(ctx: Ctx<'_>) -> bool {
     known && flags & raw::REDISMODULE_NODE_SLAVE as i32 != 0
 }
 
-/// Whether the server answers this command about the key, without an error.
+/// Whether the server takes `command key 1 GT`, without an error.
 fn answers(ctx: Ctx<'_>, command: &CStr, key: ServerStr<'_>) -> bool {
-    // SAFETY: the format names exactly the argument that follows; the reply is ours until freed.
+    let (one, greater) = (c"1".as_ptr(), c"GT".as_ptr());
+    // SAFETY: the format names exactly the arguments that follow; the reply is ours until freed.
     unsafe {
-        let reply = api!(RedisModule_Call)(ctx.raw(), command.as_ptr(), c"s".as_ptr(), key.raw());
+        let call = api!(RedisModule_Call);
+        let reply = call(ctx.raw(), command.as_ptr(), c"scc".as_ptr(), key.raw(), one, greater);
         if reply.is_null() {
             return false;
         }

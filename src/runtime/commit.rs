@@ -166,8 +166,10 @@ fn write_to<V: ValueType, R>(
     let has_changed = has_advanced || effect.is_some();
     if let Some(effect) = effect {
         match how.replicate_as {
-            ReplicateAs::Effect => commit::<V>(ctx, &mut key, name, effect),
-            ReplicateAs::Verbatim => commit_verbatim::<V>(ctx, &mut key, now, effect),
+            ReplicateAs::Verbatim if state.is_none_or(|state| state.follows_from_call(&effect)) => {
+                commit_verbatim::<V>(ctx, &mut key, now, effect);
+            }
+            _ => commit::<V>(ctx, &mut key, name, effect),
         }
     }
     drop(key);

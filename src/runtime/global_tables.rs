@@ -119,6 +119,10 @@ impl<T: GlobalTable> Aux for T {
 
     fn load(encoding: u32, bytes: &[u8]) -> bool {
         let Ok(loaded) = <T as Table>::load(encoding, bytes) else { return false };
+        // A mark of a damaged file would be above all that is stored later.
+        if !token_clock::admits(loaded.highest_token(), Ctx::no_context().now_ms()) {
+            return false;
+        }
         with(|table: &mut T| *table = loaded);
         true
     }

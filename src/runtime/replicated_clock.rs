@@ -234,6 +234,12 @@ impl Aux for Clock {
             }
         };
         let Ok((last, tick, token, is_long, rules)) = read() else { return false };
+        // Of a damaged clock this server could grant no higher token for ever.
+        let now = Ctx::no_context().now_ms();
+        let tokens_are_near = token_clock::admits(last, now) && (is_long || token_clock::admits(token, now));
+        if !tokens_are_near || !time::is_near(tick, now) {
+            return false;
+        }
         token_clock::tokens(|clock| clock.saw(last));
         set(tick, token, is_long, rules);
         true

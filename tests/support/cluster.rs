@@ -48,7 +48,9 @@ impl Cluster {
         let replica = Server::start(&["cluster-enabled yes", &format!("cluster-port {bus}")]);
         let primary = &self.nodes[of];
         let id = primary.ok("CLUSTER MYID").text();
-        let known = |node: &Server| node.ok("CLUSTER INFO").text().contains("cluster_known_nodes:4");
+        let count = primary.ok("CLUSTER NODES").text().lines().count() + 1;
+        let field = format!("cluster_known_nodes:{count}\r");
+        let known = |node: &Server| node.ok("CLUSTER INFO").text().contains(&field);
         primary.ok(format!("CLUSTER MEET 127.0.0.1 {} {bus}", replica.port()));
         eventually("all know the replica", || self.nodes.iter().all(known) && known(&replica));
         replica.ok(format!("CLUSTER REPLICATE {id}"));

@@ -286,12 +286,7 @@ fn one_of_each(route: &mut Route, name: &str, nth: usize, told: &mut Told, done:
     let options = ["", "GROUP g", "PRIORITY 2", "DELAY 5ms"][nth % 4];
     sound(&route.write(&queue, format!("JOBQ.PUSH {queue} payload ID {id} {options}"))?);
     note(told, Fact::Pushed { queue: queue.clone(), id });
-    let popped = route.write(&queue, format!("JOBQ.POP {queue} COUNT 2 LEASE 1d"))?;
-    sound(&popped);
-    for job in popped.items() {
-        let (id, token) = (job.at(0).text(), job.at(1).int());
-        told.tokens.push((token, queue.clone()));
-        told.handed_out.push((format!("{queue} {id}"), token));
+    for (id, token) in take(route, &queue, "", told)? {
         // Some stay active for good.
         if token % 5 == 0 {
             continue;
@@ -317,13 +312,72 @@ fn one_of_each(route: &mut Route, name: &str, nth: usize, told: &mut Told, done:
     sound(&route.write(&key, format!("IDEMP.SEEN {key} 1d {id}"))?);
     note(told, Fact::Seen { key, id });
     let key = format!("cache:{name}-{nth}");
-    sound(&route.write(&key, format!("CACHE.SET {key} value TTL 1d TAGS 1 t"))?);
-    note(told, Fact::Cached { key });
+    if stores(route, &key, nth.is_multiple_of(2), told)? {
+        note(told, Fact::Cached { key });
+    }
+    takes_a_place(route, &format!("{space}places{}", nth % 3), &format!("{name}-{nth}"), told)?;
     let key = format!("{space}limit{}", nth % 5);
     sound(&route.write(&key, format!("RATELIMIT.CHECK {key} {LIMIT}/1000d"))?);
     note(told, Fact::Taken { key });
     let key = format!("{space}breaker");
     sound(&route.write(&key, format!("BREAKER.REPORT {key} OK 1"))?);
+    if nth.is_multiple_of(4) {
+        let queue = format!("{space}late:{}", &name[space.len()..]);
+        let id = format!("{name}-{nth}");
+        sound(&route.write(&queue, format!("JOBQ.PUSH {queue} payload ID {id} DELAY 3ms"))?);
+        note(told, Fact::Pushed { queue: queue.clone(), id });
+        // Waits until the job is due, if it is there.
+        for (id, token) in take(route, &queue, "BLOCK 200ms", told)? {
+            let reply = route.write(&queue, format!("JOBQ.ACK {queue} {id} {token}"))?;
+            if !reply.is_error() {
+                note(told, Fact::Done { queue: queue.clone(), id });
+            }
+        }
+    }
+    Some(())
+}
+
+/// Jobs with their tokens.
+fn take(route: &mut Route, queue: &str, options: &str, told: &mut Told) -> Option<Vec<(String, i64)>> {
+    let popped = route.write(queue, format!("JOBQ.POP {queue} COUNT 2 LEASE 1d {options}"))?;
+    sound(&popped);
+    let jobs: Vec<(String, i64)> =
+        popped.items().iter().map(|job| (job.at(0).text(), job.at(1).int())).collect();
+    for (id, token) in &jobs {
+        told.tokens.push((*token, queue.to_owned()));
+        told.handed_out.push((format!("{queue} {id}"), *token));
+    }
+    Some(jobs)
+}
+
+/// Stores a value, as one that was asked to fill it or without being asked; whether it is there.
+fn stores(route: &mut Route, key: &str, is_asked: bool, told: &mut Told) -> Option<bool> {
+    let mut token = String::new();
+    if is_asked {
+        let fill = route.write(key, format!("CACHE.GETSET {key} LEASE 1d"))?;
+        sound(&fill);
+        if fill.at(0).text() == "FILL" {
+            told.tokens.push((fill.at(2).int(), key.to_owned()));
+            token = format!("TOKEN {}", fill.at(2).int());
+        }
+    }
+    let stored = route.write(key, format!("CACHE.SET {key} value {token} TTL 1d TAGS 1 t"))?;
+    sound(&stored);
+    // The lease may be lost with a primary.
+    Some(stored == Reply::Int(1))
+}
+
+/// A place, which most holders give back.
+fn takes_a_place(route: &mut Route, key: &str, holder: &str, told: &mut Told) -> Option<()> {
+    let place = route.write(key, format!("RATELIMIT.ACQUIRE {key} {holder} MAX 9999 LEASE 1d"))?;
+    sound(&place);
+    if place.at(0).int() == 1 {
+        let token = place.at(4).int();
+        told.tokens.push((token, key.to_owned()));
+        if token % 10 != 0 {
+            sound(&route.write(key, format!("RATELIMIT.RELEASE {key} {holder}"))?);
+        }
+    }
     Some(())
 }
 

@@ -44,8 +44,8 @@ impl VerbatimHandler for PushMany {
         all.after = waiting.build(payloads.len())?;
         let push = |(at, payload)| jobq::Push { payload, id: ids.get(at).copied(), ..all.clone() };
         let pushes: Vec<jobq::Push<'_>> = payloads.into_iter().enumerate().map(push).collect();
-        let pushed = commit::write_with::<Queue, _>(call.ctx, key, how, |queue, now, _| {
-            refuse_if_evictable(jobq::decide_push_many(queue, &pushes, now))
+        let pushed = commit::write_with::<Queue, _>(call.ctx, key, how, |queue, now, tokens| {
+            refuse_if_evictable(jobq::decide_push_many(queue, &pushes, now, tokens))
         })?;
         call.reply.array(pushed.len());
         pushed.iter().for_each(|pushed| reply_pushed(pushed, call.reply));

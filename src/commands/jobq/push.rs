@@ -251,8 +251,8 @@ impl VerbatimHandler for Push {
         refuse_match_alone(&push, push.id.is_some())?;
         push.unique = unique.build()?;
         push.after = waiting.build(1)?;
-        let pushed = commit::write_with::<Queue, _>(call.ctx, key, how, |queue, now, _| {
-            refuse_if_evictable(jobq::decide_push(queue, &push, now))
+        let pushed = commit::write_with::<Queue, _>(call.ctx, key, how, |queue, now, tokens| {
+            refuse_if_evictable(jobq::decide_push(queue, &push, now, tokens))
         })?;
         reply_pushed(&pushed, call.reply);
         Ok(())

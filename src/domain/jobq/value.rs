@@ -295,6 +295,10 @@ impl Value for Queue {
         copy
     }
 
+    fn follows_from_call(&self, effect: &Effect) -> bool {
+        self.pushes_in_a_row(&effect.change)
+    }
+
     fn latest_time(&self) -> UnixMs {
         self.clock
     }

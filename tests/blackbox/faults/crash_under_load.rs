@@ -13,7 +13,7 @@ fn start(preload: &Preload, fsync: &str) -> Server {
 }
 
 /// The file that the server appends to.
-fn appended(s: &Server) -> PathBuf {
+pub(super) fn appended(s: &Server) -> PathBuf {
     let folder = s.directory().join("appendonlydir");
     let mut files: Vec<PathBuf> =
         fs::read_dir(folder).expect("the folder").map(|entry| entry.expect("a file").path()).collect();

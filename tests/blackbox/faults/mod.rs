@@ -6,4 +6,6 @@ mod clock;
 mod crash_under_load;
 mod hostile;
 mod moving_slots;
+mod refused_writes;
 mod replication_under_load;
+mod tokens;

@@ -2,8 +2,11 @@
 //! family are at work.
 
 use std::collections::BTreeSet;
+use std::process::Command;
 
-use crate::support::{Cluster, Load, Random, Reply, Server, Snapshot, eventually, figure, list, scaled};
+use crate::support::{
+    Cluster, Load, Random, Reply, Server, Snapshot, Told, eventually, figure, list, scaled,
+};
 
 /// The keys of the load that every client uses.
 const SHARED: [&str; 14] = [
@@ -74,14 +77,26 @@ fn move_as_a_whole(cluster: &Cluster, slot: u16, from: &Server, to: &Server) {
 
 type Move = fn(&Cluster, u16, &Server, &Server);
 
+/// A hash tag of each node, in their order.
+fn a_tag_of_each(cluster: &Cluster) -> Vec<String> {
+    let mut tags = (0..).map(|number| format!("{{t{number}}}"));
+    let of = |node: &Server| tags.find(|tag| cluster.owner(tag).port() == node.port()).expect("a tag");
+    cluster.nodes.iter().map(of).collect()
+}
+
+/// Slots with keys of every type, their owners with replicas.
 #[track_caller]
 fn every_type_moves_under_load(how: Move) {
     let cluster = Cluster::start();
+    let replicas: Vec<Server> = (0..3).map(|node| cluster.add_replica(node)).collect();
     let mut random = Random::of_this_run();
     let ports: Vec<u16> = cluster.nodes.iter().map(Server::port).collect();
-    let load = Load::start(&ports, 4, "c");
-    load.goes_on(200);
-    let slots: BTreeSet<u16> = SHARED.iter().map(|key| slot_of(&cluster.nodes[0], key)).collect();
+    let load = Load::start(&ports, 2, "c");
+    let tags = a_tag_of_each(&cluster);
+    let in_one_slot: Vec<Load> = tags.iter().map(|tag| Load::start(&ports, 1, &format!("{tag}c"))).collect();
+    load.goes_on(100);
+    let keys = SHARED.iter().copied().chain(tags.iter().map(String::as_str));
+    let slots: BTreeSet<u16> = keys.map(|key| slot_of(&cluster.nodes[0], key)).collect();
     let mut moved = 0;
     for _ in 0..scaled(1) {
         for slot in &slots {
@@ -92,14 +107,81 @@ fn every_type_moves_under_load(how: Move) {
             load.goes_on(20);
         }
     }
-    let told = load.stop();
+    let mut told = load.stop();
+    in_one_slot.into_iter().for_each(|load| told.join(load.stop()));
     told.each_token_of_a_key_came_once();
     let lost = told.lost(&ports);
     assert!(lost.is_empty(), "{} lost: {:?}", lost.len(), lost.first());
-    for node in &cluster.nodes {
+    replicas_are_equal(&cluster, &replicas);
+    figure(format!(
+        "{moved} slots moved under {} answers: 0 lost, no token twice, 3 replicas equal",
+        told.facts.len()
+    ));
+}
+
+#[track_caller]
+fn replicas_are_equal(cluster: &Cluster, replicas: &[Server]) {
+    for (node, replica) in cluster.nodes.iter().zip(replicas) {
+        replica.ok("READONLY");
+        eventually("a replica holds what its primary holds", || {
+            node.in_step_with(replica);
+            let same = Snapshot::of(node) == Snapshot::of(replica);
+            node.in_step_with(replica);
+            same
+        });
         node.lives();
+        replica.lives();
     }
-    figure(format!("{moved} slots moved under {} answers: 0 lost, no token twice", told.facts.len()));
+}
+
+/// Tags of the slots from 0 on, which `redis-cli --cluster reshard` moves first.
+fn tags_below(node: &Server, slots: i64, count: usize) -> Vec<String> {
+    let tags: Vec<String> = (0..20_000).map(|number| format!("{{r{number}}}")).collect();
+    let found = node.pipeline(tags.iter().map(|tag| format!("CLUSTER KEYSLOT {tag}")));
+    let below = tags.into_iter().zip(found).filter(|(_, slot)| slot.int() < slots);
+    below.map(|(tag, _)| tag).take(count).collect()
+}
+
+#[test]
+fn redis_cli_reshards_every_type_under_load_and_nothing_is_lost() {
+    const SLOTS: i64 = 40;
+    if Command::new("redis-cli").arg("--version").output().is_err() {
+        return println!("skipped: there is no redis-cli");
+    }
+    let cluster = Cluster::start();
+    let replicas: Vec<Server> = (0..3).map(|node| cluster.add_replica(node)).collect();
+    let ports: Vec<u16> = cluster.nodes.iter().map(Server::port).collect();
+    let tags = tags_below(&cluster.nodes[0], SLOTS, 3);
+    let loads: Vec<Load> = tags.iter().map(|tag| Load::start(&ports, 2, &format!("{tag}c"))).collect();
+    let mut moved = 0;
+    // There, and back again.
+    for (from, to) in [(0, 1), (1, 0)] {
+        loads.iter().for_each(|load| load.goes_on(100));
+        let [source, target] = [from, to].map(|node: usize| cluster.nodes[node].ok("CLUSTER MYID").text());
+        let address = format!("127.0.0.1:{}", cluster.nodes[0].port());
+        let slots = SLOTS.to_string();
+        let ran = Command::new("redis-cli")
+            .args(["--cluster", "reshard", &address, "--cluster-from", &source, "--cluster-to", &target])
+            .args(["--cluster-slots", &slots, "--cluster-yes", "--cluster-timeout", "20000"])
+            .output()
+            .expect("redis-cli runs");
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
+        for slot in 0..SLOTS as u16 {
+            all_know(&cluster, slot, &cluster.nodes[to]);
+        }
+        moved += SLOTS;
+    }
+    loads.iter().for_each(|load| load.goes_on(100));
+    let mut told = Told::default();
+    loads.into_iter().for_each(|load| told.join(load.stop()));
+    told.each_token_of_a_key_came_once();
+    let lost = told.lost(&ports);
+    assert!(lost.is_empty(), "{} lost: {:?}", lost.len(), lost.first());
+    replicas_are_equal(&cluster, &replicas);
+    figure(format!(
+        "{moved} slots moved by redis-cli under {} answers: 0 lost, no token twice, 3 replicas equal",
+        told.facts.len()
+    ));
 }
 
 #[test]

@@ -1,6 +1,9 @@
 //! A crafted RESTORE cannot spend the tokens that all families share.
 
-use crate::support::{Dump, Server, cmd, frame, list, numbers, server, server_on_commands, status, text};
+use crate::support::{
+    Dump, Server, Start, cmd, figure, frame, list, numbers, server, server_on_commands, status, text,
+    try_on_commands,
+};
 
 /// A queue's payload with its clock in the year 2108, at the same length.
 fn from_2108(payload: &[u8]) -> Vec<u8> {
@@ -92,4 +95,63 @@ fn a_damaged_effect_does_not_spend_the_tokens_nor_holds_its_key_for_ever() {
     assert!((token..token + (1 << 34)).contains(&last), "{last}");
     s.ok("BGREWRITEAOF");
     s.lives();
+}
+
+/// The token clock as a file holds it: the last token, the last tick and its token, no long ones,
+/// the rules of POP.
+fn clock(last: u64, tick: u64, token: u64) -> Vec<u8> {
+    numbers([last, tick, token, 0, 1])
+}
+
+/// An RDB file whose token clock is this one.
+fn with_clock(file: &[u8], last: u64, content: &[u8]) -> Vec<u8> {
+    let begins = numbers([last]);
+    // A string of the module, its length, its content.
+    let is_clock = |at: &usize| file[*at] == 5 && file[at + 2..].starts_with(&begins) && file[at + 1] < 64;
+    let at = (0..file.len() - begins.len() - 2).find(is_clock).expect("the clock");
+    let end = at + 2 + usize::from(file[at + 1]);
+    [&file[..=at], &[content.len() as u8], content, &file[end..]].concat()
+}
+
+#[test]
+fn a_damaged_token_clock_is_refused_at_every_door() {
+    const SPENT: u64 = 99_999_999_999_998;
+    let (now, token) = (1_795_000_000_000, 2_000_000_000_000);
+    let s = server!("rdbchecksum no");
+    let last = s.ok("IDEMP.CLAIM k").at(2).int() as u64;
+    s.ok("SAVE");
+    let file = std::fs::read(s.directory().join("dump.rdb")).expect("the file");
+    let sound = clock(last, now, last);
+    let damaged = [clock(SPENT, now, last), clock(last, now, SPENT), clock(last, 1 << 52, last)];
+    let start =
+        |content: &[u8]| Server::try_on_files(&[], &[("dump.rdb", &with_clock(&file, last, content))]);
+    assert!(matches!(start(&sound), Start::Runs(_)), "a sound one is taken");
+    // Of a mark, everything that is stored later would be older.
+    let mark =
+        |token| [vec![0], numbers([1]), numbers([1]), vec![b't'], numbers([token, now]), vec![0; 7]].concat();
+    let state = |name: &[u8], content: &[u8]| frame(&[b"workgate._apply", name, b"STATE", b"3", content]);
+    let mut refused = 0;
+    for content in &damaged {
+        let Start::Refused { log, .. } = start(content) else { panic!("an RDB file of {content:?}") };
+        assert!(log.contains("does not start"), "{log}");
+        refused += 1;
+    }
+    let files = damaged
+        .iter()
+        .map(|content| state(b"clock", content))
+        .chain([state(b"cache.invalidate", &mark(SPENT))]);
+    for commands in files {
+        let Start::Refused { log, .. } = try_on_commands(&[], &commands) else { panic!("{commands:?}") };
+        assert!(log.contains("does not start"), "{log}");
+        refused += 1;
+        let s = server_on_commands(&["workgate.skip-damaged-commands yes"], &commands);
+        let next = s.ok("IDEMP.CLAIM k").at(2).int() as u64;
+        assert!(next < SPENT / 2);
+    }
+    let s = server_on_commands(
+        &[],
+        &[state(b"clock", &clock(token, now, token)), state(b"cache.invalidate", &mark(token))].concat(),
+    );
+    assert!(s.ok("IDEMP.CLAIM k").at(2).int() as u64 > token);
+    figure(format!("{refused} files with a token or a time from far ahead refused, sound ones loaded"));
 }

@@ -4,9 +4,14 @@ use std::collections::HashSet;
 
 use crate::support::{Server, server, status};
 
-/// The tokens of a job and of a claim.
-fn granted(s: &Server) -> [i64; 2] {
-    [s.ok("JOBQ.POP q").at(0).at(1).int(), s.ok("IDEMP.CLAIM claim LEASE 1h").at(2).int()]
+/// A token of every kind.
+fn granted(s: &Server) -> [i64; 4] {
+    [
+        s.ok("JOBQ.POP q").at(0).at(1).int(),
+        s.ok("IDEMP.CLAIM claim LEASE 1h").at(2).int(),
+        s.ok("CACHE.GETSET fill LEASE 1h").at(2).int(),
+        s.ok("RATELIMIT.ACQUIRE places holder MAX 1 LEASE 1h").at(4).int(),
+    ]
 }
 
 #[test]

@@ -82,6 +82,12 @@ impl InvalidationLog {
         }
     }
 
+    /// The highest token of an invalidation, 0 if there is none.
+    pub fn highest_token(&self) -> u64 {
+        let of_names = self.by_age.last().map_or(0, |(token, _)| *token);
+        of_names.max(self.all_before.map_or(0, |invalidation| invalidation.token))
+    }
+
     /// Adds the invalidation of a name and drops the names that the two rules allow to drop.
     pub fn add(&mut self, name: &[u8], invalidation: Invalidation, until: UnixMs, most: usize) {
         self.remove(name);

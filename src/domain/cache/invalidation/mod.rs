@@ -265,6 +265,11 @@ impl Table for Invalidations {
         w.finish()
     }
 
+    fn highest_token(&self) -> u64 {
+        let levels = [&self.tags, &self.prefixes].into_iter().flat_map(|levels| [&levels.soft, &levels.hard]);
+        levels.map(InvalidationLog::highest_token).max().unwrap_or(0)
+    }
+
     fn load(encoding: u32, bytes: &[u8]) -> Result<Self, Corrupt> {
         let mut r = Reader::of_block(bytes, encoding < 3);
         let mut read = |longest| {

@@ -8,14 +8,16 @@ use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::time::UnixMs;
+use crate::domain::token::TokenClock;
 
 /// Decides an MPUSH: all of it or nothing. The second of two equal ids in one call is a duplicate.
 pub fn decide_push_many(
     queue: Option<&Queue>,
     pushes: &[Push<'_>],
     now: UnixMs,
+    tokens: &TokenClock,
 ) -> Result<Decision<Vec<Pushed>, Effect>, Refusal> {
-    let mut pushing = PushBatch::new(queue, now);
+    let mut pushing = PushBatch::new(queue, now, tokens);
     let (mut answers, mut changes) = (Vec::with_capacity(pushes.len()), Vec::with_capacity(pushes.len()));
     let mut clock = now;
     for push in pushes {

@@ -3,8 +3,8 @@
 use crate::domain::decision::Decision;
 use crate::domain::jobq::decide::group::refuse_closed_group;
 use crate::domain::jobq::effect::{Change, Effect};
-use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::queue::dependencies::dependency_error;
+use crate::domain::jobq::queue::{PushesOf, Queue};
 use crate::domain::jobq::state::backoff::Backoff;
 use crate::domain::jobq::state::config::Config;
 use crate::domain::jobq::state::dependencies::{DependencyOutcome, OnDead};
@@ -17,6 +17,7 @@ use crate::domain::jobq::state::shared_rate::DEFAULT_COST;
 use crate::domain::jobq::state::unique_keys::{KeyHolder, Until};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::time::UnixMs;
+use crate::domain::token::TokenClock;
 use std::collections::HashMap;
 
 /// When a job may first be popped.
@@ -163,8 +164,9 @@ pub fn decide_push(
     queue: Option<&Queue>,
     push: &Push<'_>,
     now: UnixMs,
+    tokens: &TokenClock,
 ) -> Result<Decision<Pushed, Effect>, Refusal> {
-    PushBatch::new(queue, now).decide(push)
+    PushBatch::new(queue, now, tokens).decide(push)
 }
 
 /// Several pushes one after the other, each decided as if those before it had been applied.
@@ -225,8 +227,8 @@ impl KeyStatus {
 }
 
 impl<'q> PushBatch<'q> {
-    pub fn new(queue: Option<&'q Queue>, now: UnixMs) -> Self {
-        let serial = queue.map_or(0, |queue| queue.next_serial);
+    pub fn new(queue: Option<&'q Queue>, now: UnixMs, tokens: &TokenClock) -> Self {
+        let serial = queue.map_or(0, |queue| queue.serial_to_push(now, tokens.reign()));
         let now = queue.map_or(now, |queue| queue.clamp(now));
         PushBatch { queue, now, serial, added: 0, ids: HashMap::new(), key_status: None }
     }
@@ -397,7 +399,35 @@ pub(crate) fn refuse_big(queue: Option<&Queue>, bytes: usize) -> Result<(), Refu
     Ok(())
 }
 
+/// Where the clock is behind a queue, its serials skip at most so many after a start or promotion.
+const MAX_SERIALS_SKIPPED: u64 = 1 << 32;
+
 impl Queue {
+    /// The serial of the next push.
+    ///
+    /// A queue's clock stands while the server's is behind it. Pushes that were lost with the end
+    /// of a file, or with a primary, may then have had the time that the next ones have, and with
+    /// it their ids. So the first push after a start or a promotion skips serials at random.
+    fn serial_to_push(&self, now: UnixMs, reign: u64) -> Serial {
+        let mut pushes = self.pushes_of.get();
+        if pushes.reign != reign {
+            let is_behind = now < self.clock;
+            let from = if is_behind { self.next_serial + 1 + reign % MAX_SERIALS_SKIPPED } else { 0 };
+            pushes = PushesOf { reign, from };
+            self.pushes_of.set(pushes);
+        }
+        self.next_serial.max(pushes.from)
+    }
+
+    /// Whether the change adds the very next serials, as replicas would by themselves.
+    pub(crate) fn pushes_in_a_row(&self, change: &Change) -> bool {
+        match change {
+            Change::Push { serial, .. } => *serial == self.next_serial,
+            Change::Batch(changes) => changes.first().is_none_or(|first| self.pushes_in_a_row(first)),
+            _ => true,
+        }
+    }
+
     /// How many more jobs may wait.
     pub(crate) fn length_left(&self) -> u64 {
         self.config.max_length.map_or(u64::MAX, |most| most.saturating_sub(self.length() as u64))

@@ -23,6 +23,7 @@ use crate::domain::jobq::state::totals::Totals;
 use crate::domain::jobq::state::unique_keys::{KeyRole, UniqueKeys};
 use crate::domain::ratelimit::Subject;
 use crate::domain::time::UnixMs;
+use std::cell::Cell;
 use std::sync::Arc;
 pub(crate) mod admission;
 pub(crate) mod advance;
@@ -37,6 +38,14 @@ pub(crate) mod growth;
 pub(crate) mod recording;
 pub(crate) mod schedule_runs;
 pub(crate) mod unique_keys;
+
+/// From which serial on a server may push since its last start or promotion.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PushesOf {
+    /// See [`TokenClock::reign`](crate::domain::token::TokenClock::reign).
+    pub reign: u64,
+    pub from: Serial,
+}
 
 /// A queue: its jobs by serial, and the jobs of each state in their order.
 ///
@@ -59,6 +68,8 @@ pub struct Queue {
     pub(crate) clock: UnixMs,
     /// Of the next push.
     pub(crate) next_serial: Serial,
+    /// Not saved.
+    pub(crate) pushes_of: Cell<PushesOf>,
     pub(crate) highest_token: u64,
     pub(crate) totals: Totals,
     pub(crate) config: Config,

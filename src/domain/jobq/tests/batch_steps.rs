@@ -30,7 +30,7 @@ impl Play {
         let name = name.as_ref().map(std::slice::from_ref);
         let ids = chosen.iter().map(|id| id.as_ref().map(|id| &id[..]));
         let pushes: Vec<Push<'_>> = ids.map(|id| Push { id, name, ..plain(b"many") }).collect();
-        let pushed = code(self.world.run(|queue, now, _| decide_push_many(queue, &pushes, now)));
+        let pushed = code(self.world.run(|queue, now, tokens| decide_push_many(queue, &pushes, now, tokens)));
         let expected = self.on_model(|model, now| {
             let before = model.clone();
             let answers: Result<Vec<_>, _> = pushes.iter().map(|push| model.push_at(push, now)).collect();

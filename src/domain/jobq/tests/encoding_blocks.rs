@@ -3,6 +3,7 @@
 use super::harness::*;
 use crate::domain::codec::{Corrupt, Writer};
 use crate::domain::jobq::*;
+use crate::domain::token::TokenClock;
 use crate::domain::value::{Effect as _, Value};
 
 #[test]
@@ -19,7 +20,9 @@ fn a_large_queue_is_saved_in_several_blocks_in_the_order_of_pushing() {
     let mut queue = Queue::default();
     for serial in 0..300 {
         let push = Push { payload: &[7; 1_000], ..plain(b"") };
-        queue.apply(decide_push(Some(&queue), &push, START).unwrap().effect.expect("a push"));
+        queue.apply(
+            decide_push(Some(&queue), &push, START, &TokenClock::new()).unwrap().effect.expect("a push"),
+        );
         assert_eq!(queue.next_serial, serial + 1);
     }
     let blocks = saved(&queue);

@@ -41,7 +41,7 @@ impl World {
     }
 
     pub fn try_push(&mut self, push: &Push<'_>) -> Result<Pushed, Refusal> {
-        self.run(|queue, now, _| decide_push(queue, push, now))
+        self.run(|queue, now, tokens| decide_push(queue, push, now, tokens))
     }
 
     pub fn configure(&mut self, field: &str, value: &str) {

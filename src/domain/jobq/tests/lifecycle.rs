@@ -7,7 +7,9 @@ use crate::domain::jobq::state::totals::Totals;
 use crate::domain::jobq::*;
 use crate::domain::refusal::Code;
 use crate::domain::time::{DAY, HOUR};
+use crate::domain::token::TokenClock;
 use crate::domain::value::Value;
+use std::collections::HashSet;
 
 fn world_with(ids: &[&[u8]]) -> World {
     let mut world = World::new();
@@ -351,6 +353,27 @@ fn an_automatic_id_is_never_another_jobs_when_pushes_were_lost() {
     assert_ne!(&*id, &lost[..]);
     assert_eq!(world.cancel(&[&lost]), [Cancelled::Gone]);
     assert_eq!(world.state(&id), State::Ready);
+}
+
+#[test]
+fn an_automatic_id_is_never_another_jobs_where_the_clock_is_behind_the_queue() {
+    let mut ids = HashSet::new();
+    // Each run begins with the same queue, as it has lost what the others pushed.
+    for chance in [0, 1_000_000, 5_000_000, u64::from(u32::MAX) - 10] {
+        let mut queue = Queue::default();
+        let mut tokens = TokenClock::new();
+        let first = decide_push(None, &plain(b"kept"), START, &tokens).unwrap();
+        queue.apply(first.effect.unwrap());
+        tokens.skip(START, chance);
+        for now in [START - 1_000, START - 1_000, START - 999, START] {
+            let decision = decide_push(Some(&queue), &plain(b"lost"), now, &tokens).unwrap();
+            let effect = decision.effect.unwrap();
+            assert_eq!(queue.follows_from_call(&effect), ids.len() % 4 != 0, "only the first one skips");
+            queue.apply(effect);
+            let Pushed::New(id) = decision.reply else { panic!("a new job") };
+            assert!(ids.insert(id.to_vec()), "{id:?} came twice");
+        }
+    }
 }
 
 #[test]
