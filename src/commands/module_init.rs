@@ -5,7 +5,7 @@ use redis_module::{Context, RedisString, Status};
 use crate::domain::{breaker, cache, idemp, jobq, ratelimit};
 use crate::module_api::context::{Ctx, Level};
 use crate::module_api::replication::write_conditions;
-use crate::module_api::{command, config, data_type, events, info, keyspace, own_files, panic_guard};
+use crate::module_api::{command, config, data_type, events, info, keyspace, own_files, panic_guard, timer};
 
 use crate::commands::info_fields;
 use crate::commands::ratelimit::policy_file;
@@ -59,6 +59,7 @@ fn check_server(version: Option<u32>) -> Result<(), String> {
 fn register(ctx: Ctx<'_>) -> bool {
     ctx.set_module_options();
     ctx.init_detached();
+    timer::init();
     // Redis 7.0 keeps the subscriptions of a module whose load fails, and crashes at the next
     // event. So the subscription comes last: nothing may fail behind it.
     register_types(ctx)

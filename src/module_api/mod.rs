@@ -16,7 +16,7 @@
 //! | [`reply`] | replies |
 //! | [`command`], [`acl`] | registration from one table, with COMMAND DOCS; whose keys a caller may see |
 //! | [`replication`] | whether this server may write, and how a write reaches replicas and the AOF |
-//! | [`timer`] | one-shot timers, and whether the clock that they go by was set back |
+//! | [`timer`] | one-shot timers, on time; whether the clock that they go by was set back |
 //! | [`blocking`] | clients that wait for a key, in the order in which they blocked |
 //! | [`events`] | what happens to the server: load, flush, swap, role change |
 //! | [`config`], [`info`] | `CONFIG SET workgate.*` and the INFO section |

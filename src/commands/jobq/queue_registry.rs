@@ -281,7 +281,7 @@ fn arm_after(ctx: Ctx<'_>, pause_ms: u64) {
         if let Some((_, timer)) = registry.timer.take() {
             timer::stop(ctx, timer);
         }
-        registry.timer = Some((at, timer::start(ctx, at - now, tick)));
+        registry.timer = Some((at, timer::start_on_time(ctx, at - now, tick)));
     });
 }
 

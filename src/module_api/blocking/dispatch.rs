@@ -197,7 +197,7 @@ pub(crate) fn rearm(ctx: Ctx<'_>, paused: bool) {
             timer::stop(ctx, timer);
         }
         let sleep = at.saturating_sub(now).min(LONGEST_SLEEP_MS);
-        registry.timer = Some((at, timer::start(ctx, sleep, tick)));
+        registry.timer = Some((at, timer::start_on_time(ctx, sleep, tick)));
     });
 }
 
