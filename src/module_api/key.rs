@@ -1,5 +1,6 @@
 //! A key opened for one call.
 
+use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 
 use super::context::Ctx;
@@ -18,6 +19,7 @@ pub struct Key<'a> {
     ctx: Ctx<'a>,
     name: ServerStr<'a>,
     content: Content,
+    now: Cell<Option<u64>>,
 }
 
 /// What is under the key. The server is asked once, while the key is opened: afterwards only this
@@ -78,12 +80,21 @@ impl<'a> Key<'a> {
     fn open(ctx: Ctx<'a>, name: ServerStr<'a>, mode: u32) -> Self {
         // SAFETY: context and name are alive for 'a. Null (a missing key) is kept as it is.
         let raw = unsafe { api!(RedisModule_OpenKey)(ctx.raw(), name.raw(), mode as c_int) };
-        Key { raw: raw.cast(), ctx, name, content: Content::of(raw.cast()) }
+        Key { raw: raw.cast(), ctx, name, content: Content::of(raw.cast()), now: Cell::new(None) }
     }
 
     /// The call that it was opened for.
     pub fn ctx(&self) -> Ctx<'a> {
         self.ctx
+    }
+
+    /// [`Ctx::now_ms`] of its call, asked once.
+    pub fn now_ms(&self) -> u64 {
+        self.now.get().unwrap_or_else(|| {
+            let now = self.ctx.now_ms();
+            self.now.set(Some(now));
+            now
+        })
     }
 
     pub fn name(&self) -> &'a [u8] {
@@ -156,7 +167,7 @@ impl<'a> Key<'a> {
     /// Sets or takes away the expiry. A time that has passed becomes the next millisecond: Redis
     /// 8.6 frees a value at once whose expiry has passed, and this key may go on to change it.
     pub fn expire_at(&mut self, at_ms: Option<u64>) {
-        let at_ms = at_ms.map(|at| at.max(self.ctx.now_ms() + 1));
+        let at_ms = at_ms.map(|at| at.max(self.now_ms() + 1));
         let at = at_ms.map_or(raw::REDISMODULE_NO_EXPIRE.into(), |ms| i64::try_from(ms).unwrap_or(i64::MAX));
         // SAFETY: the key is open for writing.
         unsafe { api!(RedisModule_SetAbsExpire)(self.raw, at) };

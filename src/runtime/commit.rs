@@ -100,8 +100,7 @@ pub fn write_with<V: ValueType, R>(
     if how.serves_waiters {
         blocking::serve(ctx, name);
     }
-    let key = Key::for_writing(ctx, name);
-    write_to(key, ctx.now_ms(), how, decide)
+    write_to(Key::for_writing(ctx, name), how, decide)
 }
 
 /// Like [`write_with`], but first asks `in_place`, which decides on a value that is there without
@@ -123,9 +122,9 @@ pub fn write_in_place<V: ValueType, C, R>(
         return write_with(ctx, name, how, decide);
     }
     let mut key = Key::for_writing(ctx, name);
-    let now = ctx.now_ms();
+    let now = key.now_ms();
     let decided = key.value::<V>()?.and_then(|value| in_place(value, now));
-    let Some((reply, decided)) = decided else { return write_to(key, now, how, decide) };
+    let Some((reply, decided)) = decided else { return write_to(key, how, decide) };
     if let Some(decided) = decided {
         replicated_clock::replicate_tick(ctx, now, 0);
         replication::verbatim(ctx);
@@ -152,11 +151,10 @@ pub fn refuse<V: ValueType>(
 
 fn write_to<V: ValueType, R>(
     mut key: Key<'_>,
-    now: UnixMs,
     how: Write,
     decide: impl FnOnce(Option<&V>, UnixMs, &TokenClock) -> Result<Decision<R, V::Effect>, Refusal>,
 ) -> Result<R, Refusal> {
-    let (ctx, name) = (key.ctx(), key.server_name());
+    let (ctx, name, now) = (key.ctx(), key.server_name(), key.now_ms());
     let has_advanced = advance::<V>(ctx, &mut key, name, how.if_string, now)?;
     let state = state_of::<V>(&key, how.if_string)?;
     let Decision { reply, effect } = token_clock::tokens(|tokens| decide(state, now, tokens))?;

@@ -25,8 +25,12 @@ impl Value for Record {
                     Stage::Open(open) if attempt > 1 => open.checkpoint.take(),
                     _ => None,
                 };
-                let open = Unfinished { held: true, span: lease, owner, fingerprint, checkpoint };
-                *self = Record { token, since, ttl, attempt, stage: Stage::Open(Box::new(open)) };
+                let claimed = Unfinished { held: true, span: lease, owner, fingerprint, checkpoint };
+                match &mut self.stage {
+                    Stage::Open(open) => **open = claimed,
+                    done @ Stage::Done(_) => *done = Stage::Open(Box::new(claimed)),
+                }
+                (self.token, self.since, self.ttl, self.attempt) = (token, since, ttl, attempt);
             }
             Effect::Complete { token, at, ttl, meta, result } => {
                 if let Some(open) = self.held_by(token) {
