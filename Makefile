@@ -28,7 +28,7 @@ COMPOSE      = $(shell docker compose version >/dev/null 2>&1 && echo docker com
 .DEFAULT_GOAL := help
 # Targets use the processors by themselves; run side by side, set-up and builds would only wait for each other.
 .NOTPARALLEL:
-.PHONY: help setup build dev-build dist-module dist-noop run demo dist test-deb test test-blackbox test-module test-matrix reliability test-soak image up down test-docker bench bench-scaling bench-stampede bench-tenants bench-waiters bench-worker bench-guard bench-accept fixtures reference screenshots check-so lint fmt clean
+.PHONY: help setup build dev-build dist-module dist-noop run demo dist test-deb test test-blackbox test-module test-matrix reliability test-soak image up down test-docker bench bench-scaling bench-stampede bench-tenants bench-waiters bench-worker bench-guard bench-accept bench-breakdown fixtures reference screenshots check-so lint fmt clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -135,6 +135,11 @@ bench-guard: dist-module ## count the commands' instructions under callgrind on 
 
 bench-accept: dist-module ## count them and write benches/instructions
 	@scripts/guard-instructions $(DIST_MODULE) --accept
+
+bench-breakdown: dist-module ## name the instructions of the measured commands one by one; writes docs/benchmarks/instructions.md
+	@profiles="$$(mktemp -d)" && server="$$(scripts/servers path)" && \
+	cargo bench --locked --bench peers -- --server "$$server" --module $(DIST_MODULE) --instructions --profiles "$$profiles" && \
+	scripts/instruction-breakdown "$$profiles" && rm -r "$$profiles"
 
 reliability: test-module ## run the tests of docs/reliability.md on three servers, and write their figures into it
 	@scripts/setup --matrix
