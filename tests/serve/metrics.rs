@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::net::TcpListener;
 use std::process::{Command, Stdio};
 
 use crate::http::ask;
@@ -204,6 +205,30 @@ fn a_worker_counts_lost_leases_and_children_that_it_started_again() {
     eventually("nothing is held", || value(&worker, "workgate_worker_jobs_in_flight") == 0.0);
     s.ok("JOBQ.PUSH q p ID next");
     eventually("another child", || value(&worker, "workgate_worker_handler_restarts_total") >= 1.0);
+}
+
+#[test]
+fn a_worker_counts_the_spans_that_its_collector_did_not_get() {
+    let s = server!();
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let silent = format!("http://{}", listener.local_addr().expect("an address"));
+    let away = {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        format!("http://{}", listener.local_addr().expect("an address"))
+    };
+    let url = s.url();
+    let most = [("OTEL_BSP_MAX_QUEUE_SIZE", "8"), ("OTEL_BSP_SCHEDULE_DELAY", "20")];
+    for (collector, kept) in [(&away, 0..=0), (&silent, 8..=16)] {
+        s.pipeline((0..100).map(|n| format!("JOBQ.PUSH q p ID j{n}")));
+        let flags =
+            ["work", "--redis", &url, "--queue", "q", "--exec", "true", "--listen", "0", "--otlp", collector];
+        let worker = Served::run_in(&most, &flags);
+        eventually("all are done", || s.ok("JOBQ.STATS q").field("done").int() == 100);
+        // At most 8 wait, and as many are on their way to a collector that never answers.
+        let lost = || value(&worker, "workgate_worker_lost_spans_total") as i64;
+        eventually("the others are lost", || kept.contains(&(100 - lost())));
+        s.ok("DEL q");
+    }
 }
 
 #[test]

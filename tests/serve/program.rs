@@ -25,11 +25,17 @@ impl Served {
     /// `workgate WORDS`, of which one is `--listen` with port 0.
     #[track_caller]
     pub fn run(words: &[&str]) -> Served {
+        Self::run_in(&[], words)
+    }
+
+    /// With these variables in its environment.
+    pub fn run_in(variables: &[(&str, &str)], words: &[&str]) -> Served {
         let folder = TempDir::new().expect("a temporary directory");
         let log = fs::File::create(folder.path().join("log")).expect("a log");
         let child = Command::new(env!("CARGO_BIN_EXE_workgate"))
             .args(words)
             .env_remove("WORKGATE_LOG")
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stderr(log)
             .spawn()

@@ -41,7 +41,7 @@ fn openssl(folder: &Path, words: &str) {
 }
 
 /// A certificate authority, and certificates of it for a server and a client.
-fn certificates(folder: &Path) {
+pub fn certificates(folder: &Path) {
     let file = |name: &str, text: &str| std::fs::write(folder.join(name), text).expect("a file");
     file("server.ext", "subjectAltName=IP:127.0.0.1,DNS:localhost\n");
     file("client.ext", "extendedKeyUsage=clientAuth\n");

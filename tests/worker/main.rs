@@ -8,6 +8,7 @@ mod chance;
 mod cluster;
 mod handlers;
 mod http;
+mod https;
 mod kills;
 mod moving;
 mod operate;

@@ -27,6 +27,7 @@ use crate::serve::start;
 use crate::serve::worker_view::WorkerView;
 use crate::shutdown::{Phase, Shutdown, Watch, signals};
 use crate::traces::Spans;
+use crate::worker_metrics::WorkerMetrics;
 
 /// The conventional status of a process ended by SIGINT.
 const KILLED: u8 = 130;
@@ -56,12 +57,13 @@ pub async fn work(args: WorkArgs, shutdown: &Shutdown) -> Result<(), Failure> {
     let server = args.server.open().map_err(Failure::usage)?;
     let kind = args.handler()?;
     let mut watch = shutdown.watch();
-    let spans = Spans::open(args.otlp.as_deref())?;
-    let in_flight = Arc::new(InFlight::with_spans(spans.clone(), &args.name));
-    in_flight.metrics.slots.set(i64::try_from(args.slots()).unwrap_or(i64::MAX));
+    let metrics = Arc::new(WorkerMetrics::default());
+    let spans = Spans::open(args.otlp.as_deref(), metrics.lost_spans.clone())?;
+    let in_flight = Arc::new(InFlight::new(metrics.clone(), spans.clone(), &args.name));
+    metrics.slots.set(i64::try_from(args.slots()).unwrap_or(i64::MAX));
     if let Some(address) = args.listen {
         let worker = WorkerView {
-            metrics: in_flight.metrics.clone(),
+            metrics,
             queues: args.queues.iter().flat_map(|queue| keys_of(queue, args.shards)).collect(),
             watch: watch.clone(),
         };

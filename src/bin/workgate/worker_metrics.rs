@@ -24,6 +24,7 @@ pub struct WorkerMetrics {
     pub slots: Gauge,
     pub lost_leases: Counter,
     pub handler_restarts: Counter,
+    pub lost_spans: Counter,
 }
 
 impl Default for WorkerMetrics {
@@ -37,6 +38,7 @@ impl Default for WorkerMetrics {
             slots: Gauge::default(),
             lost_leases: Counter::default(),
             handler_restarts: Counter::default(),
+            lost_spans: Counter::default(),
         };
         metrics.register();
         metrics
@@ -64,6 +66,11 @@ impl WorkerMetrics {
             name("handler_restarts"),
             "Children that were started in the place of one that had ended",
             self.handler_restarts.clone(),
+        );
+        registry.register(
+            name("lost_spans"),
+            "Spans that the collector of --otlp did not get: it failed, or too many waited for it",
+            self.lost_spans.clone(),
         );
     }
 

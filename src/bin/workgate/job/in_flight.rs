@@ -90,8 +90,8 @@ pub struct InFlight {
 
 impl InFlight {
     /// Makes a span of each run.
-    pub fn with_spans(spans: Option<Spans>, worker: &str) -> Self {
-        InFlight { spans: spans.map(|spans| (spans, worker.to_owned())), ..InFlight::default() }
+    pub fn new(metrics: Arc<WorkerMetrics>, spans: Option<Spans>, worker: &str) -> Self {
+        InFlight { metrics, spans: spans.map(|spans| (spans, worker.to_owned())), ..InFlight::default() }
     }
 
     /// Takes the jobs of one unit in; `left` is what is left of each lease.

@@ -34,7 +34,7 @@ const MOST_TOLD: u64 = 20;
 pub async fn main(args: PushArgs) -> Result<ExitCode, Failure> {
     let input = input(&args.file)?;
     let rejected = args.rejected.as_deref().map(created).transpose()?;
-    let spans = Spans::open(args.otlp.as_deref())?;
+    let spans = Spans::open(args.otlp.as_deref(), Default::default())?;
     let server = open(&args.server).await?;
     let bar = bar(&args.file);
     let counts = Counts::default();

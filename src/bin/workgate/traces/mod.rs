@@ -2,6 +2,8 @@
 //! OTLP.
 
 #[cfg(feature = "otlp")]
+mod backlog;
+#[cfg(feature = "otlp")]
 mod collector;
 #[cfg(feature = "otlp")]
 mod endpoint;

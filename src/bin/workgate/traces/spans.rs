@@ -10,11 +10,13 @@ use opentelemetry::trace::{
 use opentelemetry::{Context, InstrumentationScope, KeyValue};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
-use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider, Span};
+use opentelemetry_sdk::trace::{BatchSpanProcessor, SdkTracer, SdkTracerProvider, Span};
+use prometheus_client::metrics::counter::Counter;
 
 use crate::Failure;
 use crate::handler::verdict::{Verdict, beginning};
 use crate::job::Job;
+use crate::traces::backlog::{Backlog, Bounded, Counted};
 use crate::traces::collector::Collector;
 use crate::traces::endpoint::{endpoint, timeout};
 use crate::traces::traceparent;
@@ -26,8 +28,7 @@ const LAST_EXPORT: Duration = Duration::from_secs(2);
 /// How much of an error is the description of a span's status.
 const DESCRIPTION_AT_MOST: usize = 1_000;
 
-/// Makes spans, which are sent in batches by a thread of its own. Spans that it cannot keep up with
-/// are left out.
+/// Makes spans, which are sent in batches by a thread of its own.
 #[derive(Debug, Clone)]
 pub struct Spans {
     provider: SdkTracerProvider,
@@ -35,8 +36,8 @@ pub struct Spans {
 }
 
 impl Spans {
-    /// None where no spans are wanted.
-    pub fn open(otlp: Option<&str>) -> Result<Option<Self>, Failure> {
+    /// None where no spans are wanted. `lost` counts those that the collector does not get.
+    pub fn open(otlp: Option<&str>, lost: Counter) -> Result<Option<Self>, Failure> {
         let Some(endpoint) = endpoint(otlp)? else { return Ok(None) };
         const CERTIFICATE: &str = "OTEL_EXPORTER_OTLP_CERTIFICATE";
         let ca = std::env::var_os(CERTIFICATE).filter(|file| !file.is_empty()).map(Into::into);
@@ -48,8 +49,13 @@ impl Spans {
             .with_endpoint(endpoint)
             .build()
             .map_err(|error| Failure::usage(format!("--otlp: {error}")))?;
-        let provider =
-            SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource()).build();
+        let backlog = Backlog::new(lost);
+        let exporter = Counted { exporter, backlog: backlog.clone() };
+        let processor = BatchSpanProcessor::builder(exporter).build();
+        let provider = SdkTracerProvider::builder()
+            .with_span_processor(Bounded { processor, backlog })
+            .with_resource(resource())
+            .build();
         let scope = InstrumentationScope::builder("workgate").with_version(env!("CARGO_PKG_VERSION")).build();
         let tracer = provider.tracer_with_scope(scope);
         Ok(Some(Spans { provider, tracer }))

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
+
 use crate::Failure;
 use crate::handler::verdict::Verdict;
 use crate::job::Job;
@@ -17,7 +19,7 @@ pub enum RunSpan {}
 pub enum PushSpan {}
 
 impl Spans {
-    pub fn open(otlp: Option<&str>) -> Result<Option<Self>, Failure> {
+    pub fn open(otlp: Option<&str>, _: Counter) -> Result<Option<Self>, Failure> {
         match otlp {
             None => Ok(None),
             Some(_) => Err(Failure::usage(
