@@ -130,7 +130,7 @@ bench-worker: dist-module ## a million jobs through the worker beside INCR and t
 	cargo bench --locked --features null-handler --bench worker -- --server "$$server" --module $(DIST_MODULE) \
 		--report docs/benchmarks/worker.md $${rivals:+--rivals "$$rivals"} $${python:+--python-rival "$$python"} $(if $(JOBS),--jobs $(JOBS))
 
-bench-guard: dist-module ## count the commands' instructions under callgrind on two servers and compare with benches/instructions
+bench-guard: dist-module ## count the commands' instructions under callgrind on three servers and compare with benches/instructions
 	@scripts/guard-instructions $(DIST_MODULE)
 
 bench-accept: dist-module ## count them and write benches/instructions
