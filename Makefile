@@ -126,9 +126,11 @@ bench-waiters: dist-module ## 10,000 clients at 8 places of RATELIMIT.ACQUIRE on
 bench-worker: dist-module ## a million jobs through the worker beside INCR and the workers of others, and how soon it has one; writes docs/benchmarks/worker.md (5 minutes)
 	@server="$$(scripts/servers path redis-experimental)" || server="$$(scripts/servers path)" || exit 1; \
 	rivals="$$(scripts/peers rivals)" || echo "bench: the rivals' workers could not be built"; \
-	python="$$(scripts/python-clients bullmq)" || echo "bench: no BullMQ for Python"; \
+	python=""; for name in bullmq arq saq; do \
+		folder="$$(scripts/python-clients $$name)" && python="$$python --python-rival $$name=$$folder" || echo "bench: no $$name for Python"; \
+	done; \
 	cargo bench --locked --features null-handler --bench worker -- --server "$$server" --module $(DIST_MODULE) \
-		--report docs/benchmarks/worker.md $${rivals:+--rivals "$$rivals"} $${python:+--python-rival "$$python"} $(if $(JOBS),--jobs $(JOBS))
+		--report docs/benchmarks/worker.md $${rivals:+--rivals "$$rivals"} $$python $(if $(JOBS),--jobs $(JOBS))
 
 bench-guard: dist-module ## count the commands' instructions under callgrind on three servers and compare with benches/instructions
 	@scripts/guard-instructions $(DIST_MODULE)

@@ -9,7 +9,7 @@ use crate::support::server::Persistence;
 /// part of the run.
 const PUBLISHED: &str = "\
 Sidekiq's README says that Sidekiq 7.0.3 ran 500,000 jobs that do nothing in 21.3 s, in one process of 30 threads with Ruby 3.2 and YJIT, at a network latency of 1 ms: 23,500 jobs a second. \
-The workers of BullMQ and chasquimq are measured beside ours on [the worker's page](worker.md), in one run. redis-cell 0.2.2, of 2019, is the newest on \
+The workers of BullMQ, chasquimq, arq and SAQ are measured beside ours on [the worker's page](worker.md), in one run. redis-cell 0.2.2, of 2019, is the newest on \
 crates.io; it does not replicate what it takes, so a replica that is promoted has forgotten it.";
 
 /// What of ours does the same, and the others.

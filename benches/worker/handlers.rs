@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -14,14 +14,30 @@ pub struct Rate {
     pub name: &'static str,
     pub flags: String,
     pub rate: f64,
+    /// The server's µs a job, from its push to its end.
+    pub server_us: f64,
     pub bar: f64,
 }
 
 pub struct Rates {
     pub ours: Vec<Rate>,
-    /// A BullMQ worker in Python.
-    pub python_rival: Option<f64>,
+    /// Workers of others in Python, by name; those that are missing were not measured.
+    pub python_rivals: Vec<PythonRate>,
 }
+
+/// A worker of another in Python, with a handler that does nothing, 100 at once.
+pub struct PythonRate {
+    pub name: &'static str,
+    /// Jobs a second, and the server's µs a job, from its push to its end.
+    pub measured: Option<(f64, f64)>,
+}
+
+/// How many jobs they run.
+const RIVALS_JOBS: usize = 10_000;
+
+/// The name of one on the command line and that of its script, and its name in the page.
+const PYTHON_RIVALS: [(&str, &str); 3] =
+    [("bullmq", "a BullMQ worker in Python"), ("arq", "an arq worker"), ("saq", "a SAQ worker")];
 
 struct Kind {
     name: &'static str,
@@ -30,7 +46,8 @@ struct Kind {
     bar: f64,
 }
 
-pub fn measure(server: &Server, python_rival: Option<&Path>) -> Result<Rates, String> {
+/// `packages` has the folders of packages of others, by name.
+pub fn measure(server: &Server, packages: &[(String, PathBuf)]) -> Result<Rates, String> {
     let web = Web::start()?;
     let root = env!("CARGO_MANIFEST_DIR");
     let python = format!("python3 {root}/benches/worker/null_handler.py");
@@ -62,20 +79,21 @@ pub fn measure(server: &Server, python_rival: Option<&Path>) -> Result<Rates, St
         },
     ];
     let ours = kinds.iter().map(|kind| one(server, kind)).collect::<Result<Vec<_>, _>>()?;
-    let python_rival = match python_rival.map(|folder| bullmq_in_python(server, folder)).transpose() {
-        Ok(rate) => rate,
-        Err(reason) => {
-            eprintln!("bench-worker: BullMQ in Python: {reason}");
-            None
-        }
-    };
-    Ok(Rates { ours, python_rival })
+    let python_rivals = PYTHON_RIVALS.map(|(short, name)| {
+        let folder = packages.iter().find(|(known, _)| known == short).map(|(_, folder)| folder.as_path());
+        let outcome = folder.ok_or_else(|| "no package".to_owned());
+        let outcome = outcome.and_then(|folder| in_python(server, short, folder));
+        let measured = outcome.inspect_err(|reason| eprintln!("bench-worker: {name}: {reason}")).ok();
+        PythonRate { name, measured }
+    });
+    Ok(Rates { ours, python_rivals: python_rivals.into() })
 }
 
 /// From the tenth part of the jobs on: how long a handler takes to start is not what is measured.
 fn one(server: &Server, kind: &Kind) -> Result<Rate, String> {
     let mut control = server.connect()?;
     control.call(&[b"FLUSHALL", b"SYNC"])?;
+    let cpu = server.cpu()?;
     push(&mut control, kind.jobs)?;
     let flags: Vec<&str> = kind.flags.iter().map(String::as_str).collect();
     let worker = Worker::start(server, "warn", &flags)?;
@@ -84,26 +102,31 @@ fn one(server: &Server, kind: &Kind) -> Result<Rate, String> {
     let begun = Instant::now();
     acked(&mut control, kind.jobs)?;
     let rate = (kind.jobs - first) as f64 / begun.elapsed().as_secs_f64();
+    let server_us = (server.cpu()? - cpu) as f64 / 1_000.0 / kind.jobs as f64;
     worker.stop()?;
     // Programs and addresses of this machine are no part of it.
     let shown = flags[2..].join(" ");
-    Ok(Rate { name: kind.name, flags: shown, rate, bar: kind.bar })
+    Ok(Rate { name: kind.name, flags: shown, rate, server_us, bar: kind.bar })
 }
 
-/// Its own worker with a handler that does nothing, 100 at once.
-fn bullmq_in_python(server: &Server, folder: &Path) -> Result<f64, String> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/worker/bullmq_worker.py");
+/// Jobs a second, and the server's µs a job.
+fn in_python(server: &Server, short: &str, folder: &Path) -> Result<(f64, f64), String> {
+    server.connect()?.call(&[b"FLUSHALL", b"SYNC"])?;
+    let script = format!("{}/benches/worker/python_rivals/{short}_worker.py", env!("CARGO_MANIFEST_DIR"));
+    let cpu = server.cpu()?;
     let output = Command::new("python3")
-        .args([script, &server.port.to_string(), "5000"])
+        .args([&script, &server.port.to_string(), &RIVALS_JOBS.to_string()])
         .env("PYTHONPATH", folder)
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("python3: {error}"))?;
+    let server_us = (server.cpu()? - cpu) as f64 / 1_000.0 / RIVALS_JOBS as f64;
     let text = String::from_utf8_lossy(&output.stdout);
-    text.trim().parse().map_err(|_| {
+    let rate = text.trim().parse().map_err(|_| {
         let errors = String::from_utf8_lossy(&output.stderr);
         errors.lines().last().unwrap_or("it printed nothing").to_owned()
-    })
+    })?;
+    Ok((rate, server_us))
 }
 
 /// A web server that answers every request with 200 and no body.

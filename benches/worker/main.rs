@@ -34,7 +34,7 @@ pub struct Round {
 /// Where the programs of others are, and how many jobs are run.
 struct More {
     rivals: Option<PathBuf>,
-    python: Option<PathBuf>,
+    python: Vec<(String, PathBuf)>,
     jobs: usize,
     rounds: usize,
 }
@@ -64,7 +64,7 @@ fn measure(options: &Options, more: &More) -> Result<String, String> {
     }
     let server = Server::start(&options.server, std::slice::from_ref(&options.module), Persistence::Off)?;
     let logged = million::measure(&server, more.jobs / 4, "info")?;
-    let handlers = handlers::measure(&server, more.python.as_deref())?;
+    let handlers = handlers::measure(&server, &more.python)?;
     let latency = latency::measure(&server)?;
     Ok(report::page(&report::Measured {
         server: server.version()?,
@@ -77,14 +77,18 @@ fn measure(options: &Options, more: &More) -> Result<String, String> {
 }
 
 fn main() -> ExitCode {
-    let more = std::cell::RefCell::new(More { rivals: None, python: None, jobs: 1_000_000, rounds: ROUNDS });
+    let more =
+        std::cell::RefCell::new(More { rivals: None, python: Vec::new(), jobs: 1_000_000, rounds: ROUNDS });
     let read = |word: &str, value: &str| {
         let mut more = more.borrow_mut();
         let number = || value.parse().map_err(|_| format!("{word} '{value}': expected a number"));
         match word {
             "--worker" => worker_process::choose(value.into()),
             "--rivals" => more.rivals = Some(value.into()),
-            "--python-rival" => more.python = Some(value.into()),
+            "--python-rival" => {
+                let (name, folder) = value.split_once('=').ok_or("--python-rival: expected NAME=FOLDER")?;
+                more.python.push((name.into(), folder.into()));
+            }
             "--jobs" => more.jobs = number()?,
             "--rounds" => more.rounds = number()?,
             _ => return Ok(false),

@@ -149,23 +149,36 @@ fn throughput(measured: &Measured, bars: &mut Bars) -> String {
 fn kinds(measured: &Measured, bars: &mut Bars) -> String {
     let mut rows = String::new();
     for kind in &measured.handlers.ours {
-        let _ = writeln!(rows, "| {} | `{}` | {} |", kind.name, kind.flags, thousands(kind.rate));
+        let _ = writeln!(
+            rows,
+            "| {} | `{}` | {} | {:.1} |",
+            kind.name,
+            kind.flags,
+            thousands(kind.rate),
+            kind.server_us
+        );
         bars.add(&format!("{}, jobs a second", kind.name), kind.rate, Bar::AtLeast(kind.bar));
     }
-    match (measured.handlers.python_rival, measured.handlers.ours.first()) {
-        (Some(rival), Some(batched)) => {
-            let _ = writeln!(rows, "| a BullMQ worker in Python | concurrency 100 | {} |", thousands(rival));
-            bars.add(
-                "Python in batches, times a BullMQ worker in Python",
-                batched.rate / rival,
-                Bar::AtLeast(20.0),
-            );
-        }
-        _ => rows.push_str("| a BullMQ worker in Python | | not measured |\n"),
+    for rival in &measured.handlers.python_rivals {
+        let _ = match rival.measured {
+            Some((rate, us)) => {
+                writeln!(rows, "| {} | concurrency 100 | {} | {us:.0} |", rival.name, thousands(rate))
+            }
+            None => writeln!(rows, "| {} | | not measured | |", rival.name),
+        };
+    }
+    let bullmq = measured.handlers.python_rivals.first().and_then(|rival| rival.measured);
+    if let (Some((rate, _)), Some(batched)) = (bullmq, measured.handlers.ours.first()) {
+        bars.add(
+            "Python in batches, times a BullMQ worker in Python",
+            batched.rate / rate,
+            Bar::AtLeast(20.0),
+        );
     }
     format!(
-        "Handlers that do nothing, from the tenth part of the jobs to the last: how long a handler takes to start is left out.\n\n\
-         | handler | flags | jobs a second |\n| --- | --- | --- |\n{rows}"
+        "Handlers that do nothing, from the tenth part of the jobs to the last: how long a handler takes to start is left out.\n\
+         The server's µs a job are from its push to its end.\n\n\
+         | handler | flags | jobs a second | server, µs a job |\n| --- | --- | --- | --- |\n{rows}"
     )
 }
 
