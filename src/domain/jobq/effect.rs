@@ -2,9 +2,9 @@
 
 use crate::domain::jobq::ready::batches::BatchId;
 use crate::domain::jobq::state::config::Config;
-use crate::domain::jobq::state::job::Payload;
 use crate::domain::jobq::state::new_job::{Bytes, NewDependencies, NewJob};
 use crate::domain::jobq::state::pause::Pause;
+use crate::domain::jobq::state::payload::Payload;
 use crate::domain::jobq::state::schedules::{RunProgress, ScheduleSpec};
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::jobq::state::shared_rate::RateCharge;

@@ -58,7 +58,7 @@ pub use history::event::Event;
 pub use history::minute_counts::{COLUMNS, MAX_MINUTES, Minute};
 pub use state::backoff::Backoff;
 pub use state::config::{Config, MAX_RETRIES};
-pub use state::job::State;
+pub use state::job_header::State;
 pub use state::schedules::{CatchUp, MAX_SCHEDULE_NAME_BYTES, RunBounds};
 pub use view::breakdown::{BreakdownBy, BreakdownView, stats_by};
 pub use view::filter::JobFilter;

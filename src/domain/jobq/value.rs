@@ -18,7 +18,7 @@ use crate::domain::jobq::history::event::{Event, EventSubject};
 use crate::domain::jobq::queue::{Queue, growth};
 use crate::domain::jobq::ready::ready_queue::GroupRule;
 use crate::domain::jobq::state::config::{Config, FIELDS_BEFORE_GROUP_RATE};
-use crate::domain::jobq::state::job::{Job, State};
+use crate::domain::jobq::state::job_header::State;
 use crate::domain::jobq::state::schedules::MAX_SCHEDULES;
 use crate::domain::jobq::state::serial::{MAX_AHEAD, MAX_CLOCK};
 use crate::domain::jobq::state::unique_keys::KeyHolder;
@@ -172,7 +172,7 @@ impl Value for Queue {
                     }
                     let next = self.jobs.last().map_or(0, |last| last + 1);
                     let known = (next..self.next_serial).contains(&serial) && job.token <= self.highest_token;
-                    let is_sound = is_sound(&job) && self.breakdowns.agree_with(&job);
+                    let is_sound = is_sound(job.read()) && self.breakdowns.agree_with(job.read());
                     if !known || !is_sound || !self.insert(serial, job) {
                         return Err(Corrupt);
                     }
@@ -266,11 +266,16 @@ impl Value for Queue {
         copy.dependency_graph.cancelled_edges.clone_from(&self.dependency_graph.cancelled_edges);
         let mut cancelled = Vec::new();
         for (serial, job) in self.jobs.iter() {
-            let mut job = Job::clone(job);
+            let mut job = job.to_job();
             if job.state == State::Active {
                 let released = Event::Released.plain();
-                copy.history.add(copy.config.events, copy.clock, EventSubject::job(serial, &job), released);
-                cancelled.extend(job.is_cancelled().then_some(serial));
+                copy.history.add(
+                    copy.config.events,
+                    copy.clock,
+                    EventSubject::job(serial, job.read()),
+                    released,
+                );
+                cancelled.extend(job.read().is_cancelled().then_some(serial));
                 job.state = State::Ready;
                 job.forget_run();
                 job.clear_worker();

@@ -4,7 +4,8 @@ use crate::domain::decision::Decision;
 use crate::domain::jobq::decide::batch::with_changes;
 use crate::domain::jobq::effect::{Change, Effect};
 use crate::domain::jobq::queue::Queue;
-use crate::domain::jobq::state::job::{Job, State};
+use crate::domain::jobq::state::job::BorrowedJob;
+use crate::domain::jobq::state::job_header::State;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::jobq::view::filter::JobFilter;
 use crate::domain::time::UnixMs;
@@ -80,7 +81,7 @@ pub fn decide_redrive(queue: Option<&Queue>, redrive: &Redrive<'_>, now: UnixMs)
     let now = queue.clamp(now);
     let state = if redrive.done { State::Done } else { State::Dead };
     let mut candidates = Candidates { queue, now, keys: HashSet::new(), edges: 0 };
-    let is_wanted = |job: &Job| {
+    let is_wanted = |job: BorrowedJob<'_>| {
         job.state == state
             && job.at.saturating_add(redrive.older) <= now
             && redrive.filter.matches(job.error(), job.kind())
@@ -129,7 +130,7 @@ struct Candidates<'q> {
 
 impl Candidates<'_> {
     /// Whether the job may be redriven beside those before it.
-    fn admit(&mut self, serial: Serial, job: &Job) -> bool {
+    fn admit(&mut self, serial: Serial, job: BorrowedJob<'_>) -> bool {
         // While its dependents are being notified of its end, it must not come back: the rest of
         // them would be told that a living job had ended.
         let is_notifying = self.queue.dependency_graph.ended.contains_key(&job.root(serial));
@@ -157,7 +158,7 @@ pub struct Purge<'a> {
 pub fn decide_purge(queue: Option<&Queue>, purge: &Purge<'_>, now: UnixMs) -> Decision<Moved, Effect> {
     let Some(queue) = queue else { return Decision::answer(Moved::default()) };
     let now = queue.clamp(now);
-    let is_wanted = |job: &Job| {
+    let is_wanted = |job: BorrowedJob<'_>| {
         // A delayed job is ordered by when it is due, which says nothing about its age.
         let since = if purge.state == State::Delayed { job.created } else { job.at };
         since.saturating_add(purge.older) <= now && purge.filter.matches(job.error(), job.kind())

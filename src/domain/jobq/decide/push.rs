@@ -8,7 +8,8 @@ use crate::domain::jobq::queue::{PushesOf, Queue};
 use crate::domain::jobq::state::backoff::Backoff;
 use crate::domain::jobq::state::config::Config;
 use crate::domain::jobq::state::dependencies::{DependencyOutcome, OnDead};
-use crate::domain::jobq::state::job::{Job, State};
+use crate::domain::jobq::state::job::BorrowedJob;
+use crate::domain::jobq::state::job_header::State;
 use crate::domain::jobq::state::job_id::{AutomaticId, JobId};
 use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, NewKey};
 use crate::domain::jobq::state::pause::Pause;
@@ -221,7 +222,7 @@ impl KeyStatus {
             KeyHolder::Job(serial) if job.is_some_and(|job| job.state == State::Active) => Some(serial),
             _ => None,
         };
-        let since = job.and_then(Job::unique).map_or(now, |unique| unique.since);
+        let since = job.and_then(BorrowedJob::unique).map_or(now, |unique| unique.since);
         KeyStatus { holder, active, since, next }
     }
 }

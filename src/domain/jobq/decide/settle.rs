@@ -10,7 +10,7 @@ use crate::domain::jobq::effect::{AfterFail, Change, Effect};
 use crate::domain::jobq::history::event_log::cut;
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::queue::fencing::{fenced_error, find_held_job};
-use crate::domain::jobq::state::job::{LastOutcome, State};
+use crate::domain::jobq::state::job_header::{LastOutcome, State};
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::refusal::Refusal;
 use crate::domain::time::UnixMs;

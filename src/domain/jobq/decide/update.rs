@@ -8,8 +8,10 @@ use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::queue::dependencies::dependency_error;
 use crate::domain::jobq::ready::priority_lanes::Rank;
 use crate::domain::jobq::state::dependencies::{DependencyOutcome, OnDead};
-use crate::domain::jobq::state::job::{Job, LastOutcome, Payload, State};
+use crate::domain::jobq::state::job::{BorrowedJob, Job};
+use crate::domain::jobq::state::job_header::{LastOutcome, State};
 use crate::domain::jobq::state::new_job::NewDependencies;
+use crate::domain::jobq::state::payload::Payload;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::jobq::state::unique_keys::KeyRole;
 use crate::domain::refusal::{Code, Refusal, shown};
@@ -103,7 +105,7 @@ pub fn decide_update(
 fn new_parents(
     queue: &Queue,
     serial: Serial,
-    job: &Job,
+    job: BorrowedJob<'_>,
     parents: &AddedParents<'_>,
 ) -> Result<Option<NewDependencies>, Refusal> {
     if !job.waits() || job.token > 0 || job.failures() > 0 {
@@ -151,12 +153,14 @@ fn new_parents(
     Ok((!new.after.is_empty()).then_some(new))
 }
 
-impl Job {
+impl BorrowedJob<'_> {
     /// Whether this due time is what the job has; one that is ready keeps its place in the line.
-    fn is_due_at(&self, due: UnixMs, now: UnixMs) -> bool {
+    fn is_due_at(self, due: UnixMs, now: UnixMs) -> bool {
         if self.state == State::Ready { due <= now } else { due == self.at }
     }
+}
 
+impl Job {
     /// `shift` is what aging adds from the new due time on.
     pub(crate) fn update(&mut self, given: JobUpdate, shift: Rank, now: UnixMs) {
         if let Some(priority) = given.priority {
@@ -179,7 +183,7 @@ impl Job {
             } else {
                 self.make_ready(due, shift);
             }
-            let never_ran = self.token == 0 && self.failures() == 0;
+            let never_ran = self.token == 0 && self.read().failures() == 0;
             if never_ran && let Some(lifetime) = self.lifetime_mut() {
                 lifetime.start_expiry(due);
             }

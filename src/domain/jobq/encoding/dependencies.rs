@@ -7,7 +7,8 @@ use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::state::dependencies::{
     CancelledEdges, Dependencies, DependencyOutcome, Edge, OnDead,
 };
-use crate::domain::jobq::state::job::{Job, State};
+use crate::domain::jobq::state::job::{BorrowedJob, Job};
+use crate::domain::jobq::state::job_header::State;
 use crate::domain::jobq::state::serial::Serial;
 use std::sync::Arc;
 
@@ -116,7 +117,7 @@ impl Queue {
     }
 }
 
-pub(crate) fn write_dependencies(writer: &mut Writer, serial: Serial, job: &Job, queue: &Queue) {
+pub(crate) fn write_dependencies(writer: &mut Writer, serial: Serial, job: BorrowedJob<'_>, queue: &Queue) {
     writer.option(job.dependencies(), |writer, dependencies| {
         writer.byte(dependencies.on_dead as u8);
         let waits = job.state == State::Blocked;

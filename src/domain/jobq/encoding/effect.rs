@@ -14,9 +14,9 @@ use crate::domain::jobq::encoding::schedule::{
 };
 use crate::domain::jobq::encoding::shared_rate::read_cost;
 use crate::domain::jobq::state::config::{Config, FIELDS_BEFORE_GROUP_RATE};
-use crate::domain::jobq::state::job::Payload;
 use crate::domain::jobq::state::new_job::NewJob;
 use crate::domain::jobq::state::pause::Pause;
+use crate::domain::jobq::state::payload::Payload;
 use crate::domain::jobq::state::schedules::{RunBounds, RunProgress};
 use crate::domain::jobq::state::serial::{MAX_CLOCK, Serial};
 use crate::domain::jobq::state::shared_rate::DEFAULT_COST;

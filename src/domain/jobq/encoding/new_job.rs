@@ -6,8 +6,8 @@ use crate::domain::jobq::encoding::fields::{
     read_bytes, read_chosen_id, read_duration, read_name, read_near, read_on_dead, read_priority, read_until,
 };
 use crate::domain::jobq::state::backoff::Backoff;
-use crate::domain::jobq::state::job::Payload;
 use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, NewKey};
+use crate::domain::jobq::state::payload::Payload;
 use crate::domain::jobq::state::shared_rate::DEFAULT_COST;
 use crate::domain::jobq::state::unique_keys::Until;
 

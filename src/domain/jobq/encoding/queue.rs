@@ -13,7 +13,8 @@ use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::ready::priority_lanes::Rank;
 use crate::domain::jobq::state::backoff::Backoff;
 use crate::domain::jobq::state::dependencies::Edge;
-use crate::domain::jobq::state::job::{Job, JobHeader, JobHistory, JobOptions, LastOutcome, State};
+use crate::domain::jobq::state::job::{BorrowedJob, Job, JobHistory, JobOptions};
+use crate::domain::jobq::state::job_header::{JobHeader, LastOutcome, State};
 use crate::domain::jobq::state::job_log::Log;
 use crate::domain::jobq::state::lifetime::JobLifetime;
 use crate::domain::jobq::state::serial::{MAX_CLOCK, Serial};
@@ -95,7 +96,7 @@ impl Queue {
     }
 }
 
-pub(crate) fn write_job(writer: &mut Writer, serial: Serial, job: &Job, queue: &Queue) {
+pub(crate) fn write_job(writer: &mut Writer, serial: Serial, job: BorrowedJob<'_>, queue: &Queue) {
     writer.int(serial);
     writer.bytes(job.payload());
     writer.byte(job.state as u8);
@@ -104,7 +105,7 @@ pub(crate) fn write_job(writer: &mut Writer, serial: Serial, job: &Job, queue: &
         writer.int(field);
     }
     writer.signed(job.priority.into());
-    writer.option(job.options.as_deref(), write_options);
+    writer.option(job.options, write_options);
     write_dependencies(writer, serial, job, queue);
 }
 
@@ -120,9 +121,9 @@ pub(crate) fn read_job(reader: &mut Reader<'_>, encoding: u32) -> Result<(Serial
         token: read_token_or_zero(reader)?,
         retries: reader.narrow()?,
         priority: read_priority(reader)?,
-        options: reader.option(|reader| read_options(reader, encoding))?.map(Box::new),
     };
     let mut job = Job::new(head, payload);
+    job.options = reader.option(|reader| read_options(reader, encoding))?.map(Box::new);
     let edges = reader.option(|reader| read_dependencies(reader, serial, &mut job, encoding))?;
     let edges = edges.unwrap_or_default();
     Ok((serial, job, edges))
@@ -231,7 +232,7 @@ fn shift(reader: &mut Reader<'_>) -> Result<Rank, Corrupt> {
 }
 
 /// Whether the parts of a job agree.
-pub(crate) fn is_sound(job: &Job) -> bool {
+pub(crate) fn is_sound(job: BorrowedJob<'_>) -> bool {
     let state = match job.state {
         State::Ready => job.at == job.ready_at,
         State::Active => job.token > 0 && job.last_outcome == LastOutcome::Open,
@@ -249,7 +250,7 @@ pub(crate) fn is_sound(job: &Job) -> bool {
         },
     });
     let batch = job.batch() == 0 || job.group().is_some();
-    let run = job.state != State::Done || job.options.as_ref().is_none_or(|options| options.run_started == 0);
+    let run = job.state != State::Done || job.options.is_none_or(|options| options.run_started == 0);
     let is_running = job.token > 0 && !matches!(job.last_outcome, LastOutcome::Acked | LastOutcome::Failed);
     let charge = job.rate_charge().is_none() || is_running;
     state

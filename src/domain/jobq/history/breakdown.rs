@@ -6,7 +6,8 @@
 //! the rest, whose counts are those of the queue less those of the rows.
 
 use crate::domain::jobq::history::duration_histogram::DurationHistogram;
-use crate::domain::jobq::state::job::{RowNumber, State};
+use crate::domain::jobq::state::job::RowNumber;
+use crate::domain::jobq::state::job_header::State;
 use crate::domain::jobq::state::totals::Totals;
 use crate::domain::time::UnixMs;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,6 +1,6 @@
 //! The events of a queue and the subjects they happen to.
 
-use crate::domain::jobq::state::job::JobHeader;
+use crate::domain::jobq::state::job::BorrowedJob;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::time::UnixMs;
 
@@ -137,7 +137,7 @@ pub(crate) enum EventSubject<'a> {
 }
 
 impl<'a> EventSubject<'a> {
-    pub fn job(serial: Serial, job: &'a JobHeader) -> Self {
+    pub fn job(serial: Serial, job: BorrowedJob<'a>) -> Self {
         job.id().map_or(EventSubject::Serial(serial, job.created), EventSubject::Id)
     }
 }

@@ -1,7 +1,8 @@
 //! The rows of STATS BY name and BY kind, and which of them a job belongs to.
 
 use crate::domain::jobq::history::breakdown::Breakdown;
-use crate::domain::jobq::state::job::{Job, JobHeader, JobOptions, RowNumber, State};
+use crate::domain::jobq::state::job::{BorrowedJob, Job, JobOptions, RowNumber};
+use crate::domain::jobq::state::job_header::State;
 use crate::domain::time::UnixMs;
 use std::mem;
 
@@ -15,7 +16,7 @@ pub(crate) struct Breakdowns {
 impl Breakdowns {
     /// A job changes its state; `None` is not in the queue.
     #[inline]
-    pub fn move_job(&mut self, job: &mut JobHeader, from: Option<State>, to: Option<State>, now: UnixMs) {
+    pub fn move_job(&mut self, job: &mut Job, from: Option<State>, to: Option<State>, now: UnixMs) {
         if let Some(options) = &mut job.options {
             self.move_options(options, from, to, now);
         }
@@ -46,7 +47,7 @@ impl Breakdowns {
     }
 
     /// Gives a job of an older file the rows that it would have got.
-    pub fn assign(&mut self, job: &mut JobHeader, now: UnixMs) {
+    pub fn assign(&mut self, job: &mut Job, now: UnixMs) {
         let is_dead = job.state == State::Dead;
         let Some(options) = &mut job.options else { return };
         if let Some(name) = &options.name {
@@ -60,7 +61,7 @@ impl Breakdowns {
     }
 
     /// Whether the rows that a job carries are those of its name and its kind.
-    pub fn agree_with(&self, job: &Job) -> bool {
+    pub fn agree_with(&self, job: BorrowedJob<'_>) -> bool {
         let is_of = |breakdown: &Breakdown, number: RowNumber, label: Option<&[u8]>| {
             number == 0 || breakdown.row(number).is_some_and(|row| label == Some(&*row.label))
         };

@@ -1,7 +1,7 @@
 //! Admission: pause, concurrency and rate decide how many jobs a POP may hand out.
 
 use crate::domain::jobq::queue::Queue;
-use crate::domain::jobq::state::job::State;
+use crate::domain::jobq::state::job_header::State;
 use crate::domain::jobq::state::pause::Pause;
 use crate::domain::ratelimit;
 use crate::domain::ratelimit::{Check, CheckRequest, Limit, RequestedLimit};

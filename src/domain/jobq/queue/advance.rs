@@ -9,7 +9,8 @@ use crate::domain::jobq::history::event::Event;
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::queue::as_of::{STALL_ERROR, STALL_KIND};
 use crate::domain::jobq::state::config::Keep;
-use crate::domain::jobq::state::job::{Job, State};
+use crate::domain::jobq::state::job::BorrowedJob;
+use crate::domain::jobq::state::job_header::State;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::time::UnixMs;
 use std::sync::Arc;
@@ -111,14 +112,15 @@ impl Queue {
             self.log_event(serial, Event::Cancelled.plain());
             return self.remove(serial);
         }
-        if self.job(serial).is_some_and(Job::expires_with_its_lease) {
+        if self.job(serial).is_some_and(BorrowedJob::expires_with_its_lease) {
             return self.expire(serial);
         }
         let most = self.config.stall_max;
         let died = self.job(serial).is_some_and(|job| job.dies_of_next_stall(most));
         let dead = died.then(|| Event::Dead.with_text(Some(STALL_ERROR)));
         self.change_and_log(serial, dead, |job| {
-            job.history_mut().stalls = job.stalls().saturating_add(1);
+            let stalls = &mut job.history_mut().stalls;
+            *stalls = stalls.saturating_add(1);
             if died {
                 job.state = State::Dead;
                 job.at = now;
@@ -137,9 +139,9 @@ impl Queue {
     }
 }
 
-impl Job {
+impl BorrowedJob<'_> {
     /// `most` is how many stalls it may have.
-    pub(crate) fn dies_of_next_stall(&self, most: u32) -> bool {
+    pub(crate) fn dies_of_next_stall(self, most: u32) -> bool {
         self.stalls() >= most
     }
 }

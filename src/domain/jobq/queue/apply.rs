@@ -5,7 +5,8 @@ use crate::domain::jobq::history::event::{Event, EventSubject};
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::queue::schedule_runs::run_id;
 use crate::domain::jobq::ready::priority_lanes::Rank;
-use crate::domain::jobq::state::job::{Job, JobHeader, JobOptions, LastOutcome, State};
+use crate::domain::jobq::state::job::{BorrowedJob, Job, JobOptions};
+use crate::domain::jobq::state::job_header::{JobHeader, LastOutcome, State};
 use crate::domain::jobq::state::lifetime::JobLifetime;
 use crate::domain::jobq::state::new_job::{Bytes, NewJob};
 use crate::domain::jobq::state::schedules::{MAX_SCHEDULES, Run, RunProgress, ScheduleEntry, ScheduleSpec};
@@ -47,7 +48,7 @@ impl Queue {
                         job.at = grant.deadline;
                         job.token = grant.token;
                         if let Some(batch) = batch
-                            && job.group().is_some()
+                            && job.read().group().is_some()
                         {
                             job.options_mut().batch = batch;
                         }
@@ -109,7 +110,7 @@ impl Queue {
             }
             Change::Redrive { serials } => {
                 let start = |serial: Serial| {
-                    let dependencies = self.job(serial).and_then(Job::dependencies).cloned();
+                    let dependencies = self.job(serial).and_then(BorrowedJob::dependencies).cloned();
                     self.redrive(serial, now).then_some((serial, dependencies?))
                 };
                 let started: Vec<_> = serials.into_iter().filter_map(start).collect();
@@ -245,13 +246,13 @@ impl Queue {
             token: 0,
             retries: new.retries,
             priority: new.priority,
-            options: (options != JobOptions::default()).then(|| Box::new(options)),
         };
         let mut job = Job::new(head, new.payload);
+        job.options = (options != JobOptions::default()).then(|| Box::new(options));
         if new.due <= now && !blocked {
             job.make_ready(new.due, self.shift(new.due));
         }
-        let (state, has_own_id) = (job.state, job.id().is_some());
+        let (state, has_own_id) = (job.state, job.read().id().is_some());
         if self.insert(serial, job) {
             let pushed = match state {
                 State::Delayed => Event::Pushed.at_time(new.due),
@@ -342,7 +343,7 @@ impl Queue {
 
     /// Makes a dead or done job ready again if its key allows it; returns whether it did.
     fn redrive(&mut self, serial: Serial, now: UnixMs) -> bool {
-        let again = |job: &&Job| job.state.is_end() && self.may_reacquire_key(job, now);
+        let again = |job: &BorrowedJob<'_>| job.state.is_end() && self.may_reacquire_key(*job, now);
         let begins = self.job(serial).filter(again).is_some();
         if begins {
             let shift = self.shift(now);
@@ -407,7 +408,7 @@ impl Job {
             if let Some(options) = &mut self.options {
                 options.batch = 0;
             }
-            if self.history().is_some() {
+            if self.read().history().is_some() {
                 let history = self.history_mut();
                 (history.failures, history.stalls) = (0, 0);
                 if was_done {

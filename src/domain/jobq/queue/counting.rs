@@ -3,7 +3,8 @@
 use crate::domain::jobq::effect::AfterFail;
 use crate::domain::jobq::history::breakdown::JobTimes;
 use crate::domain::jobq::queue::Queue;
-use crate::domain::jobq::state::job::{JobHeader, LastOutcome, RowNumber};
+use crate::domain::jobq::state::job::{Job, RowNumber};
+use crate::domain::jobq::state::job_header::LastOutcome;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::jobq::state::totals::{Totals, increment};
 use crate::domain::time::UnixMs;
@@ -55,7 +56,7 @@ impl Queue {
 
     /// Counts how long the run of a job took that is acknowledged or failed now. Returns that.
     pub(crate) fn count_run(&mut self, serial: Serial) -> Option<u64> {
-        let options = self.jobs.get_mut(serial)?.options.as_mut()?;
+        let options = self.jobs.options_mut(serial)?;
         let (started, row) = (mem::take(&mut options.run_started), options.name_row);
         let ran = (started > 0).then(|| self.clock.saturating_sub(started))?;
         let times: &mut JobTimes = self.breakdowns.names.times_mut(row);
@@ -64,7 +65,7 @@ impl Queue {
     }
 }
 
-impl JobHeader {
+impl Job {
     /// Notes when a run begins: of a job with a NAME, or by a POP with a WORKER. A plain job would
     /// need room for it that it does not take otherwise.
     pub(crate) fn start_run(&mut self, has_worker: bool, now: UnixMs) {

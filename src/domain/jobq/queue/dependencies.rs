@@ -8,7 +8,8 @@ use crate::domain::jobq::MAX_PARENTS;
 use crate::domain::jobq::history::event::Event;
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::state::dependencies::{CancelledEdges, Dependencies, DependencyOutcome, OnDead};
-use crate::domain::jobq::state::job::{Job, State};
+use crate::domain::jobq::state::job::BorrowedJob;
+use crate::domain::jobq::state::job_header::State;
 use crate::domain::jobq::state::new_job::NewDependencies;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::refusal::shown;
@@ -18,42 +19,31 @@ use std::sync::Arc;
 /// How many dependents one effect notifies. The next effects notify the rest.
 const MAX_NOTIFICATIONS: usize = 1_000;
 
-impl Job {
-    pub(crate) fn dependencies(&self) -> Option<&Dependencies> {
+impl<'j> BorrowedJob<'j> {
+    pub(crate) fn dependencies(self) -> Option<&'j Dependencies> {
         self.lifetime()?.dependencies.as_ref()
     }
 
-    pub(crate) fn dependencies_mut(&mut self) -> Option<&mut Dependencies> {
-        self.lifetime_mut()?.dependencies.as_mut()
-    }
-
-    /// It goes on: what it waited for no longer concerns it.
-    pub(crate) fn forget_dependencies(&mut self) {
-        if let Some(lifetime) = self.lifetime_mut() {
-            lifetime.dependencies = None;
-        }
-    }
-
     /// The number of jobs that it still waits for.
-    pub(crate) fn open(&self) -> u32 {
+    pub(crate) fn open(self) -> u32 {
         self.dependencies().map_or(0, |dependencies| dependencies.open)
     }
 
     /// The root that the edges to its dependents start from.
-    pub(crate) fn root(&self, serial: Serial) -> Serial {
+    pub(crate) fn root(self, serial: Serial) -> Serial {
         self.lifetime().and_then(|lifetime| lifetime.root).unwrap_or(serial)
     }
 }
 
 impl Queue {
     /// The job that has this root now.
-    pub(crate) fn job_at_root(&self, root: Serial) -> Option<(Serial, &Job)> {
+    pub(crate) fn job_at_root(&self, root: Serial) -> Option<(Serial, BorrowedJob<'_>)> {
         let serial = self.dependency_graph.replaced_by.get(&root).copied().unwrap_or(root);
         self.job(serial).filter(|job| job.root(serial) == root).map(|job| (serial, job))
     }
 
     /// Whether other jobs wait for this one.
-    pub(crate) fn is_waited_for(&self, serial: Serial, job: &Job) -> bool {
+    pub(crate) fn is_waited_for(&self, serial: Serial, job: BorrowedJob<'_>) -> bool {
         self.dependency_graph.first(job.root(serial), DependencyOutcome::Gone).is_some()
     }
 
@@ -61,8 +51,8 @@ impl Queue {
     pub(crate) fn waits_for<'q>(
         &'q self,
         serial: Serial,
-        job: &'q Job,
-    ) -> impl Iterator<Item = (Serial, &'q Job)> {
+        job: BorrowedJob<'q>,
+    ) -> impl Iterator<Item = (Serial, BorrowedJob<'q>)> {
         let dependencies = job.dependencies().filter(|_| job.state == State::Blocked);
         let open = dependencies.into_iter().flat_map(move |dependencies| {
             dependencies
@@ -146,7 +136,12 @@ impl Queue {
     }
 
     /// Schedules the notification of the jobs that wait for this one.
-    pub(crate) fn note_ended(&mut self, serial: Serial, gone: Option<&Job>, outcome: DependencyOutcome) {
+    pub(crate) fn note_ended(
+        &mut self,
+        serial: Serial,
+        gone: Option<BorrowedJob<'_>>,
+        outcome: DependencyOutcome,
+    ) {
         if self.dependency_graph.edges.is_empty() {
             return;
         }
@@ -216,16 +211,17 @@ impl Queue {
 
     /// Tells a waiting job that one of its dependencies ended.
     fn notify_dependent(&mut self, child: Serial, root: Serial, outcome: DependencyOutcome) {
-        let waits = |job: &&Job| job.state == State::Blocked && job.open() > 0;
+        let waits = |job: &BorrowedJob<'_>| job.state == State::Blocked && job.open() > 0;
         let Some(on_dead) = self
             .job(child)
             .filter(waits)
-            .and_then(Job::dependencies)
+            .and_then(BorrowedJob::dependencies)
             .map(|dependencies| dependencies.on_dead)
         else {
             return;
         };
-        if let Some(dependencies) = self.jobs.get_mut(child).and_then(|job| job.dependencies_mut()) {
+        let lifetime = self.jobs.lifetime_mut(child);
+        if let Some(dependencies) = lifetime.and_then(|lifetime| lifetime.dependencies.as_mut()) {
             dependencies.open -= 1;
         }
         if outcome == DependencyOutcome::Done || on_dead == OnDead::Run {

@@ -2,31 +2,24 @@
 
 use crate::domain::jobq::history::event::Event;
 use crate::domain::jobq::queue::Queue;
-use crate::domain::jobq::state::job::{Job, State};
-use crate::domain::jobq::state::lifetime::{JobDeadline, JobLifetime, MIN_RETENTION_MS};
+use crate::domain::jobq::state::job::BorrowedJob;
+use crate::domain::jobq::state::job_header::State;
+use crate::domain::jobq::state::lifetime::{JobDeadline, MIN_RETENTION_MS};
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::time::UnixMs;
 
-impl Job {
-    pub(crate) fn lifetime(&self) -> Option<&JobLifetime> {
-        self.options.as_ref()?.lifetime.as_deref()
-    }
-
-    pub(crate) fn lifetime_mut(&mut self) -> Option<&mut JobLifetime> {
-        self.options.as_mut()?.lifetime.as_deref_mut()
-    }
-
+impl BorrowedJob<'_> {
     /// When its waiting ends, if it does.
-    pub(crate) fn expires(&self) -> Option<UnixMs> {
+    pub(crate) fn expires(self) -> Option<UnixMs> {
         self.lifetime().map(|lifetime| lifetime.expires).filter(|expires| *expires > 0)
     }
 
     /// Its own KEEP, but never shorter than [`MIN_RETENTION_MS`].
-    pub(crate) fn keep(&self) -> Option<u64> {
+    pub(crate) fn keep(self) -> Option<u64> {
         self.lifetime()?.keep.map(|keep| keep.max(MIN_RETENTION_MS))
     }
 
-    pub(crate) fn deadline(&self) -> JobDeadline {
+    pub(crate) fn deadline(self) -> JobDeadline {
         match self.state {
             State::Active | State::Blocked => JobDeadline::None,
             State::Done | State::Dead => self
@@ -37,12 +30,12 @@ impl Job {
     }
 
     /// Whether it waits and has waited too long.
-    pub(crate) fn is_expired(&self, now: UnixMs) -> bool {
+    pub(crate) fn is_expired(self, now: UnixMs) -> bool {
         matches!(self.deadline(), JobDeadline::Expiry(at) if at <= now)
     }
 
     /// Whether its waiting was over when its lease ran out.
-    pub(crate) fn expires_with_its_lease(&self) -> bool {
+    pub(crate) fn expires_with_its_lease(self) -> bool {
         self.expires().is_some_and(|expires| expires <= self.at)
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::domain::jobq::effect::{Change, JobUpdate};
 use crate::domain::jobq::queue::Queue;
-use crate::domain::jobq::state::job::Payload;
 use crate::domain::jobq::state::new_job::KeyClaim;
+use crate::domain::jobq::state::payload::Payload;
 use crate::domain::jobq::state::serial::Serial;
 
 /// Whether the change adds a job, a schedule, a line of a log or the settings of a new queue, or

@@ -12,7 +12,8 @@ use crate::domain::jobq::state::config::{Config, Keep};
 use crate::domain::jobq::state::dependencies::{DependencyGraph, DependencyOutcome};
 use crate::domain::jobq::state::group_controls::GroupControls;
 use crate::domain::jobq::state::id_index::IdIndex;
-use crate::domain::jobq::state::job::{Job, State};
+use crate::domain::jobq::state::job::{BorrowedJob, Job};
+use crate::domain::jobq::state::job_header::State;
 use crate::domain::jobq::state::job_id::{AutomaticId, JobId};
 use crate::domain::jobq::state::job_table::JobTable;
 use crate::domain::jobq::state::lifetime::{Deadlines, JobDeadline};
@@ -142,7 +143,8 @@ impl Queue {
         self.clock.max(now)
     }
 
-    pub(crate) fn job(&self, serial: Serial) -> Option<&Job> {
+    #[inline]
+    pub(crate) fn job(&self, serial: Serial) -> Option<BorrowedJob<'_>> {
         self.jobs.get(serial)
     }
 
@@ -152,7 +154,7 @@ impl Queue {
     }
 
     /// A job by the id that its clients use.
-    pub(crate) fn find(&self, id: &[u8]) -> Option<(Serial, &Job)> {
+    pub(crate) fn find(&self, id: &[u8]) -> Option<(Serial, BorrowedJob<'_>)> {
         if id.first() == Some(&b'#') {
             let (serial, created) = AutomaticId::parse(id)?;
             let job = self.job(serial).filter(|job| job.id().is_none() && job.created == created)?;
@@ -172,13 +174,13 @@ impl Queue {
 
     /// Adds a job. Returns false if the serial, the id or its role for its key is taken.
     pub(crate) fn insert(&mut self, serial: Serial, job: Job) -> bool {
-        !self.has(serial, job.id()) && self.insert_unchecked(serial, job)
+        !self.has(serial, job.read().id()) && self.insert_unchecked(serial, job)
     }
 
     /// Like [`Queue::insert`], but the caller has checked that neither the serial nor the id is
     /// [taken](Queue::has).
     pub(crate) fn insert_unchecked(&mut self, serial: Serial, mut job: Job) -> bool {
-        let root = job.lifetime().and_then(|lifetime| lifetime.root);
+        let root = job.read().lifetime().and_then(|lifetime| lifetime.root);
         let replaced_by = &self.dependency_graph.replaced_by;
         // A job may give its root away while it is there: only one job has a root.
         let is_root_taken = match root {
@@ -188,19 +190,19 @@ impl Queue {
             }
             None => replaced_by.contains_key(&serial),
         };
-        if is_root_taken || job.unique().is_some_and(|unique| !self.keys.insert(serial, unique)) {
+        if is_root_taken || job.read().unique().is_some_and(|unique| !self.keys.insert(serial, unique)) {
             return false;
         }
-        if let Some(id) = job.id() {
+        if let Some(id) = job.read().id() {
             self.ids.insert(id, serial);
         }
         if let Some(root) = root {
             self.dependency_graph.replaced_by.insert(root, serial);
         }
-        self.job_bytes += job.memory_bytes();
+        self.job_bytes += job.read().memory_bytes();
         let state = job.state;
         self.breakdowns.move_job(&mut job, None, Some(state), self.clock);
-        self.reindex(serial, None, Some(&job.index_key(serial)));
+        self.reindex(serial, None, Some(&job.read().index_key(serial)));
         self.jobs.insert(serial, job);
         true
     }
@@ -217,27 +219,28 @@ impl Queue {
         what: Option<EventWithDetail<'_>>,
         change: impl FnOnce(&mut Job),
     ) {
-        let Some(job) = self.jobs.get_mut(serial) else { return };
-        let before = (job.index_key(serial), job.memory_bytes());
-        change(job);
+        let Some(mut job) = self.jobs.get_mut(serial) else { return };
+        let before = (job.read().index_key(serial), job.read().memory_bytes());
+        change(&mut job);
         if job.state != State::Active {
             job.clear_worker();
         }
         let state = job.state;
         if state != before.0.state {
-            self.breakdowns.move_job(job, Some(before.0.state), Some(state), self.clock);
+            self.breakdowns.move_job(&mut job, Some(before.0.state), Some(state), self.clock);
         }
         if let Some(what) = what {
-            self.history.add(self.config.events, self.clock, EventSubject::job(serial, job), what);
+            self.history.add(self.config.events, self.clock, EventSubject::job(serial, job.read()), what);
         }
-        let after = (job.index_key(serial), job.memory_bytes());
-        let has_life = job.lifetime().is_some();
+        let after = (job.read().index_key(serial), job.read().memory_bytes());
+        let has_life = job.read().lifetime().is_some();
+        drop(job);
         self.job_bytes = self.job_bytes - before.1 + after.1;
         let sooner = after.0.may_end_before(&before.0);
         if sooner {
             self.history.events.note_change();
         }
-        if sooner || (job.state.is_end() && !before.0.state.is_end()) {
+        if sooner || (after.0.state.is_end() && !before.0.state.is_end()) {
             self.changed_jobs.push(serial);
         }
         if before.0 != after.0 {
@@ -279,27 +282,28 @@ impl Queue {
             let key = Arc::clone(&unique.key);
             self.abandon_next(serial, &key);
         }
-        let dependencies = self.jobs.get_mut(serial).and_then(|job| job.dependencies_mut());
+        let dependencies = self.jobs.lifetime_mut(serial).and_then(|lifetime| lifetime.dependencies.as_mut());
         if let Some(dependencies) = dependencies.filter(|dependencies| dependencies.open > 0) {
             let before = dependencies.clone();
             dependencies.open = 0;
             self.cancel_edges(serial, &before);
         }
         if !matches!(state, State::Blocked | State::Dead)
-            && let Some(job) = self.jobs.get_mut(serial)
+            && let Some(lifetime) = self.jobs.lifetime_mut(serial)
         {
-            let before = job.memory_bytes();
-            job.forget_dependencies();
-            self.job_bytes = self.job_bytes - before + job.memory_bytes();
+            // It goes on: what it waited for no longer concerns it.
+            let before = lifetime.memory_bytes();
+            lifetime.dependencies = None;
+            self.job_bytes = self.job_bytes - before + lifetime.memory_bytes();
         }
     }
 
     /// Removes a job, releases its key and notifies its dependents.
     pub(crate) fn remove(&mut self, serial: Serial) {
         if let Some(job) = self.detach(serial) {
-            self.update_key_after_end(serial, Some(&job));
+            self.update_key_after_end(serial, Some(job.read()));
             if job.state != State::Done {
-                self.note_ended(serial, Some(&job), DependencyOutcome::Gone);
+                self.note_ended(serial, Some(job.read()), DependencyOutcome::Gone);
             }
         }
     }
@@ -308,19 +312,19 @@ impl Queue {
         let mut job = self.jobs.remove(serial)?;
         let state = job.state;
         self.breakdowns.move_job(&mut job, Some(state), None, self.clock);
-        self.reindex(serial, Some(&job.index_key(serial)), None);
-        if let Some(id) = job.id() {
+        self.reindex(serial, Some(&job.read().index_key(serial)), None);
+        if let Some(id) = job.read().id() {
             self.ids.remove(id, serial);
         }
-        self.job_bytes -= job.memory_bytes();
+        self.job_bytes -= job.read().memory_bytes();
         if !job.state.is_end() {
             self.changed_jobs.push(serial);
         }
         self.schedules.release_held_by(serial);
-        if let Some(root) = job.lifetime().and_then(|lifetime| lifetime.root) {
+        if let Some(root) = job.read().lifetime().and_then(|lifetime| lifetime.root) {
             self.dependency_graph.replaced_by.remove(&root);
         }
-        if let Some(dependencies) = job.dependencies() {
+        if let Some(dependencies) = job.read().dependencies() {
             self.cancel_edges(serial, dependencies);
         }
         Some(job)
@@ -329,7 +333,8 @@ impl Queue {
     /// Makes a blocked job ready or delayed if nothing blocks it any more.
     pub(crate) fn unblock(&mut self, serial: Serial) {
         let now = self.clock;
-        let waits_no_more = |job: &&Job| job.state == State::Blocked && !job.is_next() && job.open() == 0;
+        let waits_no_more =
+            |job: &BorrowedJob<'_>| job.state == State::Blocked && !job.is_next() && job.open() == 0;
         let Some(job) = self.job(serial).filter(waits_no_more) else { return };
         let due = job.ready_at.max(now);
         let shift = self.shift(now);
@@ -421,8 +426,8 @@ fn time_index_of(state: State, end: JobDeadline) -> usize {
     }
 }
 
-impl Job {
-    fn index_key(&self, serial: Serial) -> IndexKey {
+impl<'j> BorrowedJob<'j> {
+    fn index_key(self, serial: Serial) -> IndexKey {
         let member = self.group().filter(|_| !matches!(self.state, State::Done | State::Dead));
         let member = member.map(|group| GroupMembership {
             group: Arc::clone(group),
@@ -446,7 +451,7 @@ impl Job {
     }
 
     /// The id that clients use for this job.
-    pub(crate) fn shown_id(&self, serial: Serial) -> JobId<'_> {
+    pub(crate) fn shown_id(self, serial: Serial) -> JobId<'j> {
         self.id().map_or_else(|| JobId::Automatic(AutomaticId::of(serial, self.created)), JobId::from)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::jobq::history::event::{Event, EventSubject, EventWithDetail};
 use crate::domain::jobq::queue::Queue;
-use crate::domain::jobq::state::job::State;
+use crate::domain::jobq::state::job_header::State;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::time::UnixMs;
 

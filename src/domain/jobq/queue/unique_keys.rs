@@ -6,7 +6,8 @@
 
 use crate::domain::jobq::history::event::Event;
 use crate::domain::jobq::queue::Queue;
-use crate::domain::jobq::state::job::{Job, State};
+use crate::domain::jobq::state::job::BorrowedJob;
+use crate::domain::jobq::state::job_header::State;
 use crate::domain::jobq::state::job_id::JobId;
 use crate::domain::jobq::state::new_job::{KeyClaim, NewKey};
 use crate::domain::jobq::state::serial::Serial;
@@ -14,27 +15,17 @@ use crate::domain::jobq::state::unique_keys::{HeldKey, KeyHolder, KeyRole, Uniqu
 use crate::domain::time::UnixMs;
 use std::sync::Arc;
 
-impl Job {
-    pub(crate) fn unique(&self) -> Option<&Unique> {
+impl<'j> BorrowedJob<'j> {
+    pub(crate) fn unique(self) -> Option<&'j Unique> {
         self.lifetime()?.unique.as_ref()
     }
 
-    pub(crate) fn unique_mut(&mut self) -> Option<&mut Unique> {
-        self.lifetime_mut()?.unique.as_mut()
-    }
-
-    fn forget_key(&mut self) {
-        if let Some(lifetime) = self.lifetime_mut() {
-            lifetime.unique = None;
-        }
-    }
-
     /// Whether it is neither active nor has ended.
-    pub(crate) fn waits(&self) -> bool {
+    pub(crate) fn waits(self) -> bool {
         matches!(self.state, State::Ready | State::Delayed | State::Blocked)
     }
 
-    pub(crate) fn is_next(&self) -> bool {
+    pub(crate) fn is_next(self) -> bool {
         self.unique().is_some_and(|unique| unique.role == KeyRole::Next)
     }
 }
@@ -79,7 +70,7 @@ impl Queue {
     }
 
     fn unique_of(&mut self, serial: Serial) -> Option<&mut Unique> {
-        self.jobs.get_mut(serial)?.unique_mut()
+        self.jobs.lifetime_mut(serial)?.unique.as_mut()
     }
 
     /// Releases the key of a job that was popped if it is held until the start. That is final: not
@@ -96,17 +87,17 @@ impl Queue {
     }
 
     fn forget_key(&mut self, serial: Serial) {
-        if let Some(job) = self.jobs.get_mut(serial) {
-            let before = job.memory_bytes();
-            job.forget_key();
-            self.job_bytes = self.job_bytes - before + job.memory_bytes();
+        if let Some(lifetime) = self.jobs.lifetime_mut(serial) {
+            let before = lifetime.memory_bytes();
+            lifetime.unique = None;
+            self.job_bytes = self.job_bytes - before + lifetime.memory_bytes();
         }
     }
 
     /// Makes a job give up its key, or its claim to be the next holder, whatever becomes of the
     /// job.
     pub(crate) fn give_up_key(&mut self, serial: Serial) {
-        let Some(unique) = self.job(serial).and_then(Job::unique) else { return };
+        let Some(unique) = self.job(serial).and_then(BorrowedJob::unique) else { return };
         let (key, role) = (Arc::clone(&unique.key), unique.role);
         match role {
             KeyRole::Past => return,
@@ -118,8 +109,8 @@ impl Queue {
     }
 
     /// Updates the key of a job that ended or was removed.
-    pub(crate) fn update_key_after_end(&mut self, serial: Serial, gone: Option<&Job>) {
-        let Some(unique) = gone.or_else(|| self.job(serial)).and_then(Job::unique) else { return };
+    pub(crate) fn update_key_after_end(&mut self, serial: Serial, gone: Option<BorrowedJob<'_>>) {
+        let Some(unique) = gone.or_else(|| self.job(serial)).and_then(BorrowedJob::unique) else { return };
         let key = Arc::clone(&unique.key);
         match (unique.role, unique.until, gone) {
             (KeyRole::Past, ..) | (KeyRole::Holds, Until::Time, None) => {}
@@ -145,7 +136,7 @@ impl Queue {
     }
 
     /// The id of the job that holds the key for which this job is next.
-    pub(crate) fn holder_before<'q>(&'q self, job: &'q Job) -> Option<JobId<'q>> {
+    pub(crate) fn holder_before<'q>(&'q self, job: BorrowedJob<'q>) -> Option<JobId<'q>> {
         let unique = job.unique().filter(|unique| unique.role == KeyRole::Next)?;
         match &self.keys.held.get(&unique.key)?.holder {
             KeyHolder::Job(serial) => Some(self.job(*serial)?.shown_id(*serial)),
@@ -155,14 +146,15 @@ impl Queue {
     }
 
     /// Whether a job that ended may take its key again.
-    pub(crate) fn may_reacquire_key(&self, job: &Job, now: UnixMs) -> bool {
+    pub(crate) fn may_reacquire_key(&self, job: BorrowedJob<'_>, now: UnixMs) -> bool {
         job.unique()
             .is_none_or(|unique| unique.role == KeyRole::Holds || self.held_key(&unique.key, now).is_none())
     }
 
     /// Gives a redriven job its key again.
     pub(crate) fn reacquire_key(&mut self, serial: Serial) {
-        let key = self.job(serial).and_then(Job::unique).filter(|unique| unique.role == KeyRole::Past);
+        let key =
+            self.job(serial).and_then(BorrowedJob::unique).filter(|unique| unique.role == KeyRole::Past);
         if let Some(key) = key.map(|unique| Arc::clone(&unique.key)) {
             self.release_key(&key);
             self.acquire_key(serial);

@@ -2,7 +2,7 @@
 
 use crate::domain::jobq::state::backoff::Backoff;
 use crate::domain::jobq::state::dependencies::OnDead;
-use crate::domain::jobq::state::job::Payload;
+use crate::domain::jobq::state::payload::Payload;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::jobq::state::unique_keys::Until;
 use crate::domain::time::UnixMs;

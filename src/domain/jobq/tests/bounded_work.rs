@@ -1,9 +1,11 @@
 //! Many jobs at once: what time has made due happens in bounded steps.
 
 use super::harness::*;
-use crate::domain::jobq::state::job::{Job, JobHeader, LastOutcome, Payload};
+use crate::domain::jobq::state::job::Job;
+use crate::domain::jobq::state::job_header::{JobHeader, LastOutcome};
 use crate::domain::jobq::state::job_id::JobId;
 use crate::domain::jobq::state::lifetime::JobLifetime;
+use crate::domain::jobq::state::payload::Payload;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::jobq::*;
 use crate::domain::time::{DAY, UnixMs};

@@ -3,15 +3,15 @@
 use super::harness::*;
 use crate::domain::jobq::encoding::breakdown::{KINDS, NAMES};
 use crate::domain::jobq::history::breakdown::{Breakdown, JobCounts, JobTimes, MAX_ROWS};
-use crate::domain::jobq::state::job::{Job, RowNumber};
+use crate::domain::jobq::state::job::{BorrowedJob, RowNumber};
 use crate::domain::jobq::*;
 use crate::domain::value::Value as _;
 use proptest::prelude::*;
 
 /// The rows against the jobs that carry their numbers.
 pub(crate) fn check_rows(queue: &Queue) {
-    let name_row = |job: &Job| (job.name_row(), job.name().map(<[u8]>::to_vec));
-    let kind_row = |job: &Job| {
+    let name_row = |job: BorrowedJob<'_>| (job.name_row(), job.name().map(<[u8]>::to_vec));
+    let kind_row = |job: BorrowedJob<'_>| {
         let number = job.history().map_or(0, |history| history.kind_row);
         assert!(number == 0 || job.state == State::Dead, "only dead jobs are counted by kind");
         (number, job.kind().map(<[u8]>::to_vec))
@@ -20,7 +20,11 @@ pub(crate) fn check_rows(queue: &Queue) {
     check_jobs(queue, &queue.breakdowns.kinds, kind_row);
 }
 
-fn check_jobs(queue: &Queue, breakdown: &Breakdown, row_of: impl Fn(&Job) -> (RowNumber, Option<Vec<u8>>)) {
+fn check_jobs(
+    queue: &Queue,
+    breakdown: &Breakdown,
+    row_of: impl Fn(BorrowedJob<'_>) -> (RowNumber, Option<Vec<u8>>),
+) {
     let mut counts = vec![JobCounts::default(); breakdown.rows().len()];
     for (_, job) in queue.jobs.iter() {
         let (number, label) = row_of(job);
@@ -155,7 +159,7 @@ fn jobs_of_an_older_file_get_their_rows() {
     let mut old = Queue::default();
     (old.clock, old.next_serial, old.highest_token) = (counted.clock, 2, counted.highest_token);
     for (serial, job) in counted.jobs.iter() {
-        let mut job = job.clone();
+        let mut job = job.to_job();
         job.options_mut().name_row = 0;
         job.options_mut().history.iter_mut().for_each(|history| history.kind_row = 0);
         old.breakdowns.assign(&mut job, old.clock);

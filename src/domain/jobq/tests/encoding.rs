@@ -7,10 +7,12 @@ use crate::domain::codec::Corrupt;
 use crate::domain::jobq::effect::Change;
 use crate::domain::jobq::encoding::queue::SCHEDULES;
 use crate::domain::jobq::ready::aging::Aging;
-use crate::domain::jobq::state::job::{Job, JobHeader, JobHistory, JobOptions, LastOutcome, Payload};
+use crate::domain::jobq::state::job::{Job, JobHistory, JobOptions};
+use crate::domain::jobq::state::job_header::{JobHeader, LastOutcome};
 use crate::domain::jobq::state::job_log::Log;
 use crate::domain::jobq::state::lifetime::JobLifetime;
 use crate::domain::jobq::state::new_job::NewJob;
+use crate::domain::jobq::state::payload::Payload;
 use crate::domain::jobq::state::schedules::{Run, RunBounds, RunProgress, ScheduleEntry, ScheduleSpec};
 use crate::domain::jobq::state::serial::{MAX_AHEAD, MAX_CLOCK};
 use crate::domain::jobq::state::shared_rate::JobRate;
@@ -82,9 +84,10 @@ pub(super) fn full_job() -> Job {
         token: 14,
         retries: 17,
         priority: -18,
-        options: Some(Box::new(options)),
     };
-    Job::new(head, b"payload"[..].into())
+    let mut job = Job::new(head, b"payload"[..].into());
+    job.options = Some(Box::new(options));
+    job
 }
 
 pub(super) fn let_go(unique: &mut Unique) {

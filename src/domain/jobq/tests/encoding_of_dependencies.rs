@@ -3,7 +3,7 @@
 use super::encoding::*;
 use super::harness::*;
 use crate::domain::jobq::state::dependencies::{CancelledEdges, Dependencies, DependencyOutcome};
-use crate::domain::jobq::state::job::LastOutcome;
+use crate::domain::jobq::state::job_header::LastOutcome;
 use crate::domain::jobq::state::lifetime::JobLifetime;
 use crate::domain::jobq::*;
 
@@ -70,7 +70,7 @@ fn cancelled(on_dead: OnDead, after: &[u64]) -> CancelledEdges {
 }
 
 fn flow_of(queue: &mut Queue) -> &mut Dependencies {
-    queue.jobs.get_mut(3).and_then(|job| job.dependencies_mut()).expect("dependencies")
+    queue.jobs.lifetime_mut(3).and_then(|lifetime| lifetime.dependencies.as_mut()).expect("dependencies")
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn edges_that_lead_from_nowhere_are_corrupt() {
         assert_eq!(loaded(&blocks).is_err(), !(2..4).contains(&i), "change {i}");
     }
     let mut replaced_by = waiting_queue();
-    replaced_by.jobs.get_mut(2).and_then(|job| job.lifetime_mut()).expect("a lifetime").root = Some(1);
+    replaced_by.jobs.lifetime_mut(2).expect("a lifetime").root = Some(1);
     assert!(loaded(&saved(&replaced_by)).is_err(), "a root of two jobs");
 }
 

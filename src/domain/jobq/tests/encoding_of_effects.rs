@@ -3,8 +3,8 @@
 use super::encoding::*;
 use crate::domain::codec::{Corrupt, Reader};
 use crate::domain::jobq::effect::{AfterFail, Change, Grant, JobUpdate};
-use crate::domain::jobq::state::job::Payload;
 use crate::domain::jobq::state::new_job::{KeyClaim, NewDependencies, NewJob, NewKey};
+use crate::domain::jobq::state::payload::Payload;
 use crate::domain::jobq::state::schedules::{RunBounds, RunProgress};
 use crate::domain::jobq::state::serial::MAX_CLOCK;
 use crate::domain::jobq::*;

@@ -2,7 +2,7 @@
 
 use crate::domain::jobq::history::event::Event;
 use crate::domain::jobq::history::event_log::cut;
-use crate::domain::jobq::state::job::Job;
+use crate::domain::jobq::state::job::BorrowedJob;
 use crate::domain::jobq::state::totals::Totals;
 use crate::domain::jobq::view::events::{EventView, events};
 use crate::domain::jobq::*;
@@ -24,7 +24,7 @@ pub(crate) struct Follower {
     last: Option<(Event, UnixMs)>,
 }
 
-fn place(job: &Job) -> Place {
+fn place(job: BorrowedJob<'_>) -> Place {
     (job.state, (job.state == State::Delayed).then_some(job.at))
 }
 

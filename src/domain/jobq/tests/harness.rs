@@ -8,7 +8,7 @@ use crate::domain::jobq::ready::priority_lanes::{LanePosition, PriorityLanes};
 use crate::domain::jobq::ready::ready_queue::GroupRule;
 use crate::domain::jobq::state::dependencies::Dependencies;
 use crate::domain::jobq::state::group_controls::GroupControl;
-use crate::domain::jobq::state::job::Job;
+use crate::domain::jobq::state::job::BorrowedJob;
 use crate::domain::jobq::state::lifetime::JobDeadline;
 use crate::domain::jobq::state::unique_keys::{KeyHolder, UniqueKeys};
 use crate::domain::jobq::tests::breakdown::check_rows;
@@ -234,16 +234,16 @@ pub(crate) fn check_indexes(queue: &Queue) {
     for state in State::ALL {
         let jobs = queue.jobs.iter().filter(|(_, job)| job.state == state);
         let mut expected: Vec<_> = jobs.collect();
-        let group = |job: &Job| job.group().cloned();
+        let group = |job: BorrowedJob<'_>| job.group().cloned();
         expected.sort_by_key(|(serial, job)| match state {
             State::Ready => {
-                let started = group(job).is_some() && job.is_started();
+                let started = group(*job).is_some() && job.is_started();
                 let (fifo, at, serial) = if job.is_lifo() {
                     (0, u64::MAX - job.at, u64::MAX - *serial)
                 } else {
                     (1, job.at, *serial)
                 };
-                (group(job), !started, job.rank(), fifo, at, serial)
+                (group(*job), !started, job.rank(), fifo, at, serial)
             }
             _ => (None, false, 0, 0, job.at, *serial),
         });
@@ -283,7 +283,8 @@ pub(crate) fn check_indexes(queue: &Queue) {
         }
     }
     for (root, on_dead, child) in &queue.dependency_graph.edges {
-        let job = queue.job(*child).filter(|job| job.state == State::Blocked).and_then(Job::dependencies);
+        let job =
+            queue.job(*child).filter(|job| job.state == State::Blocked).and_then(BorrowedJob::dependencies);
         let known = |dependencies: &Dependencies| {
             dependencies.after.binary_search(root).is_ok()
                 && (dependencies.on_dead == OnDead::Wait) == *on_dead
@@ -308,7 +309,7 @@ pub(crate) fn check_indexes(queue: &Queue) {
 /// What each group knows of its jobs against the jobs themselves, and its seats in the rings.
 fn check_groups(queue: &Queue) {
     let (mut unstarted, mut started) = (Vec::new(), Vec::new());
-    let mut by_group: BTreeMap<&[u8], Vec<(u64, &Job)>> = BTreeMap::new();
+    let mut by_group: BTreeMap<&[u8], Vec<(u64, BorrowedJob<'_>)>> = BTreeMap::new();
     for (serial, job) in queue.jobs.iter() {
         if let Some(group) = job.group() {
             by_group.entry(group).or_default().push((serial, job));
@@ -319,7 +320,7 @@ fn check_groups(queue: &Queue) {
         let slot_holders: Vec<u64> =
             jobs().filter(|(_, job)| job.is_started()).map(|(serial, _)| serial).collect();
         assert_eq!(group.slot_holders.iter().copied().collect::<Vec<_>>(), slot_holders);
-        let slot = |(serial, job): (u64, &Job)| {
+        let slot = |(serial, job): (u64, BorrowedJob<'_>)| {
             if job.batch() > 0 { (true, job.batch()) } else { (false, serial) }
         };
         let held: BTreeSet<_> = jobs().filter(|(_, job)| job.is_started()).map(slot).collect();
@@ -343,7 +344,7 @@ fn check_groups(queue: &Queue) {
         let own = control.and_then(|control| control.concurrency);
         let is_closed = control.is_some_and(|control| control.is_closed);
         assert_eq!((group.rule.width, group.rule.is_closed), (own, is_closed));
-        let row = |lanes: &PriorityLanes, taken, run: &[(u64, &Job)]| {
+        let row = |lanes: &PriorityLanes, taken, run: &[(u64, BorrowedJob<'_>)]| {
             let taken = match own {
                 _ if is_closed => return None,
                 Some(own) if taken >= own => return None,
@@ -361,8 +362,9 @@ fn check_groups(queue: &Queue) {
         // The oldest of all that may be tried again bounds that of those that share the first slot.
         let first =
             startable.iter().next().and_then(|(_, first)| jobs().find(|(serial, _)| *serial == first));
-        let shares =
-            |one: &(u64, &Job)| one.1.is_started() && first.is_some_and(|first| slot(first) == slot(*one));
+        let shares = |one: &(u64, BorrowedJob<'_>)| {
+            one.1.is_started() && first.is_some_and(|first| slot(first) == slot(*one))
+        };
         let mut run: Vec<_> = ready().filter(shares).collect();
         if run.len() == jobs().filter(shares).count() {
             run.extend(&fresh);

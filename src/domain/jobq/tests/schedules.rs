@@ -115,10 +115,10 @@ fn a_run_has_all_that_its_push_says() {
     let now = world.now;
     let pushed = world.push(&Push { id: Some(b"pushed"), ..push });
     assert_eq!(pushed, Pushed::New(JobId::from(Box::from(*b"pushed"))));
-    let mut jobs = world.queue().jobs.iter().map(|(_, job)| job.clone());
+    let mut jobs = world.queue().jobs.iter().map(|(_, job)| job.to_job());
     let (run, mut like) = (jobs.next().unwrap(), jobs.next().unwrap());
-    assert_eq!(run.id(), Some(format!("s@{now}").as_bytes()));
-    like.options_mut().id = run.id().map(Box::from);
+    assert_eq!(run.read().id(), Some(format!("s@{now}").as_bytes()));
+    like.options_mut().id = run.read().id().map(Box::from);
     assert_eq!(run, like);
 }
 

@@ -2,7 +2,8 @@
 
 use super::harness::*;
 use crate::domain::decision::Decision;
-use crate::domain::jobq::state::job::{Job, LastOutcome};
+use crate::domain::jobq::state::job::Job;
+use crate::domain::jobq::state::job_header::LastOutcome;
 use crate::domain::jobq::state::shared_rate::RateCharge;
 use crate::domain::jobq::*;
 use crate::domain::ratelimit;

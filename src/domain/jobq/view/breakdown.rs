@@ -3,7 +3,8 @@
 use crate::domain::jobq::history::breakdown::{BreakdownRow, JobCounts, JobTimes, MAX_ROWS};
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::queue::as_of::{STALL_KIND, state_after_lease};
-use crate::domain::jobq::state::job::{Job, RowNumber, State};
+use crate::domain::jobq::state::job::{BorrowedJob, RowNumber};
+use crate::domain::jobq::state::job_header::State;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::jobq::state::totals::{Totals, increment};
 use crate::domain::jobq::view::job_and_stats::{SCAN_LIMIT, Stats, forgotten, passed};
@@ -97,7 +98,7 @@ fn subtract(rest: &mut BreakdownView<'_>, row: &BreakdownView<'_>) {
 
 /// What time has done to jobs that no write has moved yet, by name.
 fn move_names(queue: &Queue, rows: &mut [BreakdownView<'_>], now: UnixMs) {
-    let mut change = |job: &Job, change: &dyn Fn(&mut BreakdownView<'_>)| {
+    let mut change = |job: BorrowedJob<'_>, change: &dyn Fn(&mut BreakdownView<'_>)| {
         if let Some(row) = usize::from(job.name_row()).checked_sub(1).and_then(|at| rows.get_mut(at)) {
             change(row);
         }
@@ -159,13 +160,13 @@ fn move_kinds<'q>(queue: &'q Queue, rows: &mut Vec<BreakdownView<'q>>, now: Unix
 }
 
 /// The jobs that die because their leases have run out.
-fn dying(queue: &Queue, now: UnixMs) -> impl Iterator<Item = &Job> {
+fn dying(queue: &Queue, now: UnixMs) -> impl Iterator<Item = BorrowedJob<'_>> {
     let lapsed = passed(queue, queue.by_time(State::Active), 0, now);
-    lapsed.filter(move |job| state_after_lease(queue, job, now) == Some(State::Dead))
+    lapsed.filter(move |job| state_after_lease(queue, *job, now) == Some(State::Dead))
 }
 
 /// The jobs that retention removes from a state; of dead ones also those that are about to die.
-fn no_longer_kept(queue: &Queue, state: State, now: UnixMs) -> Vec<&Job> {
+fn no_longer_kept(queue: &Queue, state: State, now: UnixMs) -> Vec<BorrowedJob<'_>> {
     let own = passed(queue, &queue.deadlines.retained, 0, now).filter(|job| job.state == state);
     let lapsed = queue.by_time(State::Active).iter().take_while(|(at, _)| *at <= now).take(SCAN_LIMIT);
     let dies = |serial: &Serial| {

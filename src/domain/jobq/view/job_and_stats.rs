@@ -9,7 +9,8 @@ use crate::domain::jobq::queue::as_of::{STALL_ERROR, STALL_KIND, state_after_lea
 use crate::domain::jobq::ready::sorted_set::TimeIndex;
 use crate::domain::jobq::state::backoff::Backoff;
 use crate::domain::jobq::state::config::Keep;
-use crate::domain::jobq::state::job::{Job, State};
+use crate::domain::jobq::state::job::BorrowedJob;
+use crate::domain::jobq::state::job_header::State;
 use crate::domain::jobq::state::job_id::JobId;
 use crate::domain::jobq::state::pause::Pause;
 use crate::domain::jobq::state::serial::Serial;
@@ -33,7 +34,7 @@ const HOLDER_SCAN_LIMIT: usize = 1_000;
 pub struct JobView<'a> {
     pub id: JobId<'a>,
     pub state: State,
-    pub job: &'a Job,
+    pub job: BorrowedJob<'a>,
     pub stalls: u32,
     /// Its own, or the queue's.
     pub backoff: &'a Backoff,
@@ -71,7 +72,12 @@ pub fn job<'a>(queue: Option<&'a Queue>, id: &[u8], now: UnixMs) -> Result<JobVi
 }
 
 /// A job as it is at `now`; `None` when it is gone by then.
-pub(crate) fn at<'q>(queue: &'q Queue, serial: Serial, job: &'q Job, now: UnixMs) -> Option<JobView<'q>> {
+pub(crate) fn at<'q>(
+    queue: &'q Queue,
+    serial: Serial,
+    job: BorrowedJob<'q>,
+    now: UnixMs,
+) -> Option<JobView<'q>> {
     let state = state_at(queue, job, now)?;
     let lapsed = job.state == State::Active && state != State::Active;
     let error = job.error();
@@ -90,7 +96,7 @@ pub(crate) fn at<'q>(queue: &'q Queue, serial: Serial, job: &'q Job, now: UnixMs
 }
 
 /// Why a ready job would not be popped even if it were first in line.
-fn blocked_by_now(queue: &Queue, job: &Job, now: UnixMs) -> Option<BlockedBy> {
+fn blocked_by_now(queue: &Queue, job: BorrowedJob<'_>, now: UnixMs) -> Option<BlockedBy> {
     if let Err(blocked_by_now) = queue.pop_capacity(now) {
         return Some(blocked_by_now);
     }
@@ -107,7 +113,7 @@ fn blocked_by_now(queue: &Queue, job: &Job, now: UnixMs) -> Option<BlockedBy> {
     let group = queue.ready.group(name)?;
     let (started, batch) = (job.is_started(), job.batch());
     // One that was begun holds a place already, and waits only for those that are being worked on.
-    let in_the_way = |job: &Job| match state_at(queue, job, now) {
+    let in_the_way = |job: BorrowedJob<'_>| match state_at(queue, job, now) {
         Some(State::Active) => true,
         Some(State::Ready | State::Delayed) => !started,
         _ => false,
@@ -119,7 +125,7 @@ fn blocked_by_now(queue: &Queue, job: &Job, now: UnixMs) -> Option<BlockedBy> {
         .filter_map(|serial| Some((*serial, queue.job(*serial)?)));
     let mut slots = HashSet::new();
     let mut first = None;
-    for (serial, other) in slot_holders.filter(|(_, job)| in_the_way(job)) {
+    for (serial, other) in slot_holders.filter(|(_, job)| in_the_way(*job)) {
         // A batch holds one slot, and a slot has one run at a time.
         let slot = if other.batch() > 0 { (true, other.batch()) } else { (false, serial) };
         slots.insert(slot);
@@ -209,7 +215,7 @@ pub(crate) fn passed<'q>(
     lane: &'q TimeIndex,
     age: u64,
     now: UnixMs,
-) -> impl Iterator<Item = &'q Job> {
+) -> impl Iterator<Item = BorrowedJob<'q>> {
     let passed = lane.iter().take_while(move |(at, _)| at.saturating_add(age) <= now).take(SCAN_LIMIT);
     passed.filter_map(|(_, serial)| queue.job(*serial))
 }

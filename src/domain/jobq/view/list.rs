@@ -7,7 +7,8 @@
 use crate::domain::jobq::queue::Queue;
 use crate::domain::jobq::ready::priority_lanes::Rank;
 use crate::domain::jobq::ready::ready_queue::ReadyCursor;
-use crate::domain::jobq::state::job::State;
+use crate::domain::jobq::state::job::JobOptions;
+use crate::domain::jobq::state::job_header::State;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::jobq::view::filter::JobFilter;
 use crate::domain::jobq::view::job_and_stats;
@@ -19,6 +20,9 @@ use std::ops::Bound::{Excluded, Unbounded};
 
 /// How many jobs one page looks at, where it looks for some of them.
 const SCAN_LIMIT: usize = 10_000;
+
+/// What a row counts as, beside its texts, in the bytes of a page.
+const ROW_BYTES: usize = 56;
 
 /// A LIST.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -278,8 +282,8 @@ pub fn list<'q>(queue: Option<&'q Queue>, list: &List<'_>, now: UnixMs) -> ListP
             let Some(view) = view.filter(|view| view.state == list.state) else { continue };
             looks += list.filter.cost(view.error) - 1;
             if list.matches(&view) {
-                bytes += view.job.memory_bytes() - view.job.payload().len()
-                    + view.shown_payload(list.payload).len();
+                bytes += ROW_BYTES + view.job.options.map_or(0, JobOptions::memory_bytes);
+                bytes += view.shown_payload(list.payload).len();
                 page.rows.push(view);
             }
         }

@@ -1,7 +1,8 @@
 //! RESULT: the outcome of a job, for readers and for waiters.
 
 use crate::domain::jobq::queue::Queue;
-use crate::domain::jobq::state::job::{Job, State};
+use crate::domain::jobq::state::job::BorrowedJob;
+use crate::domain::jobq::state::job_header::State;
 use crate::domain::jobq::state::serial::Serial;
 use crate::domain::jobq::view::job_and_stats::job;
 use crate::domain::refusal::Refusal;
@@ -22,7 +23,7 @@ pub struct JobRef {
 }
 
 impl JobRef {
-    fn of(serial: Serial, job: &Job) -> Self {
+    fn of(serial: Serial, job: BorrowedJob<'_>) -> Self {
         JobRef { serial, created: job.created }
     }
 
@@ -51,16 +52,16 @@ pub fn result_of<'q>(
     job_ref: JobRef,
     now: UnixMs,
 ) -> Option<JobResult<'q>> {
-    let (_, job) = queue?.find(id).filter(|(serial, job)| JobRef::of(*serial, job) == job_ref)?;
+    let (_, job) = queue?.find(id).filter(|(serial, job)| JobRef::of(*serial, *job) == job_ref)?;
     if job.state.is_end() {
         return Some((job.state, job.result_or_error(job.state)));
     }
     job_result(queue, id, now).ok()
 }
 
-impl Job {
+impl<'j> BorrowedJob<'j> {
     /// The result of a done job, the last error of a dead job.
-    fn result_or_error(&self, state: State) -> Option<&[u8]> {
+    fn result_or_error(self, state: State) -> Option<&'j [u8]> {
         match state {
             State::Done => self.result(),
             State::Dead => self.error(),
