@@ -9,6 +9,9 @@
 //! server that starts or is promoted skips a random number of tokens below 2^32. A lost token is
 //! issued again with a chance of (tokens lost) / 2^32 at each start. A skip of a fixed length would
 //! repeat itself: a server that loads the same file twice would issue the same tokens twice.
+//!
+//! A node of a cluster that gets a value from a node whose tokens are ahead skips as well. That
+//! node may have issued the next tokens for keys of the same slot that are gone again.
 
 /// 2026-01-01T00:00:00Z. With six bits below, tokens have at most 14 digits for 49 years.
 pub const EPOCH_MS: u64 = 1_767_225_600_000;

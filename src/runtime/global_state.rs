@@ -19,6 +19,11 @@ pub fn load_started() {
 
 /// The newest effects may have been lost before a start, a load or a promotion: skips their tokens.
 pub fn history_may_be_lost(now: UnixMs) {
+    skip_tokens(now);
+}
+
+/// Leaves out tokens that another server may have issued.
+pub fn skip_tokens(now: UnixMs) {
     let chance = random::number();
     token_clock::tokens(|clock| clock.skip(now, chance));
 }

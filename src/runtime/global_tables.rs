@@ -161,7 +161,10 @@ pub fn write<T: GlobalTable, R>(
 
 fn apply<T: GlobalTable>(effect: T::Effect) {
     token_clock::tokens(|tokens| tokens.saw(effect.highest_token()));
-    panic_guard::abort_on_panic(|| with(|table: &mut T| table.apply(effect)));
+    panic_guard::abort_on_panic(|| {
+        panic_guard::test_point(panic_guard::TestPoint::Apply);
+        with(|table: &mut T| table.apply(effect));
+    });
 }
 
 /// All tables, as [`register`] was given them: every list of them is made from this one.

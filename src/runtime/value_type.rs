@@ -125,7 +125,13 @@ impl<V: ValueType> DataType for V {
         if !believed || self.loaded().is_err() {
             return false;
         }
+        let leads = token_clock::tokens(|clock| token >= clock.next(now));
         token_clock::tokens(|clock| clock.saw(token));
+        if leads && ctx.is_cluster() && ctx.is_primary() && !ctx.is_loading() {
+            // It comes from another node, which has granted the tokens behind this one as well, and
+            // for keys of the slot that are gone again.
+            global_state::skip_tokens(now);
+        }
         self.after_change();
         self.count(place.map(|(_, key)| key).unwrap_or_default());
         if let Some((db, key)) = place {

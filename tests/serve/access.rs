@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::http::ask;
 use crate::program::Served;
-use crate::support::server;
+use crate::support::{figure, server};
 
 #[test]
 fn an_address_that_others_reach_is_refused_without_a_password() {
@@ -38,6 +38,7 @@ fn a_password_guards_all_but_the_probes() {
         let answer = ask(served.port, "GET", "/metrics", &[("authorization", &header)], "");
         assert_eq!(answer.status, status);
     }
+    figure("3 pages without a password and 1 with a wrong one: 401; the two probes answer");
 }
 
 #[test]

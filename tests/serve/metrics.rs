@@ -294,9 +294,12 @@ fn a_thousand_queues_cost_at_most_20_ms_of_the_server_and_no_call_2_ms() {
     eventually("a scrape within the bounds", || {
         let (all, longest) = cost_of_a_scrape(&s, &served);
         best = (best.0.min(all), best.1.min(longest));
-        // Scrapes within a second share one look at the server.
-        std::thread::sleep(std::time::Duration::from_millis(1_050));
-        best.0 <= 20_000 && best.1 <= 2_000
+        let is_within = best.0 <= 20_000 && best.1 <= 2_000;
+        if !is_within {
+            // Scrapes within a second share one look at the server.
+            s.goes_on(1_050);
+        }
+        is_within
     });
     println!("1,000 queues: {} µs of the server for a scrape, {} µs for its longest call", best.0, best.1);
 }

@@ -55,6 +55,9 @@ impl Cluster {
         eventually("all know the replica", || self.nodes.iter().all(known) && known(&replica));
         replica.ok(format!("CLUSTER REPLICATE {id}"));
         eventually("it is connected", || replica.info("role") == "slave");
+        // Else it does not know, when its primary dies, whose slots it takes over.
+        let all = "cluster_slots_assigned:16384\r";
+        eventually("it knows all slots", || replica.ok("CLUSTER INFO").text().contains(all));
         primary.in_step_with(&replica);
         replica
     }

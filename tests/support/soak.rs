@@ -86,12 +86,22 @@ pub fn figure(text: impl Display) {
     println!("figure: {text}");
     if let Some(path) = env::var_os("WORKGATE_FIGURES") {
         let thread = std::thread::current();
-        let test = thread.name().expect("a test has a name");
+        let name = thread.name().expect("a test has a name");
+        let test = format!("{}{name}", suite());
         let line = format!("{test}\t{}\t{text}\n", server());
         let mut file = File::options().create(true).append(true).open(path).expect("the file opens");
         // In one call: other tests write too.
         file.write_all(line.as_bytes()).expect("the figure is written");
     }
+}
+
+/// What the page puts before the names of a suite's tests: nothing for those of the server.
+fn suite() -> &'static str {
+    let program = env::current_exe().expect("the test knows its own path");
+    let name = program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let of =
+        |suite: &&str| name.strip_prefix(&suite[..suite.len() - 2]).is_some_and(|rest| rest.starts_with('-'));
+    ["worker::", "serve::"].into_iter().find(of).unwrap_or_default()
 }
 
 /// The server's name and version, such as `Redis 8.2.3`.

@@ -35,6 +35,7 @@ pub enum Start {
     Refused {
         /// `exit status: 1`, or a signal.
         status: String,
+        /// The whole log.
         log: String,
     },
 }
@@ -96,7 +97,7 @@ impl Server {
                 Boot::Answers(process, client) => {
                     return Start::Runs(Server { client, process, directory, options, port, killed: false });
                 }
-                Boot::Ended(status) => return Start::Refused { status, log: log_tail(&directory) },
+                Boot::Ended(status) => return Start::Refused { status, log: whole_log(&directory) },
                 Boot::PortIsTaken => {}
             }
         }
@@ -355,9 +356,13 @@ fn log_path(directory: &TempDir) -> PathBuf {
     directory.path().join("server.log")
 }
 
-fn log_tail(directory: &TempDir) -> String {
+fn whole_log(directory: &TempDir) -> String {
     let log = fs::read(log_path(directory)).unwrap_or_default();
-    let log = String::from_utf8_lossy(&log).into_owned();
+    String::from_utf8_lossy(&log).into_owned()
+}
+
+fn log_tail(directory: &TempDir) -> String {
+    let log = whole_log(directory);
     let lines: Vec<&str> = log.lines().collect();
     lines[lines.len().saturating_sub(60)..].join("\n")
 }

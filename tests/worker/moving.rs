@@ -13,7 +13,7 @@ use crate::chance::Chance;
 use crate::handlers::{has, python};
 use crate::process::Worker;
 use crate::producer::push_all;
-use crate::support::{Client, Cluster, eventually, server};
+use crate::support::{Client, Cluster, eventually, figure, server};
 
 const JOBS: usize = 300;
 
@@ -123,6 +123,7 @@ fn through_a_failover_of_sentinels_every_job_ends_and_its_effect_is_there_once()
     eventually("every job is done", || promoted.ok("JOBQ.STATS q").field("done").int() == JOBS as i64);
     let effects = (0..JOBS).filter(|id| folder.path().join(id.to_string()).is_dir()).count();
     assert_eq!(effects, JOBS);
+    figure(format!("1 failover by Sentinel under {JOBS} jobs: all done, each effect once"));
     w.signal(Signal::TERM);
     assert_eq!(w.status(), Some(0), "{}", w.log());
 }
@@ -164,4 +165,5 @@ fn a_slot_that_moves_under_load_loses_and_repeats_nothing() {
     let runs = runs(w.ran());
     assert_eq!(runs.len(), 300);
     assert!(runs.values().all(|times| *times == 1), "{runs:?}\n{}", w.log());
+    figure(format!("4 moves of a shard under {} jobs: each run once", runs.len()));
 }

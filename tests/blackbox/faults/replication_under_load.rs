@@ -1,5 +1,6 @@
 //! Replicas, promotions and cut links while clients of every family are at work.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -28,7 +29,9 @@ fn equal(primary: &Server, replica: &Server) {
 /// No job is held with two tokens: the token that counts is the one of the last grant there.
 #[track_caller]
 fn held_once(s: &Client, told: &Told) {
-    for queue in ["jobs0", "jobs1", "jobs2"] {
+    let queues: BTreeSet<&str> =
+        told.handed_out.iter().filter_map(|(job, _)| Some(job.split_once(' ')?.0)).collect();
+    for queue in queues {
         let active = s.ok(format!("JOBQ.LIST {queue} active COUNT 1000"));
         for job in active.at(1).items() {
             let (id, token) = (job.field("id").text(), job.field("token").int());
@@ -73,6 +76,8 @@ fn what_has_reached_a_replica_by_wait_survives_a_promotion() {
         s.kill();
         let told = load.stop();
         r.ok("REPLICAOF NO ONE");
+        told.each_token_came_once();
+        held_once(&r, &told);
         let lost = told.lost(&[r.port()]);
         assert!(lost.is_empty(), "{} lost: {:?}", lost.len(), lost.first());
         answers += told.facts.len();
@@ -120,8 +125,10 @@ fn a_graceful_shutdown_under_load_leaves_all_with_the_replica() {
         load.goes_on(100);
         let told = load.stop();
         told.each_token_came_once();
+        held_once(&r, &told);
         let lost = told.lost(&[r.port()]);
         assert!(lost.is_empty(), "{} lost: {:?}", lost.len(), lost.first());
+        r.lives();
         answers += told.facts.len();
     }
     figure(format!("{} shutdowns, {answers} answers, 0 lost", scaled(1)));
@@ -342,7 +349,17 @@ fn a_primary_without_room_for_more_takes_what_frees_and_goes_on() {
     }
     s.ok("CONFIG SET maxmemory 1");
     let mut refused = 0;
-    for call in ["JOBQ.PUSH jobs0 p", "IDEMP.CLAIM new", "CACHE.SET new v", "IDEMP.SEEN seen0 1d new"] {
+    for call in [
+        "JOBQ.PUSH jobs0 p",
+        "JOBQ.MPUSH jobs0 1 p",
+        "IDEMP.CLAIM new",
+        "CACHE.SET new v",
+        "CACHE.GETSET new",
+        "IDEMP.SEEN seen0 1d new",
+        "RATELIMIT.CHECK new 5/1h",
+        "RATELIMIT.ACQUIRE new me MAX 1",
+        "BREAKER.CONFIG SET new open 1h",
+    ] {
         s.refuses(call, "OOM");
         refused += 1;
     }

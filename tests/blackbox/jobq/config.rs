@@ -1,6 +1,6 @@
 //! CONFIG, PAUSE and RESUME: how much a queue takes and hands out.
 
-use crate::support::{Reply, Snapshot, eventually, list, server, status};
+use crate::support::{Reply, Snapshot, cmd, eventually, figure, list, server, status};
 
 #[test]
 fn settings_are_shown_as_they_are_set_all_or_none() {
@@ -138,6 +138,46 @@ fn the_settings_of_a_queue_are_those_of_its_jobs_and_pops_that_say_nothing() {
     assert_eq!(job.at(0).at(3).int(), 2);
     eventually("dead by its first stall", || s.ok("JOBQ.GET q a").field("state").text() == "dead");
     assert!(s.ok("JOBQ.GET q b") == Reply::Nil);
+}
+
+#[test]
+fn every_policy_of_eviction_is_told_of_and_what_may_be_evicted_is_not_added_to() {
+    let s = server!("maxmemory 10gb", "maxmemory-policy noeviction");
+    s.ok("JOBQ.PUSH q p ID a");
+    let warnings = |of: &str| s.log_tail().matches(of).count();
+    let (queues, claims) = ("and queues with all of their jobs", "may drop claims, results and marks");
+    let mut known = 0;
+    for (prefix, drops_queues) in [("volatile", false), ("allkeys", true)] {
+        for order in ["lru", "lfu", "random", "ttl", "lrm"] {
+            s.ok("CONFIG SET maxmemory-policy noeviction");
+            let before = (warnings(queues), warnings(claims));
+            let policy = format!("{prefix}-{order}");
+            if s.call(format!("CONFIG SET maxmemory-policy {policy}")).is_error() {
+                continue;
+            }
+            known += 1;
+            assert_eq!(s.info("workgate_eviction_may_drop_claims"), "1", "{policy}");
+            assert_eq!(
+                s.info("workgate_eviction_may_drop_queues"),
+                u8::from(drops_queues).to_string(),
+                "{policy}"
+            );
+            // The log's tail is of sixty lines: both are within it.
+            eventually("the log says so", || {
+                (warnings(queues), warnings(claims)) == (before.0 + usize::from(drops_queues), before.1 + 1)
+            });
+            let push = s.call(format!("JOBQ.PUSH q p ID {policy}"));
+            let run = s.call(cmd!["JOBQ.CRON", "SET", "q", &policy, "@yearly", "p"]);
+            for reply in [push, run] {
+                assert_eq!(reply.is_error(), drops_queues, "{policy}: {reply:?}");
+            }
+            s.ok("JOBQ.PUSH q p ID a").is(list!["a", "DUP"]);
+        }
+    }
+    assert!(known >= 7, "{known} policies");
+    figure(format!(
+        "{known} policies: each is warned of and shown by INFO, and where queues may go nothing is added"
+    ));
 }
 
 #[test]

@@ -1,10 +1,11 @@
 //! kill -9 at random moments under load, with every write synced: what was answered has happened.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::Duration;
 
-use crate::support::{Client, Reply, server};
+use crate::support::{Client, Reply, eventually, server};
 
 const ROUNDS: u64 = 5;
 const CLIENTS: u64 = 4;
@@ -17,8 +18,8 @@ struct Told {
     acked: Vec<String>,
 }
 
-/// Pushes, pops and acknowledges until the connection breaks.
-fn work(port: u16, name: &str) -> Told {
+/// Pushes, pops and acknowledges until the connection breaks; `answers` counts.
+fn work(port: u16, name: &str, answers: &AtomicUsize) -> Told {
     let mut told = Told::default();
     let Ok(client) = Client::connect(port) else { return told };
     for nth in 0.. {
@@ -29,6 +30,7 @@ fn work(port: u16, name: &str) -> Told {
             Err(_) => break,
         }
         told.pushed.push(id);
+        answers.fetch_add(1, Ordering::Relaxed);
         let Ok(Reply::Array(jobs)) = client.try_call("JOBQ.POP q COUNT 2 LEASE 1h") else { break };
         let jobs: Vec<(String, i64)> = jobs.iter().map(|job| (job.at(0).text(), job.at(1).int())).collect();
         told.popped.extend(jobs.iter().cloned());
@@ -54,12 +56,16 @@ fn what_was_answered_before_a_crash_has_happened_and_no_job_is_handed_out_twice(
     let (mut pushed, mut acked, mut popped) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
     let mut last_token = 0;
     for round in 0..ROUNDS {
-        let port = s.port();
+        let (port, answers) = (s.port(), Arc::new(AtomicUsize::new(0)));
         let clients: Vec<_> = (0..CLIENTS)
-            .map(|client| thread::spawn(move || work(port, &format!("{round}-{client}"))))
+            .map(|client| {
+                let answers = Arc::clone(&answers);
+                thread::spawn(move || work(port, &format!("{round}-{client}"), &answers))
+            })
             .collect();
         // Any moment will do; these differ.
-        thread::sleep(Duration::from_millis(40 + 37 * round));
+        let enough = 20 + 17 * round as usize;
+        eventually("the clients are at work", || answers.load(Ordering::Relaxed) >= enough);
         s.kill();
         let mut tokens = BTreeSet::new();
         for told in clients.into_iter().map(|client| client.join().expect("a client's checks")) {

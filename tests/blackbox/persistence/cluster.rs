@@ -5,7 +5,7 @@ use redis::cluster::{ClusterClient, ClusterConnection};
 use redis::cluster_routing::{MultipleNodeRoutingInfo, ResponsePolicy, RoutingInfo};
 use redis::{Cmd, Value, cmd};
 
-use crate::support::{Cluster, any, cmd as call, eventually, list, nil, token};
+use crate::support::{Cluster, any, cmd as call, eventually, figure, list, nil, token};
 
 fn connect(cluster: &Cluster) -> ClusterConnection {
     let client = ClusterClient::new(vec![cluster.nodes[0].url()]).expect("valid addresses");
@@ -40,6 +40,7 @@ fn a_policy_that_is_set_everywhere_rules_all_keys() {
     let error =
         cmd("RATELIMIT.CHECK").arg(&keys[2]).arg("@ai").query::<Value>(&mut c).expect_err("no policy");
     assert_eq!(error.code(), Some("NOPOLICY"));
+    figure(format!("a policy on {} primaries, set and deleted by one loop", cluster.nodes.len()));
 }
 
 #[test]
@@ -66,6 +67,10 @@ fn an_invalidation_that_is_sent_everywhere_reaches_all_keys() {
         node.ok(format!("CACHE.GET {tagged}")).is(nil());
         node.ok(format!("CACHE.GET {prefixed}")).is(nil());
     }
+    figure(format!(
+        "marks of 2 kinds on {} primaries: what they name is gone, the rest is there",
+        cluster.nodes.len()
+    ));
 }
 
 #[test]

@@ -4,7 +4,8 @@
 use std::fs;
 
 use crate::support::{
-    Random, Server, Snapshot, Start, cmd, figure, frame, scaled, server, server_on_commands, try_on_commands,
+    Random, Server, Snapshot, Start, cmd, figure, frame, scaled_to, server, server_on_commands,
+    try_on_commands,
 };
 
 /// A value of each type, and something beside the keys.
@@ -38,6 +39,11 @@ fn rdb_file(checksum: &str) -> (Vec<u8>, Snapshot) {
 #[track_caller]
 fn is_refused(start: &Start, what: &str) -> bool {
     let Start::Refused { status, log } = start else { return false };
+    // A length of the server's own that leads behind the end of the file, where it finds the empty
+    // key twice: the server says so, panics on purpose and writes the report of a crash.
+    if log.contains("Duplicated key found in RDB file") {
+        return true;
+    }
     // The server ends with 0 where its own check finds nothing wrong with the form of the file.
     assert!(status.starts_with("exit status: "), "{what}: {status}\n{log}");
     let why = ["does not start", "rdb", "RDB", "DB from file", "AOF", "append only file"];
@@ -60,7 +66,7 @@ fn an_rdb_file_that_is_cut_anywhere_is_refused() {
     let mut random = Random::of_this_run();
     let mut cuts = telling_cuts(&file);
     assert!(cuts.len() >= 3 * 8, "each value has an end");
-    cuts.extend((0..scaled(20)).map(|_| random.below(file.len() - 1) + 1));
+    cuts.extend((0..scaled_to(400, 2_000)).map(|_| random.below(file.len() - 1) + 1));
     cuts.sort_unstable();
     cuts.dedup();
     for cut in &cuts {
@@ -76,7 +82,7 @@ fn an_rdb_file_with_a_wrong_bit_is_refused_or_loaded_whole() {
     let (mut refused, mut loaded) = (0, 0);
     for checksum in ["rdbchecksum yes", "rdbchecksum no"] {
         let (file, whole) = rdb_file(checksum);
-        for _ in 0..scaled(15) {
+        for _ in 0..scaled_to(200, 2_500) {
             let (at, bit) = (random.below(file.len()), random.below(8));
             let mut damaged = file.clone();
             damaged[at] ^= 1 << bit;
@@ -160,7 +166,7 @@ fn an_append_only_file_without_preamble_with_a_wrong_bit_loses_no_job() {
     for rewrite in [true, false] {
         let files = append_only_files(rewrite);
         let pushed = if rewrite { 9 } else { 8 };
-        for _ in 0..scaled(20) {
+        for _ in 0..scaled_to(200, 2_500) {
             let mut damaged = files.clone();
             let content =
                 damaged.iter_mut().filter(|(name, content)| name != MANIFEST && !content.is_empty());
@@ -234,7 +240,8 @@ fn pushes_before(content: &[u8], cut: usize) -> i64 {
 fn an_append_only_file_that_is_cut_gives_what_was_written_before_the_cut() {
     let files = append_only_files(false);
     let mut random = Random::of_this_run();
-    for _ in 0..scaled(20) {
+    let cuts = scaled_to(400, 2_000);
+    for _ in 0..cuts {
         let mut cut = files.clone();
         let last = cut.iter_mut().find(|(name, _)| name.contains(".incr.")).expect("a file of commands");
         let at = random.below(last.1.len());
@@ -248,7 +255,7 @@ fn an_append_only_file_that_is_cut_gives_what_was_written_before_the_cut() {
         use_all(&s);
         s.lives();
     }
-    figure(format!("{} cuts, each loaded with all that was written before it", scaled(20)));
+    figure(format!("{cuts} cuts, each loaded with all that was written before it"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod cluster;
 mod copy_and_restore;
 mod corrupt_restore;
+mod crash_report;
 mod damaged_files;
 mod digest;
 mod disk;

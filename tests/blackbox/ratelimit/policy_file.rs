@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-use crate::support::{Program, Server, eventually, list, module, nil, server};
+use crate::support::{Program, Server, eventually, figure, list, module, nil, server};
 
 /// A file with this text, and the option that names it.
 fn file(text: &str) -> (TempDir, PathBuf, String) {
@@ -112,4 +112,5 @@ fn a_replica_of_a_cluster_that_restarts_keeps_the_policies_of_its_primary() {
         // Asked before and after it has found its primary.
         r.ok("RATELIMIT.POLICY GET own").is(nil());
     }
+    figure("3 restarts of a replica of a cluster: it kept its primary's policies and left its file alone");
 }

@@ -4,6 +4,7 @@ mod acl_categories;
 mod acl_names;
 mod acl_roles;
 mod cluster_clients;
+mod cluster_keys;
 mod command_info;
 mod durations;
 mod every_command;
