@@ -59,7 +59,7 @@ pub use program::{Program, module};
 pub use replication_stream::Stream;
 pub use reply::{Reply, decode};
 pub use soak::{Random, figure, scaled, scaled_to};
-pub use test_server::{Server, Start};
+pub use test_server::{SPINS, Server, Start};
 pub use unit::Unit;
 pub use untouched::Untouched;
 

@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::support::{
-    Random, Server, Snapshot, Start, cmd, figure, frame, scaled_to, server, server_on_commands,
+    Random, SPINS, Server, Snapshot, Start, cmd, figure, frame, scaled_to, server, server_on_commands,
     try_on_commands,
 };
 
@@ -41,7 +41,7 @@ fn is_refused(start: &Start, what: &str) -> bool {
     let Start::Refused { status, log } = start else { return false };
     // A length of the server's own that leads behind the end of the file, where it finds the empty
     // key twice: the server says so, panics on purpose and writes the report of a crash.
-    if log.contains("Duplicated key found in RDB file") {
+    if log.contains("Duplicated key found in RDB file") || status == SPINS {
         return true;
     }
     // The server ends with 0 where its own check finds nothing wrong with the form of the file.
@@ -113,6 +113,33 @@ fn an_rdb_file_with_a_wrong_bit_is_refused_or_loaded_whole() {
         }
     }
     figure(format!("{} wrong bits: {refused} refused, {loaded} loaded whole", refused + loaded));
+}
+
+/// The module has read its value by then: what follows is the server's, which says what is wrong
+/// and ends, or goes on reading the file behind its end for ever.
+#[test]
+fn a_wrong_bit_in_the_mark_behind_the_last_value_is_told_of_and_never_loaded() {
+    let s = server!("rdbchecksum yes");
+    s.ok("JOBQ.PUSH jobs p ID a");
+    s.ok("SAVE");
+    let file = fs::read(s.directory().join("dump.rdb")).expect("the file");
+    // The last block of the value, which is empty, the mark, that of the file, its checksum.
+    let mark = file.len() - 8 - 1 - 1;
+    assert_eq!(file[mark - 2..=mark + 1], [5, 0, 0, 0xff], "the value is the last one");
+    let (mut ended, mut spun) = (0, 0);
+    for bit in 0..8 {
+        let mut damaged = file.clone();
+        damaged[mark] ^= 1 << bit;
+        let Start::Refused { status, log } = Server::try_on_files(&[], &[("dump.rdb", &damaged)]) else {
+            panic!("bit {bit}: it is refused")
+        };
+        assert!(log.contains("EOF marker"), "bit {bit}: {log}");
+        spun += usize::from(status == SPINS);
+        ended += usize::from(status != SPINS);
+    }
+    figure(format!(
+        "8 wrong bits, each told of in the log: {ended} ended the start, {spun} left the server in its own check"
+    ));
 }
 
 fn use_all(s: &Server) {
