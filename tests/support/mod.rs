@@ -40,6 +40,7 @@ mod soak;
 mod test_server;
 mod unit;
 mod untouched;
+mod wire;
 
 pub use aof_rewrites::nothing_is_lost_across_rewrites;
 pub use blocked_client::Waiter;
@@ -62,6 +63,7 @@ pub use soak::{Random, figure, scaled, scaled_to};
 pub use test_server::{SPINS, Server, Start};
 pub use unit::Unit;
 pub use untouched::Untouched;
+pub use wire::Wire;
 
 /// Starts a server with the module: `server!()` or `server!("appendonly yes", "hz 100")`.
 macro_rules! server {

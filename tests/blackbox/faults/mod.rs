@@ -9,3 +9,4 @@ mod moving_slots;
 mod refused_writes;
 mod replication_under_load;
 mod tokens;
+mod unplugged;
