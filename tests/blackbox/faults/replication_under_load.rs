@@ -19,6 +19,15 @@ fn equal(primary: &Server, replica: &Server) {
     eventually("both hold the same", || {
         let (one, other) = (Snapshot::of(primary), Snapshot::of(replica));
         let same = one.agrees_with(&other, replica.now());
+        if !same {
+            let differ = one.differences(&other);
+            eprintln!(
+                "they differ in {} of {} keys: {:?}",
+                differ.len(),
+                one.len(),
+                differ.iter().take(9).collect::<Vec<_>>()
+            );
+        }
         primary.in_step_with(replica);
         same
     });
