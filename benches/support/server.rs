@@ -1,7 +1,7 @@
 //! A server with the module, started for a run and ended with it.
 
 use std::fs;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -72,7 +72,9 @@ impl Server {
             .map_err(|error| format!("cannot start {}: {error}", command.get_program().display()))?;
         let mut server = Server { child, port, folder };
         let begun = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        // A server may listen before it has looked for a file to load: then it answers LOADING.
+        let answers = || Connection::open(port).is_ok_and(|mut server| server.call(&[b"PING"]).is_ok());
+        while !answers() {
             if let Ok(Some(status)) = server.child.try_wait() {
                 let program = command.get_program().display();
                 return Err(format!(
