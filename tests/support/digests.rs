@@ -45,16 +45,6 @@ impl Snapshot {
         &self.keys
     }
 
-    /// Whether two servers, looked at one after the other until `now`, hold the same. A key whose
-    /// time has ended meanwhile was there for the first look alone: it counts for neither.
-    pub fn agrees_with(&self, other: &Snapshot, now: i64) -> bool {
-        let ended = |(_, key): &(&Vec<u8>, &Key)| (0..=now).contains(&key.expires_at);
-        let living = |seen: &Snapshot| seen.keys.iter().filter(|key| !ended(key)).count();
-        let all_live = living(self) == self.len() && living(other) == other.len();
-        let these = self.keys.iter().filter(|key| !ended(key));
-        these.eq(other.keys.iter().filter(|key| !ended(key))) && (!all_live || self.whole == other.whole)
-    }
-
     /// The keys in which two of them differ; empty too where only what lies beside the keys does.
     pub fn differences(&self, other: &Snapshot) -> Vec<String> {
         let all = self.keys.keys().chain(other.keys.keys());
